@@ -1,0 +1,190 @@
+"""The block: a run of consecutive messages of one stream in columns, the unit that moves.
+
+A block is never changed after it is made; ``take`` shares memory wherever the rows are a slice.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.message import NO_METADATA, Kind, Message
+
+__all__ = ["Block", "RaggedColumn", "Rows"]
+
+Rows = slice | NDArray[np.intp]
+"""Rows of a block: a slice where they are consecutive, else their indices."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaggedColumn:
+    """Arrays of different shapes or dtypes, one a message, in one contiguous payload."""
+
+    payload: NDArray[np.uint8]
+    """(bytes,), every array's bytes in C order, one after the other."""
+    offsets: NDArray[np.int64]
+    """(messages + 1,), where in ``payload`` each message's array begins, in bytes."""
+    types: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]
+    """The kinds of arrays there are: dtype and shape."""
+    type_of: NDArray[np.int32]
+    """(messages,), index into ``types``; -1 where a message has no such array."""
+
+    def __len__(self) -> int:
+        return len(self.type_of)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of payload."""
+        return self.payload.nbytes
+
+    def __iter__(self) -> Iterator[NDArray[Any] | None]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, row: int) -> NDArray[Any] | None:
+        code = int(self.type_of[row])
+        if code < 0:
+            return None
+        dtype, shape = self.types[code]
+        return self.payload[self.offsets[row] : self.offsets[row + 1]].view(dtype).reshape(shape)
+
+    def take(self, rows: Rows) -> "RaggedColumn":
+        """Return the column of some rows; payload is shared for a slice, copied for indices."""
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(len(self))
+            stop = max(start, stop)
+            offsets = self.offsets[start : stop + 1]
+            return RaggedColumn(
+                self.payload[offsets[0] : offsets[-1]], offsets - offsets[0], self.types, self.type_of[start:stop]
+            )
+        return _ragged([self[int(row)] for row in rows])
+
+
+Column = NDArray[Any] | RaggedColumn
+"""One array a message: an ndarray of shape (messages, …) where they are uniform."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Block:
+    """Consecutive messages of one kind of one stream."""
+
+    stream: str
+    kind: Kind = Kind.DATA
+    ids: NDArray[np.uint64]
+    """(n,)"""
+    keys: NDArray[np.uint64] | None = None
+    """(n,), the instrument's own numbers; ``None`` if it gives none."""
+    timestamps: NDArray[np.int64]
+    """(n,), nanoseconds UTC."""
+    metadata: Sequence[Mapping[str, Any]] | None = None
+    """n mappings; ``None`` if no message has any."""
+    columns: tuple[Column, ...] = ()
+    """The k-th column holds the k-th buffer of every message."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of payload, without ids, keys, timestamps and metadata."""
+        return sum(column.nbytes for column in self.columns)
+
+    @classmethod
+    def of(cls, stream: str, messages: Sequence[Message], first_id: int | None = None) -> Self:
+        """Make a block of messages of one kind.
+
+        Parameters
+        ----------
+        stream
+            Name of the stream.
+        messages
+            At least one; all of one ``kind``; all with a key or all without. Arrays are copied.
+        first_id
+            Number the messages from here; by default they keep the ids they have.
+        """
+        n = len(messages)
+        ids = np.arange(first_id, first_id + n) if first_id is not None else [message.id for message in messages]
+        return cls(
+            stream=stream,
+            kind=messages[0].kind,
+            ids=np.asarray(ids, np.uint64),
+            keys=None if messages[0].key is None else np.array([message.key for message in messages], np.uint64),
+            timestamps=np.array([message.timestamp_ns for message in messages], np.int64),
+            metadata=tuple(message.metadata for message in messages) if any(m.metadata for m in messages) else None,
+            columns=_columns(messages),
+        )
+
+    def messages(self) -> Iterator[Message]:
+        """Yield every message; arrays are views of this block."""
+        return map(
+            Message,
+            self.ids.tolist(),
+            repeat(None) if self.keys is None else self.keys.tolist(),
+            self.timestamps.tolist(),
+            repeat(NO_METADATA) if self.metadata is None else self.metadata,
+            self.columns[0] if self.columns else repeat(None),
+            zip(*self.columns[1:], strict=True) if len(self.columns) > 1 else repeat(()),
+            repeat(self.kind),
+        )
+
+    def take(self, rows: Rows) -> "Block":
+        """Return the block of some rows, sharing memory where ``rows`` is a slice."""
+        metadata: Sequence[Mapping[str, Any]] | None = None
+        if self.metadata is not None:
+            metadata = (
+                self.metadata[rows] if isinstance(rows, slice) else tuple(self.metadata[row] for row in rows.tolist())
+            )
+        return Block(
+            stream=self.stream,
+            kind=self.kind,
+            ids=self.ids[rows],
+            keys=None if self.keys is None else self.keys[rows],
+            timestamps=self.timestamps[rows],
+            metadata=metadata,
+            columns=tuple(c.take(rows) if isinstance(c, RaggedColumn) else c[rows] for c in self.columns),
+        )
+
+
+def _columns(messages: Sequence[Message]) -> tuple[Column, ...]:
+    width = max(len(message.more) + 1 if message.array is not None else 0 for message in messages)
+    if not width:
+        return ()
+    first = _column([message.array for message in messages])
+    rest = (
+        _column([message.more[k] if len(message.more) > k else None for message in messages]) for k in range(width - 1)
+    )
+    return (first, *rest)
+
+
+def _column(arrays: Sequence[Any]) -> Column:
+    first = arrays[0]
+    if first is not None and all(
+        a is not None and a.dtype == first.dtype and a.shape == first.shape for a in arrays[1:]
+    ):
+        column: NDArray[Any] = np.empty((len(arrays), *first.shape), first.dtype)
+        for row, array in enumerate(arrays):
+            column[row] = array
+        column.flags.writeable = False
+        return column
+    return _ragged(arrays)
+
+
+def _ragged(arrays: Sequence[Any]) -> RaggedColumn:
+    types: dict[tuple[np.dtype[Any], tuple[int, ...]], int] = {}
+    type_of = np.full(len(arrays), -1, np.int32)
+    offsets = np.zeros(len(arrays) + 1, np.int64)
+    for row, array in enumerate(arrays):
+        size = 0
+        if array is not None:
+            type_of[row] = types.setdefault((array.dtype, array.shape), len(types))
+            size = array.nbytes
+        offsets[row + 1] = offsets[row] + size
+    payload = np.empty(int(offsets[-1]), np.uint8)
+    for row, array in enumerate(arrays):
+        if array is not None and array.nbytes:
+            flat = np.ascontiguousarray(array).reshape(-1)
+            payload[offsets[row] : offsets[row + 1]] = flat.view(np.uint8)
+    payload.flags.writeable = False
+    return RaggedColumn(payload, offsets, tuple(types), type_of)

@@ -1,0 +1,69 @@
+"""What every instrument protocol is to the rest: a pure decoder that turns received parts into messages."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import msgspec
+
+from penstock.core.message import Message
+
+__all__ = ["Decoder", "Traits"]
+
+Part = bytes | memoryview
+
+
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """What an instrument says of its own messages, and so what can be detected."""
+
+    number: str = ""
+    """The field that numbers its messages, such as ``frame``; empty if it gives none, so that a loss cannot be seen."""
+    has_start: bool = True
+    """Whether something is said before the data of a scan."""
+    has_end: bool = True
+    """Whether something is said after the data of a scan."""
+    clock: str = ""
+    """The field that dates its messages; empty if they are dated when they are received."""
+    pickled: bool = False
+    """Whether its bytes hold pickles, which are read by an allow-list."""
+
+
+class Decoder(ABC):
+    """Decode one instrument's bytes, without socket, clock, file or thread.
+
+    One decoder serves one connection from its first byte on.
+    """
+
+    traits: ClassVar[Traits]
+    is_byte_stream: ClassVar[bool] = False
+    """True: parts are whatever pieces of a byte stream came; false: each call holds one whole packet."""
+
+    heartbeats: int = 0
+    """Packets so far that rightly carry nothing; they are accounted as filtered."""
+
+    @abstractmethod
+    def feed(self, parts: Sequence[Part], received_ns: int) -> Iterator[Message]:
+        """Decode what was received, in order of arrival, without copying arrays.
+
+        Messages have ``id`` 0 and ``timestamp_ns`` ``received_ns`` where the instrument gives no time.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If the packet breaks the protocol. It is then lost as a whole, messages before it are not,
+            and the decoder reads on with the next.
+        """
+
+    def greeting(self) -> bytes:
+        """Return what must be sent when a connection is made."""
+        return b""
+
+    def finish(self) -> Iterator[Message]:
+        """Decode what is left when the connection ends.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If it ended in the middle of a message.
+        """
+        return iter(())

@@ -1,0 +1,110 @@
+"""The event: the messages of several streams that belong to one trigger.
+
+Users read events one by one; the engines move them as batches of columns. Nothing here decides what belongs together.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import repeat
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.block import Block, Rows
+from penstock.core.message import Kind, Message
+
+__all__ = ["Event", "EventBatch", "Part", "PartColumn", "event_type"]
+
+Part = Message | tuple[Message, ...] | None
+"""One message; a range of messages (pulses of a train, samples of a frame); or absent."""
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """Messages of several streams that belong to the same trigger.
+
+    ``event["detector"]`` is that stream's part. A name the join does not have is a ``KeyError`` that lists those it has.
+    """
+
+    number: int
+    """From 0 in a run, in the order of the triggers."""
+    parts: tuple[Part, ...]
+    """In the order of the join's streams."""
+    kind: Kind = Kind.DATA
+
+    names: ClassVar[tuple[str, ...]] = ()
+    """The join's streams."""
+    positions: ClassVar[Mapping[str, int]] = {}
+
+    def __getitem__(self, name: str) -> Any:  # Part, but users would have to narrow it at every use
+        try:
+            return self.parts[self.positions[name]]
+        except KeyError:
+            raise KeyError(f"{name!r} is not a part of this event; it has {', '.join(self.names)}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.positions
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every stream contributed."""
+        return all(part is not None for part in self.parts)
+
+
+@cache
+def event_type(names: tuple[str, ...]) -> type[Event]:
+    """Return the class of events with these parts: a name is resolved by one dictionary of the class."""
+    return type(
+        "Event", (Event,), {"names": names, "positions": {n: k for k, n in enumerate(names)}, "__module__": __name__},
+        frozen=True, gc=False, eq=False,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PartColumn:
+    """What one stream contributes to a batch of events."""
+
+    block: Block | None
+    """Where the rows are; ``None`` if the stream contributes to no event of the batch."""
+    rows: Rows = field(default_factory=lambda: slice(0, 0))
+    """The row of each event that has a part, in event order; for ranges, all rows, one event's after the other's."""
+    present: NDArray[np.bool_] | None = None
+    """(events,), which events have a part; ``None`` if all have, or none has."""
+    counts: NDArray[np.intp] | None = None
+    """(events,), rows of each event, if the part is a range; ``None`` if it is one message."""
+
+    def messages(self, n: int) -> Iterator[Part]:
+        """Yield the part of each of the ``n`` events."""
+        if self.block is None:
+            return repeat(None, n)
+        found: Iterator[Message] = self.block.take(self.rows).messages()
+        if self.counts is not None:
+            return (tuple(next(found) for _ in range(count)) for count in self.counts.tolist())
+        if self.present is None:
+            return found
+        return (next(found) if there else None for there in self.present.tolist())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EventBatch:
+    """Events of one join, in the order of their numbers."""
+
+    join: str
+    names: tuple[str, ...]
+    """The join's streams."""
+    numbers: NDArray[np.int64]
+    """(n,), strictly ascending."""
+    parts: tuple[PartColumn, ...]
+    """One a stream, in the order of ``names``."""
+    kind: Kind = Kind.DATA
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def events(self) -> Iterator[Event]:
+        """Yield every event; arrays are views of the blocks."""
+        n = len(self.numbers)
+        parts: Sequence[Iterator[Part]] = [part.messages(n) for part in self.parts]
+        return map(event_type(self.names), self.numbers.tolist(), zip(*parts, strict=True), repeat(self.kind))

@@ -1,0 +1,107 @@
+"""Every error penstock raises, in one tree, so that callers can catch what they can mend.
+
+Nothing here knows where an error is raised; the text of each says what was wrong, where, and what would be right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "CheckError",
+    "MapError",
+    "MissingExtraError",
+    "NotBuiltYetError",
+    "ParameterError",
+    "PenstockError",
+    "Problem",
+    "RemoteProtocolError",
+    "ResultTypeError",
+    "SinkError",
+    "SourceError",
+    "StateError",
+    "UserCodeError",
+]
+
+
+class PenstockError(Exception):
+    """The root: whatever penstock raises on purpose is one of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake somebody wrote, with its place and its remedy."""
+
+    where: str
+    """Dotted path in what was written, such as ``sources.pcap.connect``."""
+    text: str
+    """What is wrong."""
+    remedy: str = ""
+    """What would be right; empty where nothing sensible can be proposed."""
+    file: str = ""
+    """The file, empty if there is none."""
+    line: int = 0
+    """The line, counted from 1; 0 if unknown."""
+    level: str = "error"
+    """``error`` stops a start; ``warning`` and ``planned`` (known, not built yet) do not stop ``check``."""
+
+    def __str__(self) -> str:
+        place = self.where
+        if self.file or self.line:
+            location = ", ".join(filter(None, [self.file, f"line {self.line}" if self.line else ""]))
+            place = f"{place} ({location})" if place else location
+        text = f"{place}: {self.text}" if place else self.text
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+class CheckError(PenstockError):
+    """A pipeline cannot start as it is written; ``problems`` holds every mistake at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class MapError(CheckError):
+    """A trigger map contradicts itself, its streams or the workers there are."""
+
+
+class NotBuiltYetError(PenstockError):
+    """A known name that this version plans but does not have."""
+
+
+class MissingExtraError(PenstockError):
+    """An optional library is not installed; the text names the extra to install."""
+
+
+class RemoteProtocolError(PenstockError):
+    """The other side sent bytes that its protocol does not allow."""
+
+
+class SourceError(PenstockError):
+    """An instrument cannot be reached, or its connection broke."""
+
+
+class SinkError(PenstockError):
+    """An output cannot be opened or written."""
+
+
+class ParameterError(PenstockError):
+    """A parameter is unknown, or its value is not allowed."""
+
+
+class StateError(PenstockError):
+    """A transition the state table does not have was asked for."""
+
+
+class ResultTypeError(PenstockError):
+    """User code returned something that cannot travel between processes."""
+
+
+class UserCodeError(PenstockError):
+    """User code raised; its exception is the ``__cause__``."""
+
+    def __init__(self, text: str, *, stage: str, event: int | None = None, revision: int = 0) -> None:
+        self.stage = stage
+        self.event = event
+        self.revision = revision
+        super().__init__(text)

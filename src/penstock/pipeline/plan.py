@@ -1,0 +1,109 @@
+"""The plan: a checked pipeline, with every name resolved and every default filled in; what an engine executes.
+
+A plan holds no open socket, file or process, and no instance of user code.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Element", "JoinPlan", "MergePlan", "Plan", "SinkPlan", "SourcePlan", "StagePlan"]
+
+OnError = Literal["fail", "skip", "retry", "dead_letter"]
+WhenFull = Literal["block", "drop_newest", "drop_oldest", "sample"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """Something named in a pipeline: a built-in, an entry point or user code, with its arguments."""
+
+    name: str
+    """As written: ``hdf5`` or ``module:object``."""
+    target: Callable[..., Any]
+    """The class or function."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Frozen at start; never holds a parameter."""
+    where: str = ""
+    """Dotted path in the pipeline, for error texts."""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePlan:
+    """One instrument. ``element.target(**element.arguments)`` makes a ``penstock.elements.Source``."""
+
+    name: str
+    element: Element
+    record: bool = False
+    when_full: WhenFull = "block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinPlan:
+    """How several streams become one of events."""
+
+    name: str
+    streams: tuple[str, ...]
+    by: Literal["order", "key", "timestamp", "trigger-map"]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of ``by``: file, map, rule, wrap, check_keys; reorder, ranges; window_ms, hold, hold_wait_s."""
+    incomplete: Literal["wait", "pass", "drop"] = "pass"
+    wait_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergePlan:
+    """Several streams interleaved into one."""
+
+    name: str
+    streams: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlan:
+    """One room of the pipeline."""
+
+    name: str
+    kind: Literal["steps", "map", "reduce"]
+    inputs: tuple[tuple[str, str], ...]
+    """(lane, producer) from high to low; the lane of a single input is empty."""
+    elements: tuple[Element, ...]
+    """The steps; exactly one for map and reduce."""
+    workers: int = 1
+    run_in: Literal["process", "thread", "inline"] = "process"
+    order: Literal["kept", "free"] = "kept"
+    when_full: WhenFull = "block"
+    on_error: OnError = "fail"
+    tags: frozenset[str] = frozenset({"generic"})
+    """Of its workers: they get the cells of a trigger map whose tags they all have."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Start values, by parameter name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkPlan:
+    """Where items or views leave."""
+
+    name: str
+    element: Element
+    input: str
+    when: Literal["change", "every", "end", "item"]
+    every_s: float = 0.0
+    where: tuple[str, str] | None = None
+    """(stage, field): only the items whose event has this field true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A pipeline ready to run; each mapping is in the order of the flow."""
+
+    name: str
+    sources: Mapping[str, SourcePlan]
+    joins: Mapping[str, JoinPlan] = field(default_factory=dict)
+    merges: Mapping[str, MergePlan] = field(default_factory=dict)
+    stages: Mapping[str, StagePlan] = field(default_factory=dict)
+    sinks: Mapping[str, SinkPlan] = field(default_factory=dict)
+    folder: str = "."
+    """Where the pipeline's file lies; relative paths in its arguments start here."""
+    planned: tuple[str, ...] = ()
+    """What it asks for that is not built yet, one sentence each; such a plan is shown, never run."""
