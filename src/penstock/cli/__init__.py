@@ -1,0 +1,1 @@
+"""What the command `penstock` can do, one command a file."""

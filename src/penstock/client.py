@@ -1,0 +1,1 @@
+"""The notebook's door to a running pipeline; nothing of it is built yet."""

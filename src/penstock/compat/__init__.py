@@ -1,0 +1,1 @@
+"""The front doors for users of other systems; none is built yet."""

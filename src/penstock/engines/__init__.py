@@ -1,0 +1,1 @@
+"""What executes a plan; each engine is found by its entry point."""

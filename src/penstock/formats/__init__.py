@@ -1,0 +1,1 @@
+"""The bytes of our own files, without opening one."""

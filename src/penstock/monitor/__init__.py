@@ -1,0 +1,1 @@
+"""Counters, and the reports that terminals print."""

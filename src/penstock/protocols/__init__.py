@@ -1,0 +1,1 @@
+"""Instruments' bytes to messages and back, one pure codec a file."""

@@ -1,0 +1,1 @@
+"""The parts of a running pipeline that do input and output."""

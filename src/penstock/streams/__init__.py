@@ -1,0 +1,1 @@
+"""Streams that can be read again; no store is built yet."""

@@ -1,0 +1,1 @@
+"""How bytes travel: sockets, and nothing about what they mean."""

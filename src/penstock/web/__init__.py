@@ -1,0 +1,1 @@
+"""HTTP and the page; nothing of it is built yet."""

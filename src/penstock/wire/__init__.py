@@ -1,0 +1,1 @@
+"""The bytes that our own processes exchange, without a socket."""
