@@ -69,9 +69,10 @@ def _children() -> set[int]:
 
 def _command(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip() or "ended, never waited for"
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return "ended"
+    return b" ".join(words).decode(errors="replace").strip() or "ended, never waited for"
 
 
 def _shared_memory() -> set[str]:
@@ -90,9 +91,9 @@ def _still(found: Callable[[], set[str]], within_s: float = 1.0) -> set[str]:
 @pytest.fixture(autouse=True)
 def nothing_left_behind(temporary_folder: Path) -> Iterator[None]:
     """Fail a test that leaves a child process, shared memory or a temporary file behind."""
-    children, memory, files = _children(), _shared_memory(), set(os.listdir(temporary_folder))
+    children, memory, files = _children(), _shared_memory(), set(temporary_folder.iterdir())
     yield
     left = [f"process {pid}: {_command(pid)}" for pid in sorted(_children() - children)]
     left += [f"/dev/shm/{name}" for name in sorted(_still(lambda: _shared_memory() - memory))]
-    left += [f"{temporary_folder / name}" for name in sorted(set(os.listdir(temporary_folder)) - files)]
+    left += [str(path) for path in sorted(set(temporary_folder.iterdir()) - files)]
     assert not left, "the test left behind: " + "; ".join(left)
