@@ -1,0 +1,74 @@
+"""What the dispatcher hands out: leases of ranges, and what it says when a worker dies."""
+
+from collections.abc import Sized
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.block import Rows
+from penstock.core.routes import Routes
+
+__all__ = ["Assigned", "Lease", "Lost", "Taken"]
+
+B = TypeVar("B", bound=Sized)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lease(Generic[B]):
+    """Rows of one batch lent to one worker until it is done with them or dies."""
+
+    id: int
+    """From 1, in the order of lending; never used twice."""
+    worker: str
+    lane: str
+    batch: B
+    rows: Rows
+    """Rows of ``batch``, ascending: a slice where they are consecutive, else indices."""
+    size: int
+    """How many rows."""
+    given_ns: int
+    streams: NDArray[np.uint64] | None = None
+    """(size,), bit s: the worker gets the part of stream s; ``None``: whole events."""
+    copies: NDArray[np.int32] | None = None
+    """(size,), which of the event's deliveries this is, from 0; ``None``: 0, the only one. A lease given again keeps
+    its numbers, so results are deduplicated by (event, copy)."""
+    attempts: int = 1
+    """How many workers have been given these rows, this one included."""
+    routes: Routes | None = None
+    """(k, size), the entries that led to this worker; private to the dispatcher."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Taken(Generic[B]):
+    """Rows that left a lane's queue, in the order of their numbers: what a resequencer must expect."""
+
+    lane: str
+    batch: B
+    rows: Rows
+    deliveries: NDArray[np.int32] | None = None
+    """(rows,), how many workers each event goes to, 0 for nobody; ``None``: one each."""
+    again: bool = False
+    """True: these rows were taken before, and ``deliveries`` come on top (a dead worker's rows went to several)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assigned(Generic[B]):
+    """What ``assign`` decided; give ``taken`` to the resequencer before any result of ``leases``."""
+
+    leases: list[Lease[B]]
+    taken: list[Taken[B]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lost(Generic[B]):
+    """What died with a worker."""
+
+    worker: str
+    leases: list[Lease[B]]
+    """What it had and somebody must have: give each back with ``Dispatcher.again``, or account for it."""
+    copies: list[Lease[B]]
+    """Its copies of events meant for all workers, which other workers have too: they end here, without result."""
+    constraints: dict[str, NDArray[np.int64]]
+    """Per lane, the constraints that were bound to it and are free again: state it kept for them is gone."""
