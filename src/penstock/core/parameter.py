@@ -1,0 +1,74 @@
+"""One parameter: a named, typed value with a unit that may change while a pipeline runs.
+
+This declares; it holds no value in force and imports no validation library.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Bounds", "Parameter", "Unit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Mark the unit of an annotated argument: ``Annotated[float, Unit("keV")]``."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The numbers allowed; ``None`` where there is no limit."""
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    multiple_of: float | None = None
+
+    def __bool__(self) -> bool:
+        return any(limit is not None for limit in (self.ge, self.gt, self.le, self.lt, self.multiple_of))
+
+    def __str__(self) -> str:
+        limits = [("≥", self.ge), (">", self.gt), ("≤", self.le), ("<", self.lt), ("multiple of", self.multiple_of)]
+        return ", ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What a keyword-only annotated argument with a default declares."""
+
+    name: str
+    type: Any  # a type or any typing form, as the user annotated it, without the marks
+    default: Any
+    annotation: Any = None
+    """The whole annotation, for whoever validates."""
+    unit: str = ""
+    bounds: Bounds = Bounds()
+    choices: tuple[Any, ...] = ()
+    doc: str = ""
+    stage: str = ""
+    step: str = ""
+
+    @property
+    def address(self) -> str:
+        """``stage.step.name``; parts that are not known are left out."""
+        return ".".join(filter(None, (self.stage, self.step, self.name)))
+
+    @property
+    def expects(self) -> str:
+        """What would be right, in words: type, unit, bounds, choices.
+
+        >>> Parameter(name="roi", type=float, default=5.9, unit="keV", bounds=Bounds(ge=0)).expects
+        'float in keV, ≥ 0'
+        """
+        text = " | ".join(map(repr, self.choices)) if self.choices else _type_name(self.type)
+        text += f" in {self.unit}" if self.unit else ""
+        return f"{text}, {self.bounds}" if self.bounds else text
+
+
+def _type_name(form: Any) -> str:  # any typing form
+    return form.__name__ if isinstance(form, type) else str(form).replace("typing.", "")
