@@ -1,0 +1,53 @@
+"""``./dev bench``: measure, and print a table for people or JSON for machines."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.row import Row
+
+SUITES = {"core": ["core_start"]}
+"""The files of each suite; each has ``rows()``."""
+
+
+def main() -> int:
+    """Measure what was asked; 1 if a target was missed."""
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("suite", nargs="?", default="core", choices=sorted(SUITES))
+    parser.add_argument("--json", action="store_true", help="a list of rows, for machines")
+    parser.add_argument("--only", default="", help="rows of the files whose name has this text in it")
+    asked = parser.parse_args()
+    rows = list(_measured(asked.suite, asked.only))
+    if asked.json:
+        print(json.dumps([row.as_json() for row in rows], indent=1))
+    else:
+        Console().print(_table(rows))
+    return 0 if all(row.met for row in rows) else 1
+
+
+def _measured(suite: str, only: str) -> Iterator[Row]:
+    for name in SUITES[suite]:
+        if only in name:
+            print(f"measuring {name}", file=sys.stderr)
+            yield from import_module(f"bench.{name}").rows()
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(title="medians; the reference was measured in the same run")
+    for heading in ("name", "value", "unit", "reference", "ratio", "target", "met"):
+        table.add_column(heading, justify="left" if heading in ("name", "unit", "met") else "right")
+    for row in rows:
+        asked = f"{'≥' if row.asks == 'at least' else '≤'} {row.target:g}"
+        reference = f"{row.reference:.4g} {row.of}"
+        met = "[green]yes[/]" if row.met else "[red]no[/]"
+        table.add_row(row.name, f"{row.value:.4g}", row.unit, reference, f"{row.ratio:.3g}", asked, met)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
