@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 
-# too_slow is a statement about the machine, which may be shared; deadlines likewise.
-_QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-settings.register_profile("quick", max_examples=50, derandomize=True, database=None, **_QUIET)
-settings.register_profile("long", max_examples=2000, print_blob=True, **_QUIET)
+# too_slow is a statement about the machine, which may be shared; a deadline likewise.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+settings.register_profile("quick", _PATIENT, max_examples=50, derandomize=True, database=None)
+settings.register_profile("long", _PATIENT, max_examples=2000, print_blob=True)
 settings.load_profile("quick")
 
 
