@@ -1,0 +1,207 @@
+"""The pipeline file's grammar: one model for each kind of entry, with its keys, values and defaults.
+
+A model sees one entry alone; what entries mean to one another is checked elsewhere. Unknown keys are refused.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from penstock.pipeline.join_by import By, read_by
+from penstock.pipeline.thing import RESERVED, Thing, read_thing
+
+__all__ = [
+    "AlarmSpec", "Every", "JoinSpec", "MergeSpec", "PipelineSpec", "Record", "ServeSpec", "SinkSpec", "SourceSpec", "StageSpec",
+]  # fmt: skip
+
+OnError = Literal["fail", "skip", "retry", "dead_letter"]
+WhenFull = Literal["block", "drop_newest", "drop_oldest", "sample"]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+AThing = Annotated[Thing, PlainValidator(read_thing)]
+
+
+def _no_single_text(written: Any) -> Any:
+    if isinstance(written, str):
+        raise _wrong("a list is wanted", f"write [{written}]")
+    return list(written) if isinstance(written, tuple | set | frozenset) else written
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_no_single_text), Field(strict=False)]
+"""A list of names; a single text is refused, because it may be a list without its brackets."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+
+
+class _Named(_Entry):
+    """An entry that is a thing with options beside it."""
+
+    options: ClassVar[frozenset[str]] = frozenset()
+    use: AThing
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, written: Any) -> Any:
+        if not isinstance(written, Mapping):
+            return {"use": written}
+        options = {key: value for key, value in written.items() if key in cls.options}
+        rest = {key: value for key, value in written.items() if key not in cls.options}
+        for word in RESERVED[1:]:
+            if word in rest and ("use" in rest or len(rest) > 1):
+                raise _wrong(f'"{word}" does not belong here', f"here stand use, its arguments, {', '.join(sorted(cls.options))}", word)
+        if "use" not in rest and options and rest:
+            name = next(iter(rest))
+            raise _wrong("use is missing", f'write "use: {name}" where other keys stand beside a name')
+        return {**options, "use": rest}
+
+
+class Record(_Entry):
+    """How a stream is kept."""
+
+    as_: str = Field(alias="as")
+    """The stream's name in the store."""
+
+
+def _record(written: Any) -> Any:
+    if isinstance(written, bool | Record):
+        return written
+    if isinstance(written, Mapping):
+        return Record.model_validate(written)
+    raise _wrong(f"{written!r} does not say whether to record", "write true, false or {as: name}")
+
+
+Recorded = Annotated[bool | Record, PlainValidator(_record)]
+
+
+class SourceSpec(_Named):
+    """One entry of ``sources``."""
+
+    options = frozenset({"record", "when_full"})
+    record: Recorded = False
+    when_full: WhenFull = "block"
+
+
+class JoinSpec(_Entry):
+    """One entry of ``events`` that makes events out of several streams."""
+
+    join: Annotated[Names, Field(min_length=1)]
+    by: Annotated[By, PlainValidator(read_by)]
+    incomplete: Literal["wait", "pass", "drop"] = "pass"
+    wait_s: Seconds = 2.0
+
+
+class MergeSpec(_Entry):
+    """One entry of ``events`` that interleaves several streams."""
+
+    merge: Annotated[Names, Field(min_length=2)]
+
+
+def _lanes(written: Any) -> Any:
+    if isinstance(written, str):
+        return {"": written}
+    if isinstance(written, Mapping) and written and all(isinstance(text, str) for pair in written.items() for text in pair):
+        return dict(written)
+    raise _wrong(f"{written!r} names no input", "write a name, or lanes from high to low: {high: a, low: b}")
+
+
+class StageSpec(_Entry):
+    """One entry of ``stages``."""
+
+    inputs: Annotated[dict[str, str], PlainValidator(_lanes)] = Field(alias="from", validation_alias=AliasChoices("from"))
+    """Producer by lane, from high to low; the lane of a single input has no name."""
+    steps: Annotated[tuple[AThing, ...], BeforeValidator(_no_single_text), Field(strict=False, min_length=1)] | None = None
+    map: AThing | None = None
+    reduce: AThing | None = None
+    workers: Annotated[int, Field(ge=1)] = 1
+    run_in: Literal["process", "thread", "inline"] | None = None
+    order: Literal["kept", "free"] = "kept"
+    when_full: WhenFull = "block"
+    on_error: OnError = "fail"
+    tags: Annotated[Names, Field(min_length=1)] = ("generic",)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    record: Recorded = False
+    cpus: Any = None
+    numa: Any = None
+
+    @property
+    def kind(self) -> Literal["steps", "map", "reduce"]:
+        """Which of the three it is."""
+        return "steps" if self.steps is not None else "map" if self.map is not None else "reduce"
+
+    @property
+    def things(self) -> tuple[Thing, ...]:
+        """Its steps, or its one worker or reducer."""
+        return self.steps or tuple(thing for thing in (self.map, self.reduce) if thing is not None)
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> "StageSpec":
+        kinds = [key for key in ("steps", "map", "reduce") if getattr(self, key) is not None]
+        if len(kinds) != 1:
+            have = f"it has {' and '.join(kinds)}" if kinds else "it has none of them"
+            raise _wrong(f"a stage is exactly one of steps, map and reduce; {have}", "make a stage of each, one reading from the other" if kinds else 'write "map: module:object"')
+        if self.kind == "reduce" and self.workers > 1:
+            raise _wrong("a reducer is one; it has no workers", "remove workers, or write map", "workers")
+        return self
+
+
+class Every(_Entry):
+    """A sink's rhythm."""
+
+    every_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _when(written: Any) -> Any:
+    if isinstance(written, Every) or written in ("change", "end", "item"):
+        return written
+    if isinstance(written, Mapping):
+        return Every.model_validate(written)
+    raise _wrong(f"{written!r} is no time to write", "write change, item, end or {every_s: 5}")
+
+
+class SinkSpec(_Named):
+    """One entry of ``sinks``."""
+
+    options = frozenset({"from", "where", "when", "when_full", "on_error"})
+    input: str = Field(alias="from")
+    """A source, join, merge or stage; ``stage.lane`` for the results of one lane."""
+    where: str | None = None
+    when: Annotated[Literal["change", "end", "item"] | Every, PlainValidator(_when)] | None = None
+    when_full: WhenFull = "block"
+    on_error: OnError = "fail"
+
+
+class AlarmSpec(_Entry):
+    """One entry of ``alarms``."""
+
+    when: str
+    for_s: Seconds = 0.0
+    level: Literal["info", "warning", "error"] = "warning"
+
+
+class ServeSpec(_Entry):
+    """The value of ``serve``."""
+
+    http: int | str | None = None
+    asapo: str | None = None
+    tokenless: bool = False
+
+
+class PipelineSpec(_Entry):
+    """A whole file, entry by entry; those that were wrong are left out."""
+
+    name: str
+    beamtime: str | None = None
+    store: str | None = None
+    sources: dict[str, SourceSpec] = Field(default_factory=dict)
+    events: dict[str, JoinSpec | MergeSpec] = Field(default_factory=dict)
+    stages: dict[str, StageSpec] = Field(default_factory=dict)
+    sinks: dict[str, SinkSpec] = Field(default_factory=dict)
+    serve: ServeSpec | None = None
+    alarms: dict[str, AlarmSpec] = Field(default_factory=dict)
+
+
+def _wrong(text: str, remedy: str, *inner: str) -> PydanticCustomError:
+    return PydanticCustomError("thing", "{text}", {"text": text, "remedy": remedy, "inner": inner})
