@@ -6,7 +6,7 @@ immutable set with one revision, and the recorded changes alone give the same se
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Self
@@ -20,6 +20,8 @@ __all__ = ["Change", "ParameterSet", "Parameters", "Validate"]
 Validate = Callable[[Parameter, Any], Any]
 """Return the value to use, or raise ``ParameterError``."""
 
+EPOCH = Timestamp(0)
+
 NO_CHANGE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -29,7 +31,7 @@ class ParameterSet(Mapping[str, Any]):
 
     revision: int = 0
     """0 for the start values; one more for each change."""
-    values_by_address: Mapping[str, Any] = NO_CHANGE
+    values_by_address: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, address: str) -> Any:  # of the type the user declared
         return self.values_by_address[address]
@@ -81,7 +83,7 @@ class Parameters:
         *,
         validate: Validate,
         keep: int = 1000,
-        when: Timestamp = Timestamp(0),
+        when: Timestamp = EPOCH,
     ) -> None:
         self._declared = {parameter.address: parameter for parameter in declared}
         self._validate = validate
@@ -199,9 +201,7 @@ class Parameters:
 
     def _validated(self, values: Mapping[str, Any]) -> dict[str, Any]:
         parameters = {name: self.find(name) for name in values}
-        return {
-            parameter.address: self._validate(parameter, values[name]) for name, parameter in parameters.items()
-        }
+        return {parameter.address: self._validate(parameter, values[name]) for name, parameter in parameters.items()}
 
     def _proposal(self, name: str) -> str:
         if not self._declared:
