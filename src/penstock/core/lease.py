@@ -1,7 +1,7 @@
 """What the dispatcher hands out: leases of ranges, and what it says when a worker dies."""
 
 from collections.abc import Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -10,9 +10,20 @@ from numpy.typing import NDArray
 from penstock.core.block import Rows
 from penstock.core.routes import Routes
 
-__all__ = ["Assigned", "Lease", "Lost", "Taken"]
+__all__ = ["Assigned", "Lease", "Lost", "Taken", "compose"]
 
 B = TypeVar("B", bound=Sized)
+
+
+def compose(rows: Rows, positions: Rows) -> Rows:
+    """Return the rows at some positions of a selection; a slice of a slice is a slice."""
+    if isinstance(rows, slice):
+        if isinstance(positions, slice):
+            return slice(rows.start + positions.start, rows.start + positions.stop)
+        shifted: NDArray[np.intp] = positions + rows.start
+        return shifted
+    picked: NDArray[np.intp] = rows[positions]
+    return picked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,8 +47,26 @@ class Lease(Generic[B]):
     its numbers, so results are deduplicated by (event, copy)."""
     attempts: int = 1
     """How many workers have been given these rows, this one included."""
+    submission: int = 0
+    """Which ``submit`` brought the batch, from 0."""
     routes: Routes | None = None
-    """(k, size), the entries that led to this worker; private to the dispatcher."""
+    """(k, size), the entries that led to this worker; the dispatcher's own."""
+
+    def part(self, start: int, stop: int) -> "Lease[B]":
+        """Return the lease of some of its rows, such as the half to try next."""
+        return self if stop - start == self.size else self.take(slice(start, stop))
+
+    def take(self, positions: Rows) -> "Lease[B]":
+        """Return the lease of the rows at some positions, 0 … ``size`` - 1, ascending."""
+        rows = compose(self.rows, positions)
+        return replace(
+            self,
+            rows=rows,
+            size=rows.stop - rows.start if isinstance(rows, slice) else len(rows),
+            streams=None if self.streams is None else self.streams[positions],
+            copies=None if self.copies is None else self.copies[positions],
+            routes=None if self.routes is None else self.routes.take(positions),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

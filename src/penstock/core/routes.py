@@ -3,11 +3,13 @@
 A trigger map writes them, the dispatcher reads them. Routes name constraints and tags, never real workers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from penstock.core.block import Rows
 
 __all__ = ["ALL", "GENERIC", "NOWHERE", "Routes"]
 
@@ -43,7 +45,16 @@ class Routes:
     """No later batch names a constraint below this one, so their bindings can be forgotten."""
 
     def __len__(self) -> int:
-        return self.constraint.shape[1]
+        return int(self.constraint.shape[1])
+
+    def take(self, rows: Rows) -> "Routes":
+        """Return the routes of some events, sharing memory where ``rows`` is a slice."""
+        return replace(
+            self,
+            constraint=self.constraint[:, rows],
+            tags_code=None if self.tags_code is None else self.tags_code[:, rows],
+            streams=None if self.streams is None else self.streams[:, rows],
+        )
 
     @property
     def whole(self) -> np.uint64:

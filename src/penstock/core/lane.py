@@ -1,0 +1,91 @@
+"""One lane of a map stage: rows in the order in which they must be taken. It knows no worker."""
+
+from bisect import insort
+from collections import deque
+from dataclasses import dataclass
+from typing import Generic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.binding import Binding
+from penstock.core.block import Rows
+from penstock.core.lease import B, compose
+from penstock.core.routes import Routes
+
+__all__ = ["Lane", "Pending"]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Pending(Generic[B]):
+    """Rows of one batch that wait to be taken; ``at`` moves from 0 to ``size``."""
+
+    batch: B
+    submission: int
+    """Which ``submit`` brought the batch."""
+    rows: Rows
+    size: int
+    routes: Routes | None
+    """(k, size)"""
+    at: int = 0
+    copies: NDArray[np.int32] | None = None
+    """(size,), of rows given again."""
+    needs_nobody: bool = False
+    """Whether no event has an entry."""
+    again: bool = False
+    attempts: int = 0
+
+    def order(self) -> tuple[int, int]:
+        """Where these rows stand in their lane."""
+        first = self.rows.start if isinstance(self.rows, slice) else int(self.rows[0])
+        return self.submission, first
+
+    @property
+    def left(self) -> int:
+        """Rows not taken yet."""
+        return self.size - self.at
+
+
+class Lane(Generic[B]):
+    """First in, first out; rows of dead workers come before everything else, in order."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.binding = Binding()
+        self.queue: deque[Pending[B]] = deque()
+        self.returned: list[Pending[B]] = []
+        self.waiting = 0
+        """Rows in queue."""
+        self.horizon = 0
+        """Constraints below are named by no batch in the queue or after it."""
+
+    def append(self, pending: Pending[B]) -> None:
+        """Queue new rows."""
+        self.queue.append(pending)
+        self.waiting += pending.size
+
+    def give_back(self, pending: Pending[B]) -> None:
+        """Queue rows of a dead worker."""
+        insort(self.returned, pending, key=Pending.order)
+        self.waiting += pending.size
+
+    def heads(self) -> list[Pending[B]]:
+        """Return what may be taken next: any of the returned rows, and the head of the queue."""
+        return [*self.returned, *([self.queue[0]] if self.queue else [])]
+
+    def take(self, pending: Pending[B], count: int) -> Rows:
+        """Take the next rows of one of the heads."""
+        start, stop = pending.at, pending.at + count
+        pending.at = stop
+        self.waiting -= count
+        if not pending.left:
+            self._finish(pending)
+        return compose(pending.rows, slice(start, stop))
+
+    def _finish(self, pending: Pending[B]) -> None:
+        if pending.again:
+            self.returned.remove(pending)
+            return
+        self.queue.popleft()
+        if pending.routes is not None:
+            self.horizon = max(self.horizon, pending.routes.horizon)
