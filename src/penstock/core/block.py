@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from penstock.core.message import NO_METADATA, Kind, Message
 
-__all__ = ["Block", "RaggedColumn", "Rows"]
+__all__ = ["Block", "RaggedColumn", "Rows", "concatenate"]
 
 Rows = slice | NDArray[np.intp]
 """Rows of a block: a slice where they are consecutive, else their indices."""
@@ -188,3 +188,34 @@ def _ragged(arrays: Sequence[Any]) -> RaggedColumn:
             payload[offsets[row] : offsets[row + 1]] = flat.view(np.uint8)
     payload.flags.writeable = False
     return RaggedColumn(payload, offsets, tuple(types), type_of)
+
+
+def concatenate(blocks: Sequence[Block]) -> Block:
+    """Return one block of the messages of several of one stream and kind, copying their payload."""
+    if len(blocks) == 1:
+        return blocks[0]
+    columns = tuple(_joined([block.columns[k] for block in blocks]) for k in range(len(blocks[0].columns)))
+    keys = [block.keys for block in blocks if block.keys is not None]
+    has_metadata = any(block.metadata is not None for block in blocks)
+    return Block(
+        stream=blocks[0].stream,
+        kind=blocks[0].kind,
+        ids=np.concatenate([block.ids for block in blocks]),
+        keys=np.concatenate(keys) if len(keys) == len(blocks) else None,
+        timestamps=np.concatenate([block.timestamps for block in blocks]),
+        metadata=[m for b in blocks for m in b.metadata or [NO_METADATA] * len(b)] if has_metadata else None,
+        columns=columns,
+    )
+
+
+def _joined(columns: Sequence[Column]) -> Column:
+    first = columns[0]
+    if all(
+        isinstance(c, np.ndarray)
+        and isinstance(first, np.ndarray)
+        and c.dtype == first.dtype
+        and c.shape[1:] == first.shape[1:]
+        for c in columns
+    ):
+        return np.concatenate([c for c in columns if isinstance(c, np.ndarray)])
+    return _ragged([array for column in columns for array in column])

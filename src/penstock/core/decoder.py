@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -18,6 +18,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 
     number: str = ""
     """The field that numbers its messages, such as ``frame``; empty if it gives none, so that a loss cannot be seen."""
+    first: int | None = None
+    """The number of the first message of every scan; ``None`` if it is not always the same."""
     has_start: bool = True
     """Whether something is said before the data of a scan."""
     has_end: bool = True
@@ -26,6 +28,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """The field that dates its messages; empty if they are dated when they are received."""
     pickled: bool = False
     """Whether its bytes hold pickles, which are read by an allow-list."""
+    socket: Literal["pull", "sub", "tcp", ""] = ""
+    """How it is received; the other side is a push or pub socket that binds, or a TCP server."""
 
 
 class Decoder(ABC):
@@ -51,7 +55,8 @@ class Decoder(ABC):
         ------
         RemoteProtocolError
             If the packet breaks the protocol. It is then lost as a whole, messages before it are not,
-            and the decoder reads on with the next.
+            and the decoder reads on with the next. In a byte stream more may have come in the same piece: call again
+            without parts to go on with it.
         """
 
     def greeting(self) -> bytes:

@@ -115,6 +115,10 @@ class Entry:
         if detail and count:
             self.remarks.append(Remark(what=counter.name.lower(), count=count, detail=detail))
 
+    def remark(self, what: str, detail: str) -> None:
+        """Name something that is in no account and no counter."""
+        self.remarks.append(Remark(what=what, count=1, detail=detail))
+
     def __getitem__(self, account: Account) -> int:
         return self._accounts[account]
 

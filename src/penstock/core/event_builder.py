@@ -1,0 +1,350 @@
+"""The event builder: blocks of several streams go in, batches of events come out.
+
+It is pure: time comes in as an argument, and it never waits. It answers for every message until that is part of an
+event or in another account.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from penstock.core.block import Block
+from penstock.core.decoder import Traits
+from penstock.core.event import EventBatch, PartColumn
+from penstock.core.inlet import Inlet, Phase
+from penstock.core.join import Incomplete, Join
+from penstock.core.ledger import Account, Entry, Ledger
+from penstock.core.message import Kind
+from penstock.core.number_join import NumberJoin
+from penstock.core.numbering import ByKey, ByPlace, ByTime, Numbering
+from penstock.core.time_join import Rule, TimeJoin
+from penstock.core.timestamp import NS_PER_S
+from penstock.core.tracker import Run, Tracker
+from penstock.core.trigger_map import TriggerMap
+
+__all__ = ["EventBuilder", "JoinRule"]
+
+NO_NUMBER = -1
+"""The number of a start event and of an end event, which have none."""
+
+
+class JoinRule(msgspec.Struct, frozen=True, kw_only=True):
+    """By what the streams of a join belong together."""
+
+    by: Literal["order", "key", "timestamp", "trigger-map"] = "order"
+    incomplete: Incomplete = "pass"
+    wait_s: float = 2.0
+    """How long a part may be later than the first message of its event."""
+    check_keys: bool = True
+    """By order and trigger map: a number that is missing keeps its place free."""
+    reorder: int = 0
+    """How many messages one may be overtaken by within its stream."""
+    step: int = 1
+    """By key: distance of consecutive keys, so that only others count as gaps."""
+    ranges: tuple[str, ...] = ()
+    """Streams that may give several messages to one event."""
+    hold: tuple[str, ...] = ()
+    """By timestamp: streams whose latest value holds until the next."""
+    window_ms: float = 0.0
+    """By timestamp: how far from the event a message may be."""
+
+
+class EventBuilder:
+    """Form the events of one join.
+
+    Parameters
+    ----------
+    name
+        Of the join.
+    streams
+        Names and traits, in the order of an event's parts; by timestamp the first gives the events.
+    rule
+        By what they belong together.
+    ledger
+        Where every message is accounted.
+    map
+        The trigger map, if the rule is ``trigger-map``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        streams: Mapping[str, Traits],
+        rule: JoinRule,
+        ledger: Ledger,
+        map: TriggerMap | None = None,
+    ) -> None:
+        self.name = name
+        self.rule = rule
+        self.map = map
+        self._wait_ns = round(rule.wait_s * NS_PER_S)
+        entries = [ledger.entry(stream, name) for stream in streams]
+        self._join = _join(name, tuple(streams), entries, rule, map)
+        self._is_wrapped = map is None or map.wrap
+        self._inlets = {
+            stream: _inlet(stream, traits, entry, rule, map, self._is_wrapped)
+            for (stream, traits), entry in zip(streams.items(), entries, strict=True)
+        }
+        self._order = list(self._inlets.values())
+        self._is_started = False
+        self._is_finished = False
+        self._partial = 0
+        self._checked_ns = -1
+        self._since_ns: int | None = None
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams."""
+        return tuple(self._inlets)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the end event has come; nothing will follow."""
+        return self._is_finished
+
+    @property
+    def formed(self) -> int:
+        """Events formed so far."""
+        return self._join.formed
+
+    @property
+    def partial(self) -> int:
+        """Events that were formed without a part they should have."""
+        return self._partial
+
+    @property
+    def unformed(self) -> int:
+        """Planned events that were never formed; 0 without a plan, or while the run goes on."""
+        planned = None if self.map is None else self.map.planned
+        return max(0, planned - self.formed) if planned is not None and self._is_finished else 0
+
+    def pending(self, stream: str) -> int:
+        """Return how many messages of a stream are here and not accounted for."""
+        index = self.streams.index(stream)
+        return self._order[index].pending + self._join.pending(index)
+
+    def handle(self, block: Block, now: int) -> list[EventBatch]:
+        """Take a block of any of the streams.
+
+        Parameters
+        ----------
+        block
+            Its ``stream`` must be one of the join's.
+        now
+            Nanoseconds of any clock that never goes back.
+        """
+        inlet = self._inlets[block.stream]
+        inlet.entry.arrive(len(block))
+        if inlet.phase is Phase.ENDED:
+            inlet.entry.post(Account.DISCARDED, len(block), "came after the end")
+        elif inlet.phase is Phase.WAITING and block.kind is not Kind.START:
+            what = "an end before the start" if block.kind is Kind.END else "before the start"
+            inlet.entry.post(Account.LATE, len(block), f"{what}: left over from an earlier scan")
+        else:
+            self._since_ns = now if self._since_ns is None else self._since_ns
+            inlet.last_ns = now
+            self._admit(inlet, block, now)
+        return self._advance()
+
+    def close(self, stream: str) -> list[EventBatch]:
+        """Take it that a stream will give nothing more: its file ended or its connection closed."""
+        inlet = self._inlets[stream]
+        if inlet.phase is not Phase.ENDED:
+            self._add(inlet, inlet.close())
+        return self._advance()
+
+    def extend(self, sequence: Sequence[str], parts: Mapping[str, Any] | None = None) -> list[EventBatch]:
+        """Append to the open trigger map while the run goes on."""
+        assert self.map is not None, "only a join by trigger map can be extended"
+        self.map.append(sequence, parts)
+        return self._remap()
+
+    def complete_map(self) -> list[EventBatch]:
+        """Say that nothing more will be appended to the trigger map."""
+        assert self.map is not None, "only a join by trigger map has a map"
+        self.map.close()
+        return self._remap()
+
+    def tick(self, now: int) -> list[EventBatch]:
+        """Let deadlines pass: give up what has been waited for long enough."""
+        deadline = self.next_deadline()
+        if deadline is None or deadline > now:
+            return []
+        waited_ns = now - self._wait_ns
+        may_give_up = self.rule.incomplete != "wait" and self._since_ns is not None and self._since_ns <= waited_ns
+        if may_give_up:
+            number = self._join.overdue(waited_ns)
+            for inlet in self._order if number is not None else ():
+                self._add(inlet, inlet.give_up(number or 0))
+            self._checked_ns = max(self._checked_ns, waited_ns)
+        if self._is_somebody_done() and self._last_ns() <= waited_ns:
+            for inlet in self._order:
+                if inlet.phase is not Phase.ENDED:
+                    inlet.entry.remark("no end", f"nothing came for {self.rule.wait_s:g} s after others had ended")
+                    self._add(inlet, inlet.close())
+        return self._advance(must_start=may_give_up)
+
+    def next_deadline(self) -> int | None:
+        """Return when ``tick`` has something to do; ``None`` if only a message can change anything."""
+        if self._is_finished or self._since_ns is None:
+            return None
+        deadlines = []
+        if self.rule.incomplete != "wait":
+            if not self._is_started:
+                deadlines.append(self._since_ns)
+            deadlines += self._waiting_since()
+        if self._is_somebody_done():
+            deadlines.append(self._last_ns())
+        return min(deadlines) + self._wait_ns if deadlines else None
+
+    def stop(self) -> list[EventBatch]:
+        """Take it that no stream will give anything more, and form what can be formed."""
+        return [batch for stream in self._inlets for batch in self.close(stream)]
+
+    def abort(self) -> None:
+        """Give up everything that is here."""
+        self._join.abort()
+        for inlet in self._order:
+            inlet.abort()
+        self._is_finished = True
+
+    def _admit(self, inlet: Inlet, block: Block, now: int) -> None:
+        if self._is_wrapped and block.kind is Kind.START:
+            self._begin(inlet, block)
+        elif self._is_wrapped and block.kind is Kind.END:
+            inlet.end = block.take(slice(0, 1))
+            if len(block) > 1:
+                inlet.entry.post(Account.DISCARDED, len(block) - 1, "another end")
+        else:
+            self._add(inlet, inlet.admit(block, now))
+        if block.kind is Kind.END:
+            self._add(inlet, inlet.close())
+
+    def _begin(self, inlet: Inlet, block: Block) -> None:
+        surplus = len(block)
+        if inlet.start is None and not self._is_started:
+            inlet.start = block.take(slice(0, 1))
+            inlet.phase = Phase.RUNNING
+            surplus -= 1
+        elif inlet.phase is Phase.WAITING:
+            inlet.phase = Phase.RUNNING
+            inlet.entry.post(Account.LATE, 1, "the start event had gone")
+            surplus -= 1
+        if surplus:
+            inlet.entry.post(Account.DISCARDED, surplus, "another start within the run")
+
+    def _add(self, inlet: Inlet, runs: Iterable[Run]) -> None:
+        waiting = self._join.waiting[self._order.index(inlet)]
+        for run in runs:
+            waiting.add(run)
+
+    def _remap(self) -> list[EventBatch]:
+        for inlet in self._order:
+            self._add(inlet, inlet.remap())
+        return self._advance()
+
+    def _advance(self, must_start: bool = False) -> list[EventBatch]:
+        """Form what can be formed now, start event first, end event last."""
+        batches: list[EventBatch] = []
+        if not self._is_started:
+            if not must_start and any(inlet.phase is Phase.WAITING for inlet in self._order):
+                return batches
+            self._is_started = True
+            batches.append(self._flagged(Kind.START))
+        if self._is_finished:
+            return batches
+        for inlet in self._order:
+            if not inlet.traits.has_end and inlet.phase is not Phase.ENDED and inlet.is_full:
+                self._add(inlet, inlet.close())
+        for k, inlet in enumerate(self._order):
+            self._join.reached[k] = inlet.reached
+        for batch in self._join.form():
+            self._partial += self._count_partial(batch)
+            batches.append(batch)
+        if all(inlet.phase is Phase.ENDED and not inlet.unmapped for inlet in self._order):
+            self._join.close()
+            self._is_finished = True
+            batches.append(self._flagged(Kind.END))
+        return batches
+
+    def _flagged(self, kind: Kind) -> EventBatch:
+        """Make the start event or the end event of what the streams said before and after their data."""
+        parts = []
+        for inlet in self._order:
+            block = inlet.start if kind is Kind.START else inlet.end
+            if block is not None:
+                inlet.entry.post(Account.JOINED, len(block))
+            parts.append(PartColumn(block=block, rows=slice(0, 1 if block is not None else 0)))
+            if kind is Kind.START:
+                inlet.start = None
+            else:
+                inlet.end = None
+        numbers = np.array([NO_NUMBER], np.int64)
+        return EventBatch(join=self.name, names=self.streams, numbers=numbers, parts=tuple(parts), kind=kind)
+
+    def _count_partial(self, batch: EventBatch) -> int:
+        """Return how many events lack a part that order or map promises them."""
+        if self.rule.by not in ("order", "trigger-map"):
+            return 0
+        lacking = np.zeros(len(batch), np.bool_)
+        for stream, part in zip(batch.names, batch.parts, strict=True):
+            if part.block is None or part.present is not None:
+                absent = np.ones(len(batch), np.bool_) if part.present is None else ~part.present
+                lacking |= absent if self.map is None else absent & self.map.kept(stream, batch.numbers)
+        return int(lacking.sum())
+
+    def _is_somebody_done(self) -> bool:
+        return any(inlet.phase is Phase.ENDED or inlet.is_full for inlet in self._order)
+
+    def _last_ns(self) -> int:
+        return max(inlet.last_ns for inlet in self._order)
+
+    def _waiting_since(self) -> Iterator[int]:
+        """Yield when what waits had arrived, unless it was given up already."""
+        for waiting, inlet in zip(self._join.waiting, self._order, strict=True):
+            for oldest in (waiting.oldest_ns(self._checked_ns), inlet.tracker.oldest_ns):
+                if oldest is not None and oldest > self._checked_ns:
+                    yield oldest
+
+
+def _join(
+    name: str, streams: tuple[str, ...], entries: Sequence[Entry], rule: JoinRule, map: TriggerMap | None
+) -> Join:
+    if rule.by == "timestamp":
+        rules: dict[str, Rule] = dict.fromkeys(streams[1:], "nearest")
+        rules |= dict.fromkeys(rule.hold, "hold")
+        rules |= dict.fromkeys(rule.ranges, "range")
+        window_ns = round(rule.window_ms * 1_000_000)
+        return TimeJoin(name, streams, entries, rule.incomplete, rules=rules, window_ns=window_ns)
+    return NumberJoin(
+        name,
+        streams,
+        entries,
+        rule.incomplete,
+        is_renumbered=rule.by == "key",
+        ranges=frozenset(rule.ranges),
+        map=map,
+    )
+
+
+def _inlet(
+    stream: str, traits: Traits, entry: Entry, rule: JoinRule, map: TriggerMap | None, is_wrapped: bool
+) -> Inlet:
+    many = stream in rule.ranges or stream in rule.hold
+    numbering: Numbering
+    if rule.by == "timestamp":
+        tracker = Tracker(entry, reorder=rule.reorder, many=many, step=0)
+        numbering = ByTime()
+    elif rule.by == "key":
+        first = None if traits.first is None else traits.first - (1 << 63)
+        tracker = Tracker(entry, reorder=rule.reorder, many=many, step=rule.step, first=first)
+        numbering = ByKey()
+    else:
+        tracker = Tracker(entry, reorder=rule.reorder, first=0)
+        numbering = ByPlace(entry, first=traits.first, check_keys=rule.check_keys)
+    inlet = Inlet(stream, entry, traits, numbering, tracker, map)
+    if not is_wrapped:
+        inlet.phase = Phase.RUNNING
+    return inlet

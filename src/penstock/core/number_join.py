@@ -1,0 +1,156 @@
+"""Join streams on equal numbers: keys, indices, or the event numbers of a trigger map."""
+
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.event import EventBatch, PartColumn
+from penstock.core.join import FAR, Incomplete, Join, pick
+from penstock.core.ledger import Account, Entry
+from penstock.core.tracker import Run
+from penstock.core.trigger_map import TriggerMap
+
+__all__ = ["NumberJoin"]
+
+
+class NumberJoin(Join):
+    """Form one event of all messages that have the same number.
+
+    An event is formed once every stream is beyond its number, so events come in the order of their numbers and do not
+    depend on which stream was faster.
+
+    Parameters
+    ----------
+    is_renumbered
+        Give events numbers from 0 without gaps, because the joined numbers are an instrument's.
+    ranges
+        Streams that may have several messages of one number; the event's part is all of them.
+    map
+        Says which streams an event needs, and what is discarded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        streams: Sequence[str],
+        entries: Sequence[Entry],
+        incomplete: Incomplete,
+        *,
+        is_renumbered: bool = False,
+        ranges: AbstractSet[str] = frozenset(),
+        map: TriggerMap | None = None,
+    ) -> None:
+        super().__init__(name, streams, entries, incomplete)
+        self._is_renumbered = is_renumbered
+        self._ranged = tuple(stream in ranges for stream in streams)
+        self._map = map
+
+    def form(self) -> Iterator[EventBatch]:
+        """Yield the events whose number every stream is beyond."""
+        limit = min(self.reached)
+        while True:
+            heads = [waiting.head for waiting in self.waiting]
+            ends = [int(head[-1]) for head in heads if len(head)]
+            if not ends:
+                return
+            stop = min(limit, *ends)
+            counts = [_up_to(head, stop) for head in heads]
+            if not any(counts):
+                return
+            batch = self._form(counts, stop)
+            if batch is not None:
+                yield batch
+
+    def overdue(self, arrived_ns: int) -> int | None:
+        """Return the highest number that arrived by then."""
+        found = [last for last in (waiting.last_before(arrived_ns) for waiting in self.waiting) if last is not None]
+        return max(found, default=None)
+
+    def _form(self, counts: Sequence[int], stop: int) -> EventBatch | None:
+        runs = [self._take(stream, count, stop) for stream, count in enumerate(counts)]
+        first = runs[0]
+        is_even = not any(self._ranged) and first is not None and self._is_same(first.numbers, runs)
+        if is_even and first is not None and (self._map is None or self._map.is_full(int(first.numbers[0]), stop)):
+            for stream, run in enumerate(runs):
+                self.post(stream, Account.JOINED, len(first.numbers))
+            parts = [PartColumn(block=run.block, rows=run.rows) for run in runs if run is not None]
+            return self._number(first.numbers, parts)
+        return self._form_uneven(runs)
+
+    def _take(self, stream: int, count: int, stop: int) -> Run | None:
+        waiting = self.waiting[stream]
+        if not self._ranged[stream]:
+            return waiting.take_head(count) if count else None
+        return waiting.take(_up_to(waiting.numbers(), stop))
+
+    @staticmethod
+    def _is_same(numbers: NDArray[np.int64], runs: Sequence[Run | None]) -> bool:
+        return all(run is not None and np.array_equal(run.numbers, numbers) for run in runs[1:])
+
+    def _form_uneven(self, runs: Sequence[Run | None]) -> EventBatch | None:
+        """Form events of which some lack a part."""
+        found = [run.numbers for run in runs if run is not None]
+        numbers = np.unique(np.concatenate(found)) if len(found) > 1 or any(self._ranged) else found[0]
+        present = [np.zeros(len(numbers), np.bool_) if run is None else _is_in(numbers, run.numbers) for run in runs]
+        is_formed = self._is_formed(numbers, present)
+        parts = [self._part(stream, run, numbers, is_formed) for stream, run in enumerate(runs)]
+        if not is_formed.all():
+            numbers = numbers[is_formed]
+        if not len(numbers) or all(part.block is None for part in parts):
+            self.formed += len(numbers)
+            return None
+        return self._number(numbers, parts)
+
+    def _is_formed(self, numbers: NDArray[np.int64], present: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        if self.incomplete != "drop":
+            return np.ones(len(numbers), np.bool_)
+        complete = np.ones(len(numbers), np.bool_)
+        for stream, there in zip(self.streams, present, strict=True):
+            complete &= there if self._map is None else there | ~self._map.expected(stream, numbers)
+        return complete
+
+    def _part(
+        self, stream: int, run: Run | None, numbers: NDArray[np.int64], is_formed: NDArray[np.bool_]
+    ) -> PartColumn:
+        """Choose a stream's rows for the events that are formed, and account for all of them."""
+        if run is None:
+            return PartColumn(block=None)
+        chosen = is_formed[np.searchsorted(numbers, run.numbers)]
+        dropped = len(chosen) - int(chosen.sum())
+        self.post(stream, Account.INCOMPLETE, dropped, "the rest of their events never came" if dropped else "")
+        if self._map is not None:
+            kept = self._map.kept(self.streams[stream], run.numbers)
+            self.post(stream, Account.DISCARDED, int((chosen & ~kept).sum()))
+            chosen &= kept
+        own = run.numbers[chosen]
+        self.post(stream, Account.JOINED, len(own))
+        if not len(own):
+            return PartColumn(block=None)
+        rows = run.rows if chosen.all() else pick(run.rows, np.flatnonzero(chosen))
+        events = numbers[is_formed]
+        if self._ranged[stream]:
+            counts = np.searchsorted(own, events, "right") - np.searchsorted(own, events, "left")
+            return PartColumn(block=run.block, rows=rows, counts=counts)
+        there = None if len(own) == len(events) else _is_in(events, own)
+        return PartColumn(block=run.block, rows=rows, present=there)
+
+    def _number(self, numbers: NDArray[np.int64], parts: Sequence[PartColumn]) -> EventBatch:
+        if self._is_renumbered:
+            numbers = np.arange(self.formed, self.formed + len(numbers))
+        return self.batch(numbers, parts)
+
+
+def _up_to(numbers: NDArray[np.int64], stop: int) -> int:
+    """Return how many of ascending numbers are not above ``stop``."""
+    if not len(numbers) or numbers[-1] <= stop:
+        return len(numbers)
+    return int(np.searchsorted(numbers, stop, "right"))
+
+
+def _is_in(numbers: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,), which of the ascending numbers are among some of them."""
+    there = np.zeros(len(numbers), np.bool_)
+    there[np.searchsorted(numbers, some)] = True
+    return there
