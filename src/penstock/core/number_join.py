@@ -91,50 +91,56 @@ class NumberJoin(Join):
 
     def _form_uneven(self, runs: Sequence[Run | None]) -> EventBatch | None:
         """Form events of which some lack a part."""
-        found = [run.numbers for run in runs if run is not None]
-        numbers = np.unique(np.concatenate(found)) if len(found) > 1 or any(self._ranged) else found[0]
-        present = [np.zeros(len(numbers), np.bool_) if run is None else _is_in(numbers, run.numbers) for run in runs]
+        numbers, present = _union([None if run is None else run.numbers for run in runs])
         is_formed = self._is_formed(numbers, present)
-        parts = [self._part(stream, run, numbers, is_formed) for stream, run in enumerate(runs)]
-        if not is_formed.all():
-            numbers = numbers[is_formed]
-        if not len(numbers) or all(part.block is None for part in parts):
-            self.formed += len(numbers)
+        events = numbers if is_formed is None else numbers[is_formed]
+        parts = []
+        for stream, (run, there) in enumerate(zip(runs, present, strict=True)):
+            chosen = None if run is None or is_formed is None else is_formed[np.searchsorted(numbers, run.numbers)]
+            parts.append(self._part(stream, run, chosen, events, there if is_formed is None else there[is_formed]))
+        if not len(events) or all(part.block is None for part in parts):
+            self.formed += len(events)
             return None
-        return self._number(numbers, parts)
+        return self._number(events, parts)
 
-    def _is_formed(self, numbers: NDArray[np.int64], present: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    def _is_formed(self, numbers: NDArray[np.int64], present: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_] | None:
+        """(n,), which events are formed; ``None`` for all."""
         if self.incomplete != "drop":
-            return np.ones(len(numbers), np.bool_)
+            return None
         complete = np.ones(len(numbers), np.bool_)
         for stream, there in zip(self.streams, present, strict=True):
             complete &= there if self._map is None else there | ~self._map.expected(stream, numbers)
-        return complete
+        return None if complete.all() else complete
 
     def _part(
-        self, stream: int, run: Run | None, numbers: NDArray[np.int64], is_formed: NDArray[np.bool_]
+        self,
+        stream: int,
+        run: Run | None,
+        chosen: NDArray[np.bool_] | None,
+        events: NDArray[np.int64],
+        there: NDArray[np.bool_],
     ) -> PartColumn:
         """Choose a stream's rows for the events that are formed, and account for all of them."""
         if run is None:
             return PartColumn(block=None)
-        chosen = is_formed[np.searchsorted(numbers, run.numbers)]
-        dropped = len(chosen) - int(chosen.sum())
-        self.post(stream, Account.INCOMPLETE, dropped, "the rest of their events never came" if dropped else "")
+        rows, own = run.rows, run.numbers
+        if chosen is not None:
+            dropped = len(chosen) - int(chosen.sum())
+            self.post(stream, Account.INCOMPLETE, dropped, "the rest of their events never came")
+            rows, own = pick(rows, np.flatnonzero(chosen)), own[chosen]
         if self._map is not None:
-            kept = self._map.kept(self.streams[stream], run.numbers)
-            self.post(stream, Account.DISCARDED, int((chosen & ~kept).sum()))
-            chosen &= kept
-        own = run.numbers[chosen]
+            kept = self._map.kept(self.streams[stream], own)
+            if not kept.all():
+                self.post(stream, Account.DISCARDED, int((~kept).sum()))
+                rows, own = pick(rows, np.flatnonzero(kept)), own[kept]
+                there = there & self._map.kept(self.streams[stream], events)
         self.post(stream, Account.JOINED, len(own))
         if not len(own):
             return PartColumn(block=None)
-        rows = run.rows if chosen.all() else pick(run.rows, np.flatnonzero(chosen))
-        events = numbers[is_formed]
         if self._ranged[stream]:
             counts = np.searchsorted(own, events, "right") - np.searchsorted(own, events, "left")
             return PartColumn(block=run.block, rows=rows, counts=counts)
-        there = None if len(own) == len(events) else _is_in(events, own)
-        return PartColumn(block=run.block, rows=rows, present=there)
+        return PartColumn(block=run.block, rows=rows, present=None if len(own) == len(events) else there)
 
     def _number(self, numbers: NDArray[np.int64], parts: Sequence[PartColumn]) -> EventBatch:
         if self._is_renumbered:
@@ -149,8 +155,20 @@ def _up_to(numbers: NDArray[np.int64], stop: int) -> int:
     return int(np.searchsorted(numbers, stop, "right"))
 
 
-def _is_in(numbers: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(n,), which of the ascending numbers are among some of them."""
-    there = np.zeros(len(numbers), np.bool_)
-    there[np.searchsorted(numbers, some)] = True
-    return there
+def _union(
+    runs: Sequence[NDArray[np.int64] | None],
+) -> tuple[NDArray[np.int64], list[NDArray[np.bool_]]]:
+    """Return all numbers that occur in any of several ascending runs, and for each run which of them it has."""
+    found = [run for run in runs if run is not None]
+    low, high = min(int(run[0]) for run in found), max(int(run[-1]) for run in found)
+    span = high - low + 1
+    if span > 8 * sum(len(run) for run in found):
+        numbers = np.unique(np.concatenate(found))
+        return numbers, [np.zeros(len(numbers), np.bool_) if run is None else np.isin(numbers, run) for run in runs]
+    # Where numbers lie close, a table of the whole span is several times faster than sorting and searching.
+    tables = np.zeros((len(runs), span), np.bool_)
+    for table, run in zip(tables, runs, strict=True):
+        if run is not None:
+            table[run - low] = True
+    places = np.flatnonzero(tables.any(axis=0))
+    return places + low, list(tables if len(places) == span else tables[:, places])
