@@ -1,0 +1,178 @@
+"""Views drawn as one picture: maps with a colour bar, curves, one panel for each channel of a stack of maps.
+
+The only file that knows matplotlib. It draws what is there; a missing value stays visibly missing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import MissingExtraError
+from penstock.views import ArrayView, Axis, array_of, walk
+
+__all__ = ["MOST_PANELS", "Panel", "draw", "panels_of"]
+
+MOST_PANELS = 36
+"""More would be too small to read."""
+
+_MISSING = "#d9d9d9"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Panel:
+    """One map or curve of the picture."""
+
+    title: str
+    values: NDArray[Any]
+    """(y, x) or (x,)"""
+    axes: tuple[Axis, ...]
+    """One for each dimension of ``values``."""
+    unit: str = ""
+
+    @property
+    def missing(self) -> int:
+        """How many values are not there."""
+        return int(np.count_nonzero(~np.isfinite(self.values)))
+
+
+def panels_of(tree: Mapping[str, Any]) -> Iterator[Panel]:
+    """Yield a panel for each view that can be drawn.
+
+    One dimension is a curve, two are a map (y, x), three are maps (y, x, channel). Numbers alone, text, and arrays of
+    more dimensions have no panel.
+    """
+    for path, leaf in walk(tree):
+        array = array_of(leaf, path)
+        if array.dtype.kind not in "biuf" or not 1 <= array.ndim <= 3:
+            continue
+        view = leaf if isinstance(leaf, ArrayView) else None
+        title = (view.title if view else "") or path
+        unit = view.unit if view else ""
+        axes = view.axes if view and view.axes else tuple(Axis("") for _ in range(array.ndim))
+        if array.ndim < 3:
+            yield Panel(title=title, values=array.astype(float), axes=axes, unit=unit)
+            continue
+        for channel in range(array.shape[2]):
+            label = f"{title}, {_channel(axes[2], channel)}"
+            yield Panel(title=label, values=array[:, :, channel].astype(float), axes=axes[:2], unit=unit)
+
+
+def draw(panels: list[Panel], heading: str = "", dpi: int = 120) -> Any:  # matplotlib's Figure
+    """Draw panels side by side and return the figure, to be saved with ``savefig``.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    figure, shown = _figure(len(panels[:MOST_PANELS]), dpi), panels[:MOST_PANELS]
+    columns = _columns(len(shown))
+    rows = ceil(len(shown) / columns)
+    for position, panel in enumerate(shown):
+        axes = figure.add_subplot(rows, columns, position + 1)
+        axes.set_title(panel.title, fontsize="medium")
+        if not panel.values.size:
+            axes.text(0.5, 0.5, "nothing yet", ha="center", va="center", transform=axes.transAxes)
+        elif panel.values.ndim == 1:
+            _draw_curve(axes, panel)
+        else:
+            _draw_map(figure, axes, panel)
+    left_out = len(panels) - len(shown)
+    remark = f" (the first {len(shown)} of {len(panels)} panels)" if left_out else ""
+    figure.suptitle(heading + remark, fontsize="medium")
+    return figure
+
+
+def _figure(count: int, dpi: int) -> Any:
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure  # 150 ms; without pyplot, which keeps figures and picks a screen
+    except ImportError as error:
+        raise MissingExtraError(
+            'matplotlib is not installed; install the extra: pip install "penstock[png]"'
+        ) from error
+    columns = _columns(count)
+    figure = Figure(figsize=(4.4 * columns + 0.4, 3.6 * ceil(count / columns) + 0.5), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _columns(count: int) -> int:
+    return max(1, ceil(sqrt(count)))
+
+
+def _draw_curve(axes: Any, panel: Panel) -> None:
+    (axis,) = panel.axes
+    positions = np.arange(len(panel.values)) if axis.values is None else axis.values
+    few = len(panel.values) <= 50
+    axes.plot(positions, panel.values, marker="o" if few else None, markersize=3, linewidth=1.2)
+    axes.set_xlabel(_label(axis))
+    axes.set_ylabel(panel.unit)
+    axes.grid(alpha=0.3)
+    axes.margins(x=0.02)
+
+
+def _draw_map(figure: Any, axes: Any, panel: Panel) -> None:
+    from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
+
+    colours = colormaps["viridis"].with_extremes(bad=_MISSING)
+    values = np.ma.masked_invalid(panel.values)
+    y, x = panel.axes
+    steps = [_step(axis, length) for axis, length in zip(panel.axes, panel.values.shape, strict=True)]
+    if all(steps):
+        extent = (*_edges(x, values.shape[1]), *_edges(y, values.shape[0]))
+        image = axes.imshow(values, origin="lower", extent=extent, aspect="auto", interpolation="nearest", cmap=colours)
+    else:  # imshow knows equal steps only
+        centres = [
+            np.arange(n) if a.values is None else a.values for a, n in ((x, values.shape[1]), (y, values.shape[0]))
+        ]
+        image = axes.pcolormesh(*centres, values, shading="nearest", cmap=colours)
+        axes.set_facecolor(_MISSING)
+    if x.unit == y.unit and _is_squarish(axes):
+        axes.set_aspect("equal")
+    axes.set_xlabel(_label(x))
+    axes.set_ylabel(_label(y) + (f"\n({panel.missing} missing, grey)" if panel.missing else ""))
+    is_whole = bool(np.all(panel.values[np.isfinite(panel.values)] % 1 == 0))
+    if values.count():
+        figure.colorbar(image, ax=axes, label=panel.unit, ticks=MaxNLocator(6, integer=is_whole))
+
+
+def _channel(axis: Axis, channel: int) -> str:
+    name = axis.name or "channel"
+    if axis.values is None:
+        return f"{name} {channel}"
+    value = axis.values[channel]
+    text = f"{value:g}" if isinstance(value, np.number) else str(value)
+    return f"{name} {text}{f' {axis.unit}' if axis.unit else ''}"
+
+
+def _label(axis: Axis) -> str:
+    return f"{axis.name} ({axis.unit})" if axis.unit else axis.name
+
+
+def _step(axis: Axis, length: int) -> float:
+    """Return the step of equidistant values, 0 if they are not."""
+    if axis.values is None:
+        return 1.0
+    if length < 2 or not np.issubdtype(np.asarray(axis.values).dtype, np.number):
+        return 0.0
+    steps = np.diff(np.asarray(axis.values, float))
+    mean = float(steps.mean())
+    return mean if mean and bool(np.all(np.abs(steps - mean) < 0.05 * abs(mean))) else 0.0
+
+
+def _edges(axis: Axis, length: int) -> tuple[float, float]:
+    if axis.values is None:
+        return -0.5, length - 0.5
+    half = _step(axis, length) / 2
+    return float(axis.values[0]) - half, float(axis.values[-1]) + half
+
+
+def _is_squarish(axes: Any) -> bool:
+    width, height = abs(np.diff(axes.get_xlim())[0]), abs(np.diff(axes.get_ylim())[0])
+    return bool(height and 1 / 4 < width / height < 4)

@@ -1,0 +1,68 @@
+"""The sink: where items and views leave a pipeline. Subclass it for a file format, a socket, a control system."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.core.timestamp import Timestamp
+
+__all__ = ["RunFacts", "Sink"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What an output says of the run it belongs to."""
+
+    pipeline: str
+    run: str
+    """The run's id."""
+    started: Timestamp = field(default_factory=lambda: Timestamp(0))
+    version: str = ""
+    """Of penstock."""
+    folder: str = "."
+    """Where relative paths start."""
+    sink: str = ""
+    """The sink's own name in the pipeline."""
+
+
+class Sink(ABC):
+    """One output of one run. Calls come from one thread: ``open``, any number of ``write``, ``close``."""
+
+    @abstractmethod
+    def open(self, run: RunFacts) -> None:
+        """Make sure that writing will be possible; called before anything of the run starts.
+
+        Raises
+        ------
+        SinkError
+            If not: the text names the file or address and what would be right.
+        """
+
+    @abstractmethod
+    def write(self, item: Any) -> None:  # an item of any kind, or a tree of views
+        """Write one item, or the views as they are now.
+
+        The tree may be changed by its reducer afterwards: what is needed later must be copied.
+
+        Raises
+        ------
+        SinkError
+            If it could not be written.
+        """
+
+    @abstractmethod
+    def close(self, ended_well: bool, outcome: str = "") -> None:
+        """Finish the output; called exactly once if ``open`` returned, also after a failed ``write``.
+
+        Parameters
+        ----------
+        ended_well
+            Whether the run finished.
+        outcome
+            The run's outcome in a word; by default ``finished`` or ``failed``.
+
+        Raises
+        ------
+        SinkError
+            If it cannot be finished.
+        """

@@ -1,0 +1,204 @@
+"""One declared output of a reducer: an array with a unit and axes, known before the first result comes.
+
+It notes which rows were touched, so that whoever follows copies only these. It knows neither files nor sockets.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+__all__ = ["ArrayView", "Axis"]
+
+_FIRST_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    """What one dimension of a view runs over."""
+
+    name: str
+    unit: str = ""
+    values: NDArray[Any] | None = None
+    """(length of the dimension,), in ``unit``; ``None`` if it is just counted."""
+
+
+class ArrayView:
+    """An array that is filled while data come.
+
+    >>> view = ArrayView((None, 2), "f8", unit="counts", axes=("time", "channel"))
+    >>> view.append([3, 4])
+    >>> view.array
+    array([[3., 4.]])
+
+    Parameters
+    ----------
+    shape
+        ``None`` for a first dimension that grows.
+    dtype
+        Of the elements.
+    unit
+        Of the elements, such as ``counts``.
+    axes
+        One for each dimension: an ``Axis``, or its name.
+    fill
+        What is there before anything is set; NaN shows as missing in pictures.
+    title
+        One line for people.
+
+    Raises
+    ------
+    ValueError
+        If there is a wrong number of axes, or an axis has a wrong number of values.
+    """
+
+    __slots__ = ("_buffer", "_length", "_touched", "axes", "dtype", "fill", "grows", "title", "unit", "version")
+
+    def __init__(
+        self,
+        shape: Sequence[int | None],
+        dtype: DTypeLike = float,
+        *,
+        unit: str = "",
+        axes: Sequence[str | Axis] = (),
+        fill: Any = 0,  # any element of dtype
+        title: str = "",
+    ) -> None:
+        self.grows = bool(shape) and shape[0] is None
+        self.dtype = np.dtype(dtype)
+        self.unit = unit
+        self.fill = fill
+        self.title = title
+        self.axes = tuple(Axis(axis) if isinstance(axis, str) else axis for axis in axes)
+        self.version = 0
+        """One more with each change."""
+        rows = [_FIRST_ROWS, *shape[1:]] if self.grows else shape
+        if any(length is None for length in rows):
+            raise ValueError(f"shape {tuple(shape)}: only the first dimension may grow")
+        self._buffer = np.full([length for length in rows if length is not None], fill, self.dtype)
+        self._length = 0 if self.grows else (self._buffer.shape[0] if self._buffer.ndim else 1)
+        self._touched = (0, 0)
+        self._check_axes()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As it is now."""
+        return (self._length, *self._buffer.shape[1:]) if self._buffer.ndim else ()
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """What is there now, read-only; it changes under the reader unless it has grown since."""
+        found = self._buffer[: self._length] if self._buffer.ndim else self._buffer.view()
+        found.flags.writeable = False
+        return found
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.array, dtype) if copy else np.asarray(self.array, dtype)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __repr__(self) -> str:
+        unit = f", unit={self.unit!r}" if self.unit else ""
+        return f"<ArrayView {self.shape} {self.dtype}{unit}, version {self.version}>"
+
+    def set(self, index: Any, value: ArrayLike) -> None:
+        """Write elements; ``index`` is whatever NumPy takes. A growing view grows to hold a row beyond its end.
+
+        Raises
+        ------
+        IndexError
+            If the index is outside.
+        """
+        self._make_room(index)
+        self._writable[index] = value
+        self._note(index)
+
+    def add(self, index: Any, value: ArrayLike) -> None:
+        """Add to elements; of an element named twice in an index array, each value counts."""
+        self._make_room(index)
+        if isinstance(index, np.ndarray | list) or (isinstance(index, tuple) and any(np.ndim(i) for i in index)):
+            np.add.at(self._writable, index, value)
+        else:
+            self._writable[index] += value
+        self._note(index)
+
+    def append(self, value: ArrayLike) -> None:
+        """Write one more row of a growing view.
+
+        Raises
+        ------
+        ValueError
+            If the view does not grow, or the row has another shape.
+        """
+        if not self.grows:
+            raise ValueError(f"a view of shape {self.shape} does not grow; declare it with shape (None, …)")
+        row = self._length
+        self._grow(row + 1)
+        try:
+            self._buffer[row] = value
+        except ValueError:
+            self._length = row
+            raise
+        self._note(row)
+
+    def take_touched(self) -> range:
+        """Return the rows that changed since the last call: the smallest range that holds them all."""
+        touched, self._touched = range(*self._touched), (0, 0)
+        return touched
+
+    def copy(self) -> "ArrayView":
+        """Return what is there now as a view of its own."""
+        again = ArrayView.__new__(ArrayView)
+        again.grows, again.dtype, again.unit, again.axes = self.grows, self.dtype, self.unit, self.axes
+        again.fill, again.title, again.version = self.fill, self.title, self.version
+        again._buffer, again._length, again._touched = self.array.copy(), self._length, (0, 0)
+        return again
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What is said of it besides its elements: unit, title, names of the axes; empty ones are left out."""
+        said = {"unit": self.unit, "title": self.title, "axes": [axis.name for axis in self.axes]}
+        return {name: value for name, value in said.items() if value}
+
+    @property
+    def _writable(self) -> NDArray[Any]:
+        return self._buffer[: self._length] if self._buffer.ndim else self._buffer
+
+    def _check_axes(self) -> None:
+        if self.axes and len(self.axes) != self._buffer.ndim:
+            raise ValueError(f"{len(self.axes)} axes for {self._buffer.ndim} dimensions; name one for each")
+        for length, axis in zip(self.shape, self.axes, strict=bool(self.axes)):
+            if axis.values is not None and len(axis.values) != length:
+                raise ValueError(f'axis "{axis.name}" has {len(axis.values)} values for a length of {length}')
+
+    def _make_room(self, index: Any) -> None:
+        first = index[0] if isinstance(index, tuple) and index else index
+        if self.grows and isinstance(first, int | np.integer) and first >= self._length:
+            self._grow(int(first) + 1)
+
+    def _grow(self, length: int) -> None:
+        if length > len(self._buffer):
+            # A new array, not a resized one: readers may hold the old.
+            larger = np.full((max(length, 2 * len(self._buffer)), *self._buffer.shape[1:]), self.fill, self.dtype)
+            larger[: self._length] = self._writable
+            self._buffer = larger
+        self._length = length
+
+    def _note(self, index: Any) -> None:
+        start, stop = self._rows(index[0] if isinstance(index, tuple) and index else index)
+        self.version += 1
+        if start < stop:
+            old_start, old_stop = self._touched
+            self._touched = (min(start, old_start), max(stop, old_stop)) if old_start < old_stop else (start, stop)
+
+    def _rows(self, first: Any) -> tuple[int, int]:
+        if isinstance(first, int | np.integer) and not isinstance(first, bool):
+            row = int(first) % self._length
+            return row, row + 1
+        if isinstance(first, slice):
+            rows = range(*first.indices(self._length))
+            return (min(rows), max(rows) + 1) if rows else (0, 0)
+        return 0, self._length
