@@ -25,7 +25,8 @@ Part = Message | tuple[Message, ...] | None
 class Event(msgspec.Struct, frozen=True, gc=False, eq=False):
     """Messages of several streams that belong to the same trigger.
 
-    ``event["detector"]`` is that stream's part. A name the join does not have is a ``KeyError`` that lists those it has.
+    ``event["detector"]`` is that stream's part. A name the join does not have is a ``KeyError`` that lists those
+    it has.
     """
 
     number: int

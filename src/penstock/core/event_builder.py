@@ -64,7 +64,7 @@ class EventBuilder:
         By what they belong together.
     ledger
         Where every message is accounted.
-    map
+    trigger_map
         The trigger map, if the rule is ``trigger-map``.
     """
 
@@ -74,17 +74,17 @@ class EventBuilder:
         streams: Mapping[str, Traits],
         rule: JoinRule,
         ledger: Ledger,
-        map: TriggerMap | None = None,
+        trigger_map: TriggerMap | None = None,
     ) -> None:
         self.name = name
         self.rule = rule
-        self.map = map
+        self.map = trigger_map
         self._wait_ns = round(rule.wait_s * NS_PER_S)
         entries = [ledger.entry(stream, name) for stream in streams]
-        self._join = _join(name, tuple(streams), entries, rule, map)
-        self._is_wrapped = map is None or map.wrap
+        self._join = _join(name, tuple(streams), entries, rule, trigger_map)
+        self._is_wrapped = trigger_map is None or trigger_map.wrap
         self._inlets = {
-            stream: _inlet(stream, traits, entry, rule, map, self._is_wrapped)
+            stream: _inlet(stream, traits, entry, rule, trigger_map, self._is_wrapped)
             for (stream, traits), entry in zip(streams.items(), entries, strict=True)
         }
         self._order = list(self._inlets.values())
@@ -310,7 +310,7 @@ class EventBuilder:
 
 
 def _join(
-    name: str, streams: tuple[str, ...], entries: Sequence[Entry], rule: JoinRule, map: TriggerMap | None
+    name: str, streams: tuple[str, ...], entries: Sequence[Entry], rule: JoinRule, trigger_map: TriggerMap | None
 ) -> Join:
     if rule.by == "timestamp":
         rules: dict[str, Rule] = dict.fromkeys(streams[1:], "nearest")
@@ -325,12 +325,12 @@ def _join(
         rule.incomplete,
         is_renumbered=rule.by == "key",
         ranges=frozenset(rule.ranges),
-        map=map,
+        trigger_map=trigger_map,
     )
 
 
 def _inlet(
-    stream: str, traits: Traits, entry: Entry, rule: JoinRule, map: TriggerMap | None, is_wrapped: bool
+    stream: str, traits: Traits, entry: Entry, rule: JoinRule, trigger_map: TriggerMap | None, is_wrapped: bool
 ) -> Inlet:
     many = stream in rule.ranges or stream in rule.hold
     numbering: Numbering
@@ -344,7 +344,7 @@ def _inlet(
     else:
         tracker = Tracker(entry, reorder=rule.reorder, first=0)
         numbering = ByPlace(entry, first=traits.first, check_keys=rule.check_keys)
-    inlet = Inlet(stream, entry, traits, numbering, tracker, map)
+    inlet = Inlet(stream, entry, traits, numbering, tracker, trigger_map)
     if not is_wrapped:
         inlet.phase = Phase.RUNNING
     return inlet

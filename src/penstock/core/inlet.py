@@ -33,7 +33,7 @@ class Inlet:
     ----------
     traits
         What the instrument says of itself; one that announces no start is running at once.
-    map
+    trigger_map
         Turns places into event numbers, and says how many there are.
     """
 
@@ -44,7 +44,7 @@ class Inlet:
         traits: Traits,
         numbering: Numbering,
         tracker: Tracker,
-        map: TriggerMap | None,
+        trigger_map: TriggerMap | None,
     ) -> None:
         self.name = name
         self.entry = entry
@@ -58,7 +58,7 @@ class Inlet:
         self.last_ns = 0
         """When something arrived last; 0 for never."""
         self._numbering = numbering
-        self._map = map
+        self._map = trigger_map
         self.unmapped: list[Run] = []
         """What came before the open map has grown to it, with places instead of event numbers."""
         self._given_up = -FAR

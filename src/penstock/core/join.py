@@ -145,7 +145,7 @@ class Join(ABC):
         """Return how many messages of a stream wait here."""
         return self.waiting[stream].count
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027, most joins keep nothing
         """Account for what is kept beyond the events, because no more will be formed."""
 
     def abort(self) -> None:

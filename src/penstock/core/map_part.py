@@ -51,8 +51,20 @@ class MapPart:
         If the columns have different lengths, which their writer must have checked.
     """
 
-    __slots__ = ("_columns", "_kept", "_places", "constraint", "constraints", "is_full", "member", "planned", "streams",
-                 "tag_sets", "tags_code", "_length")  # fmt: skip
+    __slots__ = (
+        "_columns",
+        "_kept",
+        "_length",
+        "_places",
+        "constraint",
+        "constraints",
+        "is_full",
+        "member",
+        "planned",
+        "streams",
+        "tag_sets",
+        "tags_code",
+    )  # fmt: skip
 
     def __init__(self, columns: Mapping[str, CellColumn], tag_sets: Sequence[frozenset[str]] = (GENERIC,)) -> None:
         lengths = {len(column.present) for column in columns.values()}
@@ -200,7 +212,7 @@ def _tags_of_first_occurrence(constraint: NDArray[np.int64], tags_code: NDArray[
 
 
 def _compact(constraint: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Number the constraints from 0 without wide gaps; return how many numbers there are."""
+    """Renumber the constraints from 0 without wide gaps; return how many numbers there are."""
     top = int(constraint.max(initial=ALL)) + 1
     if top <= 2 * constraint.size + 1:
         return constraint, max(top, 0)

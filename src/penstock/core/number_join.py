@@ -1,13 +1,13 @@
 """Join streams on equal numbers: keys, indices, or the event numbers of a trigger map."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.event import EventBatch, PartColumn
-from penstock.core.join import FAR, Incomplete, Join, pick
+from penstock.core.join import Incomplete, Join, pick
 from penstock.core.ledger import Account, Entry
 from penstock.core.tracker import Run
 from penstock.core.trigger_map import TriggerMap
@@ -27,7 +27,7 @@ class NumberJoin(Join):
         Give events numbers from 0 without gaps, because the joined numbers are an instrument's.
     ranges
         Streams that may have several messages of one number; the event's part is all of them.
-    map
+    trigger_map
         Says which streams an event needs, and what is discarded.
     """
 
@@ -40,12 +40,12 @@ class NumberJoin(Join):
         *,
         is_renumbered: bool = False,
         ranges: AbstractSet[str] = frozenset(),
-        map: TriggerMap | None = None,
+        trigger_map: TriggerMap | None = None,
     ) -> None:
         super().__init__(name, streams, entries, incomplete)
         self._is_renumbered = is_renumbered
         self._ranged = tuple(stream in ranges for stream in streams)
-        self._map = map
+        self._map = trigger_map
 
     def form(self) -> Iterator[EventBatch]:
         """Yield the events whose number every stream is beyond."""
@@ -73,7 +73,7 @@ class NumberJoin(Join):
         first = runs[0]
         is_even = not any(self._ranged) and first is not None and self._is_same(first.numbers, runs)
         if is_even and first is not None and (self._map is None or self._map.is_full(int(first.numbers[0]), stop)):
-            for stream, run in enumerate(runs):
+            for stream in range(len(runs)):
                 self.post(stream, Account.JOINED, len(first.numbers))
             parts = [PartColumn(block=run.block, rows=run.rows) for run in runs if run is not None]
             return self._number(first.numbers, parts)

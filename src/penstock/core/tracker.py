@@ -118,7 +118,7 @@ class Tracker:
 
     def flush(self) -> Iterator[Run]:
         """Let everything through that was kept back: nothing more will come."""
-        yield from self._let(lambda head: True)
+        yield from self._let(lambda _: True)
 
     def _ascends(self, numbers: NDArray[np.int64]) -> bool:
         if self.last is not None and (numbers[0] < self.last or (numbers[0] == self.last and not self.many)):

@@ -267,10 +267,8 @@ class _Index:
         self, places: NDArray[np.int64], starts: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return for each place its part in the sequence, its row there, and in which repeat of an endless part."""
-        if len(starts) == 2:
-            instance = np.zeros(len(places), np.int64)
-        else:
-            instance = np.searchsorted(starts, places, "right") - 1
+        is_single = len(starts) == 2
+        instance = np.zeros(len(places), np.int64) if is_single else np.searchsorted(starts, places, "right") - 1
         last = len(starts) - 2
         repeat = np.zeros(len(places), np.int64)
         if self.is_endless:
