@@ -48,8 +48,9 @@ def recordings() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def temporary_folder() -> Iterator[Path]:
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give this process and its children a place of their own for temporary files, so that leftovers have an owner."""
+    tmp_path_factory.getbasetemp()  # pytest's own folders, kept on purpose, stay where they were
     folder = Path(tempfile.mkdtemp(prefix="penstock-"))
     before = tempfile.tempdir, os.environ.get("TMPDIR")
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
