@@ -1,0 +1,70 @@
+"""Events that were taken together, and which of their results have come; the resequencer's memory, range by range."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.result_range import ResultRange, gather
+
+__all__ = ["Expected"]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Expected:
+    """Numbers that were taken together, and what has come of them."""
+
+    numbers: NDArray[np.int64]
+    """(m,)"""
+    owed: NDArray[np.int32]
+    """(m,), results still to come."""
+    at: int = 0
+    """Everything before has left."""
+    pieces: list[ResultRange] = field(default_factory=list)
+    piece: dict[int, NDArray[np.int32]] = field(default_factory=dict)
+    """Per copy, (m,): which piece has its result, -1 where none came."""
+    row: dict[int, NDArray[np.int32]] = field(default_factory=dict)
+    """Per copy, (m,): which row of that piece."""
+
+    def positions(self, numbers: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return where some numbers stand, -1 for those that were never expected."""
+        first = int(self.numbers[0])
+        if int(self.numbers[-1]) - first == len(self.numbers) - 1:
+            return (numbers - first).astype(np.intp)
+        at = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        return np.where(self.numbers[at] == numbers, at, -1)
+
+    def has(self, copy: int, positions: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Tell which positions have this copy's result, or have left."""
+        column = self.piece.get(copy)
+        left: NDArray[np.bool_] = positions < self.at
+        return left if column is None else left | (column[positions] >= 0)
+
+    def put(self, piece: int, copy: int, positions: NDArray[np.intp], rows: NDArray[np.intp]) -> None:
+        """Note which piece, and which rows of it, have one copy of these positions."""
+        if copy not in self.piece:
+            self.piece[copy] = np.full(len(self.numbers), -1, np.int32)
+            self.row[copy] = np.zeros(len(self.numbers), np.int32)
+        self.piece[copy][positions] = piece
+        self.row[copy][positions] = rows
+        self.owed[positions] -= 1
+
+    def ready(self) -> int:
+        """Return up to where everything has come."""
+        waits = self.owed[self.at :] > 0
+        first = int(waits.argmax())
+        return self.at + first if waits[first] else len(self.numbers)
+
+    def release(self, stop: int) -> list[ResultRange]:
+        """Return what has come for the positions up to ``stop``, in order, the copies of an event side by side."""
+        span = slice(self.at, stop)
+        self.at = stop
+        if not self.piece:
+            return []
+        copies = sorted(self.piece)
+        piece = np.stack([self.piece[copy][span] for copy in copies], axis=1).reshape(-1)
+        row = np.stack([self.row[copy][span] for copy in copies], axis=1).reshape(-1)
+        there = piece >= 0
+        if not there.any():
+            return []
+        return gather(self.pieces, piece[there], row[there], np.repeat(self.numbers[span], len(copies))[there])

@@ -1,0 +1,85 @@
+"""A range of results: what a worker returns for the rows of a lease, and what a resequencer lets go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.block import Rows
+
+__all__ = ["ResultRange", "gather"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ResultRange:
+    """What one stage has to say about some events, in ascending order of their numbers."""
+
+    stage: str
+    numbers: NDArray[np.int64]
+    """(n,)"""
+    values: Sequence[Any] | None
+    """n values, ``None`` among them where user code gave no result; ``None`` as a whole: these events have none
+    (skipped, failed, or a copy that ended with its worker)."""
+    revision: int = 0
+    """Of the parameters the user code saw; one for the whole range."""
+    copies: NDArray[np.int32] | None = None
+    """(n,), from the lease: which of the event's deliveries; ``None``: 0."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def take(self, rows: Rows) -> "ResultRange":
+        """Return the range of some rows."""
+        values = self.values
+        if values is not None:
+            values = values[rows] if isinstance(rows, slice) else [values[row] for row in rows.tolist()]
+        copies = None if self.copies is None else self.copies[rows]
+        return replace(self, numbers=self.numbers[rows], values=values, copies=copies)
+
+
+def gather(
+    pieces: Sequence[ResultRange], piece: NDArray[np.int32], row: NDArray[np.int32], numbers: NDArray[np.int64]
+) -> list[ResultRange]:
+    """Put rows of several pieces in one order.
+
+    Parameters
+    ----------
+    pieces
+        Where the rows are.
+    piece, row, numbers
+        (n,), which piece and which row of it stands at each position, and its event's number.
+
+    Returns
+    -------
+    list[ResultRange]
+        Slices of the pieces where rows follow each other, new ranges where they alternate; one revision each.
+    """
+    revisions = np.array([p.revision for p in pieces])[piece]
+    found = []
+    for start, stop in _runs(revisions[1:] != revisions[:-1], len(piece)):
+        found += _of_one_revision(pieces, piece[start:stop], row[start:stop], numbers[start:stop])
+    return found
+
+
+def _of_one_revision(
+    pieces: Sequence[ResultRange], piece: NDArray[np.int32], row: NDArray[np.int32], numbers: NDArray[np.int64]
+) -> list[ResultRange]:
+    runs = _runs((piece[1:] != piece[:-1]) | (row[1:] != row[:-1] + 1), len(piece))
+    if len(runs) * 16 <= len(piece) or len(runs) == 1:
+        return [
+            pieces[piece[start]].take(slice(int(row[start]), int(row[start]) + stop - start)) for start, stop in runs
+        ]
+    columns = [p.values for p in pieces]
+    values = [
+        None if (column := columns[p]) is None else column[r] for p, r in zip(piece.tolist(), row.tolist(), strict=True)
+    ]
+    like = pieces[piece[0]]
+    return [ResultRange(stage=like.stage, numbers=numbers, values=values, revision=like.revision)]
+
+
+def _runs(breaks: NDArray[np.bool_], n: int) -> list[tuple[int, int]]:
+    edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), n]
+    return list(pairwise(edges))
