@@ -1,1 +1,1 @@
-"""The bytes of our own files, without opening one."""
+"""Our files: bytes in, bytes out. Nothing here opens one."""

@@ -1,0 +1,140 @@
+"""The JSON header before an image, as several instruments send it: what it must say, and the array it describes.
+
+Knows neither which protocol it is in nor what comes before or after.
+"""
+
+import math
+import re
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import RemoteProtocolError
+
+__all__ = ["MAX_KEY", "ImageHeader", "image_array", "image_header", "json_object"]
+
+MAX_KEY = 2**64 - 1
+MAX_JSON_DEPTH = 200
+"""Far below what Python's own recursion bears; a text of fewer than twice as many bytes cannot reach it."""
+MAX_JSON_BYTES = 16 << 20
+_DTYPE = re.compile(
+    r"bool|u?int(8|16|32|64)|float(16|32|64)|complex(64|128)|[<>|=]?(b1|[iu][1248]|f[248]|c8|c16)"
+)  # only booleans and numbers: neither objects nor text nor records travel as pixels
+
+Bytes = bytes | memoryview
+
+
+class ImageHeader(msgspec.Struct, gc=False):
+    """What every image's header must say; other keys are kept beside it."""
+
+    htype: str
+    frame: int
+    shape: tuple[int, ...]
+    type: str
+    compression: str
+
+
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_image = msgspec.json.Decoder(ImageHeader).decode
+
+_Geometry = tuple[np.dtype[Any], tuple[int, ...], int]
+_geometries: dict[tuple[str, tuple[int, ...]], _Geometry] = {}
+
+
+def json_object(part: Bytes, what: str = "the header") -> dict[str, Any]:
+    """Decode one JSON object.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If it is not one, is larger than 16 MB or nested deeper than 200 levels.
+    """
+    if len(part) > MAX_JSON_BYTES:
+        raise RemoteProtocolError(f"{what} has {len(part)} bytes, more than {MAX_JSON_BYTES}")
+    try:
+        decoded = _decode_object(part)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"{what} is not a JSON object: {error}; it begins {_excerpt(part)}") from error
+    if len(part) > 2 * MAX_JSON_DEPTH and _is_deeper(decoded, MAX_JSON_DEPTH):
+        raise RemoteProtocolError(f"{what} is nested deeper than {MAX_JSON_DEPTH} levels")
+    return decoded
+
+
+def image_header(part: Bytes) -> ImageHeader:
+    """Decode what an image's header must say.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If a key is missing or of a wrong type, or the frame number is not a u64.
+    """
+    try:
+        header = _decode_image(part)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RemoteProtocolError(f"the image's header is wrong: {error}; it begins {_excerpt(part)}") from error
+    if not 0 <= header.frame <= MAX_KEY:
+        raise RemoteProtocolError(f"frame {header.frame} is not a number from 0 to 2**64 - 1")
+    return header
+
+
+def image_array(header: ImageHeader, pixels: Bytes) -> NDArray[Any]:
+    """Return the pixels as the header describes them, without a copy.
+
+    Returns
+    -------
+    ndarray
+        The header's shape and type, C order; for compressed images (bytes,) uint8, as they came.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If shape or type are impossible, or there are more or fewer bytes than they ask for.
+    """
+    dtype, shape, expected = _geometries.get((header.type, header.shape)) or _geometry(header)
+    size = len(pixels) if type(pixels) is bytes else memoryview(pixels).nbytes
+    if header.compression != "none":
+        if not size:
+            raise RemoteProtocolError(f"frame {header.frame} is compressed ({header.compression}) and has no bytes")
+        shape, dtype = (size,), _BYTE
+    elif size != expected:
+        raise RemoteProtocolError(
+            f"frame {header.frame} has {size} bytes where shape {list(shape)} of {header.type} asks for {expected}"
+        )
+    array: NDArray[Any] = np.ndarray(shape, dtype, pixels)
+    if array.flags.writeable:
+        array.flags.writeable = False
+    return array
+
+
+_BYTE = np.dtype(np.uint8)
+
+
+def _geometry(header: ImageHeader) -> _Geometry:
+    if not _DTYPE.fullmatch(header.type):
+        raise RemoteProtocolError(
+            f"frame {header.frame} has type {header.type[:40]!r}; booleans and numbers are possible, such as uint16"
+        )
+    if len(header.shape) > 8 or not all(0 < length < 2**32 for length in header.shape):
+        raise RemoteProtocolError(
+            f"frame {header.frame} has shape {str(list(header.shape))[:80]}; up to 8 lengths of at least 1 are possible"
+        )
+    dtype = np.dtype(header.type)
+    if len(_geometries) >= 256:  # a sender of ever new shapes must not fill the memory
+        _geometries.clear()
+    geometry = (dtype, header.shape, math.prod(header.shape) * dtype.itemsize)
+    _geometries[header.type, header.shape] = geometry
+    return geometry
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if type(value) is dict:
+        return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value.values())
+    if type(value) is list:
+        return levels == 0 or any(_is_deeper(inner, levels - 1) for inner in value)
+    return False
+
+
+def _excerpt(part: Bytes) -> str:
+    return repr(bytes(part[:60]))

@@ -1,0 +1,447 @@
+"""Reading the pickles that some instruments send, without ever calling anything they name.
+
+A small machine of its own walks the opcodes that plain values, dictionaries and NumPy arrays are written with. The few
+globals it knows stand for operations written here; every other one is an error that names it. It imports nothing, runs
+nothing of the sender's, and allocates nothing the bytes themselves do not fill.
+"""
+
+import math
+import re
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from penstock.errors import RemoteProtocolError
+
+__all__ = ["unpickle"]
+
+MAX_DEPTH = 32
+"""Of containers in containers."""
+MAX_VALUES = 1_000_000
+"""In the whole tree, shared ones counted as often as they are met: a few bytes can name a thousandfold tree."""
+MAX_INT_BYTES = 32
+
+_ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
+_BUFFER_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
+_DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|f16|c8|c16|c32|[SU]\d{1,5})")
+
+_MARK = object()
+
+
+class _Global:
+    """A name that a pickle may use."""
+
+    __slots__ = ("call", "name")
+
+    def __init__(self, name: str, call: Callable[..., Any]) -> None:
+        self.name = name
+        self.call = call
+
+
+class _Unfilled:
+    """What has been announced and gets its content by a later BUILD."""
+
+    __slots__ = ("dtype", "value")
+
+    def __init__(self, dtype: np.dtype[Any] | None = None) -> None:
+        self.dtype = dtype
+        self.value: Any = None
+
+
+def unpickle(pickled: bytes | bytearray | memoryview) -> Any:  # whatever plain value the instrument sent
+    """Decode one pickle of protocol 2 to 5 into plain values and read-only arrays.
+
+    The result is a tree: what the pickle shares is repeated, ``OrderedDict`` becomes ``dict``.
+
+    Returns
+    -------
+    Any
+        ``None``, bool, int, float, str, bytes, list, tuple, dict with hashable plain keys, NumPy scalar, or array of
+        booleans, numbers or text, with the shape and dtype that were sent; array memory is shared with ``pickled``
+        where that is possible.
+
+    Raises
+    ------
+    RemoteProtocolError
+        Whatever is wrong: a global that is not allowed, truncation, garbage, a shape that is not the buffer's, an array
+        of objects, more than 32 levels or a million values.
+    """
+    try:
+        return _settle(_Machine(memoryview(pickled).cast("B")).run(), MAX_DEPTH, [MAX_VALUES])
+    except RemoteProtocolError:
+        raise
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError, struct.error, RecursionError) as error:
+        raise RemoteProtocolError(f"the pickle cannot be read: {type(error).__name__}: {error}") from error
+
+
+class _Machine:
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+        self._at = 0
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+
+    def run(self) -> Any:
+        stack = self._stack
+        while True:
+            code = self._take(1)[0]
+            if code == 0x2E:  # STOP
+                break
+            operation = _OPERATIONS.get(code)
+            if operation is None:
+                raise RemoteProtocolError(
+                    f"the pickle uses opcode 0x{code:02x} at byte {self._at - 1}, which plain values and arrays "
+                    "of protocol 2 to 5 do not need"
+                )
+            operation(self)
+        if self._at != len(self._view):
+            raise RemoteProtocolError(f"{len(self._view) - self._at} bytes follow the end of the pickle")
+        if len(stack) != 1:
+            raise RemoteProtocolError(f"the pickle leaves {len(stack)} values where one is meant")
+        return stack.pop()
+
+    def _take(self, count: int) -> memoryview:
+        start, self._at = self._at, self._at + count
+        if count < 0 or self._at > len(self._view):
+            raise RemoteProtocolError(f"the pickle is truncated: {len(self._view)} bytes, at least {self._at} needed")
+        return self._view[start : self._at]
+
+    def _count(self, width: int) -> int:
+        return int.from_bytes(self._take(width), "little")
+
+    def _text(self, width: int) -> str:
+        return str(self._take(self._count(width)), "utf-8")
+
+    def _line(self) -> str:
+        window = bytes(self._view[self._at : self._at + 200])
+        end = window.find(b"\n")
+        if end < 0:
+            raise RemoteProtocolError("the pickle is truncated in the name of a global, or the name is too long")
+        self._at += end + 1
+        return window[:end].decode("utf-8")
+
+    def push(self, value: Any) -> None:
+        self._stack.append(value)
+
+    def pop(self) -> Any:
+        value = self._stack.pop()
+        if value is _MARK:
+            raise RemoteProtocolError("the pickle has a mark where a value is meant")
+        return value
+
+    def since_mark(self) -> list[Any]:
+        stack = self._stack
+        for at in range(len(stack) - 1, -1, -1):
+            if stack[at] is _MARK:
+                values = stack[at + 1 :]
+                del stack[at:]
+                return values
+        raise RemoteProtocolError("the pickle lacks a mark")
+
+    # What follows is one method an opcode, or a family of them.
+
+    def protocol(self) -> None:
+        if not 2 <= self._count(1) <= 5:
+            raise RemoteProtocolError("the pickle is of a protocol that is not 2, 3, 4 or 5")
+
+    def frame(self) -> None:
+        size = self._count(8)
+        if size > len(self._view) - self._at:
+            raise RemoteProtocolError("the pickle is truncated: its frame is longer than what came")
+
+    def integer(self, width: int, *, signed: bool) -> None:
+        self.push(int.from_bytes(self._take(width), "little", signed=signed))
+
+    def long_integer(self) -> None:
+        count = self._count(1)
+        if count > MAX_INT_BYTES:
+            raise RemoteProtocolError(f"the pickle has an integer of {count} bytes, more than {MAX_INT_BYTES}")
+        self.integer(count, signed=True)
+
+    def float(self) -> None:
+        self.push(struct.unpack(">d", self._take(8))[0])
+
+    def text(self, width: int) -> None:
+        self.push(self._text(width))
+
+    def raw(self, width: int) -> None:
+        self.push(bytes(self._take(self._count(width))))
+
+    def binary(self, width: int) -> None:
+        # Arrays are sent as bytes; a view keeps large ones from being copied and _settle makes bytes of the rest.
+        self.push(self._take(self._count(width)).toreadonly())
+
+    def tuple_of(self, count: int) -> None:
+        values = [self.pop() for _ in range(count)]
+        self.push(tuple(reversed(values)))
+
+    def append(self) -> None:
+        value = self.pop()
+        _as_list(self._stack[-1]).append(value)
+
+    def appends(self) -> None:
+        values = self.since_mark()
+        _as_list(self._stack[-1]).extend(values)
+
+    def set_item(self) -> None:
+        value, key = self.pop(), self.pop()
+        _as_dict(self._stack[-1])[_as_key(key)] = value
+
+    def set_items(self) -> None:
+        self._update(self.since_mark(), _as_dict(self._stack[-1]))
+
+    def dictionary(self) -> None:
+        made: dict[Any, Any] = {}
+        self._update(self.since_mark(), made)
+        self.push(made)
+
+    @staticmethod
+    def _update(pairs: list[Any], into: dict[Any, Any]) -> None:
+        if len(pairs) % 2:
+            raise RemoteProtocolError("the pickle has a key without a value")
+        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            into[_as_key(key)] = value
+
+    def put(self, width: int) -> None:
+        self._memo[self._count(width)] = self._top()
+
+    def memoize(self) -> None:
+        self._memo[len(self._memo)] = self._top()
+
+    def _top(self) -> Any:
+        top = self._stack[-1]
+        if top is _MARK:
+            raise RemoteProtocolError("the pickle has a mark where a value is meant")
+        return top
+
+    def get(self, width: int) -> None:
+        self.push(self._memo[self._count(width)])
+
+    def find_global(self) -> None:
+        module = self._line()
+        self.push(_global(module, self._line()))
+
+    def find_stack_global(self) -> None:
+        name, module = self.pop(), self.pop()
+        self.push(_global(module, name))
+
+    def reduce(self) -> None:
+        arguments, operation = self.pop(), self.pop()
+        if not isinstance(operation, _Global) or not isinstance(arguments, tuple):
+            raise RemoteProtocolError("the pickle calls something that is not an allowed global")
+        self.push(operation.call(*arguments))
+
+    def build(self) -> None:
+        state = self.pop()
+        target = self._stack[-1]
+        if not isinstance(target, _Unfilled) or not isinstance(state, tuple):
+            raise RemoteProtocolError("the pickle gives a state to something that is neither an array nor a dtype")
+        if target.dtype is not None:
+            target.dtype = _with_byte_order(target.dtype, state)
+        else:
+            target.value = _array_of_state(state)
+
+
+def _as_list(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise RemoteProtocolError("the pickle appends to something that is not a list")
+    return value
+
+
+def _as_dict(value: Any) -> dict[Any, Any]:
+    if type(value) is not dict:
+        raise RemoteProtocolError("the pickle sets an item of something that is not a dictionary")
+    return value
+
+
+def _as_key(value: Any) -> Any:
+    if isinstance(value, memoryview):
+        return bytes(value)
+    if value is not None and type(value) not in (str, int, float, bool, bytes):
+        raise RemoteProtocolError(f"the pickle has a dictionary key that is no text or number but {_kind(value)}")
+    return value
+
+
+def _global(module: Any, name: Any) -> _Global:
+    found = _GLOBALS.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
+    if found is None:
+        raise RemoteProtocolError(
+            f"the pickle asks for the global {module!s:.80}.{name!s:.80}, which is not allowed; allowed are "
+            "OrderedDict, NumPy arrays, dtypes and scalars, and _codecs.encode"
+        )
+    return found
+
+
+def _ordered_dict(*arguments: Any) -> dict[Any, Any]:
+    made: dict[Any, Any] = {}
+    if len(arguments) > 1:
+        raise RemoteProtocolError(f"the pickle makes an OrderedDict of {len(arguments)} arguments")
+    for pair in arguments[0] if arguments else ():
+        key, value = pair
+        made[_as_key(key)] = value
+    return made
+
+
+def _encode(text: Any, codec: Any = "latin1") -> bytes:
+    if type(text) is not str or type(codec) is not str or codec not in ("latin1", "latin-1"):
+        raise RemoteProtocolError("the pickle calls _codecs.encode with something other than text and latin1")
+    return text.encode("latin-1")
+
+
+def _reconstruct(kind: Any, shape: Any, typecode: Any) -> _Unfilled:
+    is_plain = kind is _NDARRAY and type(shape) is tuple and isinstance(typecode, (bytes, memoryview))
+    if not is_plain or shape != (0,) or typecode != b"b":
+        raise RemoteProtocolError("the pickle reconstructs something that is not a plain array")
+    return _Unfilled()
+
+
+def _not_callable(*_: Any) -> None:
+    raise RemoteProtocolError("the pickle calls numpy.ndarray itself, which no array is written with")
+
+
+def _dtype(code: Any, align: Any = False, copy: Any = False) -> _Unfilled:
+    if type(code) is not str or not _DTYPE.fullmatch(code) or not {type(align), type(copy)} <= {bool, int}:
+        raise RemoteProtocolError(
+            f"the pickle has an array of dtype {code!s:.40}; only booleans, numbers and text are allowed"
+        )
+    return _Unfilled(np.dtype(code))
+
+
+_BYTE_ORDERS: dict[str, Literal["<", ">", "|", "="]] = {"<": "<", ">": ">", "|": "|", "=": "="}
+
+
+def _with_byte_order(dtype: np.dtype[Any], state: tuple[Any, ...]) -> np.dtype[Any]:
+    is_plain = len(state) == 8 and state[0] == 3 and all(field is None for field in state[2:5])
+    order = _BYTE_ORDERS.get(state[1]) if is_plain and type(state[1]) is str else None
+    if order is None:
+        raise RemoteProtocolError("the pickle has a dtype that is not a plain number or text")
+    if dtype.kind in "SU" and state[5] != dtype.itemsize:
+        raise RemoteProtocolError(f"the pickle has a dtype {dtype.str} of {state[5]} bytes")
+    return dtype.newbyteorder(order)
+
+
+def _array_of_state(state: tuple[Any, ...]) -> np.ndarray[Any, Any]:
+    if len(state) != 5 or state[0] != 1:
+        raise RemoteProtocolError("the pickle has an array whose state is not (1, shape, dtype, order, bytes)")
+    _, shape, dtype, fortran, content = state
+    return _array(content, dtype, shape, "F" if fortran else "C")
+
+
+def _array(content: Any, dtype: Any, shape: Any, order: Any = "C") -> np.ndarray[Any, Any]:
+    kind = _dtype_of(dtype)
+    if not isinstance(content, (bytes, memoryview)):
+        raise RemoteProtocolError(f"the pickle has an array whose content is {_kind(content)}, not bytes")
+    if type(shape) is not tuple or not all(type(n) is int and 0 <= n < 2**40 for n in shape) or len(shape) > 32:
+        raise RemoteProtocolError("the pickle has an array whose shape is not a tuple of at most 32 lengths")
+    expected = math.prod(shape) * kind.itemsize
+    if len(content) != expected:
+        raise RemoteProtocolError(
+            f"the pickle has an array of {len(content)} bytes where shape {shape} of {kind.str} asks for {expected}"
+        )
+    if type(order) is not str or order not in ("C", "F"):
+        raise RemoteProtocolError("the pickle has an array whose order is neither C nor F")
+    flat = np.frombuffer(content, kind)
+    if kind.kind == "U" and flat.size and flat.view(kind.str[0] + "u4").max() > sys.maxunicode:
+        raise RemoteProtocolError("the pickle has an array of text with characters that do not exist")
+    made = flat.reshape(shape, order="F" if order == "F" else "C")
+    made.flags.writeable = False
+    return made
+
+
+def _scalar(dtype: Any, content: Any) -> Any:
+    return _array(content, dtype, (1,))[0]
+
+
+def _dtype_of(value: Any) -> np.dtype[Any]:
+    if not isinstance(value, _Unfilled) or value.dtype is None or not value.dtype.itemsize:
+        raise RemoteProtocolError(f"the pickle has an array whose dtype is {_kind(value)}")
+    return value.dtype
+
+
+def _kind(value: Any) -> str:
+    return "a global" if isinstance(value, _Global) else type(value).__name__.lstrip("_").lower()
+
+
+_SIMPLE = (str, float, int, bool, bytes, np.ndarray, np.generic)
+
+
+def _settle(value: Any, depth: int, left: list[int]) -> Any:
+    """Return the value as a tree of plain values, every placeholder replaced, within the bounds."""
+    left[0] -= 1
+    if left[0] < 0 or depth < 0:
+        raise RemoteProtocolError(f"the pickle holds more than {MAX_VALUES} values or {MAX_DEPTH} levels")
+    if value is None or isinstance(value, _SIMPLE):
+        return value
+    if type(value) is dict:
+        return {key: _settle(inner, depth - 1, left) for key, inner in value.items()}
+    if type(value) is list:
+        return [_settle(inner, depth - 1, left) for inner in value]
+    if type(value) is tuple:
+        return tuple([_settle(inner, depth - 1, left) for inner in value])
+    if isinstance(value, memoryview):
+        left[0] -= len(value) >> 6  # each mention is copied
+        return bytes(value) if left[0] >= 0 else _settle(None, depth, left)
+    if isinstance(value, _Unfilled) and value.value is not None:
+        return value.value
+    raise RemoteProtocolError(f"the pickle holds {_kind(value)} where a value is meant")
+
+
+_NDARRAY = _Global("numpy.ndarray", _not_callable)
+
+_GLOBALS: dict[tuple[str, str], _Global] = {
+    ("collections", "OrderedDict"): _Global("OrderedDict", _ordered_dict),
+    ("_codecs", "encode"): _Global("_codecs.encode", _encode),
+    ("numpy", "ndarray"): _NDARRAY,
+    ("numpy", "dtype"): _Global("numpy.dtype", _dtype),
+    **{(module, "_reconstruct"): _Global("_reconstruct", _reconstruct) for module in _ARRAY_MODULES},
+    **{(module, "scalar"): _Global("scalar", _scalar) for module in _ARRAY_MODULES},
+    **{(module, "_frombuffer"): _Global("_frombuffer", _array) for module in _BUFFER_MODULES},
+}
+
+_OPERATIONS: dict[int, Callable[[_Machine], None]] = {
+    0x80: _Machine.protocol,
+    0x95: _Machine.frame,
+    ord("("): lambda m: m.push(_MARK),
+    ord("N"): lambda m: m.push(None),
+    0x88: lambda m: m.push(True),
+    0x89: lambda m: m.push(False),
+    ord("J"): lambda m: m.integer(4, signed=True),
+    ord("K"): lambda m: m.integer(1, signed=False),
+    ord("M"): lambda m: m.integer(2, signed=False),
+    0x8A: _Machine.long_integer,
+    ord("G"): _Machine.float,
+    0x8C: lambda m: m.text(1),
+    ord("X"): lambda m: m.text(4),
+    0x8D: lambda m: m.text(8),
+    ord("C"): lambda m: m.binary(1),
+    ord("B"): lambda m: m.binary(4),
+    0x8E: lambda m: m.binary(8),
+    0x96: lambda m: m.binary(8),
+    ord("U"): lambda m: m.raw(1),
+    ord("T"): lambda m: m.raw(4),
+    ord(")"): lambda m: m.push(()),
+    0x85: lambda m: m.tuple_of(1),
+    0x86: lambda m: m.tuple_of(2),
+    0x87: lambda m: m.tuple_of(3),
+    ord("t"): lambda m: m.push(tuple(m.since_mark())),
+    ord("]"): lambda m: m.push([]),
+    ord("l"): lambda m: m.push(m.since_mark()),
+    ord("a"): _Machine.append,
+    ord("e"): _Machine.appends,
+    ord("}"): lambda m: m.push({}),
+    ord("d"): _Machine.dictionary,
+    ord("s"): _Machine.set_item,
+    ord("u"): _Machine.set_items,
+    ord("q"): lambda m: m.put(1),
+    ord("r"): lambda m: m.put(4),
+    0x94: _Machine.memoize,
+    ord("h"): lambda m: m.get(1),
+    ord("j"): lambda m: m.get(4),
+    ord("c"): _Machine.find_global,
+    0x93: _Machine.find_stack_global,
+    ord("R"): _Machine.reduce,
+    ord("b"): _Machine.build,
+}
