@@ -61,6 +61,4 @@ class Document:
     def problem(self, trail: Trail, text: str, remedy: str = "", level: str = "error") -> Problem:
         """Return a problem that says where it is."""
         place = self.place(trail)
-        return Problem(
-            where=dotted(trail), text=text, remedy=remedy, file=place.file, line=place.line, level=level
-        )  # fmt: skip
+        return Problem(where=dotted(trail), text=text, remedy=remedy, file=place.file, line=place.line, level=level)

@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from penstock.pipeline.suggest import did_you_mean
 
 __all__ = ["By", "ByKey", "ByOrder", "ByTimestamp", "ByTriggerMap", "read_by"]
+
+
+def _rule(written: Any) -> Any:
+    if written == "every-event" or (isinstance(written, Mapping) and written):
+        return written
+    raise _wrong(f"{written!r} is no rule", "write every-event, or {every: {stream: 4}, group: 10}")
 
 
 class _By(BaseModel):
@@ -54,14 +60,14 @@ class ByTriggerMap(_By):
     kind = "trigger-map"
     file: str | None = None
     """JSON; relative to the pipeline's file."""
-    rule: Literal["every-event"] | None = None
-    """Without end: each stream has one message for each event, for any worker."""
+    rule: Annotated[str | Mapping[str, Any], PlainValidator(_rule)] | None = None
+    """Without end: ``every-event``, or ``{every: {stream: m}, group: g}``."""
     wrap: bool = True
     """Whether the headers come before the first event and the end messages after the last."""
     check_keys: bool = True
     """Whether a message's number, where it has one, must be the one that the map gives it."""
     map: Any = None
-    """A map made in Python; a file cannot say it."""
+    """The map itself: a mapping as in the file, or one made in Python."""
 
 
 By = ByOrder | ByKey | ByTimestamp | ByTriggerMap
@@ -83,7 +89,7 @@ def read_by(written: Any) -> By:
     >>> read_by({"timestamp": 2}).window_ms
     2.0
     """
-    if isinstance(written, _By):
+    if isinstance(written, ByOrder | ByKey | ByTimestamp | ByTriggerMap):
         return written
     if isinstance(written, str):
         written = {written: None}
@@ -102,7 +108,7 @@ def read_by(written: Any) -> By:
     except ValidationError as error:
         raise ValidationError.from_exception_data(error.title, [_below(kind, one) for one in error.errors()]) from None
     if isinstance(by, ByTriggerMap) and sum(given is not None for given in (by.file, by.rule, by.map)) > 1:
-        raise _wrong("a trigger map comes from a file or from a rule, not from both", "keep one of file and rule")
+        raise _wrong("a trigger map comes from one place: a file, a rule or a map", "keep one of file, rule and map")
     return by
 
 

@@ -25,7 +25,8 @@ class Element:
     """Frozen at start; never holds a parameter."""
     where: str = ""
     """Dotted path in the pipeline, for error texts."""
-    line: int = 0
+    line: int = field(default=0, compare=False)
+    """In the file; 0 if it was declared in Python. The same pipeline in another layout is the same plan."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,10 @@ class SinkPlan:
     every_s: float = 0.0
     where: tuple[str, str] | None = None
     """(stage, field): only the items whose event has this field true."""
+    lane: str = ""
+    """Only the results that came by this lane of ``input``; empty for all."""
+    when_full: WhenFull = "block"
+    on_error: OnError = "fail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def _number(text: str) -> int | float | None:
     if is_int:
         return int(text)
     if _OCTAL.fullmatch(text):
-        return int(text[2:], 8)
+        return int(text, 8)
     if _HEX.fullmatch(text):
-        return int(text[2:], 16)
+        return int(text, 16)
     return float(text) if is_float else None

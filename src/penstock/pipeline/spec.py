@@ -13,8 +13,17 @@ from penstock.pipeline.join_by import By, read_by
 from penstock.pipeline.thing import RESERVED, Thing, read_thing
 
 __all__ = [
-    "AlarmSpec", "Every", "JoinSpec", "MergeSpec", "PipelineSpec", "Record", "ServeSpec", "SinkSpec", "SourceSpec", "StageSpec",
-]  # fmt: skip
+    "AlarmSpec",
+    "Every",
+    "JoinSpec",
+    "MergeSpec",
+    "PipelineSpec",
+    "Record",
+    "ServeSpec",
+    "SinkSpec",
+    "SourceSpec",
+    "StageSpec",
+]
 
 OnError = Literal["fail", "skip", "retry", "dead_letter"]
 WhenFull = Literal["block", "drop_newest", "drop_oldest", "sample"]
@@ -51,7 +60,11 @@ class _Named(_Entry):
         rest = {key: value for key, value in written.items() if key not in cls.options}
         for word in RESERVED[1:]:
             if word in rest and ("use" in rest or len(rest) > 1):
-                raise _wrong(f'"{word}" does not belong here', f"here stand use, its arguments, {', '.join(sorted(cls.options))}", word)
+                raise _wrong(
+                    f'"{word}" does not belong here',
+                    f"here stand use, its arguments, {', '.join(sorted(cls.options))}",
+                    word,
+                )
         if "use" not in rest and options and rest:
             name = next(iter(rest))
             raise _wrong("use is missing", f'write "use: {name}" where other keys stand beside a name')
@@ -102,7 +115,11 @@ class MergeSpec(_Entry):
 def _lanes(written: Any) -> Any:
     if isinstance(written, str):
         return {"": written}
-    if isinstance(written, Mapping) and written and all(isinstance(text, str) for pair in written.items() for text in pair):
+    if (
+        isinstance(written, Mapping)
+        and written
+        and all(isinstance(text, str) for pair in written.items() for text in pair)
+    ):
         return dict(written)
     raise _wrong(f"{written!r} names no input", "write a name, or lanes from high to low: {high: a, low: b}")
 
@@ -110,9 +127,13 @@ def _lanes(written: Any) -> Any:
 class StageSpec(_Entry):
     """One entry of ``stages``."""
 
-    inputs: Annotated[dict[str, str], PlainValidator(_lanes)] = Field(alias="from", validation_alias=AliasChoices("from"))
+    inputs: Annotated[dict[str, str], PlainValidator(_lanes)] = Field(
+        alias="from", validation_alias=AliasChoices("from")
+    )
     """Producer by lane, from high to low; the lane of a single input has no name."""
-    steps: Annotated[tuple[AThing, ...], BeforeValidator(_no_single_text), Field(strict=False, min_length=1)] | None = None
+    steps: Annotated[tuple[AThing, ...], BeforeValidator(_no_single_text), Field(strict=False, min_length=1)] | None = (
+        None
+    )
     map: AThing | None = None
     reduce: AThing | None = None
     workers: Annotated[int, Field(ge=1)] = 1
@@ -141,7 +162,10 @@ class StageSpec(_Entry):
         kinds = [key for key in ("steps", "map", "reduce") if getattr(self, key) is not None]
         if len(kinds) != 1:
             have = f"it has {' and '.join(kinds)}" if kinds else "it has none of them"
-            raise _wrong(f"a stage is exactly one of steps, map and reduce; {have}", "make a stage of each, one reading from the other" if kinds else 'write "map: module:object"')
+            raise _wrong(
+                f"a stage is exactly one of steps, map and reduce; {have}",
+                "make a stage of each, one reading from the other" if kinds else 'write "map: module:object"',
+            )
         if self.kind == "reduce" and self.workers > 1:
             raise _wrong("a reducer is one; it has no workers", "remove workers, or write map", "workers")
         return self

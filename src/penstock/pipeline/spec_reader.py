@@ -112,7 +112,11 @@ class _Reader:
         for name, entry in self._entries("events"):
             is_mapping = isinstance(entry, Mapping)
             if not is_mapping or ("join" in entry) == ("merge" in entry):
-                self._report(("events", name), "an entry of events is either join or merge", "write {join: [a, b], by: …} or {merge: [a, b]}")
+                self._report(
+                    ("events", name),
+                    "an entry of events is either join or merge",
+                    "write {join: [a, b], by: …} or {merge: [a, b]}",
+                )
                 continue
             model: type[JoinSpec | MergeSpec] = JoinSpec if "join" in entry else MergeSpec
             if found := self._model(model, entry, ("events", name)):
@@ -126,7 +130,9 @@ class _Reader:
                 if name in seen:
                     other = self._document.place((seen[name], name))
                     at = f" (line {other.line})" if other.line else ""
-                    self._report((section, name), f'"{name}" is also a name in {seen[name]}{at}', "give one of them another name")
+                    self._report(
+                        (section, name), f'"{name}" is also a name in {seen[name]}{at}', "give one of them another name"
+                    )
                 seen.setdefault(name, section)
 
     def _model(self, model: type[Model], entry: Any, trail: Trail) -> Model | None:
@@ -158,7 +164,9 @@ def _explain(document: Document, model: type[BaseModel], trail: Trail, detail: E
         known = _keys_at(model, detail["loc"][:-1])
         return document.problem(place, f'"{key}" is no key here', did_you_mean(key, known))
     if kind == "missing":
-        return document.problem(place[:-1] if place and place[-1] == key else place, f'"{key}" is missing', f"write {key}: …")
+        return document.problem(
+            place[:-1] if place and place[-1] == key else place, f'"{key}" is missing', f"write {key}: …"
+        )
     return document.problem(place, *_value_trouble(kind, value, context))
 
 
@@ -170,7 +178,11 @@ def _value_trouble(kind: str, value: Any, context: Mapping[str, Any]) -> tuple[s
         others = f"{meant} There are {listed(choices, 'and')}" if meant.startswith("did") else meant
         return f"{shown} is not one of the values", others
     if kind in _WANTED:
-        hint = "write it without quotes" if isinstance(value, str) and kind in ("int_type", "float_type", "bool_type") else ""
+        hint = (
+            "write it without quotes"
+            if isinstance(value, str) and kind in ("int_type", "float_type", "bool_type")
+            else ""
+        )
         return f"{shown} is not {_WANTED[kind]}", hint or f"write {_WANTED[kind]}"
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
@@ -212,4 +224,8 @@ def _keys_at(model: type[BaseModel], loc: Trail) -> list[str]:
 
     inner = {form.kind: form for form in (ByOrder, ByKey, ByTimestamp, ByTriggerMap)}
     here: type[BaseModel] = inner[loc[-1]] if loc and loc[-1] in inner else model
-    return [field.alias or name for name, field in here.model_fields.items() if name not in ("map", "inputs", "input") or here is model]
+    return [
+        field.alias or name
+        for name, field in here.model_fields.items()
+        if name not in ("map", "inputs", "input") or here is model
+    ]

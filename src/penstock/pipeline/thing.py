@@ -65,7 +65,9 @@ def read_thing(written: Any) -> Thing:
         names = listed((f'"{name}"' for name in written), "and")
         raise _wrong(
             f"one name is wanted, and there are {names}" if written else "a name is missing",
-            'where other keys stand beside a name, write "use: NAME"' if written else "write a name, or {name: {arguments}}",
+            'where other keys stand beside a name, write "use: NAME"'
+            if written
+            else "write a name, or {name: {arguments}}",
         )
     name, arguments = next(iter(written.items()))
     if arguments is None:
@@ -92,13 +94,14 @@ def _without_reserved(thing: Thing) -> Thing:
     for word in RESERVED:
         if word in thing.arguments:
             raise PydanticCustomError(
-                "thing", "{text}",
+                "thing",
+                "{text}",
                 {
                     "text": f'"{word}" is a word of the pipeline file, so {thing.name} cannot have it as an argument',
                     "remedy": "rename the argument of the element",
                     "inner": (*thing.inner, word),
                 },
-            )  # fmt: skip
+            )
     return thing
 
 

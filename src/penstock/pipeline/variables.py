@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 from penstock.pipeline.suggest import did_you_mean
 
-__all__ = ["VariableTrouble", "expand"]
+__all__ = ["VariableError", "expand"]
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>[^}]*))?\}|\$\{")
 
 
-class VariableTrouble(ValueError):
+class VariableError(ValueError):
     """A variable is unknown, or its name cannot be read; ``remedy`` says what would be right."""
 
     def __init__(self, text: str, remedy: str) -> None:
@@ -29,7 +29,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 
     Raises
     ------
-    VariableTrouble
+    VariableError
         If a variable without default is not set, or ``${`` begins no variable.
 
     Examples
@@ -43,9 +43,8 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
             return "${"
         name = match["name"]
         if name is None:
-            raise VariableTrouble(
-                f'"${{" in "{text}" begins no variable', 'write "${NAME}" or "${NAME:-default}", or "$${" for the characters themselves'
-            )  # fmt: skip
+            remedy = 'write "${NAME}" or "${NAME:-default}", or "$${" for the characters'
+            raise VariableError(f'"${{" in "{text}" begins no variable', remedy)
         default = match["default"]
         if found := environ.get(name):
             return found
@@ -54,6 +53,6 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         if found is not None:
             return found
         remedy = did_you_mean(name, environ, otherwise=f'set it, or write "${{{name}:-default}}"')
-        raise VariableTrouble(f"the variable {name} is not set", remedy)
+        raise VariableError(f"the variable {name} is not set", remedy)
 
     return _VARIABLE.sub(value, text)

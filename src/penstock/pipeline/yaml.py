@@ -12,7 +12,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.document import Place, Trail, dotted
 from penstock.pipeline.scalars import resolve
-from penstock.pipeline.variables import VariableTrouble, expand
+from penstock.pipeline.variables import VariableError, expand
 from penstock.pipeline.yaml_trouble import syntax_problems
 
 __all__ = ["read_yaml"]
@@ -72,7 +72,7 @@ def read_yaml(
 def _compose(text: str) -> Node | None:
     loader = _Loader(text.removeprefix("\ufeff"))
     try:
-        return loader.get_single_node()  # type: ignore[no-any-return]  # the stubs say Any
+        return loader.get_single_node()
     finally:
         loader.dispose()
 
@@ -80,14 +80,15 @@ def _compose(text: str) -> Node | None:
 class _Loader(yaml.SafeLoader):
     """Composes nodes whose tag says only how they were written; an explicit tag stays what it is."""
 
-    def resolve(self, kind: type[Node], value: Any, implicit: Any) -> str:  # type: ignore[override]
+    def resolve(self, kind: type[Node], _value: Any, implicit: Any) -> str:
         if kind is ScalarNode:
             return _PLAIN if implicit[0] else _QUOTED
         return _COLLECTION
 
 
 def _too_deep(file: str, line: int) -> Problem:
-    return Problem(where="", text=f"nested deeper than {DEEPEST} levels", remedy="look for an unclosed [ or {", file=file, line=line)  # fmt: skip
+    text = f"nested deeper than {DEEPEST} levels"
+    return Problem(where="", text=text, remedy="look for an unclosed [ or {", file=file, line=line)
 
 
 class _Builder:
@@ -110,7 +111,9 @@ class _Builder:
             return self._scalar(node, trail)
         self._open.append(node)
         try:
-            return self._mapping(node, trail) if isinstance(node, MappingNode) else self._sequence(node, trail)
+            if isinstance(node, MappingNode):
+                return self._mapping(node, trail)
+            return [self.value(item, (*trail, index)) for index, item in enumerate(node.value)]
         finally:
             self._open.pop()
 
@@ -129,14 +132,18 @@ class _Builder:
                 self._report(node, trail, f"its aliases make more than {MOST_VALUES} values", "repeat less")
             return False
         if any(node is parent for parent in self._open):
-            self._report(node, trail, "an alias stands inside what it names, so it would never end", "name a part of it")
+            self._report(
+                node, trail, "an alias stands inside what it names, so it would never end", "name a part of it"
+            )
             return False
         if len(self._open) >= DEEPEST:
             self.problems.append(_too_deep(self._file, self._place(node).line))
             return False
         if node.tag not in {_PLAIN, _QUOTED, _COLLECTION}:
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-            self._report(node, trail, f"the tag {tag} is not read", "write the value without a tag, in quotes if it is text")
+            self._report(
+                node, trail, f"the tag {tag} is not read", "write the value without a tag, in quotes if it is text"
+            )
             return False
         return True
 
@@ -145,14 +152,11 @@ class _Builder:
             text = expand(node.value, self._environ)
             # A plain ${N} is typed by what it holds, exactly as if it had been written there; quotes keep text text.
             return resolve(text) if node.tag == _PLAIN else text
-        except VariableTrouble as trouble:
+        except VariableError as trouble:
             self._report(node, trail, str(trouble), trouble.remedy)
         except ValueError as error:
             self._report(node, trail, str(error))
         return None
-
-    def _sequence(self, node: SequenceNode, trail: Trail) -> list[Any]:
-        return [self.value(item, (*trail, index)) for index, item in enumerate(node.value)]
 
     def _mapping(self, node: MappingNode, trail: Trail) -> dict[Any, Any]:
         found: dict[Any, Any] = {}
@@ -185,7 +189,9 @@ class _Builder:
             self._report(node, trail, f"the tag {node.tag} is not read", "write the key without a tag")
             return False, None
         if "${" in node.value:
-            self._report(node, trail, f'a variable stands in the key "{node.value}"', "variables are expanded in values only")
+            self._report(
+                node, trail, f'a variable stands in the key "{node.value}"', "variables are expanded in values only"
+            )
             return False, None
         try:
             return True, resolve(node.value) if node.tag == _PLAIN else node.value

@@ -5,6 +5,7 @@ It only explains; what is read and what is refused is decided elsewhere.
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import yaml
@@ -31,7 +32,7 @@ def syntax_problems(text: str, error: yaml.YAMLError, file: str, compose: Callab
     compose
         Reads a text and raises ``yaml.YAMLError``.
     """
-    lines = text.splitlines()
+    lines = text.splitlines() or [""]
     found: set[Explained] = set()
     for first, last in _sections(lines):
         try:
@@ -63,10 +64,11 @@ def _explain(lines: list[str], first: int, error: yaml.YAMLError) -> Explained:
         return _unreadable(lines, first, error)
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return first + 1, f"this is no YAML: {error}", ""
-    at = min(error.problem_mark.line, max(len(lines) - 1, 0))
-    line = lines[at] if lines else ""
+    at = min(error.problem_mark.line, len(lines) - 1)
+    line = lines[at]
+    mistake = Mistake(lines, at, line, error)
     for rule in _RULES:
-        if found := rule(lines, at, line, error):
+        if found := rule(mistake):
             where, reason, remedy = found
             return first + where + 1, reason, remedy
     return first + at + 1, f"this is no YAML: {error.problem}", "compare it with the lines around it"
@@ -79,35 +81,57 @@ def _unreadable(lines: list[str], first: int, error: yaml.reader.ReaderError) ->
         at += 1
     character = error.character
     code = character if isinstance(character, int) else ord(character)
-    return first + at + 1, f"the character U+{code:04X} is not allowed in YAML", "remove it, or write it in a quoted text as \\u…"
+    return (
+        first + at + 1,
+        f"the character U+{code:04X} is not allowed in YAML",
+        "remove it, or write it in a quoted text as \\u…",
+    )
 
 
 Found = tuple[int, str, str] | None
-Error = yaml.MarkedYAMLError
 
 
-def _tab(lines: list[str], at: int, line: str, error: Error) -> Found:
-    for index in range(at, max(at - 3, -1), -1):
-        indent = lines[index][: len(lines[index]) - len(lines[index].lstrip())]
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Where reading stopped."""
+
+    lines: list[str]
+    at: int
+    """Index into ``lines``."""
+    line: str
+    error: yaml.MarkedYAMLError
+
+
+def _tab(it: Mistake) -> Found:
+    for index in range(it.at, max(it.at - 3, -1), -1):
+        indent = it.lines[index][: len(it.lines[index]) - len(it.lines[index].lstrip())]
         if "\t" in indent:
             return index, "a tab stands where only spaces may indent", "indent with spaces"
-    if "'\\t'" in (error.problem or ""):
-        return at, "a tab stands before a value", "write a space"
+    if "'\\t'" in (it.error.problem or ""):
+        return it.at, "a tab stands before a value", "write a space"
     return None
 
 
-def _open_quote(lines: list[str], at: int, line: str, error: Error) -> Found:
-    context = error.context or ""
-    if "quoted scalar" in context and error.context_mark is not None:
-        opened = error.context_mark.line
-        if "escape" in (error.problem or "") or "expected escape" in context:
-            return opened, f"a backslash in double quotes begins an escape: {error.problem}", "write \\\\, or use single quotes"
-        quote = '"' if "double" in context or '"' in lines[opened] else "'"
-        return opened, f"a quote is opened and never closed: {lines[opened].strip()}", f"close it with {quote}"
-    for index in range(at, -1, -1):
-        if quote := _left_open(lines[index]):
-            return index, f"a quote is opened and not closed in its line: {lines[index].strip()}", f"close it with {quote}"
-        if _SECTION.match(lines[index]):
+def _open_quote(it: Mistake) -> Found:
+    context = it.error.context or ""
+    if "quoted scalar" in context and it.error.context_mark is not None:
+        opened = min(it.error.context_mark.line, len(it.lines) - 1)
+        if "escape" in (it.error.problem or "") or "expected escape" in context:
+            return (
+                opened,
+                f"a backslash in double quotes begins an escape: {it.error.problem}",
+                "write \\\\, or use single quotes",
+            )
+        quote = '"' if "double" in context or '"' in it.lines[opened] else "'"
+        return opened, f"a quote is opened and never closed: {it.lines[opened].strip()}", f"close it with {quote}"
+    for index in range(it.at, -1, -1):
+        if quote := _left_open(it.lines[index]):
+            return (
+                index,
+                f"a quote is opened and not closed in its line: {it.lines[index].strip()}",
+                f"close it with {quote}",
+            )
+        if _SECTION.match(it.lines[index]):
             break
     return None
 
@@ -130,86 +154,111 @@ def _left_open(line: str) -> str:
     return quote
 
 
-def _open_bracket(lines: list[str], at: int, line: str, error: Error) -> Found:
-    context = error.context or ""
-    if "flow" not in context or error.context_mark is None:
+def _open_bracket(it: Mistake) -> Found:
+    context = it.error.context or ""
+    if "flow" not in context or it.error.context_mark is None:
         return None
-    opened = min(error.context_mark.line, len(lines) - 1)
-    kind = lines[opened][error.context_mark.column : error.context_mark.column + 1]
+    opened = min(it.error.context_mark.line, len(it.lines) - 1)
+    kind = it.lines[opened][it.error.context_mark.column : it.error.context_mark.column + 1]
     if kind not in ("[", "{"):
-        kind = "[" if "[" in lines[opened] else "{"
+        kind = "[" if "[" in it.lines[opened] else "{"
     close = "]" if kind == "[" else "}"
-    return opened, f"{kind} is opened and not closed where it should be: {lines[opened].strip()}", f"close it with {close}, or look for a missing comma"  # fmt: skip
+    reason = f"{kind} is opened and not closed where it should be: {it.lines[opened].strip()}"
+    return opened, reason, f"close it with {close}, or look for a missing comma"
 
 
-def _starts_with_brace(lines: list[str], at: int, line: str, error: Error) -> Found:
-    value = re.match(r"[^#]*?:\s+([{\[][^#]*)$", line)
+def _starts_with_brace(it: Mistake) -> Found:
+    value = re.match(r"[^#]*?:\s+([{\[][^#]*)$", it.line)
     if value and re.search(r"[}\]]\S", value[1]):
-        return at, f"a value that begins with {value[1][0]} is a mapping or a list, yet text follows it", f'quote it: "{value[1].strip()}"'  # fmt: skip
+        reason = f"a value that begins with {value[1][0]} is a mapping or a list, yet text follows it"
+        return it.at, reason, f'quote it: "{value[1].strip()}"'
     return None
 
 
-def _colon(lines: list[str], at: int, line: str, error: Error) -> Found:
-    if "mapping values are not allowed" not in (error.problem or ""):
+def _colon(it: Mistake) -> Found:
+    if "mapping values are not allowed" not in (it.error.problem or ""):
         return None
-    mark = error.problem_mark
-    before = line[: mark.column] if mark else line
+    mark = it.error.problem_mark
+    before = it.line[: mark.column] if mark else it.line
     if ": " in before:
-        value = line.split(": ", 1)[1].strip()
-        return at, f'a second ": " in one line: {line.strip()}', f'quote the value: "{value}"; or begin a new line'
-    if at and lines[at - 1].strip() and ":" not in lines[at - 1]:
-        return at - 1, f"a key without a colon: {lines[at - 1].strip()}", 'write "key: value"'
-    return at, f"{line.strip()} is indented deeper than the line before it allows", _indents(lines, at)
+        value = it.line.split(": ", 1)[1].strip()
+        return (
+            it.at,
+            f'a second ": " in one line: {it.line.strip()}',
+            f'quote the value: "{value}"; or begin a new line',
+        )
+    if it.at and it.lines[it.at - 1].strip() and ":" not in it.lines[it.at - 1]:
+        return it.at - 1, f"a key without a colon: {it.lines[it.at - 1].strip()}", 'write "key: value"'
+    return it.at, f"{it.line.strip()} is indented deeper than the line before it allows", _indents(it.lines, it.at)
 
 
-def _special(lines: list[str], at: int, line: str, error: Error) -> Found:
-    found = re.search(r"found character '(.+)' that cannot start any token", error.problem or "")
+def _special(it: Mistake) -> Found:
+    found = re.search(r"found character '(.+)' that cannot start any token", it.error.problem or "")
     if not found:
         return None
-    return at, f"no value can begin with {found[1]}", "quote it"
+    return it.at, f"no value can begin with {found[1]}", "quote it"
 
 
-def _alias(lines: list[str], at: int, line: str, error: Error) -> Found:
-    problem, context = error.problem or "", error.context or ""
+def _alias(it: Mistake) -> Found:
+    problem, context = it.error.problem or "", it.error.context or ""
     if "undefined alias" in problem:
         name = problem.split("alias", 1)[1].strip(" '")
-        return at, f"*{name} names no anchor", f'write &{name} where it is defined, above; or quote the value: "*{name}"'
+        return (
+            it.at,
+            f"*{name} names no anchor",
+            f'write &{name} where it is defined, above; or quote the value: "*{name}"',
+        )
     if "alias" in context or "anchor" in context:
-        return at, "* and & begin the name of an anchor", "quote the value if it is text"
-    if "duplicate anchor" in (error.context or ""):
-        return at, "an anchor has the name of another", "rename one"
+        return it.at, "* and & begin the name of an anchor", "quote the value if it is text"
+    if "duplicate anchor" in (it.error.context or ""):
+        return it.at, "an anchor has the name of another", "rename one"
     return None
 
 
-def _documents(lines: list[str], at: int, line: str, error: Error) -> Found:
-    if "but found another document" in (error.problem or ""):
-        return at, "a second document begins", "one file holds one pipeline; remove the line ---"
+def _documents(it: Mistake) -> Found:
+    if "but found another document" in (it.error.problem or ""):
+        return it.at, "a second document begins", "one file holds one pipeline; remove the line ---"
     return None
 
 
-def _indentation(lines: list[str], at: int, line: str, error: Error) -> Found:
-    problem = error.problem or ""
+def _indentation(it: Mistake) -> Found:
+    problem = it.error.problem or ""
     if "could not find expected ':'" in problem:
-        start = min(error.context_mark.line, len(lines) - 1) if error.context_mark else at
-        return start, f"a key without a colon: {lines[start].strip()}", 'write "key: value"'
+        start = min(it.error.context_mark.line, len(it.lines) - 1) if it.error.context_mark else it.at
+        return start, f"a key without a colon: {it.lines[start].strip()}", 'write "key: value"'
     if "<block end>" in problem or "<document start>" in problem:
-        return at, f"{line.strip() or 'the end'} does not fit the lines above it", _indents(lines, at)
+        return it.at, f"{it.line.strip() or 'the end'} does not fit the lines above it", _indents(it.lines, it.at)
     return None
 
 
-def _after_quote(lines: list[str], at: int, line: str, error: Error) -> Found:
-    mark = error.problem_mark
-    if mark is None or line[: mark.column].rstrip()[-1:] not in {'"', "'"}:
+def _after_quote(it: Mistake) -> Found:
+    mark = it.error.problem_mark
+    if mark is None or it.line[: mark.column].rstrip()[-1:] not in {'"', "'"}:
         return None
-    return at, f"text follows a closing quote: {line.strip()}", "put all of the value in quotes; a quote inside is written twice or as \\\""
+    return (
+        it.at,
+        f"text follows a closing quote: {it.line.strip()}",
+        'put all of the value in quotes; a quote inside is written twice or as \\"',
+    )
 
 
-_RULES = (_tab, _open_quote, _alias, _open_bracket, _starts_with_brace, _colon, _special, _documents, _after_quote, _indentation)
+_RULES = (
+    _tab,
+    _open_quote,
+    _alias,
+    _open_bracket,
+    _starts_with_brace,
+    _colon,
+    _special,
+    _documents,
+    _after_quote,
+    _indentation,
+)
 
 
 def _indents(lines: list[str], at: int) -> str:
     above = next((text for text in reversed(lines[:at]) if text.strip() and not text.strip().startswith("#")), "")
-    here, there = (len(text) - len(text.lstrip()) for text in (lines[at] if lines else "", above))
+    here, there = (len(text) - len(text.lstrip()) for text in (lines[at], above))
     if not above:
         return 'write "key: value"'
     if here == there:

@@ -1,0 +1,72 @@
+"""What can be detected of each source, from the numbers and times its instrument gives; which joins that forbids."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import isclass
+
+from penstock.core.decoder import Traits
+from penstock.elements.decoding import DECODERS
+from penstock.elements.source import Source
+from penstock.errors import Problem
+from penstock.pipeline.document import Document, Trail
+from penstock.pipeline.plan import JoinPlan, Plan, SourcePlan
+
+__all__ = ["Remark", "join_problems", "source_remarks", "traits_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Something worth knowing that is no mistake."""
+
+    name: str
+    """The source."""
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.text}"
+
+
+def traits_of(source: SourcePlan) -> Traits | None:
+    """Return what the instrument says of its messages; ``None`` if that depends on what it is connected to."""
+    target = source.element.target
+    if not (isclass(target) and issubclass(target, Source)):
+        return None
+    if target.traits is Source.traits:  # it does not say; a recording has those of what was recorded
+        protocol = source.element.arguments.get("protocol", "")
+        return DECODERS[protocol].traits if protocol in DECODERS else None
+    return target.traits
+
+
+def source_remarks(plan: Plan) -> Iterator[Remark]:
+    """Yield what can and what cannot be detected, source by source."""
+    for source in plan.sources.values():
+        traits = traits_of(source)
+        if traits is None:
+            continue
+        if traits.number:
+            text = f'numbers its messages ("{traits.number}"): what is lost, doubled or out of order is seen'
+        else:
+            text = "has no number of its own: a lost message shifts all that follow"
+        if not traits.clock:
+            text += "; it is dated when it is received"
+        yield Remark(name=source.name, text=text)
+
+
+def join_problems(document: Document, plan: Plan) -> Iterator[Problem]:
+    """Yield each join that asks an instrument for what it does not say."""
+    for join in plan.joins.values():
+        for index, stream in enumerate(join.streams):
+            traits = traits_of(plan.sources[stream]) if stream in plan.sources else None
+            if traits is not None:
+                yield from _stream_problems(document, join, stream, traits, ("events", join.name, "join", index))
+
+
+def _stream_problems(
+    document: Document, join: JoinPlan, stream: str, traits: Traits, trail: Trail
+) -> Iterator[Problem]:
+    if join.by == "key" and not traits.number:
+        text = f"{stream} has no number of its own, so it cannot be joined by key"
+        yield document.problem(trail, text, "join by order or by trigger-map")
+    if join.by == "timestamp" and not traits.clock:
+        text = f"{stream} is dated when it is received, which is later than it happened"
+        yield document.problem(trail, text, "see that window_ms covers the way", level="warning")

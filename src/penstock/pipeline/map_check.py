@@ -1,0 +1,109 @@
+"""Hold a join's trigger map against its streams and the workers that take its events."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from penstock.core.map_reader import read_map, rule_map
+from penstock.core.trigger_map import TriggerMap
+from penstock.errors import MapError, Problem
+from penstock.pipeline.document import Document, Trail
+from penstock.pipeline.plan import JoinPlan, Plan
+
+__all__ = ["map_of", "map_problems"]
+
+
+def map_of(join: JoinPlan, folder: str) -> TriggerMap | None:
+    """Return the map of a join; ``None`` if it comes with the scan.
+
+    Parameters
+    ----------
+    join
+        Of the kind trigger-map.
+    folder
+        Where relative paths start.
+
+    Raises
+    ------
+    MapError
+        If it is no map.
+    OSError
+        If its file cannot be read.
+    """
+    wrap = bool(join.options.get("wrap", True))
+    given: Any = join.options.get("map")
+    if isinstance(given, TriggerMap):
+        return given
+    if given is not None:
+        return read_map(given, wrap=wrap)
+    if "rule" in join.options:
+        return rule_map(join.options["rule"], join.streams, wrap=wrap)
+    if "file" in join.options:
+        return read_map((Path(folder) / join.options["file"]).read_bytes(), wrap=wrap)
+    return None
+
+
+def map_problems(document: Document, plan: Plan) -> Iterator[Problem]:
+    """Yield every mistake of the maps that are there before a scan."""
+    for join in plan.joins.values():
+        if join.by == "trigger-map":
+            yield from _problems_of(document, plan, join)
+        else:
+            yield from _useless_tags(document, plan, join.name, f"{join.name} has no trigger map")
+    readers = [stage for stage in plan.stages.values() if not any(name in plan.joins for _, name in stage.inputs)]
+    for stage in readers:
+        if stage.tags != {"generic"}:
+            yield _useless(document, stage.name, "it does not read from a join")
+
+
+def _problems_of(document: Document, plan: Plan, join: JoinPlan) -> Iterator[Problem]:
+    key = next((key for key in ("file", "rule", "map") if key in join.options), None)
+    if key is None:
+        return
+    trail: Trail = ("events", join.name, "by", "trigger-map", key)
+    name = join.options["file"] if key == "file" else f"the {key}"
+    try:
+        found = map_of(join, plan.folder)
+    except OSError as error:
+        yield document.problem(
+            trail, f"{name} cannot be read: {error.strerror}", "name a file that exists, beside the pipeline"
+        )
+        return
+    except MapError as error:
+        yield from (_placed(document, trail, name, problem) for problem in error.problems)
+        return
+    if found is not None:
+        problems = found.problems(join.streams, _workers(plan, join.name))
+        yield from (_placed(document, trail, name, problem) for problem in problems)
+        yield from _nothing_for(document, plan, join.name, found)
+
+
+def _workers(plan: Plan, join: str) -> list[frozenset[str]] | None:
+    """Return the tags of each worker that takes events of a join; ``None`` if no map stage reads from it."""
+    stages = [s for s in plan.stages.values() if s.kind == "map" and join in (name for _, name in s.inputs)]
+    return [stage.tags for stage in stages for _ in range(stage.workers)] or None
+
+
+def _nothing_for(document: Document, plan: Plan, join: str, found: TriggerMap) -> Iterator[Problem]:
+    named = found.tags or {"generic"}
+    for stage in plan.stages.values():
+        if stage.kind == "map" and join in (name for _, name in stage.inputs) and not stage.tags & named:
+            text = f"the map names no worker with {', '.join(sorted(stage.tags))}, so {stage.name} gets no events"
+            remedy = f"the map names {', '.join(sorted(named))}"
+            yield document.problem(("stages", stage.name, "tags"), text, remedy, level="warning")
+
+
+def _useless_tags(document: Document, plan: Plan, join: str, why: str) -> Iterator[Problem]:
+    for stage in plan.stages.values():
+        if join in (name for _, name in stage.inputs) and stage.tags != {"generic"}:
+            yield _useless(document, stage.name, why)
+
+
+def _useless(document: Document, stage: str, why: str) -> Problem:
+    text = f"tags have no effect here: {why}"
+    return document.problem(("stages", stage, "tags"), text, "remove them", level="warning")
+
+
+def _placed(document: Document, trail: Trail, name: str, problem: Problem) -> Problem:
+    inside = f"{name}, {problem.where}" if problem.where else name
+    return document.problem(trail, f"{inside}: {problem.text}", problem.remedy, problem.level)

@@ -1,0 +1,40 @@
+"""Keys of the grammar whose meaning is not built yet: the file may say them, ``check`` names them, ``run`` refuses."""
+
+from collections.abc import Iterator
+
+from penstock.pipeline.document import Trail
+from penstock.pipeline.spec import PipelineSpec, StageSpec
+
+__all__ = ["keys_not_built"]
+
+
+def keys_not_built(spec: PipelineSpec) -> Iterator[tuple[Trail, str]]:
+    """Yield the trail of each such key, and what it asks for."""
+    if spec.store is not None:
+        yield ("store",), "a store of durable streams is not built yet"
+    if spec.serve is not None:
+        yield ("serve",), "serving views and status is not built yet"
+    if spec.alarms:
+        yield ("alarms",), "alarms are not built yet"
+    for name, source in spec.sources.items():
+        if source.record:
+            yield ("sources", name, "record"), "recording a stream is not built yet"
+    for name, stage in spec.stages.items():
+        yield from _of_stage(name, stage)
+    for name, sink in spec.sinks.items():
+        if "." in sink.input:
+            yield ("sinks", name, "from"), "lanes are not built yet"
+
+
+def _of_stage(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:
+    if "" not in stage.inputs:
+        yield ("stages", name, "from"), "lanes are not built yet"
+    if stage.kind == "steps" and stage.workers > 1:
+        yield ("stages", name, "workers"), "steps in parallel are not built yet"
+    if stage.run_in == "thread":
+        yield ("stages", name, "run_in"), "workers in threads are not built yet"
+    if stage.record:
+        yield ("stages", name, "record"), "recording results is not built yet"
+    for key in ("cpus", "numa"):
+        if getattr(stage, key) is not None:
+            yield ("stages", name, key), "pinning workers to cores is not built yet"

@@ -1,0 +1,151 @@
+"""The registry: what a name in a pipeline stands for.
+
+Built-ins are a table of import paths, so that naming one costs one import and listing all costs none. Entry points of
+other packages are read only when a name is not built in.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from penstock.errors import CheckError, NotBuiltYetError, Problem
+from penstock.pipeline.planned_names import PLANNED
+from penstock.pipeline.suggest import did_you_mean
+from penstock.pipeline.user_modules import find_object
+
+__all__ = ["BUILT_IN", "KINDS", "Found", "Kind", "Known", "PlannedTarget", "Registry"]
+
+Kind = Literal["sources", "steps", "workers", "reducers", "sinks"]
+KINDS: Final[tuple[Kind, ...]] = ("sources", "steps", "workers", "reducers", "sinks")
+
+BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
+    "sources": {
+        "contrast": (
+            "penstock.elements.sources.contrast:ContrastSource",
+            "the Contrast orchestrator's records, over ZeroMQ",
+        ),
+        "pandabox": ("penstock.elements.sources.pandabox:PandaboxSource", "PandABox position captures, over TCP"),
+        "recording": (
+            "penstock.elements.sources.recording:RecordingSource",
+            "a recording of any instrument, from a file",
+        ),
+        "stins": ("penstock.elements.sources.stins:StinsSource", "STINS images, over ZeroMQ"),
+        "xspress3": ("penstock.elements.sources.xspress3:Xspress3Source", "Xspress3 spectra, over ZeroMQ"),
+    },
+    "steps": {
+        "count": ("penstock.elements.steps.count:Count", "counts the items"),
+        "print": ("penstock.elements.steps.print:Print", "prints each item and passes it on"),
+        "threshold": ("penstock.elements.steps.threshold:Threshold", "lets items pass that exceed a value"),
+    },
+    "workers": {},
+    "reducers": {},
+    "sinks": {
+        "hdf5": ("penstock.elements.sinks.hdf5:Hdf5Sink", "an HDF5 file"),
+        "png": ("penstock.elements.sinks.png:PngSink", "pictures of arrays"),
+        "print": ("penstock.elements.sinks.print:PrintSink", "prints what comes"),
+    },
+}
+"""Kind → name → (import path, one line)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTarget:
+    """Stands where something is known and not built yet; it can be shown and never be called."""
+
+    kind: str
+    name: str
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        """Raise ``NotBuiltYetError``."""
+        raise NotBuiltYetError(f"{self.name} is planned, and not built yet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a name stands for."""
+
+    name: str
+    target: Callable[..., Any]
+    planned: str = ""
+    """What it will be, if it is not built yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A name that can be written, with its one line."""
+
+    kind: str
+    name: str
+    line: str
+    origin: Literal["built in", "entry point", "planned"] = "built in"
+
+
+def _installed(group: str) -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+@dataclass(slots=True)
+class Registry:
+    """Finds what names stand for, for the pipelines of one folder."""
+
+    folder: Path = field(default_factory=Path)
+    entry_points: Callable[[str], Mapping[str, EntryPoint]] = field(default=_installed)
+
+    def find(self, kind: Kind, name: str) -> Found:
+        """Return what a name stands for.
+
+        Raises
+        ------
+        CheckError
+            With one problem: the name is unknown, or what it names cannot be imported.
+        """
+        if ":" in name:
+            return Found(name=name, target=find_object(name, self.folder))
+        if name in BUILT_IN[kind]:
+            return Found(name=name, target=_load(name, BUILT_IN[kind][name][0]))
+        if name in PLANNED[kind]:
+            return Found(name=name, target=PlannedTarget(kind, name), planned=PLANNED[kind][name])
+        installed = self.entry_points(f"penstock.{kind}")
+        if name in installed:
+            return Found(name=name, target=_load(name, installed[name].value))
+        raise CheckError(
+            [Problem(where=name, text=f'there is no {_SINGULAR[kind]} "{name}"', remedy=self._remedy(kind, name))]
+        )
+
+    def known(self, kind: Kind) -> Iterator[Known]:
+        """Yield every name of a kind, without importing any."""
+        for name, (_, line) in BUILT_IN[kind].items():
+            yield Known(kind=kind, name=name, line=line)
+        for name, point in self.entry_points(f"penstock.{kind}").items():
+            yield Known(kind=kind, name=name, line=point.value, origin="entry point")
+        for name, line in PLANNED[kind].items():
+            yield Known(kind=kind, name=name, line=line, origin="planned")
+
+    def _remedy(self, kind: Kind, name: str) -> str:
+        here = [known.name for known in self.known(kind)]
+        elsewhere = next(
+            (other for other in KINDS if other != kind and any(k.name == name for k in self.known(other))), None
+        )
+        if elsewhere:
+            return f"{name} is one of the {elsewhere}"
+        return did_you_mean(
+            name, here, otherwise="write a name that `penstock list` shows, or module:object for code of your own"
+        )
+
+
+_SINGULAR: Final = {"sources": "source", "steps": "step", "workers": "worker", "reducers": "reducer", "sinks": "sink"}
+
+
+def _load(name: str, path: str) -> Callable[..., Any]:
+    module, _, attribute = path.partition(":")
+    try:
+        target: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        text = f"{name} cannot be loaded from {path}: {error}"
+        raise CheckError(
+            [Problem(where=name, text=text, remedy="install what it needs, or mend the installation")]
+        ) from error
+    return target
