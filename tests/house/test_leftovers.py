@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -10,17 +11,27 @@ CONFTEST = Path(__file__).parents[1] / "conftest.py"
 SHARED = Path("/dev/shm/penstock-left-by-a-test")
 
 
+# It says that it is there, so that its command can be read, and ends when its parent does.
+CHILD = """
+import subprocess
+child = subprocess.Popen(["sh", "-c", "echo there; read never"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()
+globals()["child"] = child
+"""
+
+
 def _report(folder: Path, body: str) -> str:
     (folder / "conftest.py").write_text(CONFTEST.read_text())
-    (folder / "test_one.py").write_text("def test_one():\n" + "".join(f"    {line}\n" for line in body.splitlines()))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(folder)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=folder).stdout
+    (folder / "test_one.py").write_text("def test_one():\n" + indent(body, "    "))
+    command = f"-m pytest -q --tb=long -p no:cacheprovider -p no:xdist --basetemp={folder}/base {folder}"
+    done = subprocess.run([sys.executable, *command.split()], check=False, capture_output=True, text=True, cwd=folder)
+    return done.stdout
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("import subprocess\nchild = subprocess.Popen(['sleep', '3'])\nglobals()['child'] = child", "sleep 3"),
+        (CHILD, "read never"),
         ("import tempfile\ntempfile.mkdtemp(prefix='mine-')", "mine-"),
         (f"open('{SHARED}', 'w').close()", str(SHARED)),
     ],
@@ -32,7 +43,7 @@ def test_a_leftover_fails_its_test_by_name(tmp_path: Path, body: str, said: str)
     finally:
         SHARED.unlink(missing_ok=True)
     assert "the test left behind" in report
-    assert said in report
+    assert said in report, report
 
 
 def test_a_tidy_test_passes(tmp_path: Path) -> None:

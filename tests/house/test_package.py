@@ -19,8 +19,8 @@ TEXTS = sorted(
     [*PYTHON, *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("examples/**/*.yaml"), ROOT / "dev"]
 )
 NOUNS = """
-    Message, Item, Block, Stream, Source, Trigger map, Event, Stage, Step, Worker, Reducer, View, Sink, Pipeline, Parameter, Run,
-    Scan, Pool, Lease, Ledger, Event log, Group, Notice, Store, Engine
+    Message, Item, Block, Stream, Source, Trigger map, Event, Stage, Step, Worker, Reducer, View, Sink, Pipeline,
+    Parameter, Run, Scan, Pool, Lease, Ledger, Event log, Group, Notice, Store, Engine
 """
 
 
