@@ -13,7 +13,7 @@ from typing import Any, Literal
 from penstock.elements.user_code import Receives, step_names
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.connections import check_connections, gives
-from penstock.pipeline.detection import Remark, join_problems, source_remarks
+from penstock.pipeline.detection import Remark, join_problems, protocol_problems, source_remarks
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.flow import Flow
@@ -116,7 +116,12 @@ def check(
     found = [*(problems or []), *grammar, *check_connections(document, spec)]
     found += [document.problem(trail, text, level="planned") for trail, text in keys_not_built(spec)]
     plan = checker.plan()
-    found += [*checker.finder.problems, *join_problems(document, plan), *map_problems(document, plan)]
+    found += [
+        *checker.finder.problems,
+        *protocol_problems(document, plan),
+        *join_problems(document, plan),
+        *map_problems(document, plan),
+    ]
     found += _oversubscribed(document, plan, len(os.sched_getaffinity(0)) if cores is None else cores)
     found = sorted(set(found), key=lambda problem: (problem.file, problem.line, problem.where))
     is_sound = not any(problem.level == "error" for problem in found)

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from inspect import isclass
 
 from penstock.core.decoder import Traits
-from penstock.elements.decoding import DECODERS
 from penstock.elements.source import Source
+from penstock.elements.sources.recording import RecordingSource
 from penstock.errors import Problem
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.plan import JoinPlan, Plan, SourcePlan
+from penstock.pipeline.suggest import did_you_mean
+from penstock.protocols import DECODERS, decoder_named
 
-__all__ = ["Remark", "join_problems", "source_remarks", "traits_of"]
+__all__ = ["Remark", "join_problems", "protocol_problems", "source_remarks", "traits_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,11 @@ def traits_of(source: SourcePlan) -> Traits | None:
     if not (isclass(target) and issubclass(target, Source)):
         return None
     if target.traits is Source.traits:  # it does not say; a recording has those of what was recorded
-        protocol = source.element.arguments.get("protocol", "")
-        return DECODERS[protocol].traits if protocol in DECODERS else None
+        protocol = source.element.arguments.get("protocol")
+        try:
+            return decoder_named(protocol).traits if isinstance(protocol, str) and protocol else None
+        except ValueError:
+            return None
     return target.traits
 
 
@@ -50,6 +55,19 @@ def source_remarks(plan: Plan) -> Iterator[Remark]:
         if not traits.clock:
             text += "; it is dated when it is received"
         yield Remark(name=source.name, text=text)
+
+
+def protocol_problems(document: Document, plan: Plan) -> Iterator[Problem]:
+    """Yield each recording whose protocol nobody knows."""
+    for source in plan.sources.values():
+        protocol = source.element.arguments.get("protocol")
+        if not (source.element.target is RecordingSource and isinstance(protocol, str) and protocol):
+            continue
+        try:
+            decoder_named(protocol)
+        except ValueError as error:
+            trail: Trail = ("sources", source.name, "protocol")
+            yield document.problem(trail, str(error), did_you_mean(protocol, DECODERS))
 
 
 def join_problems(document: Document, plan: Plan) -> Iterator[Problem]:

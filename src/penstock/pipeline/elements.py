@@ -88,7 +88,9 @@ class Finder:
             frozen, values = arguments, asked
         else:
             self._check(kind, found, arguments, asked, (*trail, *thing.inner), receives, beside)
-            frozen, values = split_arguments(found.target, arguments)
+            # Sources and sinks have no parameters: their keyword-only arguments are options.
+            has_parameters = kind not in ("sources", "sinks")
+            frozen, values = split_arguments(found.target, arguments) if has_parameters else (arguments, {})
             self._report_twice({*values} & {*asked}, beside)
             values |= asked
         if kind == "sinks":
