@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from penstock.core.message import NO_METADATA, Kind, Message
 
-__all__ = ["Block", "RaggedColumn", "Rows", "concatenate"]
+__all__ = ["Block", "RaggedColumn", "Rows", "concatenate", "pick"]
 
 Rows = slice | NDArray[np.intp]
 """Rows of a block: a slice where they are consecutive, else their indices."""
@@ -60,6 +60,17 @@ class RaggedColumn:
                 self.payload[offsets[0] : offsets[-1]], offsets - offsets[0], self.types, self.type_of[start:stop]
             )
         return _ragged([self[int(row)] for row in rows])
+
+
+def pick(rows: Rows, chosen: Rows) -> Rows:
+    """Return some of some rows."""
+    if isinstance(rows, slice):
+        if isinstance(chosen, slice):
+            start, stop, _ = chosen.indices(rows.stop - rows.start)
+            return slice(rows.start + start, rows.start + stop)
+        shifted: NDArray[np.intp] = chosen + rows.start
+        return shifted
+    return rows[chosen]
 
 
 Column = NDArray[Any] | RaggedColumn

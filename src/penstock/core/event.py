@@ -4,7 +4,7 @@ Users read events one by one; the engines move them as batches of columns. Nothi
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import repeat
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.block import Block, Rows
+from penstock.core.block import Block, Rows, pick
 from penstock.core.message import Kind, Message
 
 __all__ = ["Event", "EventBatch", "Part", "PartColumn", "event_type"]
@@ -87,6 +87,48 @@ class PartColumn:
             return found
         return (next(found) if there else None for there in self.present.tolist())
 
+    @property
+    def size(self) -> int:
+        """How many messages."""
+        return self.rows.stop - self.rows.start if isinstance(self.rows, slice) else len(self.rows)
+
+    def presence(self, n: int) -> NDArray[np.bool_]:
+        """(n,), which of the ``n`` events have a part; an empty range counts as absent."""
+        if self.block is None:
+            return np.zeros(n, np.bool_)
+        if self.counts is not None:
+            return self.counts > 0
+        return np.ones(n, np.bool_) if self.present is None else self.present
+
+    def take(self, chosen: Rows) -> "PartColumn":
+        """Return the column of some of the events, by slice or ascending indices."""
+        if self.block is None:
+            return self
+        if self.counts is not None:
+            ends = np.cumsum(self.counts)
+            first = np.arange(len(ends))[chosen] if isinstance(chosen, slice) else chosen
+            counts = self.counts[chosen]
+            rows = [np.arange(ends[k] - self.counts[k], ends[k]) for k in first.tolist()]
+            return PartColumn(block=self.block, rows=pick(self.rows, np.concatenate(rows or [first])), counts=counts)
+        if self.present is None:
+            return PartColumn(block=self.block, rows=pick(self.rows, chosen))
+        place = np.cumsum(self.present) - 1
+        present = self.present[chosen]
+        rows_of = place[chosen][present]
+        return PartColumn(block=self.block, rows=pick(self.rows, rows_of), present=None if present.all() else present)
+
+    def without(self, hidden: NDArray[np.bool_]) -> "PartColumn":
+        """Return the column in which the part of some events, (n,), is absent."""
+        n = len(hidden)
+        if self.block is None or not hidden.any():
+            return self
+        if self.counts is not None:
+            shown = self.take(np.flatnonzero(~hidden))
+            return PartColumn(block=self.block, rows=shown.rows, counts=np.where(hidden, 0, self.counts))
+        present = self.presence(n) & ~hidden
+        kept = ~hidden[self.presence(n)]
+        return PartColumn(block=self.block, rows=pick(self.rows, np.flatnonzero(kept)), present=present)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EventBatch:
@@ -100,9 +142,22 @@ class EventBatch:
     parts: tuple[PartColumn, ...]
     """One a stream, in the order of ``names``."""
     kind: Kind = Kind.DATA
+    arrived_ns: int = 0
+    """When the first message of any of these events was received, by the clock of whoever formed them."""
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def take(self, rows: Rows) -> "EventBatch":
+        """Return the batch of some events, by slice or ascending indices."""
+        if isinstance(rows, slice) and rows == slice(0, len(self)):
+            return self
+        return replace(self, numbers=self.numbers[rows], parts=tuple(part.take(rows) for part in self.parts))
+
+    def masked(self, streams: NDArray[np.uint64]) -> "EventBatch":
+        """Return the batch in which each event has only the parts whose bit is set in its mask, (n,)."""
+        parts = tuple(part.without((streams >> np.uint64(s)) & np.uint64(1) == 0) for s, part in enumerate(self.parts))
+        return replace(self, parts=parts)
 
     def events(self) -> Iterator[Event]:
         """Yield every event; arrays are views of the blocks."""

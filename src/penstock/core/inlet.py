@@ -5,9 +5,9 @@ from enum import Enum, auto
 
 import numpy as np
 
-from penstock.core.block import Block
+from penstock.core.block import Block, pick
 from penstock.core.decoder import Traits
-from penstock.core.join import FAR, pick
+from penstock.core.join import FAR
 from penstock.core.ledger import Account, Entry
 from penstock.core.numbering import Numbering
 from penstock.core.tracker import Run, Tracker
@@ -120,7 +120,7 @@ class Inlet:
         count = self._map.count(self.name)
         if count is None or place < count:
             return int(self._map.numbers(self.name, np.array([place]))[0]) - 1
-        return (self._map.length or 0) - 1 if self._map.is_open and self.phase is not Phase.ENDED else FAR
+        return (self._map.length or 0) - 1 if self._map.is_open else FAR
 
     def _mapped(self, run: Run) -> Iterator[Run]:
         """Turn places into event numbers; what the map has no event for is discarded, or waits for it to grow."""

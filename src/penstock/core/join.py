@@ -11,28 +11,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.block import Rows, concatenate
+from penstock.core.block import concatenate, pick
 from penstock.core.event import EventBatch, PartColumn
 from penstock.core.ledger import Account, Entry
 from penstock.core.tracker import Run
 
-__all__ = ["FAR", "Incomplete", "Join", "Waiting", "pick"]
+__all__ = ["FAR", "Incomplete", "Join", "Waiting"]
 
 FAR = int(np.iinfo(np.int64).max)
 """A number no message has: a stream that has ended is beyond all numbers."""
 
 Incomplete = Literal["wait", "pass", "drop"]
-
-
-def pick(rows: Rows, chosen: Rows) -> Rows:
-    """Return some of some rows."""
-    if isinstance(rows, slice):
-        if isinstance(chosen, slice):
-            start, stop, _ = chosen.indices(rows.stop - rows.start)
-            return slice(rows.start + start, rows.start + stop)
-        shifted: NDArray[np.intp] = chosen + rows.start
-        return shifted
-    return rows[chosen]
 
 
 class Waiting:
@@ -154,10 +143,12 @@ class Join(ABC):
             self.post(stream, Account.ABORTED, waiting.count)
             waiting.clear()
 
-    def batch(self, numbers: NDArray[np.int64], parts: Sequence[PartColumn]) -> EventBatch:
+    def batch(self, numbers: NDArray[np.int64], parts: Sequence[PartColumn], arrived_ns: int) -> EventBatch:
         """Make a batch, and count its events."""
         self.formed += len(numbers)
-        return EventBatch(join=self.name, names=self.streams, numbers=numbers, parts=tuple(parts))
+        return EventBatch(
+            join=self.name, names=self.streams, numbers=numbers, parts=tuple(parts), arrived_ns=arrived_ns
+        )
 
     def post(self, stream: int, account: Account, count: int, detail: str = "") -> None:
         """Account for messages of a stream that leave the join."""

@@ -6,8 +6,9 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.block import pick
 from penstock.core.event import EventBatch, PartColumn
-from penstock.core.join import Incomplete, Join, pick
+from penstock.core.join import Incomplete, Join
 from penstock.core.ledger import Account, Entry
 from penstock.core.tracker import Run
 from penstock.core.trigger_map import TriggerMap
@@ -76,7 +77,7 @@ class NumberJoin(Join):
             for stream in range(len(runs)):
                 self.post(stream, Account.JOINED, len(first.numbers))
             parts = [PartColumn(block=run.block, rows=run.rows) for run in runs if run is not None]
-            return self._number(first.numbers, parts)
+            return self._number(first.numbers, parts, runs)
         return self._form_uneven(runs)
 
     def _take(self, stream: int, count: int, stop: int) -> Run | None:
@@ -101,7 +102,7 @@ class NumberJoin(Join):
         if not len(events) or all(part.block is None for part in parts):
             self.formed += len(events)
             return None
-        return self._number(events, parts)
+        return self._number(events, parts, runs)
 
     def _is_formed(self, numbers: NDArray[np.int64], present: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_] | None:
         """(n,), which events are formed; ``None`` for all."""
@@ -142,10 +143,12 @@ class NumberJoin(Join):
             return PartColumn(block=run.block, rows=rows, counts=counts)
         return PartColumn(block=run.block, rows=rows, present=None if len(own) == len(events) else there)
 
-    def _number(self, numbers: NDArray[np.int64], parts: Sequence[PartColumn]) -> EventBatch:
+    def _number(
+        self, numbers: NDArray[np.int64], parts: Sequence[PartColumn], runs: Sequence[Run | None]
+    ) -> EventBatch:
         if self._is_renumbered:
             numbers = np.arange(self.formed, self.formed + len(numbers))
-        return self.batch(numbers, parts)
+        return self.batch(numbers, parts, min(run.arrived_ns for run in runs if run is not None))
 
 
 def _up_to(numbers: NDArray[np.int64], stop: int) -> int:

@@ -6,11 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.block import Block, concatenate
+from penstock.core.block import Block, concatenate, pick
 from penstock.core.event import EventBatch, PartColumn
-from penstock.core.join import FAR, Incomplete, Join, pick
+from penstock.core.join import FAR, Incomplete, Join
 from penstock.core.ledger import Account, Entry
-from penstock.core.tracker import Run
 
 __all__ = ["Rule", "TimeJoin"]
 
@@ -118,17 +117,17 @@ class TimeJoin(Join):
         formed = np.ones(n, np.bool_)
         if self.incomplete == "drop":
             for part in parts:
-                formed &= _presence(part, n)
+                formed &= part.presence(n)
         kept = [self._keep(stream, part, formed) for stream, part in enumerate(parts)]
         if not formed.any():
             return None
-        return self.batch(np.arange(self.formed, self.formed + int(formed.sum())), kept)
+        return self.batch(np.arange(self.formed, self.formed + int(formed.sum())), kept, run.arrived_ns)
 
     def _keep(self, stream: int, part: PartColumn, formed: NDArray[np.bool_]) -> PartColumn:
         """Choose a stream's rows for the events that are formed; the others end as incomplete."""
-        kept = _chosen(part, len(formed), formed)
+        kept = part if formed.all() else part.take(np.flatnonzero(formed))
         if stream == 0 or self._rules[stream - 1] != "hold":
-            joined, lost = _size(kept), _size(part) - _size(kept)
+            joined, lost = kept.size, part.size - kept.size
             self.post(stream, Account.JOINED, joined)
             self.post(stream, Account.INCOMPLETE, lost, "another stream has nothing for their time")
         return kept
@@ -210,33 +209,6 @@ def _nearest(sorted_times: NDArray[np.int64], times: NDArray[np.int64]) -> NDArr
         return np.zeros(len(times), np.intp)
     is_left = times - sorted_times[right - 1] <= sorted_times[right] - times
     return np.where(is_left, right - 1, right).astype(np.intp)
-
-
-def _size(part: PartColumn) -> int:
-    """Return how many rows a column has."""
-    return len(part.rows) if not isinstance(part.rows, slice) else part.rows.stop - part.rows.start
-
-
-def _presence(part: PartColumn, n: int) -> NDArray[np.bool_]:
-    if part.block is None:
-        return np.zeros(n, np.bool_)
-    if part.counts is not None:
-        return part.counts > 0
-    return np.ones(n, np.bool_) if part.present is None else part.present
-
-
-def _chosen(part: PartColumn, n: int, chosen: NDArray[np.bool_]) -> PartColumn:
-    """Return the column of some events, all of which have this part."""
-    if part.block is None or chosen.all():
-        return part
-    if part.counts is not None:
-        return PartColumn(
-            block=part.block,
-            rows=pick(part.rows, np.flatnonzero(np.repeat(chosen, part.counts))),
-            counts=part.counts[chosen],
-        )
-    present = _presence(part, n)
-    return PartColumn(block=part.block, rows=pick(part.rows, np.flatnonzero(chosen[present])))
 
 
 def _less(number: int, by: int) -> int:
