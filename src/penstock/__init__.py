@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from penstock.core.ledger import Ledger as Ledger
     from penstock.core.message import Kind as Kind
     from penstock.core.message import Message as Message
+    from penstock.core.parameter import Unit as Unit
+    from penstock.core.result import Result as Result
     from penstock.core.timestamp import Timestamp as Timestamp
     from penstock.errors import PenstockError as PenstockError
+    from penstock.views import ArrayView as ArrayView
+    from penstock.views import Axis as Axis
 
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "Account": "penstock.core.ledger",
+    "ArrayView": "penstock.views",
+    "Axis": "penstock.views",
     "Block": "penstock.core.block",
     "Event": "penstock.core.event",
     "EventBatch": "penstock.core.event",
@@ -28,7 +34,9 @@ _HOMES = {
     "Ledger": "penstock.core.ledger",
     "Message": "penstock.core.message",
     "PenstockError": "penstock.errors",
+    "Result": "penstock.core.result",
     "Timestamp": "penstock.core.timestamp",
+    "Unit": "penstock.core.parameter",
 }
 """Where each name lives."""
 

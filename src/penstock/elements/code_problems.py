@@ -60,11 +60,9 @@ def problems_of(
         names = ", ".join(sorted(getattr(target, "__abstractmethods__", ())))
         return [Problem(where=where, text=f"{name_of(target)} is abstract", remedy=f"write the methods {names}")]
     signature = Signature.of(target)
-    found = [
-        *_argument_problems(signature, kind, arguments or {}, where),
-        *_parameter_problems(signature, {**(arguments or {}), **(parameters or {})}, parameters or {}, where),
-    ]
-    if kind in MAIN:
+    found = [*_argument_problems(signature, kind, arguments or {}, where)]
+    if kind in MAIN:  # sources and sinks have no parameters
+        found += _parameter_problems(signature, {**(arguments or {}), **(parameters or {})}, parameters or {}, where)
         found += _code_problems(signature, kind, arguments or {}, where, receives)
     return found
 

@@ -74,7 +74,8 @@ def draw(panels: list[Panel], heading: str = "", dpi: int = 120) -> Any:  # matp
     rows = ceil(len(shown) / columns)
     for position, panel in enumerate(shown):
         axes = figure.add_subplot(rows, columns, position + 1)
-        axes.set_title(panel.title, fontsize="medium")
+        missing = f" ({panel.missing} missing)" if panel.missing else ""
+        axes.set_title(panel.title + missing, fontsize="medium")
         if not panel.values.size:
             axes.text(0.5, 0.5, "nothing yet", ha="center", va="center", transform=axes.transAxes)
         elif panel.values.ndim == 1:
@@ -83,7 +84,7 @@ def draw(panels: list[Panel], heading: str = "", dpi: int = 120) -> Any:  # matp
             _draw_map(figure, axes, panel)
     left_out = len(panels) - len(shown)
     remark = f" (the first {len(shown)} of {len(panels)} panels)" if left_out else ""
-    figure.suptitle(heading + remark, fontsize="medium")
+    figure.suptitle(heading + remark, fontsize="large")
     return figure
 
 
@@ -111,6 +112,7 @@ def _draw_curve(axes: Any, panel: Panel) -> None:
     few = len(panel.values) <= 50
     axes.plot(positions, panel.values, marker="o" if few else None, markersize=3, linewidth=1.2)
     axes.set_xlabel(_label(axis))
+    axes.xaxis.get_major_locator().set_params(integer=axis.values is None)
     axes.set_ylabel(panel.unit)
     axes.grid(alpha=0.3)
     axes.margins(x=0.02)
@@ -136,7 +138,7 @@ def _draw_map(figure: Any, axes: Any, panel: Panel) -> None:
     if x.unit == y.unit and _is_squarish(axes):
         axes.set_aspect("equal")
     axes.set_xlabel(_label(x))
-    axes.set_ylabel(_label(y) + (f"\n({panel.missing} missing, grey)" if panel.missing else ""))
+    axes.set_ylabel(_label(y))
     is_whole = bool(np.all(panel.values[np.isfinite(panel.values)] % 1 == 0))
     if values.count():
         figure.colorbar(image, ax=axes, label=panel.unit, ticks=MaxNLocator(6, integer=is_whole))

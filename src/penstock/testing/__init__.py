@@ -1,1 +1,5 @@
 """What users test their own code and elements with: conformance suites, fakes, made-up events."""
+
+from penstock.testing.made_up_event import make_event, make_message
+
+__all__ = ["make_event", "make_message"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penstock.core.timestamp import Timestamp
 from penstock.elements.output_file import Existing, OutputFile
@@ -95,21 +96,26 @@ def _facts(run: RunFacts) -> dict[str, str]:
 
 
 def _write_leaf(file: Any, path: str, leaf: Any) -> None:  # h5py has no types
-    array = array_of(leaf, path)
-    if array.dtype.kind == "U":
-        dataset = _write_text(file, path, array)
-    elif array.dtype.kind in "mM":
-        dataset = file.create_dataset(
-            path, data=array.astype("M8[ns]" if array.dtype.kind == "M" else "m8[ns]").astype("i8")
-        )
-        dataset.attrs["units"] = "ns since 1970-01-01T00:00:00 UTC" if array.dtype.kind == "M" else "ns"
-    else:
-        dataset = file.create_dataset(path, data=array)
+    dataset = _write_array(file, path, array_of(leaf, path))
     named = {"unit": "units", "title": "long_name", "axes": "axes"}
     dataset.attrs.update({named[name]: value for name, value in attributes_of(leaf).items()})
     if isinstance(leaf, ArrayView):
         for dimension, axis in enumerate(leaf.axes):
             _write_axis(dataset, dimension, axis)
+
+
+def _write_array(group: Any, path: str, array: NDArray[Any]) -> Any:
+    import h5py
+
+    if array.dtype.kind == "U" and array.ndim == 0:
+        return group.create_dataset(path, data=str(array))
+    if array.dtype.kind == "U":
+        return group.create_dataset(path, data=array.astype(object), dtype=h5py.string_dtype())
+    if array.dtype.kind in "mM":  # HDF5 has no times
+        dataset = group.create_dataset(path, data=array.astype(f"{array.dtype.kind}8[ns]").astype("i8"))
+        dataset.attrs["units"] = "ns" if array.dtype.kind == "m" else "ns since 1970-01-01T00:00:00 UTC"
+        return dataset
+    return group.create_dataset(path, data=array)
 
 
 def _describe_group(dataset: Any, leaf: Any) -> None:
@@ -121,14 +127,6 @@ def _describe_group(dataset: Any, leaf: Any) -> None:
     group.attrs.update({"NX_class": "NXdata", "signal": dataset.name.rpartition("/")[2], "axes": labels})
 
 
-def _write_text(file: Any, path: str, array: Any) -> Any:
-    import h5py
-
-    if array.ndim == 0:
-        return file.create_dataset(path, data=str(array))
-    return file.create_dataset(path, data=array.astype(object), dtype=h5py.string_dtype())
-
-
 def _write_axis(dataset: Any, dimension: int, axis: Axis) -> None:
     dataset.dims[dimension].label = axis.name
     if axis.values is None:
@@ -136,11 +134,16 @@ def _write_axis(dataset: Any, dimension: int, axis: Axis) -> None:
     group = dataset.parent
     values = np.asarray(axis.values)
     name = axis.name
-    if name in group and not (group[name].shape == values.shape and np.array_equal(group[name][()], values)):
+    if name in group and not (_equal(group[name], values)):
         name = f"{dataset.name.rpartition('/')[2]}_{axis.name}"  # another view has an axis of this name
     if name not in group:
-        group.create_dataset(name, data=values)
+        _write_array(group, name, values)
         if axis.unit:
             group[name].attrs["units"] = axis.unit
         group[name].make_scale(axis.name)
     dataset.dims[dimension].attach_scale(group[name])
+
+
+def _equal(dataset: Any, values: NDArray[Any]) -> bool:
+    there = dataset.asstr()[()] if values.dtype.kind == "U" and dataset.dtype.kind == "O" else dataset[()]
+    return np.shape(there) == values.shape and bool(np.all(there == values))
