@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bench.row import Row
 
-SUITES = {"core": ["core_start"]}
+SUITES = {"core": ["core_start", "core_join"]}
 """The files of each suite; each has ``rows()``."""
 
 
@@ -39,13 +39,13 @@ def _measured(suite: str, only: str) -> Iterator[Row]:
 
 def _table(rows: list[Row]) -> Table:
     table = Table(title="medians; the reference was measured in the same run")
-    for heading in ("name", "value", "unit", "reference", "ratio", "target", "met"):
-        table.add_column(heading, justify="left" if heading in ("name", "unit", "met") else "right")
+    for heading in ("name", "value", "unit", "reference", "of", "ratio", "target", "met"):
+        table.add_column(heading, justify="left" if heading in ("name", "unit", "of", "met") else "right")
     for row in rows:
-        asked = f"{'≥' if row.asks == 'at least' else '≤'} {row.target:g}"
-        reference = f"{row.reference:.4g} {row.of}"
+        asked = f"{'≥' if row.asks == 'at least' else '≤'} {row.target:.3g}"
         met = "[green]yes[/]" if row.met else "[red]no[/]"
-        table.add_row(row.name, f"{row.value:.4g}", row.unit, reference, f"{row.ratio:.3g}", asked, met)
+        value, reference, ratio = (f"{number:.3g}" for number in (row.value, row.reference, row.ratio))
+        table.add_row(row.name, value, row.unit, reference, row.of, ratio, asked, met)
     return table
 
 
