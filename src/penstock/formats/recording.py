@@ -75,10 +75,11 @@ class RecordingReader:
         """Known after the first record."""
         self.records = 0
         """Read so far."""
+        self.is_timed = False
+        """Whether records have times; known after the first."""
         self._buffer = bytearray()
         self._at = 0
         self._offset = 0
-        self._is_timed = False
         self._is_closed = False
 
     def feed(self, piece: bytes) -> Iterator[Record]:
@@ -110,7 +111,7 @@ class RecordingReader:
         if self._buffer:
             cut = self._offset + len(self._buffer)
             return f"it is cut off in the middle of record {self.records + 1}, at byte {cut}"
-        if self._is_timed and not self._is_closed:
+        if self.is_timed and not self._is_closed:
             return f"it ends after record {self.records} without being closed, so that more may have been there"
         return ""
 
@@ -121,7 +122,7 @@ class RecordingReader:
         if position == 0 and item.startswith(SELF_DESCRIBED):
             self._open(decoded)
             return None
-        if self._is_timed:
+        if self.is_timed:
             return self._timed(decoded, position)
         return Record(_parts(decoded, position))
 
@@ -135,7 +136,7 @@ class RecordingReader:
             self.traits = msgspec.convert(known, RecordingTraits)
         except msgspec.ValidationError as error:
             raise RemoteProtocolError(f"the recording's first item is wrong: {error}") from error
-        self._is_timed = True
+        self.is_timed = True
 
     def _timed(self, item: Any, position: int) -> Record | None:
         if isinstance(item, Mapping):

@@ -82,6 +82,11 @@ class TcpClient:
         except OSError as error:
             raise SourceError(f"{self.address}: the connection broke: {error.strerror}") from error
 
+    def wait(self, timeout_s: float) -> None:
+        """Wait until something happens on the connection, or the time has passed."""
+        if self._selector is not None:
+            self._selector.select(timeout_s)
+
     def close(self) -> None:
         """Close the connection."""
         self._forget()

@@ -80,7 +80,7 @@ class ZmqReceiver:
         self._ahead = PULL_AHEAD if self.kind == "pull" else SUB_AHEAD
         socket.setsockopt(zmq.RCVHWM, self._ahead)
         socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.IPV6, 1)
+        socket.setsockopt(zmq.IPV6, "[" in self.address)  # else a name might resolve to where nobody listens
         socket.setsockopt(zmq.RECONNECT_IVL, 20)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
         if self.kind == "sub":
@@ -117,9 +117,10 @@ class ZmqReceiver:
             self._bound(socket, len(parts[-1]))
         return parts
 
-    def has_more(self) -> bool:
-        """Whether a message lies ready."""
-        return self._socket is not None and bool(int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN)
+    def wait(self, timeout_s: float) -> None:
+        """Wait until a message lies ready, or the time has passed."""
+        if self._socket is not None:
+            self._socket.poll(int(timeout_s * 1000))
 
     def close(self) -> None:
         """Close the socket; what was not read is lost."""
@@ -170,6 +171,7 @@ class ZmqSender:
         """With the port that was taken, once it is open."""
         self.peers = 0
         """How many are connected, and for PUB have subscribed."""
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: Any = None
 
@@ -182,20 +184,23 @@ class ZmqSender:
             If the port is in use, or the address is not this machine's.
         """
         # XPUB is PUB that tells who subscribes, and that can wait for a slow subscriber instead of dropping.
-        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUSH if self.kind == "push" else zmq.XPUB)
+        self._context = zmq.Context()  # its own, because ending it is what waits until all is sent
+        socket = self._context.socket(zmq.PUSH if self.kind == "push" else zmq.XPUB)
         self._socket = socket
         if self.kind == "pub":
             socket.setsockopt(zmq.XPUB_NODROP, 1)
             socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         else:
             self._monitor = socket.get_monitor_socket(_REACHED | _LOST)
-        socket.setsockopt(zmq.IPV6, 1)
+        socket.setsockopt(zmq.IPV6, "[" in self.address)  # else a name might resolve to where nobody listens
         try:
             socket.bind(self.address.removesuffix(":0") + ":*" if self.address.endswith(":0") else self.address)
         except zmq.ZMQError as error:
             self.close(0)
             raise SourceError(_why_not_bound(self.address, error)) from error
-        self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        if self.address.endswith(":0"):
+            port = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0").rpartition(":")[2]
+            self.address = f"{self.address.removesuffix(':0')}:{port}"
 
     def wait_for_peers(self, count: int, timeout_s: float) -> bool:
         """Wait until ``count`` peers are there; return whether they are."""
@@ -242,13 +247,15 @@ class ZmqSender:
         return True
 
     def close(self, linger_s: float) -> None:
-        """Close; what peers have not taken within ``linger_s`` is lost."""
+        """Close and wait until all is sent; what has no room within ``linger_s`` is lost."""
         if self._socket is not None:
             if self._monitor is not None:
                 self._socket.disable_monitor()
                 self._monitor.close(0)
             self._socket.close(int(linger_s * 1000))
-        self._socket = self._monitor = None
+        if self._context is not None:
+            self._context.term()
+        self._context = self._socket = self._monitor = None
 
 
 def _events(monitor: Any) -> Any:

@@ -1,20 +1,17 @@
 """A recording as a source: what an instrument sent once, through the same decoder as live, as fast as it is read."""
 
-import gzip
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
 
 from penstock.core.decoder import Decoder, Traits
 from penstock.elements.decoding import Decoding
+from penstock.elements.recording_file import RecordingFile
 from penstock.elements.source import Reading, Source
-from penstock.errors import RemoteProtocolError, SourceError
-from penstock.formats.recording import Record, RecordingReader
+from penstock.errors import SourceError
+from penstock.formats.recording import Record
 from penstock.protocols import DECODERS, decoder_named
 
 __all__ = ["RecordingSource"]
-
-PIECE = 1 << 20
 
 
 class RecordingSource(Source):
@@ -40,14 +37,11 @@ class RecordingSource(Source):
     def __init__(self, file: str, *, protocol: str = "") -> None:
         self.file = file
         self._decoder: Decoder | None = _decoder(protocol, file) if protocol else None
-        self._stream: IO[bytes] | None = None
-        self._reader = RecordingReader()
-        self._records: list[Record] = []
-        self._end = ""
-        self._is_read = False
+        self._opened: RecordingFile | None = None
+        self._records: Iterator[Record] = iter(())
 
     @property
-    def traits(self) -> Traits:  # type: ignore[override]
+    def traits(self) -> Traits:  # type: ignore[override]  # those of the protocol, which the file may name
         """Those of the protocol, once it is known."""
         return self._decoder.traits if self._decoder is not None else Traits()
 
@@ -59,65 +53,31 @@ class RecordingSource(Source):
         SourceError
             If it is missing or no recording, or its protocol is not known.
         """
-        path = Path(self.folder, self.file).expanduser()
-        try:
-            self._stream = _open(path)
-        except OSError as error:
-            raise SourceError(f"the recording {path} cannot be read: {error.strerror}") from error
-        self._fill()
-        if not self._records and self._end:
-            self.close()
-            raise SourceError(f"{path} holds no recording: {self._end}")
+        self._opened = RecordingFile(Path(self.folder, self.file).expanduser())
+        self._records = iter(self._opened)
         if self._decoder is None:
-            self._decoder = _decoder(self._reader.traits.protocol, self.file)
+            self._decoder = _decoder(self._opened.traits.protocol, self.file)
 
     def close(self) -> None:
         """Close the file."""
-        if self._stream is not None:
-            self._stream.close()
-        self._stream = None
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = None
 
     def read(self, now_ns: int) -> Reading:  # noqa: ARG002 - a recording has its own time
         """Decode the next records; see the base."""
-        if self._decoder is None or self._is_read:
+        if self._decoder is None or self._opened is None:
             return Reading(ended=True)
         decoding = Decoding(self._decoder, self.builder)
-        received_ns = 0
-        while not decoding.is_full:
-            if not self._records:
-                self._fill()
-            if not self._records:
-                self._is_read = True
-                decoding.finish(received_ns)
-                if self._end:
-                    decoding.lose(f"{self.file}: {self._end}")
-                return decoding.reading(ended=True)
-            record = self._records.pop()
-            received_ns = record.received_ns or 0
-            decoding.feed(record.parts, received_ns)
-        return decoding.reading()
-
-    def _fill(self) -> None:
-        """Read on until there is a record, or the file ends."""
-        records: list[Record] = []
-        try:
-            while not records and self._stream is not None and not self._end:
-                piece = self._stream.read(PIECE)
-                if not piece:
-                    self._end = self._reader.finish()
-                    self.close()
-                for record in self._reader.feed(piece):
-                    records.append(record)  # noqa: PERF402 - an error behind them must not take them along
-        except (RemoteProtocolError, OSError, EOFError, zlib.error) as error:
-            self._end = str(error)
-            self.close()
-        self._records = records[::-1]
-
-
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast("IO[bytes]", gzip.open(path))  # noqa: SIM115 - closed by the source
-    return path.open("rb")
+        for record in self._records:
+            decoding.feed(record.parts, record.received_ns or 0)
+            if decoding.is_full:
+                return decoding.reading()
+        decoding.finish(0)
+        if self._opened.trouble:
+            decoding.lose(f"{self.file}: {self._opened.trouble}")
+        self.close()
+        return decoding.reading(ended=True)
 
 
 def _decoder(protocol: str, file: str) -> Decoder:
