@@ -125,7 +125,7 @@ def check(
     found += _oversubscribed(document, plan, len(os.sched_getaffinity(0)) if cores is None else cores)
     found = sorted(set(found), key=lambda problem: (problem.file, problem.line, problem.where))
     is_sound = not any(problem.level == "error" for problem in found)
-    planned = tuple(str(problem) for problem in found if problem.level == "planned")
+    planned = tuple(sorted(f"{problem.where}: {problem.text}" for problem in found if problem.level == "planned"))
     return Checked(
         document=document,
         spec=spec,

@@ -1,0 +1,157 @@
+"""Show a pipeline with everything resolved and every default of the grammar filled in.
+
+What it writes is a pipeline file again, with the same plan; arguments of elements that are left at their defaults
+stand in comments.
+"""
+
+from collections.abc import Mapping
+from inspect import Parameter
+from typing import Any
+
+from penstock.elements.signature import CodeKind, Signature
+from penstock.elements.user_code import parameters_of, step_names
+from penstock.pipeline.plan import Element, JoinPlan, Plan, SinkPlan, SourcePlan, StagePlan
+from penstock.pipeline.registry import PlannedTarget
+from penstock.pipeline.spec import PipelineSpec, Record
+from penstock.pipeline.thing import BARE
+from penstock.pipeline.yaml_writer import Note, shown, write_yaml
+
+__all__ = ["explain"]
+
+_KIND: Mapping[str, CodeKind] = {"steps": "step", "map": "map", "reduce": "reduce"}
+
+
+def explain(spec: PipelineSpec, plan: Plan) -> str:
+    """Return a pipeline as a file.
+
+    Parameters
+    ----------
+    spec
+        What was written.
+    plan
+        Its plan.
+
+    Raises
+    ------
+    CheckError
+        If it holds what a file cannot say, such as an array given in Python.
+    """
+    tree: dict[str, Any] = {"name": plan.name, "beamtime": spec.beamtime, "store": spec.store}
+    tree = {key: value for key, value in tree.items() if value is not None}
+    tree["sources"] = {name: _source(source, spec) for name, source in plan.sources.items()}
+    tree["events"] = {name: _event(plan, name) for name in spec.events}
+    tree["stages"] = {name: _stage(plan.stages[name], spec) for name in spec.stages}
+    tree["sinks"] = {name: _sink(plan.sinks[name]) for name in spec.sinks}
+    if spec.serve is not None:
+        tree["serve"] = {key: value for key, value in spec.serve.model_dump().items() if value is not None}
+    tree["alarms"] = {name: alarm.model_dump() for name, alarm in spec.alarms.items()}
+    return write_yaml({key: value for key, value in tree.items() if value != {}})
+
+
+def _source(source: SourcePlan, spec: PipelineSpec) -> dict[str, Any]:
+    return {
+        **_used(source.element, "source"),
+        "record": _record(spec.sources[source.name].record),
+        "when_full": source.when_full,
+    }
+
+
+def _event(plan: Plan, name: str) -> dict[str, Any]:
+    if name in plan.merges:
+        return {"merge": plan.merges[name].streams}
+    join: JoinPlan = plan.joins[name]
+    by = {join.by: dict(join.options)}
+    return {"join": join.streams, "by": by, "incomplete": join.incomplete, "wait_s": join.wait_s}
+
+
+def _stage(stage: StagePlan, spec: PipelineSpec) -> dict[str, Any]:
+    written = spec.stages[stage.name]
+    inputs = dict(stage.inputs)
+    tree: dict[str, Any] = {"from": inputs.get("", inputs)}
+    things = [_named(element, _KIND[stage.kind]) for element in stage.elements]
+    tree[stage.kind] = things if stage.kind == "steps" else things[0]
+    if parameters := _parameters(stage):
+        tree["parameters"] = parameters
+    tree |= {
+        "workers": stage.workers,
+        "run_in": stage.run_in,
+        "order": stage.order,
+        "when_full": stage.when_full,
+        "on_error": stage.on_error,
+        "tags": sorted(stage.tags),
+        "record": _record(written.record),
+    }
+    return tree | {key: value for key in ("cpus", "numa") if (value := getattr(written, key)) is not None}
+
+
+def _sink(sink: SinkPlan) -> dict[str, Any]:
+    tree = {**_used(sink.element, "sink"), "from": f"{sink.input}.{sink.lane}" if sink.lane else sink.input}
+    if sink.where is not None:
+        tree["where"] = ".".join(sink.where)
+    when = {"every_s": sink.every_s} if sink.when == "every" else sink.when
+    return tree | {"when": when, "when_full": sink.when_full, "on_error": sink.on_error}
+
+
+def _record(record: bool | Record) -> Any:
+    return {"as": record.as_} if isinstance(record, Record) else record
+
+
+def _used(element: Element, kind: CodeKind) -> dict[str, Any]:
+    """Return an element with ``use``, because other keys stand beside it."""
+    if BARE in element.arguments:
+        return {element.name: element.arguments[BARE]}
+    return {"use": element.name, **element.arguments, **_left_out(element, kind)}
+
+
+def _named(element: Element, kind: CodeKind) -> Any:
+    if BARE in element.arguments:
+        return {element.name: element.arguments[BARE]}
+    arguments = {**element.arguments, **_left_out(element, kind)}
+    return {element.name: arguments} if arguments else element.name
+
+
+def _left_out(element: Element, kind: CodeKind) -> dict[str, Note]:
+    """Return the arguments that stay at their defaults, as comments; parameters are shown elsewhere."""
+    if isinstance(element.target, PlannedTarget):
+        return {}
+    signature = Signature.of(element.target)
+    defaults = {
+        name: argument.default
+        for name, argument in signature.given.items()
+        if argument.default is not Parameter.empty
+        and name not in element.arguments
+        and name != "context"
+        and (kind in ("source", "sink") or name not in signature.parameter_names)
+    }
+    return {f"# {name}": Note(f"{name}: {shown(default)}") for name, default in defaults.items()}
+
+
+def _parameters(stage: StagePlan) -> dict[str, Any]:
+    """Return the start values; those that stay at their defaults as comments."""
+    if stage.kind != "steps":
+        (element,) = stage.elements
+        return _values(element, stage.parameters)
+    names = step_names([element.name for element in stage.elements])
+    found: dict[str, Any] = {}
+    for name, element in zip(names, stage.elements, strict=True):
+        prefix = f"{name}."
+        own = {key[len(prefix) :]: value for key, value in stage.parameters.items() if key.startswith(prefix)}
+        if values := _values(element, own):
+            found[name] = values
+    # A mapping of nothing but comments would read back as null.
+    return found if any(not isinstance(v, Note) for values in found.values() for v in values.values()) else {}
+
+
+def _values(element: Element, given: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = dict(given)
+    if not isinstance(element.target, PlannedTarget):
+        for parameter in parameters_of(element.target):
+            if parameter.name not in given:
+                found[f"# {parameter.name}"] = Note(
+                    f"{parameter.name}: {shown(parameter.default)}{_unit(parameter.unit)}"
+                )
+    return found
+
+
+def _unit(unit: str) -> str:
+    return f" {unit}" if unit else ""

@@ -1,0 +1,178 @@
+"""The pipeline in Python: the same entries as in a file, with the same checks and the same plan."""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import CheckError, NotBuiltYetError, Problem
+from penstock.pipeline.check import Checked, check, plan_of
+from penstock.pipeline.document import Document
+from penstock.pipeline.entries import Entry, Join, Map, Merge, Reduce, Sink, Source, Steps
+from penstock.pipeline.explain import explain
+from penstock.pipeline.include import read_file
+from penstock.pipeline.plan import Plan
+from penstock.pipeline.suggest import did_you_mean
+from penstock.pipeline.user_modules import find_object
+
+__all__ = ["Pipeline"]
+
+
+class Pipeline:
+    """A whole declared graph; nothing of it has started.
+
+    Parameters
+    ----------
+    name
+        Of the pipeline.
+    sources, events, stages, sinks
+        Entries by name; names are unique over all of them.
+    beamtime, store, serve, alarms
+        As in a file.
+    folder
+        Where relative paths start and user modules are looked for.
+
+    Examples
+    --------
+    >>> pipeline = Pipeline(
+    ...     name="monitor",
+    ...     sources={"contrast": Source("contrast", connect="tcp://127.0.0.1:5557")},
+    ...     stages={"watch": Steps("count", source="contrast")},
+    ... )
+    >>> pipeline.plan().stages["watch"].elements[0].name
+    'count'
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "pipeline",
+        sources: Mapping[str, Source],
+        events: Mapping[str, Join | Merge] | None = None,
+        stages: Mapping[str, Map | Reduce | Steps] | None = None,
+        sinks: Mapping[str, Sink] | None = None,
+        beamtime: str | None = None,
+        store: str | None = None,
+        serve: Mapping[str, Any] | None = None,
+        alarms: Mapping[str, Mapping[str, Any]] | None = None,
+        folder: Path | str = ".",
+    ) -> None:
+        sections = {"sources": sources, "events": events, "stages": stages, "sinks": sinks}
+        tree: dict[str, Any] = {key: _trees(entries) for key, entries in sections.items() if entries}
+        others = {"name": name, "beamtime": beamtime, "store": store, "serve": serve, "alarms": alarms}
+        tree |= {key: value for key, value in others.items() if value is not None}
+        self._document = Document(tree=tree, folder=Path(folder))
+        self._problems: list[Problem] = []
+
+    @classmethod
+    def load(cls, path: Path | str, environ: Mapping[str, str] | None = None) -> "Pipeline":
+        """Read a pipeline from a file; mistakes in it are found by ``check``.
+
+        Raises
+        ------
+        CheckError
+            If the file cannot be read as YAML.
+        """
+        import os
+
+        pipeline = cls.__new__(cls)
+        pipeline._document, pipeline._problems = read_file(Path(path), os.environ if environ is None else environ)
+        return pipeline
+
+    def check(self, *, cores: int | None = None) -> Checked:
+        """Return every mistake, what is not built yet, and the plan if there is one."""
+        return check(self._document, list(self._problems), cores=cores)
+
+    def plan(self) -> Plan:
+        """Return the plan.
+
+        Raises
+        ------
+        CheckError
+            With every mistake.
+        """
+        return plan_of(self.check())
+
+    def to_yaml(self) -> str:
+        """Return the pipeline as a file, every default filled in.
+
+        Raises
+        ------
+        CheckError
+            If it is wrong, or holds what a file cannot say: code that cannot be imported by name, or an argument that
+            is no number, text, list or mapping.
+        """
+        checked = self.check()
+        plan = plan_of(checked)
+        _is_importable(checked, plan)
+        return explain(checked.spec, plan)
+
+    def run(self, engine: str = "inline", **options: Any) -> Any:  # the engine's report; its type is the engine's
+        """Run the pipeline to its end.
+
+        Parameters
+        ----------
+        engine
+            Name of an engine; others than ``inline`` come with packages that bring them.
+        **options
+            The engine's own.
+
+        Raises
+        ------
+        CheckError
+            If the pipeline is wrong, or there is no such engine.
+        NotBuiltYetError
+            If it asks for something this version plans and does not have.
+        """
+        plan = self.plan()
+        if plan.planned:
+            raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
+        return find_engine(engine)(plan, **options)
+
+    def _repr_svg_(self) -> str:
+        """Draw the pipeline in a notebook."""
+        from penstock.pipeline.graph_svg import draw_svg
+
+        return draw_svg(self.plan())
+
+
+def find_engine(name: str) -> Callable[..., Any]:
+    """Return an engine, a callable of a plan and options.
+
+    Raises
+    ------
+    CheckError
+        If there is none of that name.
+    """
+    engines = {point.name: point for point in entry_points(group="penstock.engines")}
+    if name not in engines:
+        raise CheckError(
+            [Problem(where="engine", text=f'there is no engine "{name}"', remedy=did_you_mean(name, engines))]
+        )
+    engine: Callable[..., Any] = engines[name].load()
+    return engine
+
+
+def _trees(entries: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry.tree if isinstance(entry, Entry) else entry for name, entry in entries.items()}
+
+
+def _is_importable(checked: Checked, plan: Plan) -> None:
+    elements = [
+        *(source.element for source in plan.sources.values()),
+        *(element for stage in plan.stages.values() for element in stage.elements),
+        *(sink.element for sink in plan.sinks.values()),
+    ]
+    problems = []
+    for element in elements:
+        if ":" not in element.name:
+            continue
+        try:
+            found = None if element.name.startswith("__main__:") else find_object(element.name, checked.document.folder)
+        except CheckError:
+            found = None
+        if found is not element.target:
+            text = f"{element.name} cannot be imported by that name, so no file can say it"
+            problems.append(Problem(where=element.where, text=text, remedy="put it at the top level of a module"))
+    if problems:
+        raise CheckError(problems)
