@@ -20,8 +20,7 @@ def plain_dtype(dtype: np.dtype[Any]) -> Any:
         return [plain_dtype(base), list(shape)]
     if dtype.fields is None:
         return dtype.str
-    named = [[name, plain_dtype(dtype.fields[name][0]), dtype.fields[name][1]] for name in dtype.names or ()]
-    return {"fields": named, "size": dtype.itemsize}
+    return {"fields": [_plain_field(name, *dtype.fields[name]) for name in dtype.names or ()], "size": dtype.itemsize}
 
 
 def dtype_from(plain: Any, depth: int = 0) -> np.dtype[Any]:
@@ -42,12 +41,17 @@ def dtype_from(plain: Any, depth: int = 0) -> np.dtype[Any]:
     raise RemoteProtocolError(f"not a dtype: {plain!r:.80}")
 
 
+def _plain_field(name: str, dtype: np.dtype[Any], offset: int, title: Any = None) -> list[Any]:
+    return [name, plain_dtype(dtype), offset, title if isinstance(title, str) else None]
+
+
 def _structured(fields: Any, size: int, depth: int) -> np.dtype[Any]:
-    names, formats, offsets = zip(*fields, strict=True) if fields else ((), (), ())
+    names, formats, offsets, titles = zip(*fields, strict=True) if fields else ((), (), (), ())
     spec: Any = {
         "names": list(names),
         "formats": [dtype_from(format_, depth + 1) for format_ in formats],
         "offsets": list(offsets),
+        "titles": list(titles),
         "itemsize": size,
     }
     made: np.dtype[Any] = np.dtype(spec)
