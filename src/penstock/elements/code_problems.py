@@ -7,7 +7,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
-from penstock.elements.hooks import MAIN, method_of, misspelt
+from penstock.elements.hooks import MAIN, attribute_of, method_of, misspelt
 from penstock.elements.instance import Wants, planned_shape, wants_of
 from penstock.elements.parameter_types import validate
 from penstock.elements.signature import CodeKind, Signature, name_of
@@ -188,7 +188,7 @@ def _hook_problems(target: type, hook: str, method: Callable[..., Any], count: i
     if shape := planned_shape(method):
         yield _planned(f"{name} is {shape}", where)
     bound = inspect.signature(method)
-    is_bound = isinstance(inspect.getattr_static(target, hook), staticmethod)
+    is_bound = isinstance(attribute_of(target, hook), staticmethod)
     try:
         bound.bind(*[None] * (count if is_bound else count + 1))
     except TypeError as error:
@@ -199,7 +199,7 @@ def _hook_problems(target: type, hook: str, method: Callable[..., Any], count: i
 
 def _after_self(target: type, method: Callable[..., Any]) -> tuple[str, ...]:
     signature = Signature.of(method)
-    is_static = isinstance(inspect.getattr_static(target, method.__name__, None), staticmethod)
+    is_static = isinstance(attribute_of(target, method.__name__), staticmethod)
     names = signature.positional if is_static else signature.positional[1:]
     if names:
         return tuple(names)
@@ -207,7 +207,7 @@ def _after_self(target: type, method: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def _may_have_tick_s(target: type) -> bool:
-    if inspect.getattr_static(target, "tick_s", None) is not None or "tick_s" in Signature.of(target).given:
+    if attribute_of(target, "tick_s") is not None or "tick_s" in Signature.of(target).given:
         return True
     init = getattr(target.__init__, "__code__", None)  # type: ignore[misc]  # looked at, never called
     return init is not None and "tick_s" in init.co_names

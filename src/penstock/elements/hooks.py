@@ -13,7 +13,7 @@ from typing import Any
 from penstock.elements.signature import CodeKind
 from penstock.errors import Problem
 
-__all__ = ["MAIN", "Hooks", "hooks_of", "method_of", "misspelt"]
+__all__ = ["MAIN", "Hooks", "attribute_of", "hooks_of", "method_of", "misspelt"]
 
 MAIN: Mapping[CodeKind, str] = MappingProxyType({"step": "__call__", "map": "process", "reduce": "reduce"})
 """The method that gets the items."""
@@ -57,10 +57,15 @@ def hooks_of(thing: Any) -> Hooks:
 
 def method_of(kind: type, name: str) -> Callable[..., Any] | None:
     """Return a class's method, unbound, or ``None``; other attributes of that name do not count."""
-    found = inspect.getattr_static(kind, name, None)
+    found = attribute_of(kind, name)
     if isinstance(found, staticmethod | classmethod):
         return found.__func__
     return found if inspect.isroutine(found) else None
+
+
+def attribute_of(kind: type, name: str) -> Any:  # whatever a class holds
+    """Return what a class or its bases hold under a name, or ``None``; unlike ``getattr`` without its metaclass."""
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
 
 
 def misspelt(kind: CodeKind, target: type, where: str) -> Iterator[Problem]:
@@ -69,7 +74,7 @@ def misspelt(kind: CodeKind, target: type, where: str) -> Iterator[Problem]:
     Only what the class itself and its base classes of the same package define is looked at.
     """
     known = _known(kind)
-    present = {name for name in known if inspect.getattr_static(target, name, None) is not None}
+    present = {name for name in known if attribute_of(target, name) is not None}
     for name in _own_names(target):
         meant = _meant(name, known)
         if meant and meant not in present and name not in known:

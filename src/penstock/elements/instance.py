@@ -41,7 +41,7 @@ class Instance:
     arguments
         Frozen; may hold start values of parameters, which ``parameters`` overrides.
     parameters
-        Values by name.
+        Values by name or by address.
     stage, step
         For addresses and for the texts of errors.
     context
@@ -120,7 +120,8 @@ class Instance:
     ) -> None:
         names = {parameter.name for parameter in self.parameters}
         self._values = {parameter.name: parameter.default for parameter in self.parameters}
-        self._values |= {name: value for name, value in {**arguments, **values}.items() if name in names}
+        for given in (arguments, values):
+            self._values |= {p.name: given[key] for p in self.parameters for key in (p.name, p.address) if key in given}
         self._frozen = {name: value for name, value in arguments.items() if name not in names}
         if signature.asks_for_context:
             self._frozen.setdefault("context", context)
@@ -128,7 +129,7 @@ class Instance:
     def _made(self) -> Any:  # whatever the user's class or factory makes
         try:
             thing = self._target(**self._frozen, **self._values)
-        except Exception as error:  # user code may raise anything; it is the cause
+        except (Exception, SystemExit) as error:  # user code may raise anything; it is the cause
             raise self._failure(f"{self.name} could not be made: {type(error).__name__}: {error}") from error
         if inspect.iscoroutine(thing):
             thing.close()

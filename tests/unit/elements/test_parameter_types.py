@@ -1,0 +1,109 @@
+"""What annotations declare, and which values they refuse."""
+
+from enum import Enum
+from math import inf, nan
+from typing import Annotated, Any, Literal
+
+import pytest
+from annotated_types import Ge, Gt, Interval, Le, Lt, MultipleOf
+
+from penstock.core.parameter import Unit
+from penstock.elements.parameter_types import parameter_of, validate
+from penstock.errors import ParameterError
+
+
+class Line(Enum):
+    FE = 26
+    NI = 28
+
+
+def test_everything_an_annotation_says_is_read() -> None:
+    form = Annotated[float, Unit("keV"), Ge(0), Lt(20), MultipleOf(0.5), "start of the region"]
+    parameter = parameter_of("roi", form, 5.5, stage="fit", step="Fit")
+    assert parameter.address == "fit.Fit.roi"
+    assert (parameter.type, parameter.unit, parameter.doc) == (float, "keV", "start of the region")
+    assert parameter.expects == "float in keV, ≥ 0, < 20, multiple of 0.5"
+
+
+def test_an_interval_is_two_bounds() -> None:
+    assert str(parameter_of("n", Annotated[int, Interval(gt=1, le=4)], 2).bounds) == "> 1, ≤ 4"
+
+
+def test_choices_are_listed() -> None:
+    assert parameter_of("line", Literal["Fe", "Ni"], "Fe").expects == "'Fe' | 'Ni'"
+    assert parameter_of("line", Line, Line.FE).choices == ("FE", "NI")
+
+
+def test_a_docstring_describes() -> None:
+    documentation = (
+        "Fit.\n\nParameters\n----------\nroi\n    Where the region\n    begins.\nwidth : float\n    How wide."
+    )
+    assert parameter_of("roi", float, 1.0, documentation).doc == "Where the region begins."
+    assert parameter_of("width", float, 1.0, documentation).doc == "How wide."
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "used"),
+    [
+        (float, 3, 3.0),
+        (float, inf, inf),
+        (Annotated[float, Ge(0)], 0, 0.0),
+        (float | None, None, None),
+        (Literal["Fe", "Ni"], "Ni", "Ni"),
+        (Line, "NI", Line.NI),
+        (Line, 26, Line.FE),
+        (Line, Line.FE, Line.FE),
+        (tuple[int, int], [1, 2], (1, 2)),
+        (list[str], ["Fe"], ["Fe"]),
+        (bool, True, True),
+    ],
+)
+def test_what_is_meant_is_taken(form: Any, value: Any, used: Any) -> None:
+    found = validate(parameter_of("p", form, None), value)
+    assert found == used
+    assert type(found) is type(used)
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        (float, "5,9"),
+        (float, "5.9"),
+        (float, True),
+        (float, nan),
+        (float, None),
+        (int, 1.0),
+        (int, True),
+        (int, "1"),
+        (bool, 1),
+        (str, 5),
+        (Annotated[float, Ge(0)], -0.1),
+        (Annotated[float, Gt(0)], 0),
+        (Annotated[float, Le(1)], 1.1),
+        (Annotated[float, Lt(1)], 1),
+        (Annotated[int, MultipleOf(4)], 6),
+        (Literal["Fe", "Ni"], "fe"),
+        (Line, "CU"),
+        (tuple[int, int], [1]),
+    ],
+)
+def test_what_is_not_meant_is_refused(form: Any, value: Any) -> None:
+    parameter = parameter_of("p", form, None, stage="fit")
+    with pytest.raises(ParameterError) as caught:
+        validate(parameter, value)
+    assert str(caught.value).startswith(f"fit.p: {value!r} is refused (")
+    assert str(caught.value).endswith(f"; expected {parameter.expects}")
+
+
+def test_a_refusal_names_unit_and_bounds() -> None:
+    parameter = parameter_of("roi", Annotated[float, Unit("keV"), Ge(0)], 5.9)
+    with pytest.raises(ParameterError, match=r"'5,9' is refused .*; expected float in keV, ≥ 0$"):
+        validate(parameter, "5,9")
+
+
+def test_a_type_nobody_can_validate() -> None:
+    class Foreign:
+        pass
+
+    with pytest.raises(ParameterError, match="cannot be a parameter; use numbers"):
+        validate(parameter_of("p", Foreign, None), 3)
