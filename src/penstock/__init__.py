@@ -1,6 +1,8 @@
 """The face of penstock: the names people use, each loaded when it is first asked for.
 
-Nothing of ours is imported at start, so that ``import penstock`` stays quick; no other module imports this one.
+Nothing of ours is imported at start, so that ``import penstock`` stays quick; no other module imports this one. ``Source`` and
+``Sink`` are here what a pipeline in Python is written with; the classes to subclass for a new one are in
+``penstock.elements``.
 """
 
 from importlib import import_module
@@ -18,6 +20,19 @@ if TYPE_CHECKING:
     from penstock.core.result import Result as Result
     from penstock.core.timestamp import Timestamp as Timestamp
     from penstock.errors import PenstockError as PenstockError
+    from penstock.pipeline import ByKey as ByKey
+    from penstock.pipeline import ByOrder as ByOrder
+    from penstock.pipeline import ByTimestamp as ByTimestamp
+    from penstock.pipeline import ByTriggerMap as ByTriggerMap
+    from penstock.pipeline import Join as Join
+    from penstock.pipeline import Map as Map
+    from penstock.pipeline import Merge as Merge
+    from penstock.pipeline import Pipeline as Pipeline
+    from penstock.pipeline import Reduce as Reduce
+    from penstock.pipeline import Sink as Sink
+    from penstock.pipeline import Source as Source
+    from penstock.pipeline import Steps as Steps
+    from penstock.pipeline import Use as Use
     from penstock.views import ArrayView as ArrayView
     from penstock.views import Axis as Axis
 
@@ -28,15 +43,28 @@ _HOMES = {
     "ArrayView": "penstock.views",
     "Axis": "penstock.views",
     "Block": "penstock.core.block",
+    "ByKey": "penstock.pipeline",
+    "ByOrder": "penstock.pipeline",
+    "ByTimestamp": "penstock.pipeline",
+    "ByTriggerMap": "penstock.pipeline",
     "Event": "penstock.core.event",
     "EventBatch": "penstock.core.event",
+    "Join": "penstock.pipeline",
     "Kind": "penstock.core.message",
     "Ledger": "penstock.core.ledger",
+    "Map": "penstock.pipeline",
+    "Merge": "penstock.pipeline",
     "Message": "penstock.core.message",
     "PenstockError": "penstock.errors",
+    "Pipeline": "penstock.pipeline",
+    "Reduce": "penstock.pipeline",
     "Result": "penstock.core.result",
+    "Sink": "penstock.pipeline",
+    "Source": "penstock.pipeline",
+    "Steps": "penstock.pipeline",
     "Timestamp": "penstock.core.timestamp",
     "Unit": "penstock.core.parameter",
+    "Use": "penstock.pipeline",
 }
 """Where each name lives."""
 
