@@ -1,8 +1,8 @@
 """The face of penstock: the names people use, each loaded when it is first asked for.
 
-Nothing of ours is imported at start, so that ``import penstock`` stays quick; no other module imports this one. ``Source`` and
-``Sink`` are here what a pipeline in Python is written with; the classes to subclass for a new one are in
-``penstock.elements``.
+Nothing of ours is imported at start, so that ``import penstock`` stays quick; no other module imports this one.
+``Source`` and ``Sink`` are here what a pipeline in Python is written with; the classes to subclass for a new one are
+in ``penstock.elements``.
 """
 
 from importlib import import_module
