@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.binder import Room, bind, first_blocked
-from penstock.core.block import Rows
+from penstock.core.block import Rows, pick
 from penstock.core.holding import Held, Holder, lease_pattern, split_copies
 from penstock.core.lane import Lane, Pending
-from penstock.core.lease import Assigned, B, Lease, Lost, Taken, compose
+from penstock.core.lease import Assigned, B, Lease, Lost, Taken
 from penstock.core.range_size import RangeSize
 from penstock.core.route_window import Share, cut, lowest
 from penstock.core.routes import GENERIC, NOWHERE, Routes
@@ -213,7 +213,7 @@ class Dispatcher(Generic[B]):
     ) -> None:
         worker = self._by_slot[share.slot]
         lease = replace(
-            lease_pattern(lane, worker.name, pending, compose(rows, share.rows), share.size),
+            lease_pattern(lane, worker.name, pending, pick(rows, share.rows), share.size),
             streams=share.streams, copies=copies, routes=share.routes,
         )  # fmt: skip
         worker.held[lane].append(Held(lease=lease, lowest=share.lowest, receivers=receivers))

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.binding import Binding
-from penstock.core.block import Rows
-from penstock.core.lease import B, compose
+from penstock.core.block import Rows, pick
+from penstock.core.lease import B
 from penstock.core.routes import Routes
 
 __all__ = ["Lane", "Pending"]
@@ -80,7 +80,7 @@ class Lane(Generic[B]):
         self.waiting -= count
         if not pending.left:
             self._finish(pending)
-        return compose(pending.rows, slice(start, stop))
+        return pick(pending.rows, slice(start, stop))
 
     def _finish(self, pending: Pending[B]) -> None:
         if pending.again:

@@ -7,23 +7,12 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.block import Rows
+from penstock.core.block import Rows, pick
 from penstock.core.routes import Routes
 
-__all__ = ["Assigned", "Lease", "Lost", "Taken", "compose"]
+__all__ = ["Assigned", "Lease", "Lost", "Taken"]
 
 B = TypeVar("B", bound=Sized)
-
-
-def compose(rows: Rows, positions: Rows) -> Rows:
-    """Return the rows at some positions of a selection; a slice of a slice is a slice."""
-    if isinstance(rows, slice):
-        if isinstance(positions, slice):
-            return slice(rows.start + positions.start, rows.start + positions.stop)
-        shifted: NDArray[np.intp] = positions + rows.start
-        return shifted
-    picked: NDArray[np.intp] = rows[positions]
-    return picked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +47,7 @@ class Lease(Generic[B]):
 
     def take(self, positions: Rows) -> "Lease[B]":
         """Return the lease of the rows at some positions, 0 … ``size`` - 1, ascending."""
-        rows = compose(self.rows, positions)
+        rows = pick(self.rows, positions)
         return replace(
             self,
             rows=rows,
