@@ -78,7 +78,7 @@ class EventBuilder:
     ) -> None:
         self.name = name
         self.rule = rule
-        self.map = trigger_map
+        self.trigger_map = trigger_map
         self._wait_ns = round(rule.wait_s * NS_PER_S)
         entries = [ledger.entry(stream, name) for stream in streams]
         self._join = _join(name, tuple(streams), entries, rule, trigger_map)
@@ -117,7 +117,7 @@ class EventBuilder:
     @property
     def unformed(self) -> int:
         """Planned events that were never formed; 0 without a plan, or while the run goes on."""
-        planned = None if self.map is None else self.map.planned
+        planned = None if self.trigger_map is None else self.trigger_map.planned
         return max(0, planned - self.formed) if planned is not None and self._is_finished else 0
 
     def pending(self, stream: str) -> int:
@@ -157,14 +157,14 @@ class EventBuilder:
 
     def extend(self, sequence: Sequence[str], parts: Mapping[str, Any] | None = None) -> list[EventBatch]:
         """Append to the open trigger map while the run goes on."""
-        assert self.map is not None, "only a join by trigger map can be extended"
-        self.map.append(sequence, parts)
+        assert self.trigger_map is not None, "only a join by trigger map can be extended"
+        self.trigger_map.append(sequence, parts)
         return self._remap()
 
     def complete_map(self) -> list[EventBatch]:
         """Say that nothing more will be appended to the trigger map."""
-        assert self.map is not None, "only a join by trigger map has a map"
-        self.map.close()
+        assert self.trigger_map is not None, "only a join by trigger map has a map"
+        self.trigger_map.close()
         return self._remap()
 
     def tick(self, now: int) -> list[EventBatch]:
@@ -292,7 +292,7 @@ class EventBuilder:
         for stream, part in zip(batch.names, batch.parts, strict=True):
             if part.block is None or part.present is not None:
                 absent = np.ones(len(batch), np.bool_) if part.present is None else ~part.present
-                lacking |= absent if self.map is None else absent & self.map.kept(stream, batch.numbers)
+                lacking |= absent if self.trigger_map is None else absent & self.trigger_map.kept(stream, batch.numbers)
         return int(lacking.sum())
 
     def _is_somebody_done(self) -> bool:

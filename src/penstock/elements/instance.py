@@ -115,6 +115,10 @@ class Instance:
             self._use(self._values if self._items else changed)
         return self.call
 
+    def value_of(self, parameter: Parameter) -> Any:  # of the type the user declared
+        """Return the value in force of one of its parameters."""
+        return self._values[parameter.name]
+
     def _split(
         self, signature: Signature, arguments: Mapping[str, Any], values: Mapping[str, Any], context: dict[str, Any]
     ) -> None:

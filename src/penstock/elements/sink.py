@@ -38,6 +38,11 @@ class Sink(ABC):
             If not: the text names the file or address and what would be right.
         """
 
+    @property
+    def path(self) -> str:
+        """The file it writes, once opened; empty if it writes none."""
+        return ""
+
     @abstractmethod
     def write(self, item: Any) -> None:  # an item of any kind, or a tree of views
         """Write one item, or the views as they are now.

@@ -1,0 +1,356 @@
+"""The inline engine: a whole pipeline in one thread, for the debugger, for tests and for small work.
+
+The same input gives the same result every time. User code is called from here directly, so a breakpoint in it stops
+everything, and nothing runs in the background.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from penstock.core import NS_PER_S, Ledger, Timestamp
+from penstock.core.ledger import Account
+from penstock.core.parameters import Change
+from penstock.core.run import Outcome, RunState
+from penstock.core.trigger_map import TriggerMap
+from penstock.elements.sink import RunFacts
+from penstock.errors import NotBuiltYetError, PenstockError
+from penstock.monitor.report import RunReport, edges_of, join_report, latency_report
+from penstock.pipeline.plan import Plan
+from penstock.services.build import build
+from penstock.services.intake import Intake
+from penstock.services.interrupt import Interrupt
+from penstock.services.join_room import JoinRoom
+from penstock.services.map_room import MapRoom
+from penstock.services.waiter import Waiter
+
+__all__ = ["InlineRun", "run"]
+
+LONGEST_WAIT_S = 0.1
+"""Sources that wait for their instrument must be read that often."""
+PROGRESS_S = 0.25
+MOST_WAITING_BYTES = 1 << 30
+"""A source whose messages wait for other streams is not read beyond this."""
+AHEAD = 16_384
+"""Messages a file may be ahead of the other files of its join."""
+
+Progress = Callable[[RunReport], None]
+
+
+class InlineRun:
+    """One run of a plan in this thread.
+
+    ``open``, then ``step`` until it returns false, then ``finish``; or just ``run``.
+
+    Parameters
+    ----------
+    plan
+        Must not ask for anything that is not built yet.
+    run_id
+        By default made of the time.
+    trigger_maps
+        By join, for those whose map comes with the scan.
+    contexts
+        What user code keeps between runs, by stage; given again for the next run.
+    clock, utc
+        Nanoseconds: monotonic, and since 1970 UTC.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run_id: str = "",
+        trigger_maps: Mapping[str, TriggerMap] | None = None,
+        contexts: dict[str, list[dict[str, Any]]] | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+        utc: Callable[[], int] = time.time_ns,
+    ) -> None:
+        if plan.planned:
+            raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
+        self.plan = plan
+        self._clock, self._utc = clock, utc
+        self._started = Timestamp(utc())
+        self._started_ns = clock()
+        self.state = RunState(run_id or _new_id(self._started))
+        self.ledger = Ledger()
+        self._rooms = build(
+            plan,
+            self.ledger,
+            clock,
+            trigger_maps=trigger_maps or {},
+            contexts={} if contexts is None else contexts,
+            started=self._started,
+        )
+        self._ended_ns: int | None = None
+        self._waiter = Waiter()
+        self._notices: list[str] = []
+
+    def open(self) -> None:
+        """Open outputs, then instruments.
+
+        Raises
+        ------
+        SinkError, SourceError
+            If one cannot be opened; all others are closed again.
+        """
+        try:
+            for name, sink in self._rooms.sinks.items():
+                sink.open(self._facts(name))
+            for intake in self._rooms.intakes.values():
+                intake.open()
+                self._waiter.add(intake.source.pollable)
+        except PenstockError as error:
+            self.state.mark(Outcome.FAILED, str(error))
+            raise
+
+    def step(self, longest_s: float = LONGEST_WAIT_S) -> bool:
+        """Do what there is to do, waiting at most so long for something; return whether there will be more.
+
+        Raises
+        ------
+        PenstockError
+            If user code raised and ``on_error`` is ``fail``, or an output cannot be written.
+        """
+        was_busy = [intake.read(self._clock(), self._utc()) for intake in self._readable()]
+        for intake in self._rooms.intakes.values():
+            if intake.trouble:
+                self.state.mark(Outcome.INCOMPLETE, intake.trouble)
+        self._tick()
+        if self.is_over:
+            return False
+        if not any(was_busy):
+            self._waiter.wait(self._until_due(longest_s))
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can happen: every join has had its end event, every other source has ended."""
+        joined = {stream for join in self.plan.joins.values() for stream in join.streams}
+        sources = [intake for name, intake in self._rooms.intakes.items() if name not in joined]
+        finished = all(join.builder.is_finished for join in self._rooms.joins.values())
+        return finished and all(intake.has_ended for intake in sources)
+
+    def set(self, values: Mapping[str, Any], who: str = "") -> Change:
+        """Change parameters, from the next event on.
+
+        Parameters
+        ----------
+        values
+            By address, ``stage.step.name``, or by any shorter form that is clear.
+
+        Raises
+        ------
+        ParameterError
+            If one is unknown or refused; then none is changed.
+        """
+        formed = max((join.builder.formed for join in self._rooms.joins.values()), default=0)
+        return self._rooms.parameters.set(values, from_event=formed, who=who, when=Timestamp(self._utc()))
+
+    def drain(self, reason: str = "stopped on request") -> None:
+        """Read nothing more, and bring out what has arrived."""
+        self.state.mark(Outcome.ABORTED, reason)
+        now = self._clock()
+        for intake in self._rooms.intakes.values():
+            intake.close()
+        for join in self._rooms.joins.values():
+            join.stop(now)
+
+    def finish(self) -> RunReport:
+        """Close everything, and say how the run ended."""
+        for intake in self._rooms.intakes.values():
+            intake.close()
+        for join in self._rooms.joins.values():
+            if not join.builder.is_finished:
+                join.builder.abort()
+        self._judge()
+        for room in self._rooms.stages.values():
+            self._guard(room.crew.close)
+        ended_well = self.state.prospect is Outcome.FINISHED
+        for sink in self._rooms.sinks.values():
+            self._guard(partial(sink.finish, ended_well, str(self.state.prospect)))
+        self._waiter.close()
+        self._ended_ns = self._clock()
+        self.state.end()
+        return self.report()
+
+    def report(self) -> RunReport:
+        """Say how the run is, or how it ended."""
+        duration_s = ((self._ended_ns or self._clock()) - self._started_ns) / NS_PER_S
+        calls = [call for room in self._rooms.stages.values() for call in room.calls]
+        maps = [(name, room.latency) for name, room in self._rooms.stages.items() if isinstance(room, MapRoom)]
+        return RunReport(
+            pipeline=self.plan.name,
+            run=self.state.id,
+            outcome=str(self.state.outcome),
+            exit_code=self.state.exit_code if self._ended_ns else 0,
+            reasons=list(self.state.reasons),
+            started=self._started.isoformat(),
+            duration_s=duration_s,
+            edges=edges_of(self.ledger, duration_s),
+            joins={name: join_report(room.builder) for name, room in self._rooms.joins.items()},
+            latencies=latency_report(maps),
+            outputs={name: room.sink.path for name, room in self._rooms.sinks.items() if room.sink.path},
+            dead_letters=[_plain(failure) for call in calls for failure in call.dead_letters],
+            failures=[_plain(failure) for call in calls for failure in call.failures],
+            notices=list(self._notices),
+        )
+
+    def wake_on(self, pollable: int) -> None:
+        """Stop waiting when this file descriptor can be read."""
+        self._waiter.add(pollable)
+
+    def views(self, stage: str) -> Mapping[str, Any]:
+        """Return what a reduce stage publishes, as it is now.
+
+        Raises
+        ------
+        KeyError
+            If no reduce stage has this name.
+        """
+        return self._rooms.views(stage)
+
+    def _readable(self) -> list[Intake]:
+        """Return the sources to read now: not those whose messages already wait in masses for other streams."""
+        return [intake for intake in self._rooms.intakes.values() if intake.is_open and not self._is_ahead(intake)]
+
+    def _is_ahead(self, intake: Intake) -> bool:
+        for room in self._rooms.joins.values():
+            if intake.name not in room.builder.streams:
+                continue
+            pending = room.builder.pending(intake.name)
+            if pending * intake.bytes_per_message > MOST_WAITING_BYTES:
+                return True
+            others = [self._rooms.intakes[name] for name in room.builder.streams if name != intake.name]
+            files = [other for other in others if other.is_always_ready]
+            if pending > AHEAD and any(room.builder.pending(other.name) < pending for other in files):
+                return True
+        return False
+
+    def _tick(self) -> None:
+        now, utc = self._clock(), self._utc()
+        for join in self._live_joins():
+            join.tick(now)
+        for room in self._rooms.stages.values():
+            room.crew.tick(now, utc)
+        for sink in self._rooms.sinks.values():
+            due = sink.next_due_ns()
+            if due is not None and due <= now:
+                sink.tick(now)
+
+    def _live_joins(self) -> list[JoinRoom]:
+        """Return the joins whose deadlines count: a file is never late, however long it takes to read."""
+        intakes = self._rooms.intakes
+        return [
+            room
+            for room in self._rooms.joins.values()
+            if not any(intakes[stream].is_always_ready for stream in room.builder.streams)
+        ]
+
+    def _until_due(self, longest_s: float) -> float:
+        """Return for how long nothing is due, in seconds."""
+        now = self._clock()
+        due = [join.builder.next_deadline() for join in self._live_joins()]
+        due += [room.crew.next_tick_ns(now) for room in self._rooms.stages.values()]
+        due += [sink.next_due_ns() for sink in self._rooms.sinks.values()]
+        soonest = min((moment for moment in due if moment is not None), default=None)
+        return longest_s if soonest is None else min(longest_s, max(0.0, (soonest - now) / NS_PER_S))
+
+    def _judge(self) -> None:
+        """Say what the books say of the run's outcome."""
+        for name, room in self._rooms.joins.items():
+            if room.builder.unformed:
+                self.state.mark(Outcome.INCOMPLETE, f"{name}: {room.builder.unformed} planned events never formed")
+            if room.builder.partial:
+                self.state.mark(Outcome.INCOMPLETE, f"{name}: {room.builder.partial} events lack a part")
+        lost = self.ledger.total(Account.INCOMPLETE)
+        if lost:
+            self.state.mark(Outcome.INCOMPLETE, f"{lost} messages whose event never formed")
+        self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
+
+    def _guard(self, close: Callable[[], None]) -> None:
+        """Close one thing; what goes wrong there fails the run, but does not keep others from being closed."""
+        try:
+            close()
+        except PenstockError as error:
+            self.state.mark(Outcome.FAILED, str(error))
+
+    def _facts(self, sink: str) -> RunFacts:
+        return RunFacts(
+            pipeline=self.plan.name,
+            run=self.state.id,
+            started=self._started,
+            version=_version(),
+            folder=self.plan.folder,
+            sink=sink,
+        )
+
+
+def run(
+    plan: Plan,
+    *,
+    progress: Progress | None = None,
+    interrupt: Interrupt | None = None,
+    **options: Any,
+) -> RunReport:
+    """Run a plan to its end.
+
+    Parameters
+    ----------
+    progress
+        Called with the report so far, four times a second at most.
+    interrupt
+        Says when somebody wants the run to end; the first time it is drained, the second time it stops at once.
+    **options
+        Those of ``InlineRun``.
+
+    Returns
+    -------
+    RunReport
+        Also of a run that failed; ``reasons`` says why.
+
+    Raises
+    ------
+    CheckError, NotBuiltYetError
+        If it cannot begin as it is written.
+    """
+    inline = InlineRun(plan, **options)
+    try:
+        inline.open()
+        _work(inline, progress, interrupt)
+    except PenstockError as error:
+        inline.state.mark(Outcome.FAILED, str(error))
+    except KeyboardInterrupt:
+        inline.state.mark(Outcome.ABORTED, "stopped at once on request")
+    return inline.finish()
+
+
+def _work(inline: InlineRun, progress: Progress | None, interrupt: Interrupt | None) -> None:
+    if interrupt is not None:
+        inline.wake_on(interrupt.pollable)
+    shown_s = -PROGRESS_S
+    while inline.step():
+        if progress is not None and time.monotonic() - shown_s >= PROGRESS_S:
+            shown_s = time.monotonic()
+            progress(inline.report())
+        if interrupt is not None and interrupt.is_asked:
+            inline.drain()
+            return
+
+
+def _new_id(now: Timestamp) -> str:
+    return f"{now.isoformat()[:19].replace('-', '').replace(':', '')}-{os.urandom(2).hex()}"
+
+
+def _version() -> str:
+    try:
+        return version("penstock")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return ""
+
+
+def _plain(failure: Any) -> dict[str, str | int | None]:
+    return {name: getattr(failure, name) for name in failure.__dataclass_fields__}

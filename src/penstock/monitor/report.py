@@ -1,0 +1,142 @@
+"""What is said of a run: its outcome and its books, in a form that people and machines can read.
+
+A report is plain values. It opens no file and prints nothing.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from penstock.core.event_builder import EventBuilder
+from penstock.core.ledger import Account, Counter, Entry, Ledger
+from penstock.monitor.latency import Latency
+
+__all__ = ["EdgeReport", "JoinReport", "LatencyReport", "RunReport", "edges_of", "join_report", "latency_report"]
+
+
+class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The books of one edge."""
+
+    producer: str
+    consumer: str
+    arrived: int
+    accounts: dict[str, int]
+    """By label, only what is not 0."""
+    in_flight: int
+    counters: dict[str, int]
+    """Gaps, reordered, restarts; only what is not 0."""
+    rate_per_s: float
+    """Of what arrived, over the whole run."""
+    remarks: list[str]
+    """The last few things worth naming."""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether everything that came in is in one account or in flight."""
+        return self.arrived == sum(self.accounts.values()) + self.in_flight and self.in_flight >= 0
+
+
+class JoinReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events a join formed."""
+
+    formed: int
+    planned: int | None
+    """By the trigger map; ``None`` without one, or without an end."""
+    unformed: int
+    partial: int
+    """Formed without a part that order or map promised."""
+
+
+class LatencyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """From the arrival of an event's first message to its result, in seconds."""
+
+    count: int
+    p50_s: float
+    p99_s: float
+    max_s: float
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of one run."""
+
+    pipeline: str
+    run: str
+    outcome: str
+    """``finished``, ``incomplete``, ``failed``, ``aborted``; ``running`` while it runs."""
+    exit_code: int
+    reasons: list[str]
+    """Why it did not finish, the gravest first."""
+    started: str
+    """ISO 8601, UTC."""
+    duration_s: float
+    edges: list[EdgeReport]
+    joins: dict[str, JoinReport]
+    latencies: dict[str, LatencyReport]
+    """By map stage."""
+    outputs: dict[str, str]
+    """Path by sink."""
+    dead_letters: list[dict[str, str | int | None]]
+    failures: list[dict[str, str | int | None]]
+    """The last exceptions of user code, with traceback."""
+    notices: list[str]
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every edge's books are right."""
+        return all(edge.adds_up for edge in self.edges)
+
+    def edge(self, producer: str, consumer: str) -> EdgeReport:
+        """Return one edge.
+
+        Raises
+        ------
+        KeyError
+            If there is none; the text lists those there are.
+        """
+        for edge in self.edges:
+            if (edge.producer, edge.consumer) == (producer, consumer):
+                return edge
+        there_are = ", ".join(f"{edge.producer} → {edge.consumer}" for edge in self.edges)
+        raise KeyError(f"no edge {producer} → {consumer}; there are {there_are}")
+
+
+def edges_of(ledger: Ledger, duration_s: float) -> list[EdgeReport]:
+    """Return the books of all edges."""
+    return [_edge(entry, duration_s) for entry in ledger]
+
+
+def join_report(builder: EventBuilder) -> JoinReport:
+    """Return what a join has formed."""
+    return JoinReport(
+        formed=builder.formed,
+        planned=None if builder.trigger_map is None else builder.trigger_map.planned,
+        unformed=builder.unformed,
+        partial=builder.partial,
+    )
+
+
+def latency_report(latencies: Iterable[tuple[str, Latency]]) -> dict[str, LatencyReport]:
+    """Return the latencies of whatever has any."""
+    return {
+        name: LatencyReport(
+            count=latency.total,
+            p50_s=latency.percentile_s(50),
+            p99_s=latency.percentile_s(99),
+            max_s=latency.max_s,
+        )
+        for name, latency in latencies
+        if latency.total
+    }
+
+
+def _edge(entry: Entry, duration_s: float) -> EdgeReport:
+    return EdgeReport(
+        producer=entry.producer,
+        consumer=entry.consumer,
+        arrived=entry.arrived,
+        accounts={account.label: entry[account] for account in Account if entry[account]},
+        in_flight=entry.in_flight,
+        counters={counter.name.lower(): entry.counter(counter) for counter in Counter if entry.counter(counter)},
+        rate_per_s=entry.arrived / duration_s if duration_s > 0 else 0.0,
+        remarks=[f"{remark.what}: {remark.detail}" for remark in entry.remarks],
+    )

@@ -1,0 +1,178 @@
+"""Build the rooms of a plan and connect them; nothing is opened and nothing runs yet."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.core import Ledger
+from penstock.core.parameters import Parameters
+from penstock.core.timestamp import Timestamp
+from penstock.core.trigger_map import TriggerMap
+from penstock.elements.sink import Sink
+from penstock.elements.source import Source
+from penstock.elements.user_code import validate
+from penstock.errors import CheckError, PenstockError, Problem, SinkError, SourceError
+from penstock.pipeline.map_check import map_of
+from penstock.pipeline.plan import Element, Plan
+from penstock.services.flow import Outlet, Room
+from penstock.services.intake import Intake
+from penstock.services.join_room import JoinRoom
+from penstock.services.map_room import MapRoom
+from penstock.services.merge_room import MergeRoom
+from penstock.services.reduce_room import ReduceRoom
+from penstock.services.sink_room import SinkRoom
+from penstock.services.steps_room import StepsRoom
+
+__all__ = ["Rooms", "build"]
+
+Stage = MapRoom | ReduceRoom | StepsRoom
+
+
+@dataclass(slots=True, kw_only=True)
+class Rooms:
+    """All rooms of one run."""
+
+    intakes: dict[str, Intake] = field(default_factory=dict)
+    joins: dict[str, JoinRoom] = field(default_factory=dict)
+    merges: dict[str, MergeRoom] = field(default_factory=dict)
+    stages: dict[str, Stage] = field(default_factory=dict)
+    sinks: dict[str, SinkRoom] = field(default_factory=dict)
+    parameters: Parameters
+
+    def views(self, stage: str) -> Mapping[str, Any]:
+        """Return what a reduce stage publishes, as it is now.
+
+        Raises
+        ------
+        KeyError
+            If no reduce stage has this name.
+        """
+        room = self.stages.get(stage)
+        if not isinstance(room, ReduceRoom):
+            there_are = ", ".join(name for name, other in self.stages.items() if isinstance(other, ReduceRoom))
+            raise KeyError(f"no reduce stage is called {stage!r}; there are {there_are or 'none'}")
+        return room.reducer.views
+
+    @property
+    def outlets(self) -> dict[str, Outlet]:
+        """The way out of everything that has one, by name."""
+        rooms = {**self.intakes, **self.joins, **self.merges, **self.stages}
+        return {name: room.outlet for name, room in rooms.items()}
+
+
+def build(
+    plan: Plan,
+    ledger: Ledger,
+    clock: Callable[[], int],
+    *,
+    trigger_maps: Mapping[str, TriggerMap],
+    contexts: dict[str, list[dict[str, Any]]],
+    started: Timestamp,
+) -> Rooms:
+    """Build all rooms of a plan.
+
+    Parameters
+    ----------
+    trigger_maps
+        Maps that come with the scan, by join; others are read from what the plan names.
+    contexts
+        By stage, one dictionary a worker; filled here, and kept by whoever wants them to survive the run.
+
+    Raises
+    ------
+    UserCodeError
+        If a constructor of user code raises.
+    CheckError
+        If a join has no map, or an argument is refused.
+    """
+    rooms = Rooms(parameters=Parameters([], validate=validate))
+    rooms.intakes = {
+        name: Intake(source, _source(source.element, name), plan.folder, ledger)
+        for name, source in plan.sources.items()
+    }
+    traits = {name: intake.source.traits for name, intake in rooms.intakes.items()}
+    maps = {name: _map(plan, name, trigger_maps) for name, join in plan.joins.items() if join.by == "trigger-map"}
+    rooms.joins = {name: JoinRoom(join, traits, ledger, maps.get(name)) for name, join in plan.joins.items()}
+    rooms.merges = {name: MergeRoom(merge, ledger) for name, merge in plan.merges.items()}
+    for name, stage in plan.stages.items():
+        own = contexts.setdefault(name, [])
+        own.extend({} for _ in range(stage.workers - len(own)))
+        if stage.kind == "map":
+            rooms.stages[name] = MapRoom(stage, ledger, clock, own, maps)
+        elif stage.kind == "reduce":
+            rooms.stages[name] = ReduceRoom(stage, ledger, own[0])
+        else:
+            rooms.stages[name] = StepsRoom(stage, ledger)
+    rooms.sinks = {
+        name: SinkRoom(sink, _sink(sink.element, name), ledger, _views(rooms.stages.get(sink.input)))
+        for name, sink in plan.sinks.items()
+    }
+    _connect(plan, rooms)
+    _declare(rooms, started)
+    return rooms
+
+
+def _connect(plan: Plan, rooms: Rooms) -> None:
+    outlets = rooms.outlets
+    for join in plan.joins.values():
+        for stream in join.streams:
+            outlets[stream].rooms.append(rooms.joins[join.name])
+    for merge in plan.merges.values():
+        for stream in merge.streams:
+            outlets[stream].rooms.append(rooms.merges[merge.name])
+    for stage in plan.stages.values():
+        for _, producer in stage.inputs:
+            outlets[producer].rooms.append(rooms.stages[stage.name])
+    for sink in plan.sinks.values():
+        room: Room = rooms.sinks[sink.name]
+        outlets[sink.input].rooms.append(room)
+
+
+def _declare(rooms: Rooms, started: Timestamp) -> None:
+    """Put the parameters of all user code under one history."""
+    declared = {p.address: p for room in rooms.stages.values() for i in room.crew.instances for p in i.parameters}
+    values = {
+        p.address: i.value_of(p) for room in rooms.stages.values() for i in room.crew.instances for p in i.parameters
+    }
+    rooms.parameters = Parameters(declared.values(), values, validate=validate, when=started)
+    for room in rooms.stages.values():
+        room.crew.parameters = rooms.parameters
+        room.crew.apply(0)
+
+
+def _views(room: Stage | None) -> Callable[[], tuple[Any, int]] | None:
+    if not isinstance(room, ReduceRoom):
+        return None
+    return lambda: (room.reducer.views, room.version)
+
+
+def _map(plan: Plan, join: str, given: Mapping[str, TriggerMap]) -> TriggerMap:
+    found = given.get(join) or map_of(plan.joins[join], plan.folder)
+    if found is None:
+        remedy = "give one with `penstock run --map FILE`, or write it as {trigger-map: {file: map.json}}"
+        raise CheckError([Problem(where=f"events.{join}", text="waits for a trigger map of the scan", remedy=remedy)])
+    return found
+
+
+def _source(element: Element, name: str) -> Source:
+    source = _made(element, f"sources.{name}", SourceError)
+    if not isinstance(source, Source):
+        text = f"sources.{name}: {element.name} makes {type(source).__name__}, which is no Source; subclass Source"
+        raise SourceError(text)
+    return source
+
+
+def _sink(element: Element, name: str) -> Sink:
+    sink = _made(element, f"sinks.{name}", SinkError)
+    if not isinstance(sink, Sink):
+        raise SinkError(f"sinks.{name}: {element.name} makes {type(sink).__name__}, which is no Sink; subclass Sink")
+    return sink
+
+
+def _made(element: Element, where: str, kind: type[PenstockError]) -> Any:  # whatever a factory makes
+    try:
+        return element.target(**element.arguments)
+    except PenstockError:
+        raise
+    except Exception as error:  # a source or sink may be user code
+        raise kind(f"{where}: {element.name} could not be made: {type(error).__name__}: {error}") from error

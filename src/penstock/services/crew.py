@@ -1,0 +1,87 @@
+"""The instances of user code in one room: their hooks, their ticks, their parameters."""
+
+from collections.abc import Iterable, Sequence
+
+from penstock.core import NS_PER_S, Kind, Timestamp
+from penstock.core.parameters import Parameters
+from penstock.elements.instance import Instance
+from penstock.errors import UserCodeError
+from penstock.services.flow import Flow, items_of, kind_of
+
+__all__ = ["Crew"]
+
+
+class Crew:
+    """All instances of user code in one room.
+
+    Parameters
+    ----------
+    stage
+        The room's name, for the texts of errors.
+    instances
+        In the order in which their hooks are called.
+    """
+
+    def __init__(self, stage: str, instances: Iterable[Instance]) -> None:
+        self.stage = stage
+        self.instances: Sequence[Instance] = tuple(instances)
+        self.parameters: Parameters | None = None
+        """Those of the whole pipeline; set once all rooms have declared theirs."""
+        self._due_ns: dict[int, int] = {}
+        self._period_ns = [round((instance.tick_s or 0.0) * NS_PER_S) for instance in self.instances]
+
+    def flag(self, flow: Flow) -> None:
+        """Call the start or end hook of everybody."""
+        is_start = kind_of(flow) is Kind.START
+        for item in items_of(flow):
+            for instance in self.instances:
+                hook = instance.hooks.start if is_start else instance.hooks.end
+                if hook is not None:
+                    try:
+                        hook(item)
+                    except Exception as error:  # user code may raise anything
+                        raise self._failure("start" if is_start else "end", error) from error
+
+    def next_tick_ns(self, now_ns: int) -> int | None:
+        """Return when a tick is due on the clock of ``now_ns``; ``None`` if nobody ticks."""
+        for k, period in enumerate(self._period_ns):
+            if period:
+                self._due_ns.setdefault(k, now_ns + period)
+        return min(self._due_ns.values(), default=None)
+
+    def tick(self, now_ns: int, utc_ns: int) -> None:
+        """Call the ticks that are due; one that comes late does not bring a burst of others."""
+        self.next_tick_ns(now_ns)
+        for k, due_ns in self._due_ns.items():
+            hook = self.instances[k].hooks.tick
+            if now_ns >= due_ns and hook is not None:
+                self._due_ns[k] = max(due_ns + self._period_ns[k], now_ns)
+                try:
+                    hook(Timestamp(utc_ns))
+                except Exception as error:  # user code may raise anything
+                    raise self._failure("tick", error) from error
+
+    def close(self) -> None:
+        """Let everybody close what it opened, also if one of them raises."""
+        failures: list[Exception] = []
+        for instance in self.instances:
+            if instance.hooks.close is not None:
+                try:
+                    instance.hooks.close()
+                except Exception as error:  # user code may raise anything
+                    failures.append(error)
+        for first in failures:
+            raise self._failure("close", first) from first
+
+    def apply(self, number: int) -> int:
+        """Give everybody the parameters that hold for an event; return their revision."""
+        if not self.parameters:
+            return 0
+        values = self.parameters.at(number)
+        for instance in self.instances:
+            if instance.revision != values.revision:
+                instance.apply(values)
+        return values.revision
+
+    def _failure(self, hook: str, error: Exception) -> UserCodeError:
+        return UserCodeError(f"stage {self.stage}, hook {hook}: {type(error).__name__}: {error}", stage=self.stage)

@@ -1,0 +1,78 @@
+"""What passes between the rooms of a pipeline, and the way out of a room.
+
+Rooms are thin: they hand ranges to the pure core and call user code. They know neither sockets nor processes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core import Block, EventBatch, Kind
+from penstock.core.result_range import ResultRange
+
+__all__ = ["Flow", "Outlet", "Room", "items_of", "kind_of", "numbers_of", "with_values"]
+
+Flow = Block | EventBatch | ResultRange
+"""Messages of a source, events of a join, or what a stage made of either."""
+
+
+def kind_of(flow: Flow) -> Kind:
+    """Return whether this is data, a start or an end."""
+    return Kind.DATA if isinstance(flow, ResultRange) else flow.kind
+
+
+def numbers_of(flow: Flow) -> NDArray[np.int64]:
+    """(n,), the numbers of the events, or the ids of the messages."""
+    return flow.ids.astype(np.int64) if isinstance(flow, Block) else flow.numbers
+
+
+def items_of(flow: Flow) -> Iterable[Any]:
+    """Yield what user code gets: messages, events, or values (``None`` where there is no result)."""
+    if isinstance(flow, Block):
+        return flow.messages()
+    if isinstance(flow, EventBatch):
+        return flow.events()
+    return flow.values if flow.values is not None else ()
+
+
+def with_values(flow: Flow) -> Flow:
+    """Return what has items: of results, the events that user code returned something for."""
+    if not isinstance(flow, ResultRange):
+        return flow
+    if flow.values is None:
+        return flow.take(slice(0, 0))
+    has_value = [value is not None for value in flow.values]
+    return flow if all(has_value) else flow.take(np.flatnonzero(has_value))
+
+
+class Room(Protocol):
+    """Where flows go: a join, a stage, a sink."""
+
+    name: str
+
+    def take(self, flow: Flow, producer: str, now: int) -> None:
+        """Take custody of a flow from one of the room's inputs."""
+
+    def close(self, producer: str, now: int) -> None:
+        """Learn that this input will give nothing more."""
+
+
+class Outlet:
+    """The way out of a room: everybody who reads from it gets everything."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.rooms: list[Room] = []
+
+    def give(self, flows: Sequence[Flow], now: int) -> None:
+        """Hand flows on, in order."""
+        for flow in flows:
+            for room in self.rooms:
+                room.take(flow, self.name, now)
+
+    def close(self, now: int) -> None:
+        """Say that nothing more will come."""
+        for room in self.rooms:
+            room.close(self.name, now)

@@ -1,0 +1,46 @@
+"""Somebody presses Ctrl-C: once to end in good order, twice to end at once."""
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+__all__ = ["Interrupt"]
+
+
+class Interrupt:
+    """While this is entered, SIGINT and SIGTERM ask for an end; a second one raises ``KeyboardInterrupt``.
+
+    Only the main thread of a process can be asked.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._before: dict[signal.Signals, Any] = {}
+        self._reader, self._writer = -1, -1
+
+    @property
+    def pollable(self) -> int:
+        """A file descriptor that becomes readable when somebody asks."""
+        return self._reader
+
+    def __enter__(self) -> Self:
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.is_asked:
+            raise KeyboardInterrupt
+        self.is_asked = True
+        os.write(self._writer, b"!")

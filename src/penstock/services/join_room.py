@@ -1,0 +1,51 @@
+"""A join in one thread: hands blocks to the event builder and events on."""
+
+from collections.abc import Mapping
+
+from penstock.core import Block, EventBatch
+from penstock.core.decoder import Traits
+from penstock.core.event_builder import EventBuilder, JoinRule
+from penstock.core.ledger import Ledger
+from penstock.core.trigger_map import TriggerMap
+from penstock.pipeline.plan import JoinPlan
+from penstock.services.flow import Flow, Outlet
+
+__all__ = ["JoinRoom"]
+
+
+class JoinRoom:
+    """Form the events of one join."""
+
+    def __init__(
+        self, plan: JoinPlan, traits: Mapping[str, Traits], ledger: Ledger, trigger_map: TriggerMap | None
+    ) -> None:
+        self.name = plan.name
+        self.outlet = Outlet(plan.name)
+        options = {key: value for key, value in plan.options.items() if key in JoinRule.__struct_fields__}
+        for key in ("ranges", "hold"):
+            options[key] = tuple(options.get(key, ()))
+        rule = JoinRule(by=plan.by, incomplete=plan.incomplete, wait_s=plan.wait_s, **options)
+        streams = {stream: traits[stream] for stream in plan.streams}
+        self.builder = EventBuilder(plan.name, streams, rule, ledger, trigger_map)
+
+    def take(self, flow: Flow, producer: str, now: int) -> None:
+        """Take custody of a block and hand on the events that can be formed."""
+        assert isinstance(flow, Block), "a join reads sources only"
+        self._give(self.builder.handle(flow, now), now)
+
+    def close(self, producer: str, now: int) -> None:
+        """Learn that a stream will give nothing more."""
+        self._give(self.builder.close(producer), now)
+
+    def tick(self, now: int) -> None:
+        """Let deadlines pass."""
+        self._give(self.builder.tick(now), now)
+
+    def stop(self, now: int) -> None:
+        """Form what can be formed: nothing more will come."""
+        self._give(self.builder.stop(), now)
+
+    def _give(self, batches: list[EventBatch], now: int) -> None:
+        self.outlet.give(batches, now)
+        if self.builder.is_finished:
+            self.outlet.close(now)

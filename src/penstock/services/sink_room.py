@@ -1,0 +1,87 @@
+"""A sink in one thread: items as they come, or views when they are due."""
+
+from collections.abc import Callable
+from typing import Any
+
+from penstock.core import Account, Kind, Ledger
+from penstock.core.timestamp import NS_PER_S
+from penstock.elements.sink import RunFacts, Sink
+from penstock.pipeline.plan import SinkPlan
+from penstock.services.flow import Flow, items_of, kind_of, numbers_of, with_values
+
+__all__ = ["SinkRoom"]
+
+
+class SinkRoom:
+    """Hand items, or views, to one sink.
+
+    Parameters
+    ----------
+    views
+        Gives the views to write and their version, if the sink's input is a reducer; otherwise items are written.
+    """
+
+    def __init__(self, plan: SinkPlan, sink: Sink, ledger: Ledger, views: Callable[[], tuple[Any, int]] | None) -> None:
+        self.name = plan.name
+        self.sink = sink
+        self._plan = plan
+        self._views = views
+        self._entry = None if views is not None else ledger.entry(plan.input, plan.name)
+        self._written_version = -1
+        self._written_ns: int | None = None
+        self._is_open = False
+
+    def open(self, facts: RunFacts) -> None:
+        """Make sure that writing will be possible."""
+        self.sink.open(facts)
+        self._is_open = True
+
+    def take(self, flow: Flow, producer: str, now: int) -> None:
+        """Write items at once; views when the plan says so."""
+        if self._views is not None:
+            self.tick(now)
+            return
+        flow = with_values(flow)
+        if kind_of(flow) is not Kind.DATA or self._entry is None:
+            return
+        self._entry.arrive(len(numbers_of(flow)))
+        for item in items_of(flow):
+            self.sink.write(item)
+            self._entry.post(Account.DONE, 1)
+
+    def next_due_ns(self) -> int | None:
+        """Return when views must be written; ``None`` if no time is set."""
+        if self._views is None or self._plan.when != "every" or self._written_ns is None:
+            return None
+        return self._written_ns + round(self._plan.every_s * NS_PER_S)
+
+    def tick(self, now: int) -> None:
+        """Write the views if they are due."""
+        if self._views is None or self._plan.when in ("end", "item"):
+            return
+        due = self.next_due_ns()
+        if self._plan.when == "change" or due is None or now >= due:
+            self._written_ns = now
+            self._write_views()
+
+    def close(self, producer: str, now: int) -> None:
+        """Learn that the input has ended; the sink itself is closed with the run."""
+
+    def finish(self, ended_well: bool, outcome: str) -> None:
+        """Write the last views and finish the output."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            if self._views is not None:
+                self._write_views()
+        finally:
+            self.sink.close(ended_well, outcome)
+
+    def _write_views(self) -> None:
+        if self._views is None:
+            return
+        tree, version = self._views()
+        if version != self._written_version:
+            self._written_version = version
+            self.sink.write(tree)

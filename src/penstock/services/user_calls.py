@@ -1,0 +1,160 @@
+"""Call user code for every item of a range, and do what ``on_error`` says when it raises.
+
+The one place where a broad ``except`` around user code stands; whatever is caught is counted and kept with its cause.
+"""
+
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import repeat
+from operator import is_
+from typing import Any
+
+from penstock.core import Account, Event
+from penstock.core.ledger import Entry
+from penstock.core.values import check_value
+from penstock.errors import UserCodeError
+from penstock.pipeline.plan import OnError
+
+__all__ = ["Failure", "UserCalls"]
+
+TRIPS = 3
+"""How often an item may fail under ``retry`` before it is dead-lettered."""
+KEPT_FAILURES = 20
+KEPT_DEAD_LETTERS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One exception of user code."""
+
+    stage: str
+    event: int | None
+    cause: str
+    """The exception's type and text."""
+    traceback: str
+    item: str = ""
+    """What was being worked on, in short."""
+
+
+class UserCalls:
+    """Call one stage's user code item by item.
+
+    Parameters
+    ----------
+    stage
+        Its name, for the texts of errors.
+    entry
+        Where every item is accounted: done, filtered, failed or dead-lettered.
+    on_error
+        What becomes of an item for which user code raises.
+    returns
+        Whether what user code returns is its result; a reducer's is not looked at.
+    """
+
+    def __init__(self, stage: str, entry: Entry, on_error: OnError, *, returns: bool = True) -> None:
+        self.stage = stage
+        self.entry = entry
+        self.on_error = on_error
+        self.failures: deque[Failure] = deque(maxlen=KEPT_FAILURES)
+        """The last few exceptions."""
+        self.dead_letters: deque[Failure] = deque(maxlen=KEPT_DEAD_LETTERS)
+        self._returns = returns
+        self._has_returned = False
+
+    def run(
+        self, call: Callable[[Any], Any], items: Iterable[Any], numbers: list[int], *, revision: int = 0
+    ) -> list[Any]:
+        """Call user code for each item.
+
+        Returns
+        -------
+        One value an item; ``None`` where there is no result.
+
+        Raises
+        ------
+        UserCodeError
+            If it raised and ``on_error`` is ``fail``; what was called before is accounted.
+        ResultTypeError
+            If the first value it returned cannot travel between processes.
+        """
+        values: list[Any] = []
+        add = values.append
+        lost = 0
+        iterator = iter(items)
+        while len(values) < len(numbers):
+            item: Any = None
+            try:
+                for item in iterator:
+                    add(call(item))
+            except Exception as error:  # user code may raise anything
+                value = self._again(call, item) if self.on_error == "retry" else None
+                if value is None:
+                    self._note(item, numbers[len(values)], error)
+                    lost += 1
+                add(value)
+                if self.on_error == "fail":
+                    self._post(values, lost)
+                    raise self._failure(item, numbers[len(values) - 1], error, revision) from error
+        self._check(values)
+        self._post(values, lost)
+        return values
+
+    def _again(self, call: Callable[[Any], Any], item: Any) -> Any:
+        """Try an item again; return its value, ``None`` if it fails for good or has no result."""
+        for _ in range(TRIPS - 1):
+            try:
+                return call(item)
+            except Exception:  # user code may raise anything; the first cause is the one that is kept
+                continue
+        return None
+
+    def _note(self, item: Any, number: int, error: Exception) -> None:
+        """Keep what happened to an item that is given up, and account for it."""
+        failure = Failure(
+            stage=self.stage,
+            event=number,
+            cause=f"{type(error).__name__}: {error}",
+            traceback="".join(traceback.format_exception(error)),
+            item=_short(item),
+        )
+        self.failures.append(failure)
+        is_dead = self.on_error in ("retry", "dead_letter")
+        if is_dead:
+            self.dead_letters.append(failure)
+        self.entry.post(Account.DEAD_LETTERED if is_dead else Account.FAILED, 1, f"event {number}: {failure.cause}")
+
+    def _failure(self, item: Any, number: int, error: Exception, revision: int) -> UserCodeError:
+        text = f"stage {self.stage}, event {number}: {type(error).__name__}: {error}{_hint(item)}"
+        return UserCodeError(text, stage=self.stage, event=number, revision=revision)
+
+    def _check(self, values: list[Any]) -> None:
+        """Look at the first value there is: it stands for all, whose types cost too much to look at one by one."""
+        if self._has_returned or not self._returns:
+            return
+        value = next((value for value in values if value is not None), None)
+        if value is not None:
+            self._has_returned = True
+            check_value(value, f"stage {self.stage}: result")
+
+    def _post(self, values: list[Any], accounted: int) -> None:
+        nothing = sum(map(is_, values, repeat(None))) if self._returns else accounted
+        self.entry.post(Account.DONE, len(values) - nothing)
+        self.entry.post(Account.FILTERED, nothing - accounted)
+
+
+def _hint(item: Any) -> str:
+    """Say what is often behind an exception: a part that never came."""
+    if isinstance(item, Event) and not item.is_complete:
+        absent = ", ".join(name for name, part in zip(item.names, item.parts, strict=True) if part is None)
+        return (
+            f"; this event has no part {absent}: test for None, or write `incomplete: drop` to keep such events "
+            "from user code"
+        )
+    return ""
+
+
+def _short(item: Any) -> str:
+    text = repr(item)
+    return text if len(text) <= 200 else f"{text[:197]}..."

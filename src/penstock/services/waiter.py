@@ -1,0 +1,35 @@
+"""Wait for sockets and file descriptors without using the processor meanwhile."""
+
+import time
+from typing import Any
+
+__all__ = ["Waiter"]
+
+
+class Waiter:
+    """Wait until one of several things can be read."""
+
+    def __init__(self) -> None:
+        self._pollables: list[Any] = []
+        self._poller: Any = None
+
+    def add(self, pollable: Any) -> None:  # zmq.Socket | int | None: ZeroMQ is imported only where it is used
+        """Wait for this too; ``None`` is always ready and changes nothing."""
+        if pollable is None:
+            return
+        if self._poller is None:
+            import zmq
+
+            self._poller = zmq.Poller()
+        self._poller.register(pollable, 1)
+
+    def wait(self, longest_s: float) -> None:
+        """Return when something can be read, or after so many seconds."""
+        if self._poller is None:
+            time.sleep(longest_s)
+        else:
+            self._poller.poll(max(0, round(longest_s * 1000)))
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._poller = None
