@@ -62,26 +62,22 @@ class FluorescenceMap:
     def start(self, event: Event) -> None:
         """Lay out the map before the first point comes."""
         description = event["contrast"].metadata["description"]
-        mesh = MESH.match(description)
-        if mesh is None:
-            raise ValueError(f'"{description}" is no mesh; this map needs one such as "mesh sx -2 2 3 sy -2 2 4 0.1"')
-        columns, rows = _grid(*mesh.groups()[1:4]), _grid(*mesh.groups()[5:8])
-        self.x, self.y = Axis("x", "µm", columns), Axis("y", "µm", rows)
-        shape, channel = (len(rows), len(columns)), Axis("channel")
+        self.y, self.x = _axes(description)
+        grid = (self.y, self.x)
+        shape = (len(self.y.values), len(self.x.values))
+        channel = Axis("channel")
+        missing = {"fill": np.nan}
         self.counts = ArrayView(
-            (*shape, self.channels), unit="counts", axes=(self.y, self.x, channel), fill=np.nan, title="counts"
-        )
-        self.measured = ArrayView(
-            (*shape, 2),
-            unit="µm",
-            axes=(self.y, self.x, Axis("axis", values=np.array(["x", "y"]))),
-            fill=np.nan,
-            title="position",
+            (*shape, self.channels), unit="counts", axes=(*grid, channel), title="counts", **missing
         )
         self.totals = ArrayView((self.channels,), "u8", unit="counts", axes=(channel,), title="whole scan")
+        self.position = {
+            name: ArrayView(shape, unit="µm", axes=grid, title=f"measured {name}", **missing) for name in ("x", "y")
+        }
         self.views = {
-            "map": {"counts": self.counts, "position": self.measured},
+            "map": {"counts": self.counts},
             "total": {"counts": self.totals},
+            "position": self.position,
             "description": description,
         }
 
@@ -89,8 +85,19 @@ class FluorescenceMap:
         """Put one point into its cell."""
         cell = _nearest(self.y, point["y"]), _nearest(self.x, point["x"])
         self.counts.set(cell, point["counts"])
-        self.measured.set(cell, (point["x"], point["y"]))
         self.totals.add(..., point["counts"])
+        for name, view in self.position.items():
+            view.set(cell, point[name])
+
+
+def _axes(description: str) -> tuple[Axis, Axis]:
+    """Read the grid's y and x from a description; the motors are called something that ends in x or y."""
+    mesh = MESH.match(description)
+    found = mesh.groups() if mesh else ()
+    grids = {motor[-1]: _grid(*limits) for motor, *limits in filter(None, (found[:4], found[4:]))}
+    if sorted(grids) != ["x", "y"]:
+        raise ValueError(f'"{description}" is no mesh of x and y; write one such as "mesh sx -2 2 3 sy -2 2 4 0.1"')
+    return Axis("y", "µm", grids["y"]), Axis("x", "µm", grids["x"])
 
 
 def _grid(first: str, last: str, steps: str) -> np.ndarray:

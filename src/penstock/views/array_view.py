@@ -111,13 +111,18 @@ class ArrayView:
         ------
         IndexError
             If the index is outside.
+        TypeError
+            If whole numbers cannot hold the value.
         """
+        self._check(value)
         self._make_room(index)
         self._writable[index] = value
         self._note(index)
 
     def add(self, index: Any, value: ArrayLike) -> None:
         """Add to elements; of an element named twice in an index array, each value counts."""
+        self._check(value)
+        value = np.asarray(value).astype(self.dtype, copy=False)
         self._make_room(index)
         if isinstance(index, np.ndarray | list) or (isinstance(index, tuple) and any(np.ndim(i) for i in index)):
             np.add.at(self._writable, index, value)
@@ -135,6 +140,7 @@ class ArrayView:
         """
         if not self.grows:
             raise ValueError(f"a view of shape {self.shape} does not grow; declare it with shape (None, …)")
+        self._check(value)
         row = self._length
         self._grow(row + 1)
         try:
@@ -166,6 +172,11 @@ class ArrayView:
     @property
     def _writable(self) -> NDArray[Any]:
         return self._buffer[: self._length] if self._buffer.ndim else self._buffer
+
+    def _check(self, value: ArrayLike) -> None:
+        # NumPy would cut off what follows the point, and make some number of a NaN.
+        if self.dtype.kind in "iu" and np.asarray(value).dtype.kind in "fc":
+            raise TypeError(f"a view of {self.dtype} cannot hold {value!r}; declare it as float, or round")
 
     def _check_axes(self) -> None:
         if self.axes and len(self.axes) != self._buffer.ndim:

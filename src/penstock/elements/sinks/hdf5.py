@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.core.timestamp import Timestamp
 from penstock.elements.output_file import Existing, OutputFile
 from penstock.elements.sink import RunFacts, Sink
-from penstock.errors import SinkError
+from penstock.errors import ResultTypeError, SinkError
 from penstock.views import ArrayView, Axis, array_of, attributes_of, walk
 
 __all__ = ["Hdf5Sink"]
@@ -85,9 +85,12 @@ class Hdf5Sink(Sink):
 
         with self._file.writing(), h5py.File(self._file.part, "w") as file:
             file.attrs.update(_facts(self._run))
-            for path, leaf in walk(tree):
+            leaves = dict(walk(tree))
+            for path, leaf in leaves.items():
                 _write_leaf(file, path, leaf)
-                _describe_group(file[path], leaf)
+            for path, leaf in leaves.items():  # axes last: their names give way to those of views
+                if isinstance(leaf, ArrayView):
+                    _write_axes(file[path], leaf)
 
 
 def _facts(run: RunFacts) -> dict[str, str]:
@@ -96,12 +99,13 @@ def _facts(run: RunFacts) -> dict[str, str]:
 
 
 def _write_leaf(file: Any, path: str, leaf: Any) -> None:  # h5py has no types
-    dataset = _write_array(file, path, array_of(leaf, path))
+    array = array_of(leaf, path)
+    try:
+        dataset = _write_array(file, path, array)
+    except TypeError as error:
+        raise ResultTypeError(f"view {path}: HDF5 has nothing for {array.dtype}; publish numbers or text") from error
     named = {"unit": "units", "title": "long_name", "axes": "axes"}
     dataset.attrs.update({named[name]: value for name, value in attributes_of(leaf).items()})
-    if isinstance(leaf, ArrayView):
-        for dimension, axis in enumerate(leaf.axes):
-            _write_axis(dataset, dimension, axis)
 
 
 def _write_array(group: Any, path: str, array: NDArray[Any]) -> Any:
@@ -118,10 +122,12 @@ def _write_array(group: Any, path: str, array: NDArray[Any]) -> Any:
     return group.create_dataset(path, data=array)
 
 
-def _describe_group(dataset: Any, leaf: Any) -> None:
-    """Say which view of its group is the one to plot, as NeXus does: the first that has axes."""
+def _write_axes(dataset: Any, view: ArrayView) -> None:
+    """Write a view's axes, and, as NeXus does, that it is the one of its group to plot if it is the first."""
+    for dimension, axis in enumerate(view.axes):
+        _write_axis(dataset, dimension, axis)
     group = dataset.parent
-    if not isinstance(leaf, ArrayView) or not leaf.axes or "signal" in group.attrs:
+    if not view.axes or "signal" in group.attrs:
         return
     labels = [scales[0].name.rpartition("/")[2] if len(scales) else "." for scales in dataset.dims]
     group.attrs.update({"NX_class": "NXdata", "signal": dataset.name.rpartition("/")[2], "axes": labels})
@@ -133,9 +139,9 @@ def _write_axis(dataset: Any, dimension: int, axis: Axis) -> None:
         return
     group = dataset.parent
     values = np.asarray(axis.values)
-    name = axis.name
-    if name in group and not (_equal(group[name], values)):
-        name = f"{dataset.name.rpartition('/')[2]}_{axis.name}"  # another view has an axis of this name
+    own = f"{dataset.name.rpartition('/')[2]}_{axis.name}"
+    names = (axis.name, own, *(f"{own}_{number}" for number in range(2, 1000)))
+    name = next(name for name in names if name not in group or _equal(group[name], values))
     if name not in group:
         _write_array(group, name, values)
         if axis.unit:
@@ -145,5 +151,7 @@ def _write_axis(dataset: Any, dimension: int, axis: Axis) -> None:
 
 
 def _equal(dataset: Any, values: NDArray[Any]) -> bool:
+    if not hasattr(dataset, "dtype"):  # a group
+        return False
     there = dataset.asstr()[()] if values.dtype.kind == "U" and dataset.dtype.kind == "O" else dataset[()]
     return np.shape(there) == values.shape and bool(np.all(there == values))
