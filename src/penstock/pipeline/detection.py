@@ -33,7 +33,7 @@ def traits_of(source: SourcePlan) -> Traits | None:
     target = source.element.target
     if not (isclass(target) and issubclass(target, Source)):
         return None
-    if target.traits is Source.traits:  # it does not say; a recording has those of what was recorded
+    if not isinstance(target.traits, Traits):  # it depends on the arguments; a recording has those of what was recorded
         protocol = source.element.arguments.get("protocol")
         try:
             return decoder_named(protocol).traits if isinstance(protocol, str) and protocol else None

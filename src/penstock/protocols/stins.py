@@ -35,7 +35,7 @@ class StinsDecoder(Decoder):
     came; what the start brings as second part stands in it as ``"meta"``.
     """
 
-    traits = Traits(number="frame", socket="pull")
+    traits = Traits(number="frame", first=0, socket="pull")
 
     def feed(self, parts: Sequence[bytes | memoryview], received_ns: int) -> Iterator[Message]:
         """Decode one packet; see the class."""

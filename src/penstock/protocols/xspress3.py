@@ -62,7 +62,7 @@ class Xspress3Decoder(Decoder):
     A frame of which a piece is wrong or missing is one error; what remains of it is passed over.
     """
 
-    traits = Traits(number="frame", pickled=True, socket="sub")
+    traits = Traits(number="frame", first=0, pickled=True, socket="sub")
 
     def __init__(self) -> None:
         self._expect = _Expect.HEADER

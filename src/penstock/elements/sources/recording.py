@@ -42,7 +42,9 @@ class RecordingSource(Source):
 
     @property
     def traits(self) -> Traits:  # type: ignore[override]  # those of the protocol, which the file may name
-        """Those of the protocol, once it is known."""
+        """Those of the protocol; of a timed recording that says it itself, after a look at the file."""
+        if self._decoder is None:
+            self.open()
         return self._decoder.traits if self._decoder is not None else Traits()
 
     def open(self) -> None:
@@ -53,6 +55,7 @@ class RecordingSource(Source):
         SourceError
             If it is missing or no recording, or its protocol is not known.
         """
+        self.close()
         self._opened = RecordingFile(Path(self.folder, self.file).expanduser())
         self._records = iter(self._opened)
         if self._decoder is None:
