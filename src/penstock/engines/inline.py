@@ -53,6 +53,8 @@ class InlineRun:
         By default made of the time.
     trigger_maps
         By join, for those whose map comes with the scan.
+    values
+        Start values of parameters, by address or any shorter form that is clear; they go before the pipeline's.
     contexts
         What user code keeps between runs, by stage; given again for the next run.
     clock, utc
@@ -65,6 +67,7 @@ class InlineRun:
         *,
         run_id: str = "",
         trigger_maps: Mapping[str, TriggerMap] | None = None,
+        values: Mapping[str, Any] | None = None,
         contexts: dict[str, list[dict[str, Any]]] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
@@ -82,6 +85,7 @@ class InlineRun:
             self.ledger,
             clock,
             trigger_maps=trigger_maps or {},
+            values=values or {},
             contexts={} if contexts is None else contexts,
             started=self._started,
         )

@@ -66,6 +66,7 @@ def build(
     clock: Callable[[], int],
     *,
     trigger_maps: Mapping[str, TriggerMap],
+    values: Mapping[str, Any],
     contexts: dict[str, list[dict[str, Any]]],
     started: Timestamp,
 ) -> Rooms:
@@ -75,6 +76,8 @@ def build(
     ----------
     trigger_maps
         Maps that come with the scan, by join; others are read from what the plan names.
+    values
+        Start values of parameters that go before the pipeline's.
     contexts
         By stage, one dictionary a worker; filled here, and kept by whoever wants them to survive the run.
 
@@ -108,7 +111,7 @@ def build(
         for name, sink in plan.sinks.items()
     }
     _connect(plan, rooms)
-    _declare(rooms, started)
+    _declare(rooms, values, started)
     return rooms
 
 
@@ -128,13 +131,17 @@ def _connect(plan: Plan, rooms: Rooms) -> None:
         outlets[sink.input].rooms.append(room)
 
 
-def _declare(rooms: Rooms, started: Timestamp) -> None:
+def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp) -> None:
     """Put the parameters of all user code under one history."""
     declared = {p.address: p for room in rooms.stages.values() for i in room.crew.instances for p in i.parameters}
     values = {
         p.address: i.value_of(p) for room in rooms.stages.values() for i in room.crew.instances for p in i.parameters
     }
-    rooms.parameters = Parameters(declared.values(), values, validate=validate, when=started)
+    found = Parameters(declared.values(), values, validate=validate, when=started)
+    if given:
+        values |= {found.find(name).address: value for name, value in given.items()}
+        found = Parameters(declared.values(), values, validate=validate, when=started)
+    rooms.parameters = found
     for room in rooms.stages.values():
         room.crew.parameters = rooms.parameters
         room.crew.apply(0)

@@ -1,0 +1,168 @@
+"""``penstock run``: run a pipeline to its end, with progress, and print its ledger."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from penstock.monitor.report import RunReport
+
+__all__ = ["run"]
+
+
+def run(
+    file: Annotated[Path, typer.Argument(help="The pipeline file.")],
+    trigger_map: Annotated[
+        list[str] | None, typer.Option("--map", help="Trigger map of the scan: FILE, or JOIN=FILE.", metavar="FILE")
+    ] = None,
+    values: Annotated[
+        list[str] | None, typer.Option("--set", help="Start value of a parameter.", metavar="STAGE.NAME=VALUE")
+    ] = None,
+    report_to: Annotated[
+        Path | None, typer.Option("--report", help="Write ledger, rates and latencies as JSON.", metavar="FILE")
+    ] = None,
+    run_id: Annotated[str, typer.Option("--run", help="Name of the run; by default made of the time.")] = "",
+    engine: Annotated[str, typer.Option(help="What executes the pipeline.")] = "inline",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report for machines.")] = False,
+) -> None:
+    """Run a pipeline and print its ledger.
+
+    Ctrl-C reads nothing more and brings out what has arrived; a second one stops at once.
+
+    Exit code 0 finished, 1 failed, 2 wrong as written, 3 incomplete or with dead letters, 130 stopped on request.
+    """
+    from penstock.pipeline.pipeline import Pipeline
+    from penstock.services.interrupt import Interrupt
+
+    pipeline = Pipeline.load(file)
+    options: dict[str, Any] = {
+        "run_id": run_id,
+        "trigger_maps": _maps(pipeline, trigger_map or []),
+        "values": dict(_value(text) for text in values or []),
+    }
+    _must_be_writable(report_to)
+    with Interrupt() as interrupt, _Progress(hidden=quiet or as_json or not sys.stderr.isatty()) as progress:
+        report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
+    if report_to is not None:
+        report_to.write_bytes(_json(report))
+    if as_json:
+        print(_json(report).decode())
+    else:
+        _print(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _maps(pipeline: Any, given: list[str]) -> dict[str, Any]:
+    from penstock.core.map_reader import read_map
+    from penstock.errors import CheckError, MapError, Problem
+
+    if not given:
+        return {}
+    plan = pipeline.plan()
+    joins = [join.name for join in plan.joins.values() if join.by == "trigger-map"]
+    maps = {}
+    for text in given:
+        name, equals, path = text.rpartition("=")
+        if not equals and len(joins) != 1:
+            there_are = ", ".join(joins) or "none"
+            problem = Problem(where="--map", text=f"the joins by trigger map are {there_are}", remedy="write JOIN=FILE")
+            raise CheckError([problem])
+        join = name or joins[0]
+        if join not in joins:
+            problem = Problem(where="--map", text=f"no join by trigger map is called {join}", remedy=", ".join(joins))
+            raise CheckError([problem])
+        try:
+            maps[join] = read_map(Path(path).read_bytes(), wrap=bool(plan.joins[join].options.get("wrap", True)))
+        except OSError as error:
+            problem = Problem(where="--map", text=f"{path} cannot be read: {error.strerror}", remedy="name a JSON file")
+            raise CheckError([problem]) from error
+        except MapError as error:
+            problems = [Problem(where=f"--map {path} {p.where}", text=p.text, remedy=p.remedy) for p in error.problems]
+            raise CheckError(problems) from error
+    return maps
+
+
+def _value(text: str) -> tuple[str, Any]:
+    import json
+
+    from penstock.errors import CheckError, Problem
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise CheckError([Problem(where="--set", text=f"no value in {text!r}", remedy="write STAGE.NAME=VALUE")])
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _must_be_writable(path: Path | None) -> None:
+    """Find out now that a report cannot be written, not after hours of measuring."""
+    from penstock.errors import CheckError, Problem
+
+    if path is None:
+        return
+    try:
+        path.touch()
+    except OSError as error:
+        remedy = "name a file in a folder that you may write"
+        raise CheckError([Problem(where="--report", text=f"{path}: {error.strerror}", remedy=remedy)]) from error
+
+
+def _json(report: "RunReport") -> bytes:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(report), indent=2)
+
+
+def _print(report: "RunReport") -> None:
+    from rich.console import Console
+
+    from penstock.monitor.ledger_table import ledger_table, remarks, summary
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(ledger_table(report))
+    for line in remarks(report):
+        console.print(line, markup=False)
+    for latency_of, latency in report.latencies.items():
+        figures = f"p50 {latency.p50_s * 1e3:.1f} ms, p99 {latency.p99_s * 1e3:.1f} ms"
+        console.print(f"{latency_of}: from arrival to result {figures}", markup=False)
+    for sink, path in report.outputs.items():
+        console.print(f"{sink}: {path}", markup=False)
+    for failure in report.failures[-1:]:
+        console.print(str(failure["traceback"]).rstrip(), markup=False)
+    console.print(summary(report), markup=False)
+
+
+class _Progress:
+    """The ledger in the terminal, updating in place while the run goes on."""
+
+    def __init__(self, *, hidden: bool) -> None:
+        self._hidden = hidden
+        self._live: Any = None
+
+    def __enter__(self) -> "_Progress":
+        if not self._hidden:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), transient=True, auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, report: "RunReport") -> None:
+        if self._live is None:
+            return
+        from rich.console import Group
+        from rich.text import Text
+
+        from penstock.monitor.ledger_table import ledger_table, summary
+
+        self._live.update(Group(ledger_table(report), Text(summary(report))), refresh=True)
