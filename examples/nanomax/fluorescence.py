@@ -75,9 +75,8 @@ class FluorescenceMap:
             name: ArrayView(shape, unit="µm", axes=grid, title=f"measured {name}", **missing) for name in ("x", "y")
         }
         self.views = {
-            "map": {"counts": self.counts},
+            "map": {"counts": self.counts, "measured_x": self.position["x"], "measured_y": self.position["y"]},
             "total": {"counts": self.totals},
-            "position": self.position,
             "description": description,
         }
 

@@ -54,7 +54,20 @@ class ArrayView:
         If there is a wrong number of axes, or an axis has a wrong number of values.
     """
 
-    __slots__ = ("_buffer", "_length", "_touched", "axes", "dtype", "fill", "grows", "title", "unit", "version")
+    __slots__ = (
+        "_buffer",
+        "_is_whole",
+        "_length",
+        "_touched",
+        "_writable",
+        "axes",
+        "dtype",
+        "fill",
+        "grows",
+        "title",
+        "unit",
+        "version",
+    )
 
     def __init__(
         self,
@@ -78,7 +91,8 @@ class ArrayView:
         if any(length is None for length in rows):
             raise ValueError(f"shape {tuple(shape)}: only the first dimension may grow")
         self._buffer = np.full([length for length in rows if length is not None], fill, self.dtype)
-        self._length = 0 if self.grows else (self._buffer.shape[0] if self._buffer.ndim else 1)
+        self._hold(0 if self.grows else (self._buffer.shape[0] if self._buffer.ndim else 1))
+        self._is_whole = self.dtype.kind in "iu"
         self._touched = (0, 0)
         self._check_axes()
 
@@ -122,12 +136,11 @@ class ArrayView:
     def add(self, index: Any, value: ArrayLike) -> None:
         """Add to elements; of an element named twice in an index array, each value counts."""
         self._check(value)
-        value = np.asarray(value).astype(self.dtype, copy=False)
         self._make_room(index)
-        if isinstance(index, np.ndarray | list) or (isinstance(index, tuple) and any(np.ndim(i) for i in index)):
-            np.add.at(self._writable, index, value)
+        if _names_elements(index):
+            np.add.at(self._writable, index, self._cast(value))
         else:
-            self._writable[index] += value
+            self._writable[index] += value if type(value) in (int, float) else self._cast(value)
         self._note(index)
 
     def append(self, value: ArrayLike) -> None:
@@ -146,7 +159,7 @@ class ArrayView:
         try:
             self._buffer[row] = value
         except ValueError:
-            self._length = row
+            self._hold(row)
             raise
         self._note(row)
 
@@ -160,7 +173,8 @@ class ArrayView:
         again = ArrayView.__new__(ArrayView)
         again.grows, again.dtype, again.unit, again.axes = self.grows, self.dtype, self.unit, self.axes
         again.fill, again.title, again.version = self.fill, self.title, self.version
-        again._buffer, again._length, again._touched = self.array.copy(), self._length, (0, 0)
+        again._buffer, again._touched, again._is_whole = self.array.copy(), (0, 0), self._is_whole
+        again._hold(self._length)
         return again
 
     @property
@@ -169,13 +183,12 @@ class ArrayView:
         said = {"unit": self.unit, "title": self.title, "axes": [axis.name for axis in self.axes]}
         return {name: value for name, value in said.items() if value}
 
-    @property
-    def _writable(self) -> NDArray[Any]:
-        return self._buffer[: self._length] if self._buffer.ndim else self._buffer
+    def _cast(self, value: ArrayLike) -> NDArray[Any]:
+        return np.asarray(value).astype(self.dtype, copy=False)
 
     def _check(self, value: ArrayLike) -> None:
         # NumPy would cut off what follows the point, and make some number of a NaN.
-        if self.dtype.kind in "iu" and np.asarray(value).dtype.kind in "fc":
+        if self._is_whole and np.asarray(value).dtype.kind in "fc":
             raise TypeError(f"a view of {self.dtype} cannot hold {value!r}; declare it as float, or round")
 
     def _check_axes(self) -> None:
@@ -186,8 +199,10 @@ class ArrayView:
                 raise ValueError(f'axis "{axis.name}" has {len(axis.values)} values for a length of {length}')
 
     def _make_room(self, index: Any) -> None:
+        if not self.grows:
+            return
         first = index[0] if isinstance(index, tuple) and index else index
-        if self.grows and isinstance(first, int | np.integer) and first >= self._length:
+        if isinstance(first, int | np.integer) and first >= self._length:
             self._grow(int(first) + 1)
 
     def _grow(self, length: int) -> None:
@@ -196,20 +211,38 @@ class ArrayView:
             larger = np.full((max(length, 2 * len(self._buffer)), *self._buffer.shape[1:]), self.fill, self.dtype)
             larger[: self._length] = self._writable
             self._buffer = larger
+        self._hold(length)
+
+    def _hold(self, length: int) -> None:
         self._length = length
+        self._writable = self._buffer[:length] if self._buffer.ndim else self._buffer
 
     def _note(self, index: Any) -> None:
-        start, stop = self._rows(index[0] if isinstance(index, tuple) and index else index)
         self.version += 1
-        if start < stop:
-            old_start, old_stop = self._touched
-            self._touched = (min(start, old_start), max(stop, old_stop)) if old_start < old_stop else (start, stop)
+        first = index[0] if isinstance(index, tuple) and index else index
+        if type(first) is int:  # most calls, hence before all others
+            start = first if first >= 0 else first + self._length
+            stop = start + 1
+        else:
+            start, stop = self._rows(first)
+        old_start, old_stop = self._touched
+        if old_start == old_stop:
+            self._touched = (start, stop)
+        elif start < old_start or stop > old_stop:
+            self._touched = (min(start, old_start), max(stop, old_stop)) if start < stop else self._touched
 
     def _rows(self, first: Any) -> tuple[int, int]:
-        if isinstance(first, int | np.integer) and not isinstance(first, bool):
+        if isinstance(first, np.integer):
             row = int(first) % self._length
             return row, row + 1
         if isinstance(first, slice):
             rows = range(*first.indices(self._length))
             return (min(rows), max(rows) + 1) if rows else (0, 0)
         return 0, self._length
+
+
+def _names_elements(index: Any) -> bool:
+    """Whether an index may name an element twice."""
+    return isinstance(index, np.ndarray | list) or (
+        isinstance(index, tuple) and any(isinstance(each, np.ndarray | list) for each in index)
+    )

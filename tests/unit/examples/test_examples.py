@@ -60,10 +60,10 @@ def test_the_map_of_the_real_scan(recordings: Path) -> None:
     assert np.nansum(counts, axis=(0, 1)).tolist() == [5, 7, 3, 32]
     assert not np.isnan(counts).any()
     x, y = np.meshgrid(np.linspace(-2, 2, 4), np.linspace(-2, 2, 5))
-    assert np.abs(views["position"]["x"].array - x).max() < 0.005
-    assert np.abs(views["position"]["y"].array - y).max() < 0.005
+    assert np.abs(views["map"]["measured_x"].array - x).max() < 0.005
+    assert np.abs(views["map"]["measured_y"].array - y).max() < 0.005
     # y is the fast axis: the second point lies above the first.
-    assert views["position"]["y"].array[1, 0] == points[2].metadata["pseudo"]["y"][0]
+    assert views["map"]["measured_y"].array[1, 0] == points[2].metadata["pseudo"]["y"][0]
 
 
 def test_a_point_lost_does_not_shift_the_others() -> None:

@@ -68,6 +68,8 @@ class PngSink(Sink):
                 f"{self._file.path}: {type(item).__name__} is no tree of views; "
                 "put a reduce stage before the png sink, which publishes named views"
             )
+        if not item:  # a run that ended before its first view has no picture
+            return
         self._draw(item)
         self._drawn = snapshot(item)
 

@@ -91,12 +91,20 @@ def test_only_the_views_asked_for(run: RunFacts) -> None:
     assert [path.name for path in Path(run.folder).iterdir()] == ["r1.png"]
 
 
-@pytest.mark.parametrize("item", [3, {"n": 3, "t": "text"}, {}])
+@pytest.mark.parametrize("item", [3, {"n": 3, "t": "text"}])
 def test_nothing_to_draw(item: Any, run: RunFacts) -> None:
     sink = PngSink()
     sink.open(run)
     with pytest.raises(SinkError, match=r"no tree of views|nothing to draw"):
         sink.write(item)
+    sink.close(False)
+    assert list(Path(run.folder).iterdir()) == []
+
+
+def test_a_run_without_views_has_no_picture(run: RunFacts) -> None:
+    sink = PngSink(views=["map/counts"])
+    sink.open(run)
+    sink.write({})
     sink.close(False)
     assert list(Path(run.folder).iterdir()) == []
 
