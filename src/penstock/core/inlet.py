@@ -7,7 +7,7 @@ import numpy as np
 
 from penstock.core.block import Block, pick
 from penstock.core.decoder import Traits
-from penstock.core.join import FAR
+from penstock.core.join import FAR, NEVER
 from penstock.core.ledger import Account, Entry
 from penstock.core.numbering import Numbering
 from penstock.core.tracker import Run, Tracker
@@ -61,7 +61,7 @@ class Inlet:
         self._map = trigger_map
         self.unmapped: list[Run] = []
         """What came before the open map has grown to it, with places instead of event numbers."""
-        self._given_up = -FAR
+        self._given_up = NEVER
 
     @property
     def pending(self) -> int:
@@ -115,7 +115,7 @@ class Inlet:
             return FAR
         last = self.tracker.last
         if self._map is None:
-            return -FAR if last is None else last - self.tracker.many
+            return NEVER if last is None else last - self.tracker.many
         place = 0 if last is None else last + 1
         count = self._map.count(self.name)
         if count is None or place < count:

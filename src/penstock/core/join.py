@@ -16,10 +16,12 @@ from penstock.core.event import EventBatch, PartColumn
 from penstock.core.ledger import Account, Entry
 from penstock.core.tracker import Run
 
-__all__ = ["FAR", "Incomplete", "Join", "Waiting"]
+__all__ = ["FAR", "NEVER", "Incomplete", "Join", "Waiting"]
 
 FAR = int(np.iinfo(np.int64).max)
 """A number no message has: a stream that has ended is beyond all numbers."""
+NEVER = -FAR - 2
+"""Below every number, that of key 0 too, which is the lowest of int64: a stream that has given nothing yet."""
 
 Incomplete = Literal["wait", "pass", "drop"]
 
@@ -117,7 +119,7 @@ class Join(ABC):
         self.entries = tuple(entries)
         self.incomplete = incomplete
         self.waiting = tuple(Waiting() for _ in streams)
-        self.reached = [-FAR for _ in streams]
+        self.reached = [NEVER for _ in streams]
         """For each stream the highest number below which nothing will come any more."""
         self.formed = 0
         """Events so far."""

@@ -155,6 +155,8 @@ def _up_to(numbers: NDArray[np.int64], stop: int) -> int:
     """Return how many of ascending numbers are not above ``stop``."""
     if not len(numbers) or numbers[-1] <= stop:
         return len(numbers)
+    if numbers[0] > stop:  # which may be below int64
+        return 0
     return int(np.searchsorted(numbers, stop, "right"))
 
 

@@ -99,7 +99,7 @@ class TimeJoin(Join):
                 limits += [_less(reached, self._window_ns), _less(self.reached[0], 2 * self._window_ns)]
             elif rule == "hold":
                 limits.append(reached)
-        return min(limits)
+        return max(min(limits), -FAR)
 
     def _ranges_known(self, stream: int, following: NDArray[np.int64], n: int) -> int:
         """Return how many of n events have their whole range."""
@@ -212,8 +212,8 @@ def _nearest(sorted_times: NDArray[np.int64], times: NDArray[np.int64]) -> NDArr
 
 
 def _less(number: int, by: int) -> int:
-    return number if abs(number) == FAR else number - by
+    return number if abs(number) >= FAR else number - by
 
 
 def _more(number: int, by: int) -> int:
-    return number if abs(number) == FAR else number + by
+    return number if abs(number) >= FAR else number + by
