@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bench.row import Row
 
-SUITES = {"core": ["core_start", "core_join", "core_mechanisms"]}
+SUITES = {"core": ["core_start", "core_join", "core_mechanisms", "core_inline"]}
 """The files of each suite; each has ``rows()``."""
 
 
