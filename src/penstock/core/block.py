@@ -116,11 +116,14 @@ class Block:
             Number the messages from here; by default they keep the ids they have.
         """
         n = len(messages)
-        ids = np.arange(first_id, first_id + n) if first_id is not None else [message.id for message in messages]
+        if first_id is not None:  # added, not given to arange, which makes floats beyond 2**63
+            ids = np.arange(n, dtype=np.uint64) + np.uint64(first_id)
+        else:
+            ids = np.array([message.id for message in messages], np.uint64)
         return cls(
             stream=stream,
             kind=messages[0].kind,
-            ids=np.asarray(ids, np.uint64),
+            ids=ids,
             keys=None if messages[0].key is None else np.array([message.key for message in messages], np.uint64),
             timestamps=np.array([message.timestamp_ns for message in messages], np.int64),
             metadata=tuple(message.metadata for message in messages) if any(m.metadata for m in messages) else None,
@@ -135,10 +138,17 @@ class Block:
             repeat(None) if self.keys is None else self.keys.tolist(),
             self.timestamps.tolist(),
             repeat(NO_METADATA) if self.metadata is None else self.metadata,
-            self.columns[0] if self.columns else repeat(None),
-            zip(*self.columns[1:], strict=True) if len(self.columns) > 1 else repeat(()),
+            _buffers(self.columns[0]) if self.columns else repeat(None),
+            self._more() if len(self.columns) > 1 else repeat(()),
             repeat(self.kind),
         )
+
+    def _more(self) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Yield the second and further buffers of every message; some may have fewer than others."""
+        rest = zip(*map(_buffers, self.columns[1:]), strict=True)
+        if not any(isinstance(column, RaggedColumn) and (column.type_of < 0).any() for column in self.columns[1:]):
+            return rest
+        return (tuple(buffer for buffer in found if buffer is not None) for found in rest)
 
     def take(self, rows: Rows) -> "Block":
         """Return the block of some rows, sharing memory where ``rows`` is a slice."""
@@ -156,6 +166,13 @@ class Block:
             metadata=metadata,
             columns=tuple(c.take(rows) if isinstance(c, RaggedColumn) else c[rows] for c in self.columns),
         )
+
+
+def _buffers(column: Column) -> Iterator[Any]:  # arrays, or None where a ragged column has none
+    """Yield each message's buffer; one without dimensions too is an array, as a scalar would lose its dtype."""
+    if isinstance(column, np.ndarray) and column.ndim == 1:
+        return map(column.__getitem__, zip(range(len(column)), repeat(Ellipsis)))
+    return iter(column)
 
 
 def _columns(messages: Sequence[Message]) -> tuple[Column, ...]:
@@ -205,7 +222,11 @@ def concatenate(blocks: Sequence[Block]) -> Block:
     """Return one block of the messages of several of one stream and kind, copying their payload."""
     if len(blocks) == 1:
         return blocks[0]
-    columns = tuple(_joined([block.columns[k] for block in blocks]) for k in range(len(blocks[0].columns)))
+    width = max(len(block.columns) for block in blocks)
+    columns = tuple(
+        _joined([block.columns[k] if k < len(block.columns) else _ragged([None] * len(block)) for block in blocks])
+        for k in range(width)
+    )
     keys = [block.keys for block in blocks if block.keys is not None]
     has_metadata = any(block.metadata is not None for block in blocks)
     return Block(
@@ -220,13 +241,11 @@ def concatenate(blocks: Sequence[Block]) -> Block:
 
 
 def _joined(columns: Sequence[Column]) -> Column:
-    first = columns[0]
-    if all(
-        isinstance(c, np.ndarray)
-        and isinstance(first, np.ndarray)
-        and c.dtype == first.dtype
-        and c.shape[1:] == first.shape[1:]
-        for c in columns
-    ):
-        return np.concatenate([c for c in columns if isinstance(c, np.ndarray)])
-    return _ragged([array for column in columns for array in column])
+    arrays = [column for column in columns if isinstance(column, np.ndarray)]
+    if len(arrays) < len(columns) or len({(array.dtype, array.shape[1:]) for array in arrays}) > 1:
+        return _ragged([buffer for column in columns for buffer in _buffers(column)])
+    shape = sum(map(len, arrays)), *arrays[0].shape[1:]
+    joined: NDArray[Any] = np.empty(shape, arrays[0].dtype)  # concatenate alone would choose a byte order
+    np.concatenate(arrays, out=joined)
+    joined.flags.writeable = False
+    return joined

@@ -43,7 +43,8 @@ class Timestamp(msgspec.Struct, frozen=True, order=True):
     def isoformat(self) -> str:
         """Write ISO 8601 with nine decimals and a Z."""
         seconds, fraction_ns = divmod(self.ns, NS_PER_S)
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction_ns:09d}Z"
+        instant = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+        return f"{instant.isoformat()}.{fraction_ns:09d}Z"
 
     def __sub__(self, other: "Timestamp") -> float:
         """Return the distance in seconds."""
