@@ -20,7 +20,7 @@ __all__ = ["unpickle"]
 
 MAX_DEPTH = 32
 """Of containers in containers."""
-MAX_VALUES = 1_000_000
+MAX_VALUES = 100_000
 """In the whole tree, shared ones counted as often as they are met: a few bytes can name a thousandfold tree."""
 MAX_INT_BYTES = 32
 
@@ -67,7 +67,7 @@ def unpickle(pickled: bytes | bytearray | memoryview) -> Any:  # whatever plain 
     ------
     RemoteProtocolError
         Whatever is wrong: a global that is not allowed, truncation, garbage, a shape that is not the buffer's, an array
-        of objects, more than 32 levels or a million values.
+        of objects, more than 32 levels or 100 000 values.
     """
     try:
         return _settle(_Machine(memoryview(pickled).cast("B")).run(), MAX_DEPTH, [MAX_VALUES])
@@ -291,6 +291,13 @@ def _encode(text: Any, codec: Any = "latin1") -> bytes:
     return text.encode("latin-1")
 
 
+def _no_bytes(*arguments: Any) -> bytes:
+    # How protocol 2 writes an empty byte string, as in an array without elements.
+    if arguments:
+        raise RemoteProtocolError("the pickle calls bytes with arguments")
+    return b""
+
+
 def _reconstruct(kind: Any, shape: Any, typecode: Any) -> _Unfilled:
     is_plain = kind is _NDARRAY and type(shape) is tuple and isinstance(typecode, (bytes, memoryview))
     if not is_plain or shape != (0,) or typecode != b"b":
@@ -394,6 +401,7 @@ _NDARRAY = _Global("numpy.ndarray", _not_callable)
 _GLOBALS: dict[tuple[str, str], _Global] = {
     ("collections", "OrderedDict"): _Global("OrderedDict", _ordered_dict),
     ("_codecs", "encode"): _Global("_codecs.encode", _encode),
+    ("__builtin__", "bytes"): _Global("bytes", _no_bytes),
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): _Global("numpy.dtype", _dtype),
     **{(module, "_reconstruct"): _Global("_reconstruct", _reconstruct) for module in _ARRAY_MODULES},

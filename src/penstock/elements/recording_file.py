@@ -3,8 +3,8 @@
 import gzip
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, cast
 
 from penstock.errors import RemoteProtocolError, SourceError
 from penstock.formats.recording import Record, RecordingReader, RecordingTraits
@@ -31,7 +31,7 @@ class RecordingFile:
         """What was found wrong so far, such as a cut in the middle of a record; empty if nothing."""
         self._reader = RecordingReader()
         try:
-            self._stream: IO[bytes] | None = _open(path)
+            self._stream: BufferedReader | gzip.GzipFile | None = _open(path)
         except OSError as error:
             raise SourceError(f"the recording {path} cannot be read: {error.strerror}") from error
         self._first = self._fill()
@@ -65,7 +65,7 @@ class RecordingFile:
         records: list[Record] = []
         try:
             while not records and self._stream is not None:
-                piece = self._stream.read(PIECE)
+                piece = self._stream.read1(PIECE)  # read() would lose what stands before the cut of a cut .gz
                 if not piece:
                     self.trouble = self._reader.finish()
                     self.close()
@@ -77,7 +77,5 @@ class RecordingFile:
         return records
 
 
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return cast("IO[bytes]", gzip.open(path))
-    return path.open("rb")
+def _open(path: Path) -> BufferedReader | gzip.GzipFile:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")

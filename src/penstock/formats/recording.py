@@ -118,16 +118,16 @@ class RecordingReader:
     def _record(self, item: bytes, position: int) -> Record | None:
         if self._is_closed:
             raise RemoteProtocolError(f"byte {position}: something follows the end of the recording")
-        decoded = _loads(item, position)
         if position == 0 and item.startswith(SELF_DESCRIBED):
-            self._open(decoded)
+            self._open(_loads(item[len(SELF_DESCRIBED) :], position))
             return None
+        decoded = _loads(item, position)
         if self.is_timed:
             return self._timed(decoded, position)
         return Record(_parts(decoded, position))
 
     def _open(self, opening: Any) -> None:
-        if not isinstance(opening, dict) or opening.get("penstock") != "recording":
+        if not isinstance(opening, Mapping) or opening.get("penstock") != "recording":
             raise RemoteProtocolError("the file is CBOR, but no recording of what an instrument sent")
         if opening.get("version") != VERSION:
             raise RemoteProtocolError(f"a recording of version {opening.get('version')!r:.20}; {VERSION} can be read")
@@ -160,12 +160,9 @@ def _parts(item: Any, position: int) -> tuple[bytes, ...]:
 
 def _loads(item: bytes, position: int) -> Any:
     try:
-        decoded = cbor2.loads(item)
+        return cbor2.loads(item)
     except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError) as error:
         raise RemoteProtocolError(f"byte {position}: not CBOR: {error}") from error
-    while isinstance(decoded, cbor2.CBORTag):
-        decoded = decoded.value
-    return decoded
 
 
 def _item_end(buffer: bytearray, start: int, offset: int) -> int | None:

@@ -282,7 +282,7 @@ def encode_start(fields: Sequence[Field], *, arm_time: str = "2026-11-20T12:00:0
     """Return the header of an arm."""
     words = [f"arm_time: {arm_time}", f"missed: {missed}", "process: Scaled", "format: ASCII", "fields:"]
     columns = [
-        f" {f.name} {f.type} {f.capture} scale: {f.scale:.12g} offset: {f.offset:.12g} units: {f.units}"
+        f" {f.name} {f.type} {f.capture} scale: {f.scale:.12g} offset: {f.offset:.12g} units: {f.units}".rstrip()
         if f.type == "double"
         else f" {f.name} {f.type} {f.capture}"
         for f in fields

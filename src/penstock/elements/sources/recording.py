@@ -58,8 +58,11 @@ class RecordingSource(Source):
         self.close()
         self._opened = RecordingFile(Path(self.folder, self.file).expanduser())
         self._records = iter(self._opened)
-        if self._decoder is None:
-            self._decoder = _decoder(self._opened.traits.protocol, self.file)
+        try:
+            self._decoder = self._decoder or _decoder(self._opened.traits.protocol, self.file)
+        except SourceError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
