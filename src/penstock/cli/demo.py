@@ -22,7 +22,8 @@ def demo(
 ) -> None:
     """Analyse a made-up scan: a detector and two motors, a map of iron and nickel, and a ledger that adds up.
 
-    The map is written as HDF5 and, where matplotlib is installed, as PNG. The same points give the same counts, every time.
+    The map is written as HDF5 and, where matplotlib is installed, as PNG. The same points give the same counts,
+    every time.
     """
     from importlib.util import find_spec
 
