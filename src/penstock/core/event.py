@@ -6,7 +6,7 @@ Users read events one by one; the engines move them as batches of columns. Nothi
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any, ClassVar
 
 import msgspec
@@ -82,7 +82,7 @@ class PartColumn:
             return repeat(None, n)
         found: Iterator[Message] = self.block.take(self.rows).messages()
         if self.counts is not None:
-            return (tuple(next(found) for _ in range(count)) for count in self.counts.tolist())
+            return (tuple(islice(found, count)) or None for count in self.counts.tolist())
         if self.present is None:
             return found
         return (next(found) if there else None for there in self.present.tolist())

@@ -47,6 +47,8 @@ class JoinRule(msgspec.Struct, frozen=True, kw_only=True):
     """Streams that may give several messages to one event."""
     hold: tuple[str, ...] = ()
     """By timestamp: streams whose latest value holds until the next."""
+    hold_wait_s: float = 0.1
+    """By timestamp: how long an event waits to see whether a newer held value comes."""
     window_ms: float = 0.0
     """By timestamp: how far from the event a message may be."""
 
@@ -172,6 +174,7 @@ class EventBuilder:
         deadline = self.next_deadline()
         if deadline is None or deadline > now:
             return []
+        self._join.tick(now)
         waited_ns = now - self._wait_ns
         may_give_up = self.rule.incomplete != "wait" and self._since_ns is not None and self._since_ns <= waited_ns
         if may_give_up:
@@ -197,7 +200,9 @@ class EventBuilder:
             deadlines += self._waiting_since()
         if self._is_somebody_done():
             deadlines.append(self._last_ns())
-        return min(deadlines) + self._wait_ns if deadlines else None
+        due = self._join.next_due_ns()
+        soonest = [moment + self._wait_ns for moment in deadlines] + ([] if due is None else [due])
+        return min(soonest, default=None)
 
     def stop(self) -> list[EventBatch]:
         """Take it that no stream will give anything more, and form what can be formed."""
@@ -317,7 +322,10 @@ def _join(
         rules |= dict.fromkeys(rule.hold, "hold")
         rules |= dict.fromkeys(rule.ranges, "range")
         window_ns = round(rule.window_ms * 1_000_000)
-        return TimeJoin(name, streams, entries, rule.incomplete, rules=rules, window_ns=window_ns)
+        hold_wait_ns = round(rule.hold_wait_s * NS_PER_S)
+        return TimeJoin(
+            name, streams, entries, rule.incomplete, rules=rules, window_ns=window_ns, hold_wait_ns=hold_wait_ns
+        )
     return NumberJoin(
         name,
         streams,

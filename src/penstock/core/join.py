@@ -136,6 +136,13 @@ class Join(ABC):
         """Return how many messages of a stream wait here."""
         return self.waiting[stream].count
 
+    def next_due_ns(self) -> int | None:
+        """Return when ``tick`` changes something; ``None`` if it never does."""
+        return None
+
+    def tick(self, now: int) -> None:  # noqa: B027, most joins have no time of their own
+        """Let time pass."""
+
     def close(self) -> None:  # noqa: B027, most joins keep nothing
         """Account for what is kept beyond the events, because no more will be formed."""
 

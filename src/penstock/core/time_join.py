@@ -30,6 +30,8 @@ class TimeJoin(Join):
         Of every stream but the first.
     window_ns
         How far a nearest message may be away.
+    hold_wait_ns
+        How long an event waits to see whether a newer held value comes.
     """
 
     def __init__(
@@ -41,10 +43,14 @@ class TimeJoin(Join):
         *,
         rules: Mapping[str, Rule],
         window_ns: int,
+        hold_wait_ns: int,
     ) -> None:
         super().__init__(name, streams, entries, incomplete)
         self._rules = tuple(rules[stream] for stream in streams[1:])
         self._window_ns = window_ns
+        self._hold_wait_ns = hold_wait_ns
+        self._hurried_ns = -1
+        self._hurried = -FAR
         self._before: int | None = None
         self._held: list[Block | None] = [None] * len(streams)
         self._is_used = [False] * len(streams)
@@ -68,6 +74,18 @@ class TimeJoin(Join):
         """Return the time of the last event that arrived by then, and what the window needs beyond it."""
         last = self.waiting[0].last_before(arrived_ns)
         return None if last is None else last + (2 * self._window_ns if "nearest" in self._rules else 0)
+
+    def next_due_ns(self) -> int | None:
+        """Return when the first event has waited long enough for newer held values."""
+        oldest = self.waiting[0].oldest_ns(self._hurried_ns) if "hold" in self._rules else None
+        return None if oldest is None else oldest + self._hold_wait_ns
+
+    def tick(self, now: int) -> None:
+        """Let the held values stand for events that have waited long enough."""
+        last = self.waiting[0].last_before(now - self._hold_wait_ns)
+        self._hurried_ns = max(self._hurried_ns, now - self._hold_wait_ns)
+        if last is not None:
+            self._hurried = max(self._hurried, last)
 
     def pending(self, stream: int) -> int:
         """Return how many messages of a stream wait here, the held one among them."""
@@ -98,7 +116,7 @@ class TimeJoin(Join):
             if rule == "nearest":
                 limits += [_less(reached, self._window_ns), _less(self.reached[0], 2 * self._window_ns)]
             elif rule == "hold":
-                limits.append(reached)
+                limits.append(max(reached, self._hurried))
         return max(min(limits), -FAR)
 
     def _ranges_known(self, stream: int, following: NDArray[np.int64], n: int) -> int:

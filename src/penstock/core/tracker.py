@@ -17,6 +17,9 @@ from penstock.core.ledger import Account, Counter, Entry
 
 __all__ = ["Run", "Tracker"]
 
+MOST_EARLY = 4096
+"""Numbers below the first that are remembered, to tell a late message from a doubled one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -49,6 +52,7 @@ class Tracker:
 
     __slots__ = (
         "_arrival",
+        "_early",
         "_entry",
         "_first",
         "_gaps",
@@ -79,6 +83,7 @@ class Tracker:
         self._heap: list[tuple[int, int]] = []
         self._held: dict[int, tuple[int, Block, int, int]] = {}
         self._arrival = 0
+        self._early: set[int] = set()
 
     @property
     def held(self) -> int:
@@ -182,12 +187,22 @@ class Tracker:
         was_missing = self._gaps.fill(number)
         if was_missing:
             self._entry.note(Counter.GAPS, -1)
-        is_unknown = self._gaps.has_forgotten(number) or (self._first is not None and number < self._first)
-        if was_missing or is_unknown or (not self._has_gaps and number != self.last):
+        if was_missing or self._gaps.has_forgotten(number) or self._is_early(number) or self._is_older_time(number):
             self._entry.note(Counter.REORDERED, 1, f"{identity} came after {self.top}")
             self._entry.post(Account.LATE, 1, f"{identity} came after {self.top}, when its event had gone")
         else:
             self._entry.post(Account.DUPLICATE, 1, f"{identity} came before")
+
+    def _is_early(self, number: int) -> bool:
+        """Tell whether a number is below the first one let through, and came for the first time."""
+        if self._first is None or number >= self._first or number in self._early:
+            return False
+        if len(self._early) < MOST_EARLY:
+            self._early.add(number)
+        return True
+
+    def _is_older_time(self, number: int) -> bool:
+        return not self._has_gaps and number != self.last
 
     def _hold(self, block: Block, rows: Rows, numbers: NDArray[np.int64], now: int) -> Iterator[Run]:
         indices = range(len(block))[rows] if isinstance(rows, slice) else rows.tolist()
