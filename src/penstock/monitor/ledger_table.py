@@ -1,0 +1,68 @@
+"""The report of a run as people read it in a terminal: outcome, ledger, what is worth naming."""
+
+from typing import TYPE_CHECKING
+
+from penstock.core.ledger import Account, Counter
+from penstock.monitor.report import EdgeReport, RunReport
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["ledger_table", "remarks", "summary"]
+
+
+def ledger_table(report: RunReport) -> "Table":
+    """Return the ledger: one row an edge; ``in`` is the sum of the accounts and what is in flight."""
+    from rich import box
+    from rich.table import Table
+
+    accounts = [a.label for a in Account if any(a.label in edge.accounts for edge in report.edges)]
+    counters = [c.name.lower() for c in Counter if any(c.name.lower() in edge.counters for edge in report.edges)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", header_style="bold")
+    table.add_column("from")
+    table.add_column("to")
+    for name in ("in", "", *accounts, "in flight"):
+        table.add_column(name, justify="right")
+    for name in counters:
+        table.add_column(name, justify="right", style="dim")
+    for edge in report.edges:
+        table.add_row(
+            edge.producer,
+            edge.consumer,
+            f"{edge.arrived:,}",
+            "=" if edge.adds_up else "≠",
+            *(_count(edge.accounts.get(name, 0)) for name in accounts),
+            _count(edge.in_flight),
+            *(_count(edge.counters.get(name, 0)) for name in counters),
+            style=_style(edge),
+        )
+    return table
+
+
+def summary(report: RunReport) -> str:
+    """Return one line: what the run is and how it went."""
+    events = [f"{join.formed:,}{_planned(join.planned)} events of {name}" for name, join in report.joins.items()]
+    parts = [f"{report.pipeline} {report.run}: {report.outcome}", *events, f"{report.duration_s:.1f} s"]
+    return ", ".join(parts)
+
+
+def remarks(report: RunReport) -> list[str]:
+    """Return what is worth naming: reasons, then the last remarks of each edge, then outputs."""
+    lines = list(report.reasons)
+    for edge in report.edges:
+        for remark in list(dict.fromkeys(edge.remarks))[-5:]:
+            lines.append(f"{edge.producer} → {edge.consumer}: {remark}")
+    return lines
+
+
+def _planned(planned: int | None) -> str:
+    return "" if planned is None else f" of {planned:,}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else "·"
+
+
+def _style(edge: EdgeReport) -> str:
+    lost = {"failed", "incomplete", "late", "unparsable", "dropped", "dead-lettered"} & set(edge.accounts)
+    return "yellow" if lost or edge.counters else ""
