@@ -11,7 +11,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from penstock.errors import CheckError, PenstockError
+from penstock.errors import CheckError, ParameterError, PenstockError
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -34,8 +34,9 @@ FAILED: Final = 1
 class _Commands(TyperGroup):
     """Imports a command when it is called; lists all of them without importing any."""
 
-    def list_commands(self, _ctx: typer.Context) -> list[str]:  # type: ignore[override]  # the public name of its class
-        return list(COMMANDS)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # names for suggestions; see get_command
 
     def get_command(self, _ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # a click command
         if cmd_name not in COMMANDS:
@@ -61,7 +62,7 @@ class _Commands(TyperGroup):
             if ctx.obj["debug"]:
                 raise
             print(f"penstock: {error}", file=sys.stderr)
-            raise typer.Exit(USAGE if isinstance(error, CheckError) else FAILED) from None
+            raise typer.Exit(USAGE if isinstance(error, CheckError | ParameterError) else FAILED) from None
 
 
 app = typer.Typer(

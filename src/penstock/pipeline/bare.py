@@ -53,4 +53,5 @@ _VARIADIC = (2, 4)
 def _fits(signature: Signature, kind: CodeKind, name: str, is_made: bool) -> bool:
     given = {name: None}
     items = () if is_made else signature.items(kind, given)
-    return name not in items and not signature.missing(kind, given)
+    is_state = kind == "reduce" and name in items[:1]  # a fold may be given what it begins with
+    return (is_state or name not in items) and not signature.missing(kind, given)

@@ -33,13 +33,14 @@ def traits_of(source: SourcePlan) -> Traits | None:
     target = source.element.target
     if not (isclass(target) and issubclass(target, Source)):
         return None
-    if not isinstance(target.traits, Traits):  # it depends on the arguments; a recording has those of what was recorded
+    traits: object = target.traits
+    if not isinstance(traits, Traits):  # it depends on the arguments; a recording has those of what was recorded
         protocol = source.element.arguments.get("protocol")
         try:
             return decoder_named(protocol).traits if isinstance(protocol, str) and protocol else None
         except ValueError:
             return None
-    return target.traits
+    return traits
 
 
 def source_remarks(plan: Plan) -> Iterator[Remark]:

@@ -104,13 +104,15 @@ class Registry:
         """
         if ":" in name:
             return Found(name=name, target=find_object(name, self.folder))
-        if name in BUILT_IN[kind]:
-            return Found(name=name, target=_load(name, BUILT_IN[kind][name][0]))
-        if name in PLANNED[kind]:
-            return Found(name=name, target=PlannedTarget(kind, name), planned=PLANNED[kind][name])
-        installed = self.entry_points(f"penstock.{kind}")
-        if name in installed:
-            return Found(name=name, target=_load(name, installed[name].value))
+        for table in _TABLES[kind]:
+            if name in BUILT_IN[table]:
+                return Found(name=name, target=_load(name, BUILT_IN[table][name][0]))
+            if name in PLANNED[table]:
+                return Found(name=name, target=PlannedTarget(table, name), planned=PLANNED[table][name])
+        for table in _TABLES[kind]:
+            installed = self.entry_points(f"penstock.{table}")
+            if name in installed:
+                return Found(name=name, target=_load(name, installed[name].value))
         raise CheckError(
             [Problem(where=name, text=f'there is no {_SINGULAR[kind]} "{name}"', remedy=self._remedy(kind, name))]
         )
@@ -125,10 +127,9 @@ class Registry:
             yield Known(kind=kind, name=name, line=line, origin="planned")
 
     def _remedy(self, kind: Kind, name: str) -> str:
-        here = [known.name for known in self.known(kind)]
-        elsewhere = next(
-            (other for other in KINDS if other != kind and any(k.name == name for k in self.known(other))), None
-        )
+        here = [known.name for table in _TABLES[kind] for known in self.known(table)]
+        others = [other for other in KINDS if other not in _TABLES[kind]]
+        elsewhere = next((other for other in others if name in {known.name for known in self.known(other)}), None)
         if elsewhere:
             return f"{name} is one of the {elsewhere}"
         return did_you_mean(
@@ -136,6 +137,13 @@ class Registry:
         )
 
 
+_TABLES: Final[Mapping[Kind, tuple[Kind, ...]]] = {
+    "sources": ("sources",),
+    "steps": ("steps",),
+    "workers": ("workers", "steps"),  # any step can be given to workers: ``map: bin``
+    "reducers": ("reducers",),
+    "sinks": ("sinks",),
+}
 _SINGULAR: Final = {"sources": "source", "steps": "step", "workers": "worker", "reducers": "reducer", "sinks": "sink"}
 
 

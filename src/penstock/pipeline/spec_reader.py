@@ -5,6 +5,7 @@ Each entry is read alone, so that a mistake in one hides none in another.
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -164,10 +165,18 @@ def _explain(document: Document, model: type[BaseModel], trail: Trail, detail: E
         known = _keys_at(model, detail["loc"][:-1])
         return document.problem(place, f'"{key}" is no key here', did_you_mean(key, known))
     if kind == "missing":
-        return document.problem(
-            place[:-1] if place and place[-1] == key else place, f'"{key}" is missing', f"write {key}: …"
-        )
+        holder = place[:-1] if place and place[-1] == key else place
+        return document.problem(holder, f'"{key}" is missing', _how_to_say(key, value))
     return document.problem(place, *_value_trouble(kind, value, context))
+
+
+def _how_to_say(key: str, entry: Any) -> str:
+    """Return the remedy for a missing key: it may be there, misspelt, among the arguments of the thing."""
+    written = (
+        [*entry, *(entry["use"] if isinstance(entry.get("use"), Mapping) else ())] if isinstance(entry, Mapping) else []
+    )
+    close = get_close_matches(key, [word for word in written if isinstance(word, str)], n=1, cutoff=0.7)
+    return f'write "{key}" instead of "{close[0]}"' if close else f"write {key}: …"
 
 
 def _value_trouble(kind: str, value: Any, context: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,0 +1,82 @@
+"""What the tests of pipelines share: a folder to write a pipeline in, and imports that do not outlive their test."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.pipeline.check import Checked, check_file
+
+USER_CODE = """
+from penstock.core import Event, Message
+
+
+class Fit:
+    def __init__(self, lines=("Fe",), *, roi: float = 5.0):
+        self.lines = lines
+        self.roi = roi
+
+    def process(self, event: Event):
+        return {"is_hit": True}
+
+
+class Total:
+    def __init__(self):
+        self.views = {}
+
+    def reduce(self, value):
+        self.views["n"] = value
+
+
+def brightness(message: Message):
+    return 1.0
+
+
+def scaled(item, factor):
+    return item
+
+
+def either(item, factor=1):
+    return item
+
+
+def numbers():
+    yield 1
+"""
+
+Write = Callable[..., Path]
+Check = Callable[..., Checked]
+
+
+@pytest.fixture(autouse=True)
+def imports_end_here() -> Iterator[None]:
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if not name.startswith(("penstock", "h5py", "matplotlib", "numpy", "pydantic", "zmq")):
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if "site-packages" not in file and "/lib/python" not in file:
+                del sys.modules[name]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a pipeline, beside it the module ``mine`` and whatever else is named."""
+
+    def write(text: str, **others: str) -> Path:
+        (tmp_path / "mine.py").write_text(USER_CODE)
+        for name, content in others.items():
+            (tmp_path / name.replace("__", ".")).write_text(content)
+        file = tmp_path / "pipeline.yaml"
+        file.write_text(text)
+        return file
+
+    return write
+
+
+@pytest.fixture
+def checked(write: Write) -> Check:
+    """Write a pipeline and check it on a machine with many cores."""
+    return lambda text, **others: check_file(write(text, **others), environ={}, cores=1000)

@@ -1,0 +1,209 @@
+"""What checking says besides mistakes: warnings, what is detected, what is received, and the plan's defaults."""
+
+import json
+
+import pytest
+
+from penstock.pipeline import check_file, load_plan
+from penstock.pipeline.plan import Plan
+from penstock.pipeline.receives import receives
+from tests.unit.pipeline.conftest import Check, Write
+
+HEAD = """\
+sources:
+  cam: {use: stins, connect: "tcp://127.0.0.1:5555"}
+  motor: {use: contrast, connect: "tcp://127.0.0.1:5557"}
+"""
+JOIN = HEAD + "events: {scan: {join: [cam, motor], by: %s}}\nstages: {fit: {from: scan, map: mine:Fit%s}}\n"
+
+
+def plan_of(checked: Check, text: str, **others: str) -> Plan:
+    found = checked(text, **others)
+    assert found.plan is not None, [str(problem) for problem in found.problems]
+    return found.plan
+
+
+def test_defaults_are_those_of_the_design(checked: Check) -> None:
+    plan = plan_of(checked, JOIN % ("order", "") + "sinks: {out: {use: print, from: fit}}\n")
+    stage, join, sink = plan.stages["fit"], plan.joins["scan"], plan.sinks["out"]
+    assert (stage.workers, stage.run_in, stage.order, stage.when_full) == (1, "process", "kept", "block")
+    assert stage.on_error == "fail"
+    assert stage.tags == {"generic"}
+    assert not stage.parameters
+    assert (join.incomplete, join.wait_s, join.options["check_keys"]) == ("pass", 2.0, False)
+    assert sink.when == "item"
+    assert plan.name == "pipeline"
+
+
+@pytest.mark.parametrize(
+    ("written", "options"),
+    [
+        ("key", {"reorder": 0, "ranges": ()}),
+        ("{key: 5}", {"reorder": 5, "ranges": ()}),
+        (
+            "{timestamp: {window_ms: 2.5, hold: [motor]}}",
+            {"window_ms": 2.5, "hold": ("motor",), "ranges": (), "hold_wait_s": 0.1},
+        ),
+        ("{timestamp:}", {"window_ms": 5.0, "hold": (), "ranges": (), "hold_wait_s": 0.1}),
+        ("{order: {check_keys: true}}", {"check_keys": True}),
+        ("trigger-map", {"wrap": True, "check_keys": True}),
+        ("{trigger-map: {rule: every-event, wrap: false}}", {"rule": "every-event", "wrap": False, "check_keys": True}),
+        ("{trigger-map: {map: {cam: {events: 3}}}}", {"map": {"cam": {"events": 3}}, "wrap": True, "check_keys": True}),
+    ],
+)
+def test_every_way_to_join(checked: Check, written: str, options: dict[str, object]) -> None:
+    text = (JOIN % (written, "")).replace("use: contrast", "use: xspress3")  # which numbers what it sends
+    assert plan_of(checked, text).joins["scan"].options == options
+
+
+def test_a_source_without_a_number_shifts_all_that_follow(checked: Check) -> None:
+    remarks = {remark.name: remark.text for remark in checked(JOIN % ("order", "")).remarks}
+    assert "has no number of its own: a lost message shifts all that follow" in remarks["motor"]
+    assert "what is lost, doubled or out of order is seen" in remarks["cam"]
+
+
+def test_a_source_without_a_number_has_no_key(checked: Check) -> None:
+    (problem,) = checked(JOIN % ("key", "")).of_level("error")
+    assert problem.where == "events.scan.join[1]"
+    assert "motor has no number of its own" in problem.text
+    assert "by order or by trigger-map" in problem.remedy
+
+
+def test_a_source_dated_at_reception_is_a_warning(checked: Check) -> None:
+    warnings = checked(JOIN % ("timestamp", "")).of_level("warning")
+    assert any("is dated when it is received" in warning.text for warning in warnings)
+
+
+def test_more_workers_than_cores_is_a_warning(write: Write) -> None:
+    (warning,) = check_file(write(JOIN % ("order", ", workers: 8")), environ={}, cores=4).of_level("warning")
+    assert "8 worker processes on 4 cores" in warning.text
+    assert warning.where == "stages.fit.workers"
+
+
+def test_tags_without_a_map_have_no_effect(checked: Check) -> None:
+    (warning,) = checked(JOIN % ("order", ", tags: [debug]")).of_level("warning")
+    assert "tags have no effect here: scan has no trigger map" in warning.text
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('{"cam": [[{"constraint": 1, "tags": ["gpu"]}]], "motor": [null]}', "asks for a worker with the tag gpu"),
+        ('{"cam": [null], "moter": [null]}', "no stream is called 'moter'"),
+        ('{"cam": [null, null], "motor": [null]}', "equally many cells"),
+        ("{", "the map is no JSON"),
+        ('{"cam": [], "motor": []}', "the map has no events"),
+    ],
+)
+def test_an_unsound_map_is_refused(checked: Check, content: str, says: str) -> None:
+    errors = checked(JOIN % ("{trigger-map: {file: m.json}}", ""), m__json=content).of_level("error")
+    assert any(says in error.text for error in errors)
+    assert all(error.where == "events.scan.by.trigger-map.file" and error.line == 4 for error in errors)
+
+
+def test_a_map_that_is_not_there_is_refused(checked: Check) -> None:
+    (error,) = checked(JOIN % ("{trigger-map: none.json}", "")).of_level("error")
+    assert "none.json cannot be read" in error.text
+
+
+def test_a_stage_the_map_has_nothing_for_is_a_warning(checked: Check) -> None:
+    text = JOIN % ("{trigger-map: {map: {cam: {events: 3}}}}", "") + "  gpu: {from: scan, map: mine:Fit, tags: [gpu]}\n"
+    text = text.replace("stages: {fit: {from: scan, map: mine:Fit}}", "stages:\n  fit: {from: scan, map: mine:Fit}")
+    (warning,) = checked(text).of_level("warning")
+    assert "so gpu gets no events" in warning.text
+
+
+def test_functions_as_sources_are_planned(checked: Check) -> None:
+    found = checked("sources: {n: {use: mine:numbers}}\nstages: {s: {from: n, steps: [count]}}\n")
+    assert found.plan is not None
+    assert any("functions as sources are not built yet" in sentence for sentence in found.plan.planned)
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        ("store: ./data\n", "a store of durable streams"),
+        ("serve: {http: 8400}\n", "serving views"),
+        ("alarms: {low: {when: fit.rate < 1}}\n", "alarms"),
+        ("sinks: {f: {use: nexus, from: fit}}\n", "nexus"),
+        ("x: {}", ""),
+    ][:-1],
+)
+def test_what_is_planned_is_named_and_not_an_error(checked: Check, extra: str, says: str) -> None:
+    found = checked(JOIN % ("order", "") + extra)
+    assert not found.of_level("error")
+    assert any(says in problem.text for problem in found.of_level("planned"))
+
+
+@pytest.mark.parametrize("key", ["run_in: thread", "record: true", "cpus: [0, 1]", "numa: 0"])
+def test_keys_of_a_stage_that_are_planned(checked: Check, key: str) -> None:
+    (problem,) = checked(JOIN % ("order", f", {key}")).of_level("planned")
+    assert problem.where == f"stages.fit.{key.partition(':')[0]}"
+
+
+def test_what_each_room_receives_is_said(checked: Check) -> None:
+    text = JOIN % ("order", "") + (
+        "  total: {from: fit, reduce: mine:Total}\n  own: {from: cam, map: mine:brightness}\n"
+        "  after: {from: chain, steps: [count]}\n  chain: {from: both, steps: [count]}\n"
+        "sinks:\n  out: {use: print, from: total, when: {every_s: 2}}\n"
+        "  raw: {use: print, from: cam, where: fit.is_hit}\n"
+    )
+    text = text.replace("stages: {fit: {from: scan, map: mine:Fit}}", "stages:\n  fit: {from: scan, map: mine:Fit}")
+    text = text.replace("by: order}}", "by: order}, both: {merge: [cam, motor]}}")
+    words = receives(plan_of(checked, text))
+    assert words == {
+        "fit": "each Event of scan (cam, motor)",
+        "own": "each Message of cam",
+        "chain": "each item of cam and motor, as they come",
+        "total": "the value of each Result of fit",
+        "after": "each item that chain lets pass",
+        "out": "the views of total, every 2 s",
+        "raw": "each Message of cam, where fit.is_hit is true",
+    }
+
+
+def test_a_plan_stands_in_the_order_of_the_flow(checked: Check) -> None:
+    stages = (
+        "stages:\n  c: {from: b, steps: [count]}\n  b: {from: a, steps: [count]}\n  a: {from: cam, steps: [count]}\n"
+    )
+    assert list(plan_of(checked, HEAD + stages).stages) == ["a", "b", "c"]
+
+
+def test_included_files_add_entries(write: Write) -> None:
+    file = write(
+        "include: [hardware.yaml]\nstages: {s: {from: cam, steps: [count]}}\n",
+        hardware__yaml=HEAD + "include: [more.yaml]\n",
+        more__yaml="sinks: {p: {use: print, from: s}}\n",
+    )
+    plan = load_plan(file, environ={})
+    assert set(plan.sources) == {"cam", "motor"}
+    assert set(plan.sinks) == {"p"}
+
+
+@pytest.mark.parametrize(
+    ("others", "says", "file", "line"),
+    [
+        ({"hardware__yaml": HEAD + "stages: {s: {from: motor, steps: [count]}}\n"}, "it stands in", "hardware.yaml", 4),
+        ({}, "cannot be read", "pipeline.yaml", 1),
+        ({"hardware__yaml": "include: [pipeline.yaml]\n" + HEAD}, "is included already", "hardware.yaml", 1),
+        ({"hardware__yaml": HEAD + 'events: {a: "b'}, "a quote is opened", "hardware.yaml", 4),
+        ({"hardware__yaml": HEAD.replace("stins", "stinz")}, 'there is no source "stinz"', "hardware.yaml", 2),
+    ],
+)
+def test_mistakes_of_included_files(checked: Check, others: dict[str, str], says: str, file: str, line: int) -> None:
+    found = checked("include: [hardware.yaml]\nstages: {s: {from: cam, steps: [count]}}\n", **others)
+    problem = next(problem for problem in found.of_level("error") if says in problem.text)
+    assert problem.file.endswith(file)
+    assert problem.line == line
+
+
+def test_an_include_cannot_change_what_is_said(checked: Check) -> None:
+    found = checked("include: [h.yaml]\nname: a\n" + HEAD, h__yaml="name: b\nsources: {cam: stins}\n")
+    assert {problem.where for problem in found.of_level("error")} == {"name", "sources.cam"}
+
+
+def test_problems_can_be_told_to_machines(checked: Check) -> None:
+    from dataclasses import asdict
+
+    problems = checked("sources: {a: stinz}\n").problems
+    assert json.loads(json.dumps([asdict(problem) for problem in problems]))[0]["line"] == 1
