@@ -1,0 +1,93 @@
+"""Reads a page of the documentation: its code blocks, the files and commands in them, its links."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Block", "Command", "Page"]
+
+FENCE = re.compile(r"^(?P<fence>`{3,})(?P<info>[^\n]*)\n(?P<body>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL)
+OPTION = re.compile(r":(?P<name>[\w-]+): *(?P<value>.*)\n")
+LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block."""
+
+    info: str
+    """``python``, ``console``, ``{code-block} yaml``."""
+    options: dict[str, str]
+    body: str
+
+
+@dataclass(slots=True)
+class Command:
+    """One line a reader types, and what is promised of its output."""
+
+    line: str
+    promised: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page."""
+
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """What is written."""
+        return self.path.read_text()
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield all fenced blocks, in order."""
+        for found in FENCE.finditer(self.text):
+            body, options = found["body"], {}
+            while found["info"].startswith("{") and (option := OPTION.match(body)):
+                options[option["name"]] = option["value"]
+                body = body[option.end() :]
+            yield Block(found["info"].strip(), options, body.lstrip("\n") if options else body)
+
+    def doctests(self) -> str:
+        """Return all examples with a prompt, as one session."""
+        return "\n".join(block.body for block in self.blocks() if block.info == "python" and ">>> " in block.body)
+
+    def files(self) -> dict[str, str]:
+        """Return the files that a reader writes, by name."""
+        found = {}
+        for block in self.blocks():
+            if "caption" in block.options:
+                shown = block.info.removeprefix("{literalinclude}").strip()
+                is_shown = block.info.startswith("{literalinclude}")
+                found[block.options["caption"]] = (self.path.parent / shown).read_text() if is_shown else block.body
+        return found
+
+    def commands(self) -> Iterator[Command]:
+        """Yield what a reader types, in order."""
+        for block in self.blocks():
+            if block.info != "console":
+                continue
+            command: Command | None = None
+            for line in block.body.splitlines():
+                if line.startswith("$ "):
+                    if command is not None:
+                        yield command
+                    command = Command(line[2:])
+                elif command is not None:
+                    command.promised.append(line)
+            if command is not None:
+                yield command
+
+    def links(self) -> Iterator[str]:
+        """Yield what other pages and files are pointed at; not what lies on other machines."""
+        prose = FENCE.sub("", self.text)
+        for found in LINK.finditer(prose):
+            if not re.match(r"[a-z]+:", found["target"]):
+                yield found["target"]
+
+    def needs(self) -> Path | None:
+        """Return the folder whose files the reader is told to have."""
+        found = re.search(r"^% needs: (\S+)$", self.text, re.MULTILINE)
+        return None if found is None else self.path.parent / found[1]

@@ -1,0 +1,125 @@
+"""The pages tell the truth: their examples run, their commands do what is shown, their links lead somewhere."""
+
+import doctest
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.pages import Command, Page
+
+ROOT = Path(__file__).parents[2]
+PAGES = [Page(path) for path in sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def _name(page: Page) -> str:
+    return str(page.path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.doctests()], ids=_name)
+def test_examples_run(page: Page) -> None:
+    test = doctest.DocTestParser().get_doctest(page.doctests(), {}, _name(page), str(page.path), 0)
+    said: list[str] = []
+    result = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=said.append)
+    assert result.attempted
+    assert not result.failed, "".join(said)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class _Ports:
+    """Gives each port that a page names another one that is free here."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, int] = {}
+
+    def __call__(self, text: str) -> str:
+        return re.sub(r"(127\.0\.0\.1:)(\d+)", lambda m: f"{m[1]}{self._given.setdefault(m[2], _free_port())}", text)
+
+
+class _Reader:
+    """Types the commands of a page in a folder of its own."""
+
+    def __init__(self, page: Page, folder: Path) -> None:
+        self._folder = folder
+        self._ports = _Ports()
+        self._path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self._behind: list[subprocess.Popen[str]] = []
+        needed = page.needs()
+        if needed is not None:
+            shutil.copytree(needed, folder, dirs_exist_ok=True)
+        for name, text in page.files().items():
+            (folder / name).write_text(self._ports(text))
+
+    def types(self, command: Command) -> None:
+        line = self._ports(command.line)
+        started = subprocess.Popen(
+            ["sh", "-c", f"exec {line.removesuffix('&')}" if line.endswith("&") else line],
+            cwd=self._folder,
+            env=os.environ | {"PATH": self._path, "COLUMNS": "200"},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self._behind.append(started)
+        if not line.endswith("&"):
+            self.sees_it_end(self._behind.pop(), line, "\n".join(command.promised))
+
+    def sees_it_end(self, started: "subprocess.Popen[str]", line: str = "", promised: str = "") -> None:
+        try:
+            out = started.communicate(timeout=50)[0]
+        finally:
+            started.kill()
+            started.wait()
+        assert started.returncode == 0, f"$ {line}\n{out}"
+        assert not promised or doctest.OutputChecker().check_output(promised + "\n", out, FLAGS), f"$ {line}\n{out}"
+
+    def goes(self, *, in_peace: bool) -> None:
+        for started in self._behind:
+            if in_peace:
+                self.sees_it_end(started)
+            else:
+                started.kill()
+                started.communicate()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("page", [page for page in PAGES if [*page.commands()] and page.path.parent != ROOT], ids=_name)
+def test_commands_do_what_is_shown(page: Page, tmp_path: Path) -> None:
+    reader, in_peace = _Reader(page, tmp_path), False
+    try:
+        for command in page.commands():
+            reader.types(command)
+        in_peace = True
+    finally:
+        reader.goes(in_peace=in_peace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_links_lead_somewhere(page: Page) -> None:
+    for link in page.links():
+        path, _, anchor = link.partition("#")
+        target = page.path.parent / path if path else page.path
+        assert target.exists(), f"{_name(page)} points at {link}, which is not there"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            anchors = [re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+            assert anchor in anchors, f"{_name(page)} points at {link}; {path} has {anchors}"
+
+
+@pytest.mark.timeout(180)
+def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", tmp_path / "trees"]
+    done = subprocess.run([*command, ROOT / "docs", tmp_path / "html"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "html" / "glossary.html").exists()
