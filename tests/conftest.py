@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("penstock.testing.engine_tests", "penstock.testing.decoder_tests")
+
 ROOT = Path(__file__).parent.parent
 
 # too_slow is a statement about the machine, which may be shared; a deadline likewise.

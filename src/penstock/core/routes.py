@@ -56,6 +56,14 @@ class Routes:
             streams=None if self.streams is None else self.streams[:, rows],
         )
 
+    def only(self, tags: frozenset[str]) -> "Routes":
+        """Return the entries that workers with these tags can serve; the others are somebody else's."""
+        able = np.array([wanted <= tags for wanted in self.tag_sets])
+        if able.all():
+            return self
+        codes = np.zeros(self.constraint.shape, np.int16) if self.tags_code is None else self.tags_code
+        return replace(self, constraint=np.where(able[codes], self.constraint, NOWHERE))
+
     @property
     def whole(self) -> np.uint64:
         """The mask of a whole event."""

@@ -170,6 +170,10 @@ class InlineRun:
         for join in self._rooms.joins.values():
             if not join.builder.is_finished:
                 join.builder.abort()
+        if self.state.prospect in (Outcome.FINISHED, Outcome.INCOMPLETE) and self.ledger.in_flight:
+            self.state.mark(Outcome.FAILED, f"{self.ledger.in_flight} messages or events were still under way")
+        for entry in self.ledger:
+            entry.post(Account.ABORTED, entry.in_flight)
         self._judge()
         for room in self._rooms.stages.values():
             self._guard(room.crew.close)
@@ -197,7 +201,7 @@ class InlineRun:
             edges=edges_of(self.ledger, duration_s),
             joins={name: join_report(room.builder) for name, room in self._rooms.joins.items()},
             latencies=latency_report(maps),
-            outputs={name: room.sink.path for name, room in self._rooms.sinks.items() if room.sink.path},
+            outputs={name: room.path for name, room in self._rooms.sinks.items() if room.path},
             dead_letters=[_plain(failure) for call in calls for failure in call.dead_letters],
             failures=[_plain(failure) for call in calls for failure in call.failures],
             notices=list(self._notices),

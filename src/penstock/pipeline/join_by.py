@@ -26,8 +26,10 @@ class ByOrder(_By):
     """The n-th message of each stream."""
 
     kind = "order"
-    check_keys: bool = False
-    """Whether the numbers of the streams, where they have them, must agree too."""
+    check_keys: bool = True
+    """Whether a number that is missing keeps its place free, so that a lost message does not shift those after it."""
+    reorder: Annotated[int, Field(ge=0)] = 0
+    """How many messages one may be overtaken by in its own stream."""
 
 
 class ByKey(_By):
@@ -35,7 +37,9 @@ class ByKey(_By):
 
     kind = "key"
     reorder: Annotated[int, Field(ge=0)] = 0
-    """How many messages one may arrive too late in its own stream and still count."""
+    """How many messages one may be overtaken by in its own stream."""
+    step: Annotated[int, Field(ge=1)] = 1
+    """Distance of consecutive numbers, so that only others count as gaps."""
     ranges: tuple[str, ...] = Field(default=(), strict=False)
     """Streams of which all messages with the number belong to the event, not one."""
 
@@ -49,7 +53,7 @@ class ByTimestamp(_By):
     hold: tuple[str, ...] = Field(default=(), strict=False)
     """Slow streams: their latest value stands until the next one."""
     ranges: tuple[str, ...] = Field(default=(), strict=False)
-    """Streams of which all messages since the event before belong to the event."""
+    """Streams of which all messages from the event until the next belong to it."""
     hold_wait_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
     """How long an event waits to see whether a newer held value comes."""
 
@@ -65,7 +69,9 @@ class ByTriggerMap(_By):
     wrap: bool = True
     """Whether the headers come before the first event and the end messages after the last."""
     check_keys: bool = True
-    """Whether a message's number, where it has one, must be the one that the map gives it."""
+    """Whether a number that is missing keeps its place free, so that a lost message does not shift those after it."""
+    reorder: Annotated[int, Field(ge=0)] = 0
+    """How many messages one may be overtaken by in its own stream."""
     map: Any = None
     """The map itself: a mapping as in the file, or one made in Python."""
 

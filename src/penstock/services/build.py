@@ -144,7 +144,8 @@ def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp) -> None
     rooms.parameters = found
     for room in rooms.stages.values():
         room.crew.parameters = rooms.parameters
-        room.crew.apply(0)
+        for instance in room.crew.instances:
+            instance.apply(rooms.parameters.latest)
 
 
 def _views(room: Stage | None) -> Callable[[], tuple[Any, int]] | None:

@@ -20,7 +20,7 @@ from penstock.elements.user_code import Worker, bind_worker
 from penstock.monitor.latency import Latency
 from penstock.pipeline.plan import StagePlan
 from penstock.services.crew import Crew
-from penstock.services.flow import Flow, Outlet, items_of, kind_of, numbers_of
+from penstock.services.flow import Flow, Outlet, items_of, kind_of, numbers_of, with_values
 from penstock.services.user_calls import UserCalls
 
 __all__ = ["MapRoom"]
@@ -87,12 +87,13 @@ class MapRoom:
             self.crew.flag(flow)
             self.outlet.give([flow], now)
             return
+        flow = with_values(flow)
         lane = self._lanes[producer]
         self._calls[producer].entry.arrive(len(flow))
         trigger_map = self._maps.get(producer)
         routes = None
         if trigger_map is not None and isinstance(flow, EventBatch):
-            routes = trigger_map.routes(flow.numbers, flow.names)
+            routes = trigger_map.routes(flow.numbers, flow.names).only(self._plan.tags)
         self._dispatcher.submit(flow, routes, lane)
         self._work()
 

@@ -30,11 +30,14 @@ class SinkRoom:
         self._written_version = -1
         self._written_ns: int | None = None
         self._is_open = False
+        self.path = ""
+        """The file that is written, if any, once opened."""
 
     def open(self, facts: RunFacts) -> None:
         """Make sure that writing will be possible."""
         self.sink.open(facts)
         self._is_open = True
+        self.path = self.sink.path
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Write items at once; views when the plan says so."""
@@ -77,6 +80,7 @@ class SinkRoom:
                 self._write_views()
         finally:
             self.sink.close(ended_well, outcome)
+            self.path = self.sink.path
 
     def _write_views(self) -> None:
         if self._views is None:

@@ -1,0 +1,263 @@
+"""The conformance suite of engines: subclass ``EngineTests``, say which engine, and inherit the proof.
+
+What an engine promises is here, and only here: the same events, results, books and outcome as every other engine.
+"""
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from penstock.errors import CheckError, PenstockError
+from penstock.monitor.report import RunReport
+from penstock.pipeline import Join, Map, Pipeline, Reduce, Sink, Source, Steps
+from penstock.pipeline.entries import Use
+from penstock.testing import engine_cases as cases
+
+__all__ = ["EngineTests"]
+
+
+class EngineTests:
+    """What every engine must do.
+
+    >>> class TestMine(EngineTests):
+    ...     engine = "inline"
+    """
+
+    engine: ClassVar[str] = "inline"
+    """Name of the entry point in ``penstock.engines``."""
+
+    def run(self, pipeline: Pipeline, **options: Any) -> RunReport:
+        """Run a pipeline on the engine under test, and hold the books against their law."""
+        report: RunReport = pipeline.run(self.engine, **options)
+        assert report.adds_up
+        assert all(edge.in_flight == 0 for edge in report.edges), report.edges
+        return report
+
+    def views(self, report: RunReport) -> dict[str, Any]:
+        """Read the views that a run has written."""
+        import h5py
+
+        found: dict[str, Any] = {}
+
+        def read(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset):
+                found[name] = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
+
+        with h5py.File(report.outputs["file"]) as file:
+            file.visititems(read)
+        return found
+
+    def scan(
+        self,
+        folder: Path,
+        stage: Map,
+        *,
+        reduce: Any = cases.Sum,
+        sources: Mapping[str, Any] | None = None,
+        by: Any = "order",
+    ) -> Pipeline:
+        """Return a pipeline of two instruments, their join, one map stage, one reduce stage and a file."""
+        return Pipeline(
+            name="suite",
+            sources=sources or {"a": Source(cases.Frames, n=50), "b": Source(cases.Frames, n=50, block=11)},
+            events={"scan": Join("a", "b", by=by)},
+            stages={"map": stage, "sum": Reduce(reduce, source="map")},
+            sinks={"file": Sink("hdf5", source="sum", path="{run}.h5")},
+            folder=folder,
+        )
+
+    def table(self, report: RunReport) -> list[dict[str, Any]]:
+        """Read the rows of ``cases.Table``."""
+        return [ast.literal_eval(row) for row in self.views(report)["rows"]]
+
+    def test_events_reach_the_reducer_whole_and_in_order(self, tmp_path: Path) -> None:
+        report = self.run(self.scan(tmp_path, Map(cases.whole, source="scan", workers=2), reduce=cases.Table))
+        assert (report.outcome, report.exit_code) == ("finished", 0)
+        expected = [{"number": n, "ids": [n + 2, n + 2], "sums": [6 * n, 6 * n]} for n in range(50)]
+        assert self.table(report) == expected
+        assert report.edge("a", "scan").accounts == {"joined": 52}
+        assert report.edge("scan", "map").accounts == {"done": 50}
+        assert report.joins["scan"].formed == 50
+
+    def test_a_lost_message_leaves_its_event_without_that_part(self, tmp_path: Path) -> None:
+        sources = {"a": Source(cases.Frames, n=9), "b": Source(cases.Frames, n=9, missing=[4], block=3)}
+        report = self.run(self.scan(tmp_path, Map(cases.whole, source="scan"), reduce=cases.Table, sources=sources))
+        assert (report.outcome, report.exit_code) == ("incomplete", 3)
+        assert self.table(report)[4] == {"number": 4, "ids": [6, None], "sums": [24, None]}
+        assert report.edge("b", "scan").counters == {"gaps": 1}
+        assert "1 events lack a part" in report.reasons[0]
+
+    def test_no_result_is_filtered(self, tmp_path: Path) -> None:
+        report = self.run(self.scan(tmp_path, Map(cases.odd, source="scan", workers=2)))
+        assert report.edge("scan", "map").accounts == {"done": 25, "filtered": 25}
+        assert self.views(report)["order/numbers"].tolist() == list(range(1, 50, 2))
+
+    def test_hooks_are_called_in_their_order(self, tmp_path: Path) -> None:
+        notes = tmp_path / "notes"
+        stage = Map(cases.Hooks, path=str(notes), source="scan")
+        sources = {"a": Source(cases.Frames, n=3), "b": Source(cases.Frames, n=3)}
+        self.run(self.scan(tmp_path, stage, sources=sources))
+        assert notes.read_text().splitlines() == [
+            "made", "start 3", "event 0", "event 1", "event 2", "end True", "close",
+        ]  # fmt: skip
+
+    def test_parameters_have_their_start_values(self, tmp_path: Path) -> None:
+        stage = Map(cases.scaled, source="scan", parameters={"gain": 2.0})
+        assert self.views(self.run(self.scan(tmp_path, stage)))["sum"] == 2 * sum(range(50))
+        report = self.run(self.scan(tmp_path, stage), values={"gain": 3})
+        assert self.views(report)["sum"] == 3 * sum(range(50))
+
+    def test_a_failing_event_fails_the_run_and_names_it(self, tmp_path: Path) -> None:
+        report = self.run(self.scan(tmp_path, Map(cases.fail_at, numbers=[17], source="scan")))
+        assert (report.outcome, report.exit_code) == ("failed", 1)
+        assert "stage map, event 17: ValueError: cannot bear 17" in report.reasons[0]
+        assert 'raise ValueError(f"cannot bear {event.number}")' in str(report.failures[-1]["traceback"])
+        assert report.edge("scan", "map").accounts["failed"] == 1
+
+    @pytest.mark.parametrize(("on_error", "account", "code"), [("skip", "failed", 0), ("dead_letter", "dead-lettered", 3), ("retry", "dead-lettered", 3)])  # fmt: skip
+    def test_on_error_sets_only_the_failing_event_aside(
+        self, tmp_path: Path, on_error: str, account: str, code: int
+    ) -> None:
+        stage = Map(cases.fail_at, numbers=[3, 17], source="scan", on_error=on_error, workers=2)
+        report = self.run(self.scan(tmp_path, stage))
+        assert report.exit_code == code
+        assert report.edge("scan", "map").accounts == {"done": 48, account: 2}
+        assert self.views(report)["order/numbers"].tolist() == [n for n in range(50) if n not in (3, 17)]
+        assert [letter["event"] for letter in report.dead_letters] == ([3, 17] if code else [])
+
+    def test_a_constructor_that_raises_fails_the_run_with_its_cause(self, tmp_path: Path) -> None:
+        with pytest.raises(PenstockError, match="no calibration found"):
+            self.run(self.scan(tmp_path, Map(cases.Broken, source="scan")))
+
+    def test_a_result_that_cannot_travel_is_refused_at_the_first_return(self, tmp_path: Path) -> None:
+        report = self.run(self.scan(tmp_path, Map(cases.Opaque, source="scan")))
+        assert report.outcome == "failed"
+        assert "stage map" in report.reasons[0]
+        assert "Opaque" in report.reasons[0]
+
+    def test_an_output_that_cannot_be_written_fails_before_anything_runs(self, tmp_path: Path) -> None:
+        pipeline = self.scan(tmp_path, Map(cases.number, source="scan"))
+        (tmp_path / "file").touch()
+        wrong = Pipeline(
+            name="suite",
+            sources={"a": Source(cases.Frames, n=5)},
+            stages={"sum": Reduce(cases.Table, source="a")},
+            sinks={"file": Sink("hdf5", source="sum", path="file/{run}.h5")},
+            folder=tmp_path,
+        )
+        report = self.run(wrong)
+        assert report.outcome == "failed"
+        assert str(tmp_path / "file") in report.reasons[0]
+        assert report.edge("instrument", "a").arrived == 0
+        assert self.run(pipeline).outcome == "finished"
+
+    def test_a_broken_connection_ends_the_run_incomplete(self, tmp_path: Path) -> None:
+        sources = {"a": Source(cases.Breaks, n=20), "b": Source(cases.Frames, n=20)}
+        report = self.run(self.scan(tmp_path, Map(cases.whole, source="scan"), reduce=cases.Table, sources=sources))
+        assert report.outcome == "incomplete"
+        assert "a: the connection broke" in report.reasons
+        assert [row["ids"][0] for row in self.table(report)] == [*range(2, 9), *[None] * 13]
+
+    def test_unparsable_packets_are_counted_and_named(self, tmp_path: Path) -> None:
+        sources = {"a": Source(cases.Frames, n=5, unparsable=2), "b": Source(cases.Frames, n=5)}
+        report = self.run(self.scan(tmp_path, Map(cases.number, source="scan"), sources=sources))
+        edge = report.edge("instrument", "a")
+        assert edge.accounts == {"done": 7, "unparsable": 2}
+        assert "bytes that mean nothing" in edge.remarks[0]
+
+    def test_constraints_and_tags_choose_the_worker(self, tmp_path: Path) -> None:
+        sticky = [[{"constraint": n % 3}] for n in range(30)]
+        watched = [
+            [*cell, {"constraint": 100, "tags": ["debug"]}] if n % 5 == 0 else cell for n, cell in enumerate(sticky)
+        ]
+        by = {"trigger-map": {"map": {"a": watched, "b": [None if n % 2 else cell for n, cell in enumerate(sticky)]}}}
+        pipeline = Pipeline(
+            name="suite",
+            sources={"a": Source(cases.Frames, n=30), "b": Source(cases.Frames, n=15)},
+            events={"scan": Join("a", "b", by=by)},
+            stages={
+                "map": Map(cases.worker_of, source="scan", workers=3),
+                "debug": Map(Use(cases.worker_of, name="debug"), source="scan", tags=["debug"]),
+                "sum": Reduce(cases.Table, source="map"),
+                "seen": Reduce(cases.Table, source="debug"),
+            },
+            sinks={
+                "file": Sink("hdf5", source="sum", path="{run}.h5"),
+                "seen-file": Sink("hdf5", source="seen", path="{run}-seen.h5"),
+            },
+            folder=tmp_path,
+        )
+        report = self.run(pipeline)
+        rows = self.table(report)
+        assert [row["number"] for row in rows] == list(range(30))
+        assert [row["parts"] for row in rows] == [["a"] if n % 2 else ["a", "b"] for n in range(30)]
+        names = [row["worker"] for row in rows]
+        assert len(set(names)) == 3
+        assert all(names[n] == names[n % 3] for n in range(30))
+        debug = report.edge("scan", "debug")
+        assert debug.accounts == {"done": 6, "discarded": 24}
+
+    def test_a_cell_for_all_goes_to_every_worker(self, tmp_path: Path) -> None:
+        cells = [[{"constraint": n}] if n != 4 else [{"constraint": None}] for n in range(10)]
+        by = {"trigger-map": {"map": {"a": cells, "b": cells}}}
+        sources = {"a": Source(cases.Frames, n=10), "b": Source(cases.Frames, n=10)}
+        stage = Map(cases.worker_of, source="scan", workers=3)
+        rows = self.table(self.run(self.scan(tmp_path, stage, reduce=cases.Table, sources=sources, by=by)))
+        assert [row["number"] for row in rows] == [0, 1, 2, 3, 4, 4, 4, 5, 6, 7, 8, 9]
+        assert len({row["worker"] for row in rows if row["number"] == 4}) == 3
+
+    def test_a_map_for_fewer_or_more_messages_than_come(self, tmp_path: Path) -> None:
+        sources = {"a": Source(cases.Frames, n=12), "b": Source(cases.Frames, n=8)}
+        by = {"trigger-map": {"map": {"a": {"events": 10}, "b": {"events": 10}}}}
+        report = self.run(self.scan(tmp_path, Map(cases.number, source="scan"), sources=sources, by=by))
+        assert report.outcome == "incomplete"
+        assert report.edge("a", "scan").accounts == {"joined": 12, "discarded": 2}
+        assert (report.joins["scan"].formed, report.joins["scan"].partial) == (10, 2)
+
+    def test_a_map_stage_may_read_another(self, tmp_path: Path) -> None:
+        pipeline = Pipeline(
+            name="suite",
+            sources={"a": Source(cases.Frames, n=50)},
+            events={"scan": Join("a", by="order")},
+            stages={
+                "first": Map(cases.odd, source="scan", workers=2),
+                "second": Map(cases.twice, source="first", workers=2),
+                "sum": Reduce(cases.Sum, source="second"),
+            },
+            sinks={"file": Sink("hdf5", source="sum", path="{run}.h5")},
+            folder=tmp_path,
+        )
+        report = self.run(pipeline)
+        assert self.views(report)["sum"] == 2 * sum(range(1, 50, 2))
+        assert report.edge("first", "second").accounts == {"done": 25}
+
+    def test_steps_read_a_branch_of_their_own(self, tmp_path: Path) -> None:
+        pipeline = Pipeline(
+            name="suite",
+            sources={"a": Source(cases.Frames, n=20)},
+            events={"scan": Join("a", by="order")},
+            stages={
+                "map": Map(cases.number, source="scan"),
+                "watch": Steps(Use("threshold", above=15), "count", source="map"),
+                "sum": Reduce(cases.Sum, source="watch"),
+            },
+            sinks={"file": Sink("hdf5", source="sum", path="{run}.h5")},
+            folder=tmp_path,
+        )
+        report = self.run(pipeline)
+        assert report.edge("map", "watch").accounts == {"done": 4, "filtered": 16}
+        assert self.views(report)["sum"] == 1 + 2 + 3 + 4
+
+    def test_two_runs_give_the_same(self, tmp_path: Path) -> None:
+        pipeline = self.scan(tmp_path, Map(cases.odd, source="scan", workers=3))
+        one, other = self.views(self.run(pipeline)), self.views(self.run(pipeline))
+        assert one.keys() == other.keys()
+        assert all(np.array_equal(one[name], other[name]) for name in one)
+
+    def test_what_is_wrong_is_refused_before_anything_runs(self, tmp_path: Path) -> None:
+        with pytest.raises(CheckError, match="needs the argument"):
+            self.run(self.scan(tmp_path, Map(cases.fail_at, source="scan")))

@@ -1,0 +1,7 @@
+"""The inline engine keeps what every engine promises."""
+
+from penstock.testing.engine_tests import EngineTests
+
+
+class TestInline(EngineTests):
+    engine = "inline"
