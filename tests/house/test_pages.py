@@ -117,6 +117,17 @@ def test_links_lead_somewhere(page: Page) -> None:
             assert anchor in anchors, f"{_name(page)} points at {link}; {path} has {anchors}"
 
 
+def test_the_pipeline_of_the_readme_is_right(tmp_path: Path) -> None:
+    blocks = {block.info: block.body for block in Page(ROOT / "README.md").blocks()}
+    (tmp_path / "pipeline.yaml").write_text(blocks["yaml"])
+    (tmp_path / "fluorescence.py").write_text(blocks["python"])
+    shutil.copy(ROOT / "examples" / "nanomax" / "map.json", tmp_path)
+    command = [str(Path(sys.executable).parent / "penstock"), "check", "pipeline.yaml"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing is wrong" in done.stdout
+
+
 @pytest.mark.timeout(180)
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", tmp_path / "trees"]
