@@ -6,23 +6,22 @@ those it includes, and its trigger maps.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from penstock.elements.user_code import Receives, step_names
 from penstock.errors import CheckError, Problem
-from penstock.pipeline.connections import check_connections, gives
+from penstock.pipeline.connections import check_connections
 from penstock.pipeline.detection import Remark, join_problems, protocol_problems, source_remarks
-from penstock.pipeline.document import Document, Trail
+from penstock.pipeline.document import Document
 from penstock.pipeline.elements import Finder
-from penstock.pipeline.flow import Flow
 from penstock.pipeline.include import read_file
 from penstock.pipeline.map_check import map_problems
 from penstock.pipeline.not_built import keys_not_built
-from penstock.pipeline.plan import Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
-from penstock.pipeline.registry import Kind, Registry
-from penstock.pipeline.spec import Every, JoinSpec, MergeSpec, PipelineSpec, SinkSpec, SourceSpec, StageSpec
+from penstock.pipeline.plan import Plan
+from penstock.pipeline.plan_maker import PlanMaker
+from penstock.pipeline.registry import Registry
+from penstock.pipeline.spec import PipelineSpec
 from penstock.pipeline.spec_reader import read_spec
 
 __all__ = ["Checked", "check", "check_file", "load_plan"]
@@ -112,12 +111,12 @@ def check(
         How many this machine has for us; by default it is asked.
     """
     spec, grammar = read_spec(document)
-    checker = _Checker(document, spec, Finder(document=document, registry=registry or Registry(document.folder)))
+    finder = Finder(document=document, registry=registry or Registry(document.folder))
     found = [*(problems or []), *grammar, *check_connections(document, spec)]
     found += [document.problem(trail, text, level="planned") for trail, text in keys_not_built(spec)]
-    plan = checker.plan()
+    plan = PlanMaker(document, spec, finder).plan()
     found += [
-        *checker.finder.problems,
+        *finder.problems,
         *protocol_problems(document, plan),
         *join_problems(document, plan),
         *map_problems(document, plan),
@@ -132,146 +131,6 @@ def check(
         problems=tuple(found),
         plan=replace(plan, planned=planned) if is_sound else None,
         remarks=tuple(source_remarks(plan)),
-    )
-
-
-@dataclass(slots=True)
-class _Checker:
-    """Makes the plan, entry by entry; entries whose element is not found are left out."""
-
-    document: Document
-    spec: PipelineSpec
-    finder: Finder
-    _flow: Flow = field(init=False)
-
-    def plan(self) -> Plan:
-        self._flow = Flow.of(self.spec)
-        stages = {name: self._stage(name, self.spec.stages[name]) for name in self._flow.order(list(self.spec.stages))}
-        events = self._flow.order(list(self.spec.events))
-        return Plan(
-            name=self.spec.name,
-            sources=_present({name: self._source(name, source) for name, source in self.spec.sources.items()}),
-            joins={name: _join(name, e) for name in events if isinstance(e := self.spec.events[name], JoinSpec)},
-            merges={
-                name: MergePlan(name=name, streams=e.merge)
-                for name in events
-                if isinstance(e := self.spec.events[name], MergeSpec)
-            },
-            stages=_present(stages),
-            sinks=_present({name: self._sink(name, sink) for name, sink in self.spec.sinks.items()}),
-            folder=str(self.document.folder),
-        )
-
-    def _source(self, name: str, source: SourceSpec) -> SourcePlan | None:
-        element, _ = self.finder.element("sources", source.use, ("sources", name))
-        if element is None:
-            return None
-        return SourcePlan(name=name, element=element, record=bool(source.record), when_full=source.when_full)
-
-    def _stage(self, name: str, stage: StageSpec) -> StagePlan | None:
-        trail: Trail = ("stages", name)
-        receives = self._receives(stage)
-        if stage.kind == "steps":
-            elements, parameters = self._steps(trail, stage, receives)
-        else:
-            kind: Kind = "workers" if stage.kind == "map" else "reducers"
-            element, parameters = self.finder.element(
-                kind,
-                stage.things[0],
-                (*trail, stage.kind),
-                parameters=stage.parameters,
-                receives=receives,
-                beside=(*trail, "parameters"),
-            )
-            elements = (element,)
-        if any(element is None for element in elements):
-            return None
-        return StagePlan(
-            name=name,
-            kind=stage.kind,
-            inputs=tuple(stage.inputs.items()),
-            elements=tuple(element for element in elements if element is not None),
-            workers=stage.workers,
-            run_in=stage.run_in or ("inline" if stage.kind == "steps" else "process"),
-            order=stage.order,
-            when_full=stage.when_full,
-            on_error=stage.on_error,
-            tags=frozenset(stage.tags),
-            parameters=parameters,
-        )
-
-    def _steps(
-        self, trail: Trail, stage: StageSpec, receives: Receives
-    ) -> tuple[tuple[Element | None, ...], dict[str, Any]]:
-        """Return the steps, and the start values of their parameters as ``step.parameter``."""
-        names = step_names([thing.name for thing in stage.things])
-        asked = self._by_step(trail, stage.parameters, names)
-        elements: list[Element | None] = []
-        parameters: dict[str, Any] = {}
-        for index, (thing, name) in enumerate(zip(stage.things, names, strict=True)):
-            element, values = self.finder.element(
-                "steps",
-                thing,
-                (*trail, "steps", index),
-                parameters=asked[name],
-                receives="any" if index else receives,
-                beside=(*trail, "parameters", name),
-            )
-            elements.append(element)
-            parameters |= {f"{name}.{parameter}": value for parameter, value in values.items()}
-        return tuple(elements), parameters
-
-    def _by_step(self, trail: Trail, parameters: Mapping[str, Any], names: list[str]) -> dict[str, dict[str, Any]]:
-        """Sort ``{step: {name: value}}`` by step."""
-        found: dict[str, dict[str, Any]] = {name: {} for name in names}
-        for name, values in parameters.items():
-            if name in found and isinstance(values, Mapping):
-                found[name] = dict(values)
-                continue
-            remedy = f"write parameters: {{{names[0]}: {{name: value}}}}"
-            text = (
-                f'"{name}" is no step of this stage'
-                if name not in found
-                else f"the parameters of {name} are wanted by name"
-            )
-            self.finder.problems.append(self.document.problem((*trail, "parameters", name), text, remedy))
-        return found
-
-    def _receives(self, stage: StageSpec) -> Receives:
-        what = gives(self.spec)
-        words: Mapping[str, Receives] = {"source": "message", "join": "event", "map": "result"}
-        kinds = {words.get(what.get(producer, ""), "any") for producer in stage.inputs.values()}
-        return kinds.pop() if len(kinds) == 1 else "any"
-
-    def _sink(self, name: str, sink: SinkSpec) -> SinkPlan | None:
-        element, _ = self.finder.element("sinks", sink.use, ("sinks", name))
-        if element is None:
-            return None
-        base, _, lane = sink.input.partition(".")
-        is_view = base in self.spec.stages and self.spec.stages[base].kind == "reduce"
-        when = sink.when or ("end" if is_view else "item")
-        stage, _, word = (sink.where or "").partition(".")
-        return SinkPlan(
-            name=name,
-            element=element,
-            input=base,
-            when="every" if isinstance(when, Every) else when,
-            every_s=when.every_s if isinstance(when, Every) else 0.0,
-            where=(stage, word) if sink.where else None,
-            lane=lane,
-            when_full=sink.when_full,
-            on_error=sink.on_error,
-        )
-
-
-def _present(entries: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: entry for name, entry in entries.items() if entry is not None}
-
-
-def _join(name: str, join: JoinSpec) -> JoinPlan:
-    options = {key: value for key, value in join.by.model_dump().items() if value is not None}
-    return JoinPlan(
-        name=name, streams=join.join, by=join.by.kind, options=options, incomplete=join.incomplete, wait_s=join.wait_s
     )
 
 

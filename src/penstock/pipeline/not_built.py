@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from penstock.pipeline.document import Trail
-from penstock.pipeline.spec import PipelineSpec, StageSpec
+from penstock.pipeline.spec import PipelineSpec, SinkSpec, StageSpec
 
 __all__ = ["keys_not_built"]
 
@@ -22,8 +22,18 @@ def keys_not_built(spec: PipelineSpec) -> Iterator[tuple[Trail, str]]:
     for name, stage in spec.stages.items():
         yield from _of_stage(name, stage)
     for name, sink in spec.sinks.items():
-        if "." in sink.input:
-            yield ("sinks", name, "from"), "lanes are not built yet"
+        yield from _of_sink(name, sink, is_view=sink.input in spec.stages and spec.stages[sink.input].kind == "reduce")
+
+
+def _of_sink(name: str, sink: SinkSpec, *, is_view: bool) -> Iterator[tuple[Trail, str]]:
+    if "." in sink.input:
+        yield ("sinks", name, "from"), "lanes are not built yet"
+    if sink.where is not None:
+        yield ("sinks", name, "where"), "choosing items by a result's field is not built yet"
+    if sink.when not in (None, "item") and not is_view:
+        yield ("sinks", name, "when"), "writing items only now and then is not built yet"
+    if sink.on_error != "fail":
+        yield ("sinks", name, "on_error"), "going on after a failed write is not built yet"
 
 
 def _of_stage(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:

@@ -1,5 +1,6 @@
 """The pipeline in Python: the same entries as in a file, with the same checks and the same plan."""
 
+import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -10,6 +11,7 @@ from penstock.pipeline.check import Checked, check, plan_of
 from penstock.pipeline.document import Document
 from penstock.pipeline.entries import Entry, Join, Map, Merge, Reduce, Sink, Source, Steps
 from penstock.pipeline.explain import explain
+from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.include import read_file
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.suggest import did_you_mean
@@ -73,8 +75,6 @@ class Pipeline:
         CheckError
             If the file cannot be read as YAML.
         """
-        import os
-
         pipeline = cls.__new__(cls)
         pipeline._document, pipeline._problems = read_file(Path(path), os.environ if environ is None else environ)
         return pipeline
@@ -131,8 +131,6 @@ class Pipeline:
 
     def _repr_svg_(self) -> str:
         """Draw the pipeline in a notebook."""
-        from penstock.pipeline.graph_svg import draw_svg
-
         return draw_svg(self.plan())
 
 

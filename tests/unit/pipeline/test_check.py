@@ -30,7 +30,7 @@ def test_defaults_are_those_of_the_design(checked: Check) -> None:
     assert stage.on_error == "fail"
     assert stage.tags == {"generic"}
     assert not stage.parameters
-    assert (join.incomplete, join.wait_s, join.options["check_keys"]) == ("pass", 2.0, False)
+    assert (join.incomplete, join.wait_s, join.options["check_keys"]) == ("pass", 2.0, True)
     assert sink.when == "item"
     assert plan.name == "pipeline"
 
@@ -38,17 +38,23 @@ def test_defaults_are_those_of_the_design(checked: Check) -> None:
 @pytest.mark.parametrize(
     ("written", "options"),
     [
-        ("key", {"reorder": 0, "ranges": ()}),
-        ("{key: 5}", {"reorder": 5, "ranges": ()}),
+        ("key", {"reorder": 0, "step": 1, "ranges": ()}),
+        ("{key: 5}", {"reorder": 5, "step": 1, "ranges": ()}),
         (
             "{timestamp: {window_ms: 2.5, hold: [motor]}}",
             {"window_ms": 2.5, "hold": ("motor",), "ranges": (), "hold_wait_s": 0.1},
         ),
         ("{timestamp:}", {"window_ms": 5.0, "hold": (), "ranges": (), "hold_wait_s": 0.1}),
-        ("{order: {check_keys: true}}", {"check_keys": True}),
-        ("trigger-map", {"wrap": True, "check_keys": True}),
-        ("{trigger-map: {rule: every-event, wrap: false}}", {"rule": "every-event", "wrap": False, "check_keys": True}),
-        ("{trigger-map: {map: {cam: {events: 3}}}}", {"map": {"cam": {"events": 3}}, "wrap": True, "check_keys": True}),
+        ("{order: {check_keys: false}}", {"check_keys": False, "reorder": 0}),
+        ("trigger-map", {"wrap": True, "check_keys": True, "reorder": 0}),
+        (
+            "{trigger-map: {rule: every-event, wrap: false}}",
+            {"rule": "every-event", "wrap": False, "check_keys": True, "reorder": 0},
+        ),
+        (
+            "{trigger-map: {map: {cam: {events: 3}}}}",
+            {"map": {"cam": {"events": 3}}, "wrap": True, "check_keys": True, "reorder": 0},
+        ),
     ],
 )
 def test_every_way_to_join(checked: Check, written: str, options: dict[str, object]) -> None:
@@ -126,8 +132,10 @@ def test_functions_as_sources_are_planned(checked: Check) -> None:
         ("serve: {http: 8400}\n", "serving views"),
         ("alarms: {low: {when: fit.rate < 1}}\n", "alarms"),
         ("sinks: {f: {use: nexus, from: fit}}\n", "nexus"),
-        ("x: {}", ""),
-    ][:-1],
+        ("sinks: {f: {use: print, from: cam, where: fit.is_hit}}\n", "choosing items"),
+        ("sinks: {f: {use: print, from: fit, when: end}}\n", "only now and then"),
+        ("sinks: {f: {use: print, from: fit, on_error: skip}}\n", "after a failed write"),
+    ],
 )
 def test_what_is_planned_is_named_and_not_an_error(checked: Check, extra: str, says: str) -> None:
     found = checked(JOIN % ("order", "") + extra)
