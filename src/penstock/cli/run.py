@@ -23,6 +23,9 @@ def run(
     report_to: Annotated[
         Path | None, typer.Option("--report", help="Write ledger, rates and latencies as JSON.", metavar="FILE")
     ] = None,
+    event_log: Annotated[
+        Path | None, typer.Option("--event-log", help="Write what each event was made of.", metavar="FILE")
+    ] = None,
     run_id: Annotated[str, typer.Option("--run", help="Name of the run; by default made of the time.")] = "",
     engine: Annotated[str, typer.Option(help="What executes the pipeline.")] = "inline",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -40,6 +43,7 @@ def run(
     pipeline = Pipeline.load(file)
     options: dict[str, Any] = {
         "run_id": run_id,
+        "event_log": event_log,
         "trigger_maps": _maps(pipeline, trigger_map or []),
         "values": dict(_value(text) for text in values or []),
     }

@@ -6,25 +6,32 @@ everything, and nothing runs in the background.
 
 import os
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
 from penstock.core.ledger import Account
-from penstock.core.parameters import Change
+from penstock.core.log_records import RunEnded
+from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
-from penstock.errors import NotBuiltYetError, PenstockError
+from penstock.elements.user_code import validate
+from penstock.errors import CheckError, NotBuiltYetError, PenstockError, UserCodeError
+from penstock.formats.event_log import LogHeader
 from penstock.monitor.report import RunReport, edges_of, join_report, latency_report
 from penstock.pipeline.plan import Plan
-from penstock.services.build import build
+from penstock.services.build import Rooms, build
 from penstock.services.intake import Intake
 from penstock.services.interrupt import Interrupt
 from penstock.services.join_room import JoinRoom
+from penstock.services.log_file import LogFile
 from penstock.services.map_room import MapRoom
+from penstock.services.user_calls import Failure
 from penstock.services.waiter import Waiter
 
 __all__ = ["InlineRun", "run"]
@@ -57,6 +64,8 @@ class InlineRun:
         Start values of parameters, by address or any shorter form that is clear; they go before the pipeline's.
     contexts
         What user code keeps between runs, by stage; given again for the next run.
+    event_log
+        A new file for the event log; none by default.
     clock, utc
         Nanoseconds: monotonic, and since 1970 UTC.
     """
@@ -69,6 +78,7 @@ class InlineRun:
         trigger_maps: Mapping[str, TriggerMap] | None = None,
         values: Mapping[str, Any] | None = None,
         contexts: dict[str, list[dict[str, Any]]] | None = None,
+        event_log: Path | str | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -80,36 +90,49 @@ class InlineRun:
         self._started_ns = clock()
         self.state = RunState(run_id or _new_id(self._started))
         self.ledger = Ledger()
-        self._rooms = build(
-            plan,
-            self.ledger,
-            clock,
-            trigger_maps=trigger_maps or {},
-            values=values or {},
-            contexts={} if contexts is None else contexts,
-            started=self._started,
-        )
+        self._options = {
+            "trigger_maps": trigger_maps or {},
+            "values": values or {},
+            "contexts": {} if contexts is None else contexts,
+        }
+        self._event_log = event_log
+        self._log: LogFile | None = None
+        self._rooms = Rooms(parameters=Parameters([], validate=validate))
+        self._broken: list[dict[str, str | int | None]] = []
         self._ended_ns: int | None = None
         self._waiter = Waiter()
         self._notices: list[str] = []
 
     def open(self) -> None:
-        """Open outputs, then instruments.
+        """Build all rooms, and with them the user's code; then open outputs, then instruments.
 
         Raises
         ------
-        SinkError, SourceError
-            If one cannot be opened; all others are closed again.
+        CheckError
+            If a join has no trigger map, or an argument is refused.
+        PenstockError
+            If a constructor raised, or something cannot be opened; ``finish`` closes what was.
         """
-        try:
-            for name, sink in self._rooms.sinks.items():
-                sink.open(self._facts(name))
-            for intake in self._rooms.intakes.values():
-                intake.open()
-                self._waiter.add(intake.source.pollable)
-        except PenstockError as error:
-            self.state.mark(Outcome.FAILED, str(error))
-            raise
+        if self._event_log is not None:
+            header = LogHeader(run=self.state.id, pipeline=self.plan.name, begun_ns=self._started.ns)
+            self._log = LogFile(Path(self._event_log), header)
+        log = None if self._log is None else self._log.log
+        self._rooms = build(self.plan, self.ledger, self._clock, started=self._started, log=log, **self._options)
+        if self._log is not None:
+            self._log.set(self._rooms.parameters.history[0])
+        for name, sink in self._rooms.sinks.items():
+            sink.open(self._facts(name))
+        for intake in self._rooms.intakes.values():
+            intake.open()
+            self._waiter.add(intake.source.pollable)
+
+    def fail(self, error: PenstockError) -> None:
+        """Say that the run has failed, and keep the traceback of whatever is behind it."""
+        self.state.mark(Outcome.FAILED, str(error))
+        if isinstance(error, UserCodeError) and error.event is None and error.__cause__ is not None:
+            cause = error.__cause__
+            trace = "".join(traceback.format_exception(cause))
+            self._broken.append(_plain(Failure(stage=error.stage, event=None, cause=repr(cause), traceback=trace)))
 
     def step(self, longest_s: float = LONGEST_WAIT_S) -> bool:
         """Do what there is to do, waiting at most so long for something; return whether there will be more.
@@ -124,6 +147,8 @@ class InlineRun:
             if intake.trouble:
                 self.state.mark(Outcome.INCOMPLETE, intake.trouble)
         self._tick()
+        if self._log is not None:
+            self._log.flush()
         if self.is_over:
             return False
         if not any(was_busy):
@@ -152,7 +177,10 @@ class InlineRun:
             If one is unknown or refused; then none is changed.
         """
         formed = max((join.builder.formed for join in self._rooms.joins.values()), default=0)
-        return self._rooms.parameters.set(values, from_event=formed, who=who, when=Timestamp(self._utc()))
+        change = self._rooms.parameters.set(values, from_event=formed, who=who, when=Timestamp(self._utc()))
+        if self._log is not None:
+            self._log.set(change)
+        return change
 
     def drain(self, reason: str = "stopped on request") -> None:
         """Read nothing more, and bring out what has arrived."""
@@ -180,6 +208,10 @@ class InlineRun:
         ended_well = self.state.prospect is Outcome.FINISHED
         for sink in self._rooms.sinks.values():
             self._guard(partial(sink.finish, ended_well, str(self.state.prospect)))
+        if self._log is not None:
+            reasons = tuple(self.state.reasons)
+            self._log.log.append(RunEnded(outcome=str(self.state.prospect), reasons=reasons, ended_ns=self._utc()))
+            self._guard(self._log.close)
         self._waiter.close()
         self._ended_ns = self._clock()
         self.state.end()
@@ -203,7 +235,7 @@ class InlineRun:
             latencies=latency_report(maps),
             outputs={name: room.path for name, room in self._rooms.sinks.items() if room.path},
             dead_letters=[_plain(failure) for call in calls for failure in call.dead_letters],
-            failures=[_plain(failure) for call in calls for failure in call.failures],
+            failures=[*self._broken, *(_plain(failure) for call in calls for failure in call.failures)],
             notices=list(self._notices),
         )
 
@@ -329,8 +361,11 @@ def run(
     try:
         inline.open()
         _work(inline, progress, interrupt)
+    except CheckError:
+        inline.finish()
+        raise
     except PenstockError as error:
-        inline.state.mark(Outcome.FAILED, str(error))
+        inline.fail(error)
     except KeyboardInterrupt:
         inline.state.mark(Outcome.ABORTED, "stopped at once on request")
     return inline.finish()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.core import Ledger
+from penstock.core.event_log import EventLog
 from penstock.core.parameters import Parameters
 from penstock.core.timestamp import Timestamp
 from penstock.core.trigger_map import TriggerMap
@@ -69,6 +70,7 @@ def build(
     values: Mapping[str, Any],
     contexts: dict[str, list[dict[str, Any]]],
     started: Timestamp,
+    log: EventLog | None = None,
 ) -> Rooms:
     """Build all rooms of a plan.
 
@@ -95,13 +97,13 @@ def build(
     }
     traits = {name: intake.source.traits for name, intake in rooms.intakes.items()}
     maps = {name: _map(plan, name, trigger_maps) for name, join in plan.joins.items() if join.by == "trigger-map"}
-    rooms.joins = {name: JoinRoom(join, traits, ledger, maps.get(name)) for name, join in plan.joins.items()}
+    rooms.joins = {name: JoinRoom(join, traits, ledger, maps.get(name), log) for name, join in plan.joins.items()}
     rooms.merges = {name: MergeRoom(merge, ledger) for name, merge in plan.merges.items()}
     for name, stage in plan.stages.items():
         own = contexts.setdefault(name, [])
         own.extend({} for _ in range(stage.workers - len(own)))
         if stage.kind == "map":
-            rooms.stages[name] = MapRoom(stage, ledger, clock, own, maps)
+            rooms.stages[name] = MapRoom(stage, ledger, clock, own, maps, log)
         elif stage.kind == "reduce":
             rooms.stages[name] = ReduceRoom(stage, ledger, own[0])
         else:

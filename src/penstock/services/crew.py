@@ -68,7 +68,7 @@ class Crew:
             if instance.hooks.close is not None:
                 try:
                     instance.hooks.close()
-                except Exception as error:  # user code may raise anything
+                except Exception as error:  # noqa: BLE001 - user code may raise anything; it is raised below
                     failures.append(error)
         for first in failures:
             raise self._failure("close", first) from first

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 __all__ = ["Interrupt"]
@@ -39,7 +39,7 @@ class Interrupt:
         os.close(self._reader)
         os.close(self._writer)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _ask(self, *_: object) -> None:
         if self.is_asked:
             raise KeyboardInterrupt
         self.is_asked = True

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from penstock.core import Block, EventBatch
 from penstock.core.decoder import Traits
 from penstock.core.event_builder import EventBuilder, JoinRule
+from penstock.core.event_log import EventLog
 from penstock.core.ledger import Ledger
+from penstock.core.log_records import EventsFormed
 from penstock.core.trigger_map import TriggerMap
 from penstock.pipeline.plan import JoinPlan
 from penstock.services.flow import Flow, Outlet
@@ -17,10 +19,16 @@ class JoinRoom:
     """Form the events of one join."""
 
     def __init__(
-        self, plan: JoinPlan, traits: Mapping[str, Traits], ledger: Ledger, trigger_map: TriggerMap | None
+        self,
+        plan: JoinPlan,
+        traits: Mapping[str, Traits],
+        ledger: Ledger,
+        trigger_map: TriggerMap | None,
+        log: EventLog | None = None,
     ) -> None:
         self.name = plan.name
         self.outlet = Outlet(plan.name)
+        self._log = log
         options = {key: value for key, value in plan.options.items() if key in JoinRule.__struct_fields__}
         for key in ("ranges", "hold"):
             options[key] = tuple(options.get(key, ()))
@@ -46,6 +54,9 @@ class JoinRoom:
         self._give(self.builder.stop(), now)
 
     def _give(self, batches: list[EventBatch], now: int) -> None:
+        if self._log is not None:
+            for batch in batches:
+                self._log.append(EventsFormed.of(batch))
         self.outlet.give(batches, now)
         if self.builder.is_finished:
             self.outlet.close(now)

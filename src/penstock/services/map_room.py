@@ -11,7 +11,9 @@ import numpy as np
 
 from penstock.core import Account, EventBatch, Kind, Ledger
 from penstock.core.dispatch import Dispatcher
+from penstock.core.event_log import EventLog
 from penstock.core.lease import Lease
+from penstock.core.log_records import EventsEnded, RangeWorked
 from penstock.core.resequencer import Resequencer
 from penstock.core.result import Result
 from penstock.core.result_range import ResultRange
@@ -40,6 +42,9 @@ class MapRoom:
     contexts
         One a worker; they survive the run.
 
+    log
+        Where ranges and ends are noted, if anybody wants to know.
+
     An event that goes to several workers counts once for each of them.
     """
 
@@ -50,6 +55,7 @@ class MapRoom:
         clock: Callable[[], int],
         contexts: Sequence[dict[str, Any]],
         trigger_maps: Mapping[str, TriggerMap],
+        log: EventLog | None = None,
     ) -> None:
         self.name = plan.name
         self.outlet = Outlet(plan.name)
@@ -57,6 +63,7 @@ class MapRoom:
         self._plan = plan
         self._clock = clock
         self._maps = trigger_maps
+        self._log = log
         self._lanes = {producer: lane for lane, producer in plan.inputs}
         self._open = set(self._lanes)
         element = plan.elements[0]
@@ -130,7 +137,16 @@ class MapRoom:
             self._call(lease, worker, flow if stop - start == len(numbers) else flow.take(slice(start, stop)), start)
             start = stop
         now = self._clock()
-        self._dispatcher.done(lease.id, max(1, now - began))
+        # Told nothing of how long it took, the dispatcher cuts the same ranges every time.
+        self._dispatcher.done(lease.id, 0)
+        if self._log is not None:
+            masks = np.empty(0, np.uint64) if lease.streams is None else lease.streams
+            self._log.append(
+                RangeWorked(
+                    stage=self.name, worker=lease.worker, lane=lease.lane, attempts=lease.attempts, began_ns=began,
+                    took_ns=now - began, numbers=numbers, masks=masks,
+                )
+            )  # fmt: skip
         if isinstance(flow, EventBatch) and flow.arrived_ns:
             self.latency.add(now - flow.arrived_ns, len(flow))
 
@@ -152,7 +168,16 @@ class MapRoom:
         items = items_of(flow)
         if isinstance(flow, ResultRange) and worker.wants == "result":
             items = (Result(n, value, flow.revision) for n, value in zip(numbers.tolist(), items, strict=True))
-        values = calls.run(worker.call, items, numbers.tolist(), revision=worker.revision)
+        if worker.call_batch is not None and isinstance(flow, EventBatch):
+            values = calls.run_batch(worker.call_batch, worker.call, flow, revision=worker.revision)
+        else:
+            values = calls.run(worker.call, items, numbers.tolist(), revision=worker.revision)
+        if self._log is not None:
+            revisions = np.full(len(numbers), worker.revision, np.uint32)
+            ended = EventsEnded(
+                consumer=self.name, numbers=numbers, accounts=calls.accounts(values), revisions=revisions
+            )
+            self._log.append(ended)
         copies = None if lease.copies is None else lease.copies[start : start + len(numbers)]
         result = ResultRange(stage=self.name, numbers=numbers, values=values, revision=worker.revision, copies=copies)
         self.outlet.give(self._order[lease.lane].handle(result), self._clock())

@@ -113,7 +113,7 @@ class TcpOutlet:
             self._pending = self._pending[sent:]
         return True
 
-    def close(self, linger_s: float) -> None:  # noqa: ARG002 - what was sent is the kernel's, which delivers it
+    def close(self, linger_s: float) -> None:
         """Close; see the protocol."""
         self._server.close()
 

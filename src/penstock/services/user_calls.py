@@ -5,13 +5,16 @@ The one place where a broad ``except`` around user code stands; whatever is caug
 
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import is_
 from typing import Any
 
-from penstock.core import Account, Event
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core import Account, Event, EventBatch
 from penstock.core.ledger import Entry
 from penstock.core.values import check_value
 from penstock.errors import UserCodeError
@@ -60,6 +63,8 @@ class UserCalls:
         self.failures: deque[Failure] = deque(maxlen=KEPT_FAILURES)
         """The last few exceptions."""
         self.dead_letters: deque[Failure] = deque(maxlen=KEPT_DEAD_LETTERS)
+        self.lost: list[int] = []
+        """Which items of the last range were given up, by position."""
         self._returns = returns
         self._has_returned = False
 
@@ -81,7 +86,7 @@ class UserCalls:
         """
         values: list[Any] = []
         add = values.append
-        lost = 0
+        self.lost = []
         iterator = iter(items)
         while len(values) < len(numbers):
             item: Any = None
@@ -92,21 +97,61 @@ class UserCalls:
                 value = self._again(call, item) if self.on_error == "retry" else None
                 if value is None:
                     self._note(item, numbers[len(values)], error)
-                    lost += 1
+                    self.lost.append(len(values))
                 add(value)
                 if self.on_error == "fail":
-                    self._post(values, lost)
+                    self._post(values, len(self.lost))
                     raise self._failure(item, numbers[len(values) - 1], error, revision) from error
         self._check(values)
-        self._post(values, lost)
+        self._post(values, len(self.lost))
         return values
+
+    def run_batch(
+        self,
+        call_batch: Callable[[EventBatch], Sequence[Any] | None],
+        call: Callable[[Any], Any],
+        events: EventBatch,
+        *,
+        revision: int = 0,
+    ) -> list[Any]:
+        """Call user code once for a whole range; event by event if that raises, so that only the culprit is lost.
+
+        Raises
+        ------
+        UserCodeError
+            As ``run``; also if it returned another number of values than there are events.
+        """
+        n = len(events)
+        try:
+            returned = call_batch(events)
+        except Exception:  # noqa: BLE001 - user code may raise anything; event by event it is named and accounted
+            return self.run(call, events.events(), events.numbers.tolist(), revision=revision)
+        self.lost = []
+        values = [None] * n if returned is None else list(returned)
+        if len(values) != n:
+            self.entry.post(Account.FAILED, n)
+            text = f"stage {self.stage}: process_batch returned {len(values)} values for {n} events; return one each"
+            raise UserCodeError(text, stage=self.stage, event=int(events.numbers[0]), revision=revision)
+        self._check(values)
+        self._post(values, 0)
+        return values
+
+    def accounts(self, values: Sequence[Any]) -> NDArray[np.uint8]:
+        """(n,), the account in which each item of the last range ended."""
+        ended = np.fromiter((Account.FILTERED if v is None else Account.DONE for v in values), np.uint8, len(values))
+        ended[self.lost] = Account.DEAD_LETTERED if self._sets_aside else Account.FAILED
+        return ended
+
+    @property
+    def _sets_aside(self) -> bool:
+        return self.on_error in ("retry", "dead_letter")
 
     def _again(self, call: Callable[[Any], Any], item: Any) -> Any:
         """Try an item again; return its value, ``None`` if it fails for good or has no result."""
         for _ in range(TRIPS - 1):
             try:
                 return call(item)
-            except Exception:  # user code may raise anything; the first cause is the one that is kept
+            except Exception:  # noqa: BLE001 - user code may raise anything; the first cause is kept
                 continue
         return None
 
@@ -120,10 +165,11 @@ class UserCalls:
             item=_short(item),
         )
         self.failures.append(failure)
-        is_dead = self.on_error in ("retry", "dead_letter")
-        if is_dead:
+        if self._sets_aside:
             self.dead_letters.append(failure)
-        self.entry.post(Account.DEAD_LETTERED if is_dead else Account.FAILED, 1, f"event {number}: {failure.cause}")
+        self.entry.post(
+            Account.DEAD_LETTERED if self._sets_aside else Account.FAILED, 1, f"event {number}: {failure.cause}"
+        )
 
     def _failure(self, item: Any, number: int, error: Exception, revision: int) -> UserCodeError:
         text = f"stage {self.stage}, event {number}: {type(error).__name__}: {error}{_hint(item)}"
