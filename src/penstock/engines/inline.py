@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
-from penstock.core.ledger import Account
 from penstock.core.log_records import RunEnded
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
@@ -23,14 +22,14 @@ from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
 from penstock.errors import CheckError, NotBuiltYetError, PenstockError, UserCodeError
 from penstock.formats.event_log import LogHeader
-from penstock.monitor.report import RunReport, edges_of, join_report, latency_report
+from penstock.monitor.report import RunReport
 from penstock.pipeline.plan import Plan
 from penstock.services.build import Rooms, build
 from penstock.services.intake import Intake
 from penstock.services.interrupt import Interrupt
 from penstock.services.join_room import JoinRoom
+from penstock.services.judge import judge, settle, write_report
 from penstock.services.log_file import LogFile
-from penstock.services.map_room import MapRoom
 from penstock.services.user_calls import Failure
 from penstock.services.waiter import Waiter
 
@@ -90,18 +89,22 @@ class InlineRun:
         self._started_ns = clock()
         self.state = RunState(run_id or _new_id(self._started))
         self.ledger = Ledger()
-        self._options = {
-            "trigger_maps": trigger_maps or {},
-            "values": values or {},
-            "contexts": {} if contexts is None else contexts,
-        }
+        self._build = partial(
+            build,
+            plan,
+            self.ledger,
+            clock,
+            trigger_maps=trigger_maps or {},
+            values=values or {},
+            contexts={} if contexts is None else contexts,
+            started=self._started,
+        )
         self._event_log = event_log
         self._log: LogFile | None = None
         self._rooms = Rooms(parameters=Parameters([], validate=validate))
-        self._broken: list[dict[str, str | int | None]] = []
+        self._failures: list[Failure] = []
         self._ended_ns: int | None = None
         self._waiter = Waiter()
-        self._notices: list[str] = []
 
     def open(self) -> None:
         """Build all rooms, and with them the user's code; then open outputs, then instruments.
@@ -117,7 +120,7 @@ class InlineRun:
             header = LogHeader(run=self.state.id, pipeline=self.plan.name, begun_ns=self._started.ns)
             self._log = LogFile(Path(self._event_log), header)
         log = None if self._log is None else self._log.log
-        self._rooms = build(self.plan, self.ledger, self._clock, started=self._started, log=log, **self._options)
+        self._rooms = self._build(log=log)
         if self._log is not None:
             self._log.set(self._rooms.parameters.history[0])
         for name, sink in self._rooms.sinks.items():
@@ -132,7 +135,7 @@ class InlineRun:
         if isinstance(error, UserCodeError) and error.event is None and error.__cause__ is not None:
             cause = error.__cause__
             trace = "".join(traceback.format_exception(cause))
-            self._broken.append(_plain(Failure(stage=error.stage, event=None, cause=repr(cause), traceback=trace)))
+            self._failures.append(Failure(stage=error.stage, event=None, cause=repr(cause), traceback=trace))
 
     def step(self, longest_s: float = LONGEST_WAIT_S) -> bool:
         """Do what there is to do, waiting at most so long for something; return whether there will be more.
@@ -198,11 +201,8 @@ class InlineRun:
         for join in self._rooms.joins.values():
             if not join.builder.is_finished:
                 join.builder.abort()
-        if self.state.prospect in (Outcome.FINISHED, Outcome.INCOMPLETE) and self.ledger.in_flight:
-            self.state.mark(Outcome.FAILED, f"{self.ledger.in_flight} messages or events were still under way")
-        for entry in self.ledger:
-            entry.post(Account.ABORTED, entry.in_flight)
-        self._judge()
+        settle(self.ledger, self.state)
+        judge(self.ledger, self.state, self._rooms)
         for room in self._rooms.stages.values():
             self._guard(room.crew.close)
         ended_well = self.state.prospect is Outcome.FINISHED
@@ -219,24 +219,9 @@ class InlineRun:
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended."""
-        duration_s = ((self._ended_ns or self._clock()) - self._started_ns) / NS_PER_S
-        calls = [call for room in self._rooms.stages.values() for call in room.calls]
-        maps = [(name, room.latency) for name, room in self._rooms.stages.items() if isinstance(room, MapRoom)]
-        return RunReport(
-            pipeline=self.plan.name,
-            run=self.state.id,
-            outcome=str(self.state.outcome),
-            exit_code=self.state.exit_code if self._ended_ns else 0,
-            reasons=list(self.state.reasons),
-            started=self._started.isoformat(),
-            duration_s=duration_s,
-            edges=edges_of(self.ledger, duration_s),
-            joins={name: join_report(room.builder) for name, room in self._rooms.joins.items()},
-            latencies=latency_report(maps),
-            outputs={name: room.path for name, room in self._rooms.sinks.items() if room.path},
-            dead_letters=[_plain(failure) for call in calls for failure in call.dead_letters],
-            failures=[*self._broken, *(_plain(failure) for call in calls for failure in call.failures)],
-            notices=list(self._notices),
+        duration_ns = (self._ended_ns or self._clock()) - self._started_ns
+        return write_report(
+            self.plan.name, self.state, self._started, duration_ns, self.ledger, self._rooms, self._failures
         )
 
     def wake_on(self, pollable: int) -> None:
@@ -298,18 +283,6 @@ class InlineRun:
         due += [sink.next_due_ns() for sink in self._rooms.sinks.values()]
         soonest = min((moment for moment in due if moment is not None), default=None)
         return longest_s if soonest is None else min(longest_s, max(0.0, (soonest - now) / NS_PER_S))
-
-    def _judge(self) -> None:
-        """Say what the books say of the run's outcome."""
-        for name, room in self._rooms.joins.items():
-            if room.builder.unformed:
-                self.state.mark(Outcome.INCOMPLETE, f"{name}: {room.builder.unformed} planned events never formed")
-            if room.builder.partial:
-                self.state.mark(Outcome.INCOMPLETE, f"{name}: {room.builder.partial} events lack a part")
-        lost = self.ledger.total(Account.INCOMPLETE)
-        if lost:
-            self.state.mark(Outcome.INCOMPLETE, f"{lost} messages whose event never formed")
-        self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
 
     def _guard(self, close: Callable[[], None]) -> None:
         """Close one thing; what goes wrong there fails the run, but does not keep others from being closed."""
@@ -393,7 +366,3 @@ def _version() -> str:
         return version("penstock")
     except PackageNotFoundError:  # run from a source tree that was never installed
         return ""
-
-
-def _plain(failure: Any) -> dict[str, str | int | None]:
-    return {name: getattr(failure, name) for name in failure.__dataclass_fields__}

@@ -78,7 +78,6 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: list[dict[str, str | int | None]]
     failures: list[dict[str, str | int | None]]
     """The last exceptions of user code, with traceback."""
-    notices: list[str]
 
     @property
     def adds_up(self) -> bool:

@@ -64,6 +64,7 @@ class Capturer:
         self._connect_s = connect_s
         self._force = force
         self._stop = False
+        self._unflushed = False
 
     def stop(self) -> None:
         """Make `run` end soon; may be called from a signal handler or another thread."""
@@ -100,22 +101,30 @@ class Capturer:
         if isinstance(receiver, ZmqReceiver):
             parts: Sequence[bytes | memoryview] | None = receiver.receive()
             if parts is None:
-                receiver.wait(PATIENCE_S)
+                self._idle(receiver, stream)
                 return True
         else:
             piece = receiver.receive()
             if piece is None:
-                receiver.wait(PATIENCE_S)
+                self._idle(receiver, stream)
                 return True
             if not piece:
                 return False
             parts = [piece]
         received_ns = time.time_ns()
         self._write(stream, encode_record(parts, received_ns))
+        self._unflushed = True
         self.records += 1
         self.bytes += sum(len(part) for part in parts)
         self._decode(parts, received_ns)
         return True
+
+    def _idle(self, receiver: "ZmqReceiver | TcpClient", stream: IO[bytes]) -> None:
+        """Wait a moment; what came until now can be read from the file meanwhile."""
+        if self._unflushed:
+            self._unflushed = False
+            stream.flush()
+        receiver.wait(PATIENCE_S)
 
     def _decode(self, parts: Sequence[bytes | memoryview], received_ns: int) -> None:
         while True:
