@@ -35,7 +35,7 @@ class RecordingFile:
         except OSError as error:
             raise SourceError(f"the recording {path} cannot be read: {error.strerror}") from error
         self._first = self._fill()
-        if not self._first and self.trouble:
+        if not self._first and self.trouble and not self.is_timed:
             raise SourceError(f"{path} holds no recording: {self.trouble}")
 
     @property

@@ -123,7 +123,7 @@ class Capturer:
         """Wait a moment; what came until now can be read from the file meanwhile."""
         if self._unflushed:
             self._unflushed = False
-            stream.flush()
+            self._write(stream, b"", is_flushed=True)
         receiver.wait(PATIENCE_S)
 
     def _decode(self, parts: Sequence[bytes | memoryview], received_ns: int) -> None:
@@ -164,8 +164,10 @@ class Capturer:
         except OSError as error:
             raise SinkError(f"{self.path} cannot be written to its end: {error.strerror}") from error
 
-    def _write(self, stream: IO[bytes], data: bytes) -> None:
+    def _write(self, stream: IO[bytes], data: bytes, *, is_flushed: bool = False) -> None:
         try:
             stream.write(data)
+            if is_flushed:
+                stream.flush()
         except OSError as error:
             raise SinkError(f"{self.path} cannot be written: {error.strerror}") from error

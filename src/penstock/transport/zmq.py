@@ -16,11 +16,10 @@ from penstock.transport.address import check_address
 
 __all__ = ["ZmqReceiver", "ZmqSender"]
 
-PULL_AHEAD = 64
+PULL_AHEAD = 1000
 """Messages a PULL socket reads ahead before their size is known; a full one holds the sender back, nothing is lost."""
 SUB_AHEAD = 10_000
 """Likewise for SUB; a full one makes the publisher drop, so this is large."""
-MOST_AHEAD = 10_000
 LEAST_AHEAD = 4
 """With fewer the network is idle while a frame is processed; measured with frames of 4 MB."""
 
@@ -131,10 +130,11 @@ class ZmqReceiver:
         self._socket = self._monitor = None
 
     def _bound(self, socket: "zmq.Socket[bytes]", size: int) -> None:
-        # ZeroMQ bounds by messages only, but takes a new bound at any time: 1000 frames of 4 MB would be 4 GB.
+        # ZeroMQ bounds by messages only, and 1000 frames of 4 MB would be 4 GB. It takes a new bound at any time, but
+        # only a lower one: with a higher one its two ends wait for each other (seen with libzmq 4.3.5).
         self._largest = size
-        ahead = min(MOST_AHEAD, max(LEAST_AHEAD, self.ahead_bytes // max(size, 1)))
-        if ahead != self._ahead:
+        ahead = max(LEAST_AHEAD, self.ahead_bytes // max(size, 1))
+        if ahead < self._ahead:
             self._ahead = ahead
             socket.setsockopt(zmq.RCVHWM, ahead)
 
