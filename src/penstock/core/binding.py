@@ -74,9 +74,14 @@ class Binding:
         self._replace(self.keys[~gone], self.slots[~gone])
         return freed
 
-    def forget(self, horizon: int) -> None:
-        """Drop all constraints below ``horizon``."""
-        self._start += int(np.searchsorted(self.keys, horizon))
+    def forget(self, horizon: int, keep: NDArray[np.int64]) -> None:
+        """Drop all constraints below ``horizon`` but those in ``keep``."""
+        old = int(np.searchsorted(self.keys, horizon))
+        kept = np.flatnonzero(np.isin(self.keys[:old], keep)) if len(keep) else keep
+        keys, slots = self.keys[kept], self.slots[kept]
+        self._start += old
+        if len(keys):
+            self._replace(np.concatenate([keys, self.keys]), np.concatenate([slots, self.slots]))
 
     def _reserve(self, more: int) -> None:
         if self._stop + more > len(self._keys):  # forgotten ones in front are left behind

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import chain, count
+from itertools import count
 from typing import Final, Generic
 
 import numpy as np
@@ -19,7 +19,7 @@ from penstock.core.holding import Held, Holder, lease_pattern, split_copies
 from penstock.core.lane import Lane, Pending
 from penstock.core.lease import Assigned, B, Lease, Lost, Taken
 from penstock.core.range_size import RangeSize
-from penstock.core.route_window import Share, cut, lowest
+from penstock.core.route_window import Share, cut
 from penstock.core.routes import GENERIC, NOWHERE, Routes
 from penstock.errors import StateError
 
@@ -240,8 +240,10 @@ class Dispatcher(Generic[B]):
         if len(lane.binding) < self._forget_at[lane.name]:
             return
         held = (h for w in self._workers.values() for h in (*w.held[lane.name], *w.lent.values()))
-        returned = (lowest(p.routes.constraint) for p in lane.returned if p.routes is not None)
-        lane.binding.forget(min(chain([lane.horizon], (h.lowest for h in held if h.lease.lane == lane.name), returned)))
+        used = [h.lease.routes for h in held if h.lease.lane == lane.name and h.lowest < lane.horizon]
+        used += [pending.routes for pending in lane.returned]
+        keep = [routes.constraint.reshape(-1) for routes in used if routes is not None]
+        lane.binding.forget(lane.horizon, np.unique(np.concatenate(keep)) if keep else np.empty(0, np.int64))
         self._forget_at[lane.name] = max(FORGET_FROM, 2 * len(lane.binding))
 
     def done(self, lease_id: int, took_ns: int) -> Lease[B]:

@@ -1,6 +1,7 @@
 """The dispatcher: everything is delivered once, in order, within credit, to whom its routes name."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -73,6 +74,9 @@ def test_a_lease_holds_the_measured_time() -> None:
         dispatcher.done(lease.id, took_ns=lease.size * 20_000)
     (lease,) = dispatcher.assign(0).leases
     assert 400 <= lease.size <= 500
+    dispatcher.done(lease.id, took_ns=lease.size * 100_000)
+    (lease,) = dispatcher.assign(0).leases
+    assert lease.size == 100  # at once: the next one would be late
     dispatcher.done(lease.id, took_ns=lease.size * 20_000_000)
     assert [lease.size for lease in dispatcher.assign(0).leases] == [1]
 
@@ -96,12 +100,16 @@ def test_held_rows_of_the_low_lane_wait_for_the_high_one() -> None:
     assert [lease.lane for lease in drain(dispatcher, 10_000_000)] == ["high", "low", "low"]
 
 
-def test_fresh_constraints_are_bound_as_runs() -> None:
+@pytest.mark.parametrize(
+    "constraints",
+    [range(128), range(127, -1, -1), [k // 10 for k in range(128)], [k % 8 + k // 64 * 8 for k in range(128)]],
+)
+def test_fresh_constraints_are_bound_as_runs(constraints: Sequence[int]) -> None:
     dispatcher: Dispatcher[Batch] = Dispatcher()
     for name in "ab":
         dispatcher.join(name)
         dispatcher.report(name, 16, 1600)
-    dispatcher.submit(tuple(range(128)), routes(list(range(128))))
+    dispatcher.submit(tuple(range(128)), routes(list(constraints)))
     leases = drain(dispatcher)
     assert all(isinstance(lease.rows, slice) for lease in leases)
     assert Counter(lease.worker for lease in leases) == {"a": 1, "b": 1}
@@ -194,6 +202,49 @@ def test_what_comes_back_is_given_before_all_else_and_counts_its_attempts() -> N
     assert [(numbers(lease), lease.attempts) for lease in drain(dispatcher)] == [([0], 2), ([1], 1)]
 
 
+def test_what_comes_back_is_put_in_order() -> None:
+    dispatcher: Dispatcher[Batch] = Dispatcher()
+    dispatcher.join("a", credit=3)
+    for number in range(3):
+        dispatcher.submit((number,))
+    dispatcher.assign(0)
+    for lease in reversed(dispatcher.lost("a").leases):
+        dispatcher.again(lease)
+    dispatcher.join("b")
+    assert [numbers(lease) for lease in drain(dispatcher)] == [[0], [1], [2]]
+
+
+def test_what_a_dead_worker_had_not_been_lent_is_not_forgotten() -> None:
+    dispatcher: Dispatcher[Batch] = Dispatcher(max_rows=2)
+    dispatcher.join("a", credit=1)
+    dispatcher.submit(tuple(range(6)), routes([1] * 6))
+    dispatcher.assign(0)
+    dispatcher.join("b", credit=1)
+    dispatcher.assign(0)
+    assert dispatcher.waiting == 4
+    (lease,) = dispatcher.lost("a").leases
+    assert dispatcher.waiting == 4
+    dispatcher.again(lease)
+    assert [number for lease in drain(dispatcher) for number in numbers(lease)] == list(range(6))
+
+
+def test_further_deliveries_of_an_event_get_numbers_no_other_has() -> None:
+    dispatcher: Dispatcher[Batch] = Dispatcher()
+    dispatcher.join("d", DEBUG, credit=1)
+    dispatcher.submit((0,), routes([5], codes=[[1]]))
+    (first,) = dispatcher.assign(0).leases
+    dispatcher.join("both", GENERIC | DEBUG)
+    dispatcher.submit((1,), routes([3], [4], [5], codes=[[0], [1], [1]]))
+    dispatcher.assign(0)
+    (lease,) = dispatcher.lost("both").leases
+    dispatcher.done(first.id, 1)
+    dispatcher.join("a", GENERIC)
+    dispatcher.again(lease)
+    copies = [0 if lease.copies is None else int(lease.copies[0]) for lease in drain(dispatcher)]
+    assert len(copies) == len(set(copies)) == 3
+    assert {0, 1} < set(copies)
+
+
 def test_a_dead_workers_event_that_now_goes_to_two_announces_one_more() -> None:
     dispatcher: Dispatcher[Batch] = Dispatcher()
     dispatcher.join("both", GENERIC | DEBUG)
@@ -255,8 +306,8 @@ actions = st.lists(st.sampled_from(["assign", "done", "done", "lose", "join"]), 
 class Stage:
     """A stage that checks every lease as it comes, and remembers who did what."""
 
-    def __init__(self, workers: int) -> None:
-        self.dispatcher: Dispatcher[Batch] = Dispatcher()
+    def __init__(self, workers: int, max_rows: int = 4096) -> None:
+        self.dispatcher: Dispatcher[Batch] = Dispatcher(max_rows=max_rows)
         self.tags: dict[str, frozenset[str]] = {}
         self.lent: dict[int, Lease[Batch]] = {}
         self.finished: list[Lease[Batch]] = []
@@ -330,11 +381,11 @@ def with_routes(batch: list[list[tuple[int, int, int]]], base: int) -> tuple[Bat
     )
 
 
-@given(st.lists(events, max_size=4), actions, st.integers(3, 5))
+@given(st.lists(events, max_size=4), actions, st.integers(3, 5), st.integers(1, 6))
 def test_every_entry_is_delivered_once_whoever_dies(
-    batches: list[list[list[tuple[int, int, int]]]], steps: list[str], workers: int
+    batches: list[list[list[tuple[int, int, int]]]], steps: list[str], workers: int, max_rows: int
 ) -> None:
-    stage = Stage(workers)
+    stage = Stage(workers, max_rows)
     wanted: dict[int, list[tuple[int, int]]] = {}
     total = 0
     for batch in batches:
@@ -409,6 +460,25 @@ def test_workers_get_exactly_the_streams_of_their_cells(
         assert got[number] == expected_streams(columns, row, home, stage.tags)
 
 
+@given(
+    st.lists(st.lists(st.integers(0, 20) | st.integers(0, 10**15), max_size=20), max_size=4),
+    st.integers(1, 4),
+    st.integers(1, 20),
+)
+def test_equal_constraints_meet_on_one_worker(batches: list[list[int]], workers: int, max_rows: int) -> None:
+    dispatcher: Dispatcher[Batch] = Dispatcher(max_rows=max_rows)
+    for worker in range(workers):
+        dispatcher.join(str(worker), credit=1)
+    home: dict[int, str] = {}
+    for constraints in batches:
+        dispatcher.submit(tuple(constraints), routes(constraints))
+    leases = drain(dispatcher)
+    for lease in leases:
+        for constraint in numbers(lease):
+            assert home.setdefault(constraint, lease.worker) == lease.worker
+    assert sum(lease.size for lease in leases) == sum(map(len, batches))
+
+
 @given(st.lists(st.integers(1, 40), max_size=6), st.integers(1, 4), st.integers(1, 3))
 def test_without_routes_every_row_is_lent_once_in_order(sizes: list[int], workers: int, credit: int) -> None:
     dispatcher: Dispatcher[Batch] = Dispatcher()
@@ -420,3 +490,25 @@ def test_without_routes_every_row_is_lent_once_in_order(sizes: list[int], worker
     assert dispatcher.waiting == ends[-1]
     leases = drain(dispatcher)
     assert [number for lease in leases for number in numbers(lease)] == list(range(ends[-1]))
+
+
+def test_what_is_lent_keeps_its_constraints_beyond_the_horizon() -> None:
+    dispatcher: Dispatcher[Batch] = Dispatcher()
+    dispatcher.join("a", credit=2)
+    dispatcher.report("a", 1, 10_000_000)
+    dispatcher.submit((0, 1), routes([0, 0]))
+    assert len(dispatcher.assign(0).leases) == 2
+    first, second = dispatcher.lost("a").leases
+    dispatcher.join("b")
+    dispatcher.again(first)
+    assert [lease.worker for lease in dispatcher.assign(0).leases] == ["b"]
+    dispatcher.join("c", credit=9)
+    for batch in range(1, 11):
+        fresh = np.arange(batch * 4096, (batch + 1) * 4096)[None]
+        dispatcher.submit(tuple(range(4096)), Routes(constraint=fresh, horizon=batch * 4096))
+        while leases := dispatcher.assign(0).leases:
+            for lease in leases:
+                dispatcher.done(lease.id, 1000)
+    assert dispatcher.bound < 40_000
+    dispatcher.again(second)
+    assert [lease.worker for lease in dispatcher.assign(0).leases] == ["b"]
