@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from penstock.core.map_part import CellColumn, MapPart
+from penstock.core.plain_cells import plain_column
 from penstock.core.routes import ALL, GENERIC, NOWHERE
 from penstock.core.trigger_map import TriggerMap
 from penstock.errors import MapError, Problem
@@ -106,7 +107,7 @@ def read_parts(parts: Mapping[str, Any]) -> dict[str, MapPart]:
 def _decode(document: bytes | str | Mapping[str, Any]) -> Mapping[str, Any]:
     if isinstance(document, bytes | str):
         try:
-            document = msgspec.json.decode(document)
+            document = _decode_columns(document) or msgspec.json.decode(document)
         except msgspec.DecodeError as error:
             raise MapError([Problem(where="", text=f"the map is no JSON: {error}", remedy="")]) from error
     if not isinstance(document, Mapping):
@@ -115,6 +116,27 @@ def _decode(document: bytes | str | Mapping[str, Any]) -> Mapping[str, Any]:
             [Problem(where="", text=f"a map must be an object, not {type(document).__name__}", remedy=remedy)]
         )
     return document
+
+
+class _Whole(msgspec.Struct, forbid_unknown_fields=True):
+    """A map of the expected shape, its columns still as text."""
+
+    parts: dict[str, dict[str, msgspec.Raw]]
+    sequence: Any = None
+
+
+def _decode_columns(document: bytes | str) -> Mapping[str, Any] | None:
+    """Decode with plain columns as ``CellColumn``; ``None`` for another shape, whose mistake is named later."""
+    try:
+        whole = msgspec.json.decode(document, type=_Whole)
+    except msgspec.ValidationError:
+        return None
+    parts = {name: {s: _cells(raw) for s, raw in streams.items()} for name, streams in whole.parts.items()}
+    return {"parts": parts, "sequence": whole.sequence}
+
+
+def _cells(raw: msgspec.Raw) -> Any:
+    return plain_column(bytes(raw)) or msgspec.json.decode(raw)
 
 
 def _part(where: str, streams: Any, problems: list[Problem]) -> MapPart:
@@ -133,6 +155,8 @@ def _part(where: str, streams: Any, problems: list[Problem]) -> MapPart:
 
 
 def _column(where: str, cells: Any, tags: dict[frozenset[str], int], problems: list[Problem]) -> CellColumn:
+    if isinstance(cells, CellColumn):
+        return cells
     if isinstance(cells, Mapping):
         return _regular(where, cells, problems)
     if not isinstance(cells, Sequence) or isinstance(cells, str | bytes):
