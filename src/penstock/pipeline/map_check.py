@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from penstock.core.map_reader import read_map, rule_map
 from penstock.core.trigger_map import TriggerMap
@@ -11,6 +13,11 @@ from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.plan import JoinPlan, Plan
 
 __all__ = ["map_of", "map_problems"]
+
+IN_A_ROW: Final = 1000
+"""Events. More are not given out ahead, so who is not named among them waits."""
+LOOKED_AT: Final = 100_000
+"""Events. A map repeats itself, and a check must stay quick."""
 
 
 def map_of(join: JoinPlan, folder: str) -> TriggerMap | None:
@@ -76,6 +83,8 @@ def _problems_of(document: Document, plan: Plan, join: JoinPlan) -> Iterator[Pro
         problems = found.problems(join.streams, _workers(plan, join.name))
         yield from (_placed(document, trail, name, problem) for problem in problems)
         yield from _nothing_for(document, plan, join.name, found)
+        if not problems:
+            yield from _idle(document, plan, join, trail, found)
 
 
 def _workers(plan: Plan, join: str) -> list[frozenset[str]] | None:
@@ -91,6 +100,22 @@ def _nothing_for(document: Document, plan: Plan, join: str, found: TriggerMap) -
             text = f"the map names no worker with {', '.join(sorted(stage.tags))}, so {stage.name} gets no events"
             remedy = f"the map names {', '.join(sorted(named))}"
             yield document.problem(("stages", stage.name, "tags"), text, remedy, level="warning")
+
+
+def _idle(document: Document, plan: Plan, join: JoinPlan, trail: Trail, found: TriggerMap) -> Iterator[Problem]:
+    """Warn of the first thousand consecutive events that name fewer workers than there are."""
+    workers = len(_workers(plan, join.name) or ())
+    length = LOOKED_AT if found.length is None else min(found.length, LOOKED_AT)
+    for first in range(0, length, IN_A_ROW):
+        numbers = np.arange(first, min(first + IN_A_ROW, length))
+        constraint = found.routes(numbers, join.streams).constraint
+        named = len(np.unique(constraint[constraint >= 0]))
+        if 0 < named < min(workers, len(numbers)):
+            text = (
+                f"events {first} to {numbers[-1]} name {named} of {workers} workers, so the others have nothing to do"
+            )
+            yield document.problem(trail, text, "give fewer consecutive events the same constraint", level="warning")
+            return
 
 
 def _useless_tags(document: Document, plan: Plan, join: str, why: str) -> Iterator[Problem]:

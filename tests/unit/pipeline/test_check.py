@@ -119,6 +119,21 @@ def test_a_stage_the_map_has_nothing_for_is_a_warning(checked: Check) -> None:
     assert "so gpu gets no events" in warning.text
 
 
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        ("{events: 5000, group: 500}", "events 0 to 999 name 2 of 3 workers"),
+        ("{events: 20, group: 20}", "events 0 to 19 name 1 of 3 workers"),
+        ("{events: 5000, group: 10}", ""),
+        ("{events: 2}", ""),
+    ],
+)
+def test_a_map_that_leaves_workers_idle_is_a_warning(checked: Check, cells: str, says: str) -> None:
+    found = checked(JOIN % (f"{{trigger-map: {{map: {{cam: {cells}}}}}}}", ", workers: 3"))
+    warnings = [warning.text for warning in found.of_level("warning")]
+    assert [says in warning for warning in warnings] == ([True] if says else [])
+
+
 def test_functions_as_sources_are_planned(checked: Check) -> None:
     found = checked("sources: {n: {use: mine:numbers}}\nstages: {s: {from: n, steps: [count]}}\n")
     assert found.plan is not None
