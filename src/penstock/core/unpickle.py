@@ -5,15 +5,13 @@ globals it knows stand for operations written here; every other one is an error 
 nothing of the sender's, and allocates nothing the bytes themselves do not fill.
 """
 
-import math
-import re
 import struct
-import sys
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from penstock.core.pickle_globals import Global, Unfilled, array_of_state, as_key, find_global, kind_of, with_byte_order
 from penstock.errors import RemoteProtocolError
 
 __all__ = ["unpickle"]
@@ -24,31 +22,7 @@ MAX_VALUES = 100_000
 """In the whole tree, shared ones counted as often as they are met: a few bytes can name a thousandfold tree."""
 MAX_INT_BYTES = 32
 
-_ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
-_BUFFER_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
-_DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|f16|c8|c16|c32|[SU]\d{1,5})")
-
 _MARK = object()
-
-
-class _Global:
-    """A name that a pickle may use."""
-
-    __slots__ = ("call", "name")
-
-    def __init__(self, name: str, call: Callable[..., Any]) -> None:
-        self.name = name
-        self.call = call
-
-
-class _Unfilled:
-    """What has been announced and gets its content by a later BUILD."""
-
-    __slots__ = ("dtype", "value")
-
-    def __init__(self, dtype: np.dtype[Any] | None = None) -> None:
-        self.dtype = dtype
-        self.value: Any = None
 
 
 def unpickle(pickled: bytes | bytearray | memoryview) -> Any:  # whatever plain value the instrument sent
@@ -188,7 +162,7 @@ class _Machine:
 
     def set_item(self) -> None:
         value, key = self.pop(), self.pop()
-        _as_dict(self._stack[-1])[_as_key(key)] = value
+        _as_dict(self._stack[-1])[as_key(key)] = value
 
     def set_items(self) -> None:
         self._update(self.since_mark(), _as_dict(self._stack[-1]))
@@ -203,7 +177,7 @@ class _Machine:
         if len(pairs) % 2:
             raise RemoteProtocolError("the pickle has a key without a value")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            into[_as_key(key)] = value
+            into[as_key(key)] = value
 
     def put(self, width: int) -> None:
         self._memo[self._count(width)] = self._top()
@@ -222,27 +196,27 @@ class _Machine:
 
     def find_global(self) -> None:
         module = self._line()
-        self.push(_global(module, self._line()))
+        self.push(find_global(module, self._line()))
 
     def find_stack_global(self) -> None:
         name, module = self.pop(), self.pop()
-        self.push(_global(module, name))
+        self.push(find_global(module, name))
 
     def reduce(self) -> None:
         arguments, operation = self.pop(), self.pop()
-        if not isinstance(operation, _Global) or not isinstance(arguments, tuple):
+        if not isinstance(operation, Global) or not isinstance(arguments, tuple):
             raise RemoteProtocolError("the pickle calls something that is not an allowed global")
         self.push(operation.call(*arguments))
 
     def build(self) -> None:
         state = self.pop()
         target = self._stack[-1]
-        if not isinstance(target, _Unfilled) or not isinstance(state, tuple):
+        if not isinstance(target, Unfilled) or not isinstance(state, tuple):
             raise RemoteProtocolError("the pickle gives a state to something that is neither an array nor a dtype")
         if target.dtype is not None:
-            target.dtype = _with_byte_order(target.dtype, state)
+            target.dtype = with_byte_order(target.dtype, state)
         else:
-            target.value = _array_of_state(state)
+            target.value = array_of_state(state)
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -255,121 +229,6 @@ def _as_dict(value: Any) -> dict[Any, Any]:
     if type(value) is not dict:
         raise RemoteProtocolError("the pickle sets an item of something that is not a dictionary")
     return value
-
-
-def _as_key(value: Any) -> Any:
-    if isinstance(value, memoryview):
-        return bytes(value)
-    if value is not None and type(value) not in (str, int, float, bool, bytes):
-        raise RemoteProtocolError(f"the pickle has a dictionary key that is no text or number but {_kind(value)}")
-    return value
-
-
-def _global(module: Any, name: Any) -> _Global:
-    found = _GLOBALS.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
-    if found is None:
-        raise RemoteProtocolError(
-            f"the pickle asks for the global {module!s:.80}.{name!s:.80}, which is not allowed; allowed are "
-            "OrderedDict, NumPy arrays, dtypes and scalars, and _codecs.encode"
-        )
-    return found
-
-
-def _ordered_dict(*arguments: Any) -> dict[Any, Any]:
-    made: dict[Any, Any] = {}
-    if len(arguments) > 1:
-        raise RemoteProtocolError(f"the pickle makes an OrderedDict of {len(arguments)} arguments")
-    for pair in arguments[0] if arguments else ():
-        key, value = pair
-        made[_as_key(key)] = value
-    return made
-
-
-def _encode(text: Any, codec: Any = "latin1") -> bytes:
-    if type(text) is not str or type(codec) is not str or codec not in ("latin1", "latin-1"):
-        raise RemoteProtocolError("the pickle calls _codecs.encode with something other than text and latin1")
-    return text.encode("latin-1")
-
-
-def _no_bytes(*arguments: Any) -> bytes:
-    # How protocol 2 writes an empty byte string, as in an array without elements.
-    if arguments:
-        raise RemoteProtocolError("the pickle calls bytes with arguments")
-    return b""
-
-
-def _reconstruct(kind: Any, shape: Any, typecode: Any) -> _Unfilled:
-    is_plain = kind is _NDARRAY and type(shape) is tuple and isinstance(typecode, (bytes, memoryview))
-    if not is_plain or shape != (0,) or typecode != b"b":
-        raise RemoteProtocolError("the pickle reconstructs something that is not a plain array")
-    return _Unfilled()
-
-
-def _not_callable(*_: Any) -> None:
-    raise RemoteProtocolError("the pickle calls numpy.ndarray itself, which no array is written with")
-
-
-def _dtype(code: Any, align: Any = False, copy: Any = False) -> _Unfilled:
-    if type(code) is not str or not _DTYPE.fullmatch(code) or not {type(align), type(copy)} <= {bool, int}:
-        raise RemoteProtocolError(
-            f"the pickle has an array of dtype {code!s:.40}; only booleans, numbers and text are allowed"
-        )
-    return _Unfilled(np.dtype(code))
-
-
-_BYTE_ORDERS: dict[str, Literal["<", ">", "|", "="]] = {"<": "<", ">": ">", "|": "|", "=": "="}
-
-
-def _with_byte_order(dtype: np.dtype[Any], state: tuple[Any, ...]) -> np.dtype[Any]:
-    is_plain = len(state) == 8 and state[0] == 3 and all(field is None for field in state[2:5])
-    order = _BYTE_ORDERS.get(state[1]) if is_plain and type(state[1]) is str else None
-    if order is None:
-        raise RemoteProtocolError("the pickle has a dtype that is not a plain number or text")
-    if dtype.kind in "SU" and state[5] != dtype.itemsize:
-        raise RemoteProtocolError(f"the pickle has a dtype {dtype.str} of {state[5]} bytes")
-    return dtype.newbyteorder(order)
-
-
-def _array_of_state(state: tuple[Any, ...]) -> np.ndarray[Any, Any]:
-    if len(state) != 5 or state[0] != 1:
-        raise RemoteProtocolError("the pickle has an array whose state is not (1, shape, dtype, order, bytes)")
-    _, shape, dtype, fortran, content = state
-    return _array(content, dtype, shape, "F" if fortran else "C")
-
-
-def _array(content: Any, dtype: Any, shape: Any, order: Any = "C") -> np.ndarray[Any, Any]:
-    kind = _dtype_of(dtype)
-    if not isinstance(content, (bytes, memoryview)):
-        raise RemoteProtocolError(f"the pickle has an array whose content is {_kind(content)}, not bytes")
-    if type(shape) is not tuple or not all(type(n) is int and 0 <= n < 2**40 for n in shape) or len(shape) > 32:
-        raise RemoteProtocolError("the pickle has an array whose shape is not a tuple of at most 32 lengths")
-    expected = math.prod(shape) * kind.itemsize
-    if len(content) != expected:
-        raise RemoteProtocolError(
-            f"the pickle has an array of {len(content)} bytes where shape {shape} of {kind.str} asks for {expected}"
-        )
-    if type(order) is not str or order not in ("C", "F"):
-        raise RemoteProtocolError("the pickle has an array whose order is neither C nor F")
-    flat = np.frombuffer(content, kind)
-    if kind.kind == "U" and flat.size and flat.view(kind.str[0] + "u4").max() > sys.maxunicode:
-        raise RemoteProtocolError("the pickle has an array of text with characters that do not exist")
-    made = flat.reshape(shape, order="F" if order == "F" else "C")
-    made.flags.writeable = False
-    return made
-
-
-def _scalar(dtype: Any, content: Any) -> Any:
-    return _array(content, dtype, (1,))[0]
-
-
-def _dtype_of(value: Any) -> np.dtype[Any]:
-    if not isinstance(value, _Unfilled) or value.dtype is None or not value.dtype.itemsize:
-        raise RemoteProtocolError(f"the pickle has an array whose dtype is {_kind(value)}")
-    return value.dtype
-
-
-def _kind(value: Any) -> str:
-    return "a global" if isinstance(value, _Global) else type(value).__name__.lstrip("_").lower()
 
 
 _SIMPLE = (str, float, int, bool, bytes, np.ndarray, np.generic)
@@ -391,23 +250,10 @@ def _settle(value: Any, depth: int, left: list[int]) -> Any:
     if isinstance(value, memoryview):
         left[0] -= len(value) >> 6  # each mention is copied
         return bytes(value) if left[0] >= 0 else _settle(None, depth, left)
-    if isinstance(value, _Unfilled) and value.value is not None:
+    if isinstance(value, Unfilled) and value.value is not None:
         return value.value
-    raise RemoteProtocolError(f"the pickle holds {_kind(value)} where a value is meant")
+    raise RemoteProtocolError(f"the pickle holds {kind_of(value)} where a value is meant")
 
-
-_NDARRAY = _Global("numpy.ndarray", _not_callable)
-
-_GLOBALS: dict[tuple[str, str], _Global] = {
-    ("collections", "OrderedDict"): _Global("OrderedDict", _ordered_dict),
-    ("_codecs", "encode"): _Global("_codecs.encode", _encode),
-    ("__builtin__", "bytes"): _Global("bytes", _no_bytes),
-    ("numpy", "ndarray"): _NDARRAY,
-    ("numpy", "dtype"): _Global("numpy.dtype", _dtype),
-    **{(module, "_reconstruct"): _Global("_reconstruct", _reconstruct) for module in _ARRAY_MODULES},
-    **{(module, "scalar"): _Global("scalar", _scalar) for module in _ARRAY_MODULES},
-    **{(module, "_frombuffer"): _Global("_frombuffer", _array) for module in _BUFFER_MODULES},
-}
 
 _OPERATIONS: dict[int, Callable[[_Machine], None]] = {
     0x80: _Machine.protocol,

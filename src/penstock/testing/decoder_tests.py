@@ -9,8 +9,6 @@ A subclass says which decoder and what a scan looks like; the rest is proven her
             return [[encode_start()], [encode_image(0)], [encode_image(1)], [encode_end()]]
 """
 
-# ruff: noqa: D102 - what a test claims is its name
-
 import random
 import tracemalloc
 from abc import ABC, abstractmethod
