@@ -182,7 +182,7 @@ class UserCalls:
         value = next((value for value in values if value is not None), None)
         if value is not None:
             self._has_returned = True
-            check_value(value, f"stage {self.stage}: result")
+            check_value(value, f"stage {self.stage}")
 
     def _post(self, values: list[Any], accounted: int) -> None:
         nothing = sum(map(is_, values, repeat(None))) if self._returns else accounted
