@@ -15,8 +15,7 @@ objects find them as attributes. An argument named ``context`` gets the dictiona
 What is annotated ``Result`` gets number, value and revision instead of the value alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from penstock.elements.code_problems import Receives, problems_of
 from penstock.elements.parameter_types import validate
@@ -31,59 +30,12 @@ __all__ = [
     "Reducer",
     "Step",
     "Worker",
-    "bind_reducer",
-    "bind_step",
-    "bind_worker",
     "parameters_of",
     "problems_of",
     "split_arguments",
     "step_names",
     "validate",
 ]
-
-Target = Callable[..., Any]
-
-
-def bind_worker(
-    target: Target,
-    arguments: Mapping[str, Any] | None = None,
-    *,
-    parameters: Mapping[str, Any] | None = None,
-    stage: str = "",
-    step: str = "",
-    context: dict[str, Any] | None = None,
-    revision: int = 0,
-) -> Worker:
-    """Make one worker of a map stage for one run; see ``Instance`` for the arguments and errors."""
-    return Worker(target, arguments, parameters=parameters, stage=stage, step=step, context=context, revision=revision)
-
-
-def bind_reducer(
-    target: Target,
-    arguments: Mapping[str, Any] | None = None,
-    *,
-    parameters: Mapping[str, Any] | None = None,
-    stage: str = "",
-    step: str = "",
-    context: dict[str, Any] | None = None,
-    revision: int = 0,
-) -> Reducer:
-    """Make the reducer of a stage for one run; see ``Instance`` for the arguments and errors."""
-    return Reducer(target, arguments, parameters=parameters, stage=stage, step=step, context=context, revision=revision)
-
-
-def bind_step(
-    target: Target,
-    arguments: Mapping[str, Any] | None = None,
-    *,
-    parameters: Mapping[str, Any] | None = None,
-    stage: str = "",
-    step: str = "",
-    context: dict[str, Any] | None = None,
-    revision: int = 0,
-) -> Step:
-    """Make one step of a chain for one run; see ``Instance`` for the arguments and errors."""
-    return Step(target, arguments, parameters=parameters, stage=stage, step=step, context=context, revision=revision)
 
 
 def step_names(elements: Sequence[str]) -> list[str]:

@@ -38,4 +38,5 @@ class Latency:
         if not self.total:
             return 0.0
         bucket = int(np.searchsorted(np.cumsum(self._counts), percent / 100 * self.total))
-        return min(2.0 ** ((bucket + 0.5) / PER_OCTAVE) / 1e9, self.max_s)
+        middle_s: float = 2.0 ** ((bucket + 0.5) / PER_OCTAVE) / 1e9
+        return min(middle_s, self.max_s)

@@ -50,8 +50,8 @@ def remarks(report: RunReport) -> list[str]:
     """Return what is worth naming: reasons, then the last remarks of each edge, then outputs."""
     lines = list(report.reasons)
     for edge in report.edges:
-        for remark in list(dict.fromkeys(edge.remarks))[-5:]:
-            lines.append(f"{edge.producer} → {edge.consumer}: {remark}")
+        named = list(dict.fromkeys(edge.remarks))[-5:]
+        lines += [f"{edge.producer} → {edge.consumer}: {remark}" for remark in named]
     return lines
 
 

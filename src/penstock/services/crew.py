@@ -1,6 +1,10 @@
 """The instances of user code in one room: their hooks, their ticks, their parameters."""
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
+
+import numpy as np
+from numpy.typing import NDArray
 
 from penstock.core import NS_PER_S, Kind, Timestamp
 from penstock.core.parameters import Parameters
@@ -73,15 +77,30 @@ class Crew:
         for first in failures:
             raise self._failure("close", first) from first
 
-    def apply(self, number: int) -> int:
-        """Give everybody the parameters that hold for an event; return their revision."""
+    def apply(self, numbers: NDArray[np.int64], start: int = 0) -> int:
+        """Give everybody the parameters that hold for an event.
+
+        Parameters
+        ----------
+        numbers
+            (n,), ascending event numbers.
+        start
+            Which of them.
+
+        Returns
+        -------
+        Up to where, among the numbers, these parameters hold.
+        """
         if not self.parameters:
-            return 0
-        values = self.parameters.at(number)
+            return len(numbers)
+        values = self.parameters.at(int(numbers[start]))
         for instance in self.instances:
             if instance.revision != values.revision:
                 instance.apply(values)
-        return values.revision
+        if self.parameters.at(int(numbers[-1])).revision == values.revision:
+            return len(numbers)
+        later = (self.parameters.at(int(number)).revision for number in numbers[start:])
+        return start + sum(1 for _ in takewhile(values.revision.__eq__, later))
 
     def _failure(self, hook: str, error: Exception) -> UserCodeError:
         return UserCodeError(f"stage {self.stage}, hook {hook}: {type(error).__name__}: {error}", stage=self.stage)

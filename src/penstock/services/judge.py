@@ -50,7 +50,7 @@ def write_report(
     failures
         Those of user code that happened outside of any event.
     """
-    calls = [call for room in rooms.stages.values() for call in room.calls]
+    calls = [call for room in rooms.stages.values() for call in room.calls.values()]
     latencies = [(name, room.latency) for name, room in rooms.stages.items() if isinstance(room, MapRoom)]
     has_ended = state.outcome is not Outcome.RUNNING
     return RunReport(

@@ -14,9 +14,9 @@ from penstock.core.parameters import Parameters
 from penstock.core.result import Result
 from penstock.core.timestamp import Timestamp
 from penstock.elements.user_code import (
-    bind_reducer,
-    bind_step,
-    bind_worker,
+    Reducer,
+    Step,
+    Worker,
     parameters_of,
     split_arguments,
     validate,
@@ -78,11 +78,11 @@ def fold(state: float | None, value: float, *, weight: Annotated[float, Ge(0)] =
 
 
 def test_a_plain_function_is_called_without_any_frame_of_ours() -> None:
-    assert bind_worker(plain).call is plain
+    assert Worker(plain).call is plain
 
 
 def test_arguments_and_parameters_are_bound_to_the_users_own_function() -> None:
-    worker = bind_worker(scaled, {"gain": 2.0, "roi": 4.0})
+    worker = Worker(scaled, {"gain": 2.0, "roi": 4.0})
     assert isinstance(worker.call, partial)
     assert worker.call.func is scaled
     assert worker.call("event") == ("event", 2.0, 0.0, 4.0)
@@ -91,24 +91,24 @@ def test_arguments_and_parameters_are_bound_to_the_users_own_function() -> None:
 
 
 def test_an_object_is_called_by_its_own_bound_method() -> None:
-    worker = bind_worker(Fit, {"lines": ["Fe"]})
+    worker = Worker(Fit, {"lines": ["Fe"]})
     assert worker.call.__func__ is Fit.process  # type: ignore[attr-defined]  # a bound method
     assert worker.call("event") == ("event", 5.9)
     assert worker.wants == "message"
 
 
 def test_a_class_gets_its_parameters_at_construction_too() -> None:
-    worker = bind_worker(Fit, {"lines": []}, parameters={"roi": 4.0})
+    worker = Worker(Fit, {"lines": []}, parameters={"roi": 4.0})
     assert worker.call.__self__.first_roi == 4.0  # type: ignore[attr-defined]  # a bound method
 
 
 def test_parameters_may_be_given_by_address() -> None:
-    worker = bind_worker(Fit, {"lines": []}, stage="fit", step="Fit", parameters={"fit.Fit.roi": 4.0})
+    worker = Worker(Fit, {"lines": []}, stage="fit", step="Fit", parameters={"fit.Fit.roi": 4.0})
     assert worker.call(0) == (0, 4.0)
 
 
 def test_hooks_are_bound() -> None:
-    worker = bind_worker(Fit, {"lines": ["Fe"]})
+    worker = Worker(Fit, {"lines": ["Fe"]})
     hooks = worker.hooks
     assert hooks.start is not None
     assert hooks.end is not None
@@ -126,14 +126,14 @@ def test_hooks_are_bound() -> None:
 
 
 def test_functions_have_no_hooks() -> None:
-    worker = bind_worker(plain)
-    assert worker.hooks == bind_step(factory, {"gain": 1}).hooks
+    worker = Worker(plain)
+    assert worker.hooks == Step(factory, {"gain": 1}).hooks
     assert worker.hooks.start is None
     assert worker.call_batch is None
 
 
 def test_a_new_revision_is_applied() -> None:
-    worker = bind_worker(scaled, {"gain": 1.0}, stage="fit", step="scaled")
+    worker = Worker(scaled, {"gain": 1.0}, stage="fit", step="scaled")
     some = Parameters(worker.parameters, validate=validate)
     some.set({"fit.roi": 7}, from_event=10, who="ana", when=Timestamp(0))
     assert worker.apply(some.at(9))("e")[3] == 5.9
@@ -143,7 +143,7 @@ def test_a_new_revision_is_applied() -> None:
 
 
 def test_an_objects_attribute_follows_its_parameter() -> None:
-    worker = bind_worker(Fit, {"lines": []}, stage="fit", step="Fit")
+    worker = Worker(Fit, {"lines": []}, stage="fit", step="Fit")
     some = Parameters(worker.parameters, validate=validate)
     some.set({"roi": 7.0}, from_event=1, who="ana", when=Timestamp(0))
     before = worker.call
@@ -162,7 +162,7 @@ def test_tick_s_may_be_a_parameter() -> None:
         def tick(self, now: Timestamp) -> None:
             pass
 
-    step = bind_step(Ticking, stage="watch", step="t")
+    step = Step(Ticking, stage="watch", step="t")
     assert step.tick_s == 2.0
     step.apply({"watch.t.tick_s": 5.0}, 1)
     assert step.tick_s == 5.0
@@ -172,19 +172,19 @@ def test_tick_s_may_be_a_parameter() -> None:
 def test_a_tick_needs_seconds(tick_s: Any) -> None:
     kind = type("Ticking", (), {"tick_s": tick_s, "process": lambda self, e: e, "tick": lambda self, now: None})
     with pytest.raises(UserCodeError, match="tick_s = "):
-        bind_worker(kind)
+        Worker(kind)
 
 
 def test_a_factory_makes_what_is_called() -> None:
-    assert bind_worker(factory, {"gain": 3}).call(2) == 6
-    assert bind_step(factory, {"gain": 3}).call(2) == 6
+    assert Worker(factory, {"gain": 3}).call(2) == 6
+    assert Step(factory, {"gain": 3}).call(2) == 6
 
 
 def test_a_factory_may_make_an_object() -> None:
     def make(lines: list[str], *, roi: Energy = 1.0) -> Fit:
         return Fit(lines, roi=roi)
 
-    assert bind_worker(make, {"lines": [], "roi": 3.0}).call("e") == ("e", 3.0)
+    assert Worker(make, {"lines": [], "roi": 3.0}).call("e") == ("e", 3.0)
 
 
 def test_a_factory_of_a_function_cannot_have_parameters() -> None:
@@ -192,12 +192,12 @@ def test_a_factory_of_a_function_cannot_have_parameters() -> None:
         return lambda item: item * gain * roi
 
     with pytest.raises(UserCodeError, match=r"cannot see parameters change \(roi\)"):
-        bind_step(make, {"gain": 1.0})
+        Step(make, {"gain": 1.0})
 
 
 @pytest.mark.parametrize(("target", "arguments"), [(len, {}), (print, {"end": ""}), (max, {})])
 def test_functions_written_in_c(target: Callable[..., Any], arguments: dict[str, Any]) -> None:
-    assert bind_step(target, arguments).call([1, 2]) in (2, None)
+    assert Step(target, arguments).call([1, 2]) in (2, None)
 
 
 def test_context_survives() -> None:
@@ -209,7 +209,7 @@ def test_context_survives() -> None:
             return self.number
 
     context: dict[str, Any] = {}
-    assert [bind_worker(Keeping, context=context).call(None) for _ in range(3)] == [1, 2, 3]
+    assert [Worker(Keeping, context=context).call(None) for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_failing_constructor_is_the_cause() -> None:
@@ -222,7 +222,7 @@ def test_a_failing_constructor_is_the_cause() -> None:
     with pytest.raises(
         UserCodeError, match=r"stage fit: .*Failing could not be made: FileNotFoundError: x.h5"
     ) as caught:
-        bind_worker(Failing, {"path": "x.h5"}, stage="fit")
+        Worker(Failing, {"path": "x.h5"}, stage="fit")
     assert isinstance(caught.value.__cause__, FileNotFoundError)
     assert caught.value.stage == "fit"
 
@@ -233,7 +233,7 @@ def test_a_constructor_that_would_leave_is_held() -> None:
             raise SystemExit(3)
 
     with pytest.raises(UserCodeError, match="SystemExit"):
-        bind_worker(Leaving)
+        Worker(Leaving)
 
 
 def test_a_parameter_that_cannot_be_set() -> None:
@@ -245,18 +245,18 @@ def test_a_parameter_that_cannot_be_set() -> None:
         def process(self, event: Any) -> None: ...
 
     with pytest.raises(UserCodeError, match=r"Slotted\.roi cannot be set to 1\.0"):
-        bind_worker(Slotted)
+        Worker(Slotted)
 
 
 def test_misspelt_hooks_do_not_start() -> None:
     kind = type("Fit", (), {"process": lambda self, e: e, "finish": lambda self, e: None, "__module__": __name__})
     with pytest.raises(UserCodeError, match=r"stage fit: Fit\.finish is never called; did you mean `end`"):
-        bind_worker(kind, stage="fit")
+        Worker(kind, stage="fit")
 
 
 def test_something_without_the_method_does_not_start() -> None:
     with pytest.raises(UserCodeError, match="which has no method `reduce`"):
-        bind_reducer(type("Empty", (), {}))
+        Reducer(type("Empty", (), {}))
 
 
 async def coroutine(event: Any) -> Any:
@@ -270,11 +270,11 @@ def generator(event: Any) -> Any:
 @pytest.mark.parametrize("target", [coroutine, generator])
 def test_shapes_that_are_planned(target: Callable[..., Any]) -> None:
     with pytest.raises(NotBuiltYetError, match=f"{target.__name__} is a.* not built yet"):
-        bind_worker(target)
+        Worker(target)
 
 
 def test_a_reducer_publishes_its_views() -> None:
-    reducer = bind_reducer(Sum, {"start_at": 1})
+    reducer = Reducer(Sum, {"start_at": 1})
     reducer.call(2)
     assert reducer.views == {"sum": 3}
 
@@ -282,15 +282,15 @@ def test_a_reducer_publishes_its_views() -> None:
 def test_views_must_be_a_tree() -> None:
     kind = type("Bad", (), {"views": 3, "reduce": lambda self, v: None})
     with pytest.raises(UserCodeError, match="make it a dictionary"):
-        _ = bind_reducer(kind).views
+        _ = Reducer(kind).views
 
 
 def test_a_reducer_may_publish_nothing() -> None:
-    assert bind_reducer(type("Quiet", (), {"reduce": lambda self, v: None})).views == {}
+    assert Reducer(type("Quiet", (), {"reduce": lambda self, v: None})).views == {}
 
 
 def test_a_fold_keeps_its_state() -> None:
-    reducer = bind_reducer(fold, stage="sum", step="fold")
+    reducer = Reducer(fold, stage="sum", step="fold")
     assert reducer.views == {}
     reducer.call(3)
     call = reducer.apply({"sum.fold.weight": 10.0}, 1)
@@ -299,7 +299,7 @@ def test_a_fold_keeps_its_state() -> None:
 
 
 def test_a_fold_may_begin_somewhere() -> None:
-    reducer = bind_reducer(fold, {"state": 100})
+    reducer = Reducer(fold, {"state": 100})
     reducer.call(3)
     assert reducer.views == {"value": 103}
 
@@ -311,9 +311,9 @@ def test_what_a_reducer_gets() -> None:
     class Placing:
         def reduce(self, value: Result) -> None: ...
 
-    assert bind_reducer(whole).wants == "result"
-    assert bind_reducer(Placing).wants == "result"
-    assert bind_reducer(fold).wants == ""
+    assert Reducer(whole).wants == "result"
+    assert Reducer(Placing).wants == "result"
+    assert Reducer(fold).wants == ""
 
 
 def test_parameters_are_told_from_arguments() -> None:
@@ -326,4 +326,4 @@ def test_keyword_only_arguments_without_type_or_default_are_frozen() -> None:
         return a + b + c
 
     assert [p.name for p in parameters_of(some)] == ["c"]
-    assert bind_worker(some, {"a": 1, "b": 10}).call(None) == 14
+    assert Worker(some, {"a": 1, "b": 10}).call(None) == 14

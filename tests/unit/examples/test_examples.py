@@ -12,7 +12,7 @@ import pytest
 from penstock.core.decoder import Decoder
 from penstock.core.event import event_type
 from penstock.core.message import Kind, Message
-from penstock.elements.user_code import bind_reducer, bind_worker, problems_of
+from penstock.elements.user_code import Reducer, Worker, problems_of
 from penstock.formats.recording import RecordingReader
 from penstock.protocols.contrast import ContrastDecoder
 from penstock.protocols.stins import StinsDecoder
@@ -48,7 +48,7 @@ def test_the_map_of_the_real_scan(recordings: Path) -> None:
     spectra = decoded(recordings / "xspress3-dump.cbors", Xspress3Decoder())
     assert len(points) == len(spectra) == 22
     make = event_type(("contrast", "xspress3"))
-    worker, reducer = bind_worker(module.count_photons), bind_reducer(module.FluorescenceMap)
+    worker, reducer = Worker(module.count_photons), Reducer(module.FluorescenceMap)
     assert reducer.hooks.start is not None
     reducer.hooks.start(make(0, (points[0], spectra[0]), Kind.START))
     for number in range(20):
@@ -68,7 +68,7 @@ def test_the_map_of_the_real_scan(recordings: Path) -> None:
 
 def test_a_point_lost_does_not_shift_the_others() -> None:
     module = loaded("nanomax/fluorescence.py")
-    reducer = bind_reducer(module.FluorescenceMap, {"channels": 1})
+    reducer = Reducer(module.FluorescenceMap, {"channels": 1})
     assert reducer.hooks.start is not None
     reducer.hooks.start(make_event(contrast={"description": "mesh sx 0 1 1 sy 0 2 2 0.1"}))
     reducer.call({"x": 1.01, "y": 1.98, "counts": np.array([3])})
@@ -78,7 +78,7 @@ def test_a_point_lost_does_not_shift_the_others() -> None:
 
 
 def test_another_scan_is_refused() -> None:
-    reducer = bind_reducer(loaded("nanomax/fluorescence.py").FluorescenceMap)
+    reducer = Reducer(loaded("nanomax/fluorescence.py").FluorescenceMap)
     assert reducer.hooks.start is not None
     with pytest.raises(ValueError, match=r'"ascan sx 0 1 10 0\.1" is no mesh of x and y'):
         reducer.hooks.start(make_event(contrast={"description": "ascan sx 0 1 10 0.1"}))
@@ -99,8 +99,8 @@ def test_the_first_pipelines_camera_and_code_fit() -> None:
         message for message in decoded(EXAMPLES / "first/camera.cbors", StinsDecoder()) if message.kind is Kind.DATA
     ]
     module = loaded("first/spot.py")
-    reducer = bind_reducer(module.Spot, {"shape": [24, 32]})
-    worker = bind_worker(module.brightness, {"above": 1})
+    reducer = Reducer(module.Spot, {"shape": [24, 32]})
+    worker = Worker(module.brightness, {"above": 1})
     for image in images:
         reducer.call(worker.call(image))
     assert len(images) == len(reducer.views["brightness"]) == 40

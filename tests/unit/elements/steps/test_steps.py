@@ -11,7 +11,7 @@ from penstock.elements.item_field import field_names, field_of
 from penstock.elements.steps.count import Count
 from penstock.elements.steps.print import Print
 from penstock.elements.steps.threshold import Threshold
-from penstock.elements.user_code import bind_step, problems_of
+from penstock.elements.user_code import Step, problems_of
 from penstock.errors import UserCodeError
 from penstock.testing import make_event, make_message
 
@@ -72,11 +72,11 @@ def test_what_is_not_one_number(value: Any, text: str) -> None:
 @pytest.mark.parametrize("limits", [{}, {"above": 3, "below": 3}])
 def test_a_threshold_nothing_can_pass(limits: dict[str, Any]) -> None:
     with pytest.raises(UserCodeError, match=r"threshold needs a limit|nothing is above"):
-        bind_step(Threshold, {"field": "I0", **limits})
+        Step(Threshold, {"field": "I0", **limits})
 
 
 def test_limits_are_parameters() -> None:
-    step = bind_step(Threshold, {"field": "I0", "above": 0}, stage="watch", step="threshold")
+    step = Step(Threshold, {"field": "I0", "above": 0}, stage="watch", step="threshold")
     assert [parameter.address for parameter in step.parameters] == ["watch.threshold.above", "watch.threshold.below"]
     assert step.call(1) == 1
     assert step.apply({"watch.threshold.above": 2.0}, 1)(1) is None

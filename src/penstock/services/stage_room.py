@@ -1,0 +1,80 @@
+"""What every stage in one thread does: start and end go to its user code first, its books are kept by input."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from penstock.core import Kind, Ledger
+from penstock.core.result import Result
+from penstock.core.result_range import ResultRange
+from penstock.elements.instance import Instance
+from penstock.pipeline.plan import StagePlan
+from penstock.services.crew import Crew
+from penstock.services.flow import Flow, Outlet, items_of, kind_of, numbers_of, with_values
+from penstock.services.user_calls import UserCalls
+
+__all__ = ["StageRoom"]
+
+
+class StageRoom(ABC):
+    """A stage's way in and out, its user code and its books.
+
+    Parameters
+    ----------
+    instances
+        Of user code, in the order in which hooks are called.
+    returns
+        Whether what user code returns is a result.
+    """
+
+    def __init__(self, plan: StagePlan, ledger: Ledger, instances: Iterable[Instance], *, returns: bool = True) -> None:
+        self.name = plan.name
+        self.outlet = Outlet(plan.name)
+        self.crew = Crew(plan.name, instances)
+        self.calls = {
+            producer: UserCalls(plan.name, ledger.entry(producer, plan.name), plan.on_error, returns=returns)
+            for _, producer in plan.inputs
+        }
+        """The books of user code, by input."""
+        self._open = set(self.calls)
+
+    def take(self, flow: Flow, producer: str, now: int) -> None:
+        """Take custody of a flow from one of the stage's inputs."""
+        if kind_of(flow) is not Kind.DATA:
+            self.crew.flag(flow)
+            self.outlet.give([flow], now)
+            return
+        flow = with_values(flow)
+        if len(flow):
+            self.calls[producer].entry.arrive(len(flow))
+            self._work(flow, producer, now)
+
+    def close(self, producer: str, now: int) -> None:
+        """Learn that an input has ended; the stage ends with its last."""
+        self._open.discard(producer)
+        if not self._open:
+            self.outlet.close(now)
+
+    @abstractmethod
+    def _work(self, flow: Flow, producer: str, now: int) -> None:
+        """Work on data, and give what comes of it."""
+
+    def _cut(self, flow: Flow) -> Iterator[Flow]:
+        """Cut a flow where parameters change; user code has those of each piece when that is yielded."""
+        numbers = numbers_of(flow)
+        start = 0
+        while start < len(numbers):
+            stop = self.crew.apply(numbers, start)
+            yield flow if stop - start == len(numbers) else flow.take(slice(start, stop))
+            start = stop
+
+
+def items_for(instance: Instance, flow: Flow) -> Iterable[Any]:
+    """Yield what one instance gets: whole results if it wants them, otherwise the flow's items."""
+    items = items_of(flow)
+    if isinstance(flow, ResultRange) and instance.wants == "result":
+        numbers: np.ndarray[Any, np.dtype[np.int64]] = flow.numbers
+        return (Result(n, value, flow.revision) for n, value in zip(numbers.tolist(), items, strict=True))
+    return items
