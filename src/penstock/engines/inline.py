@@ -20,7 +20,7 @@ from penstock.core.run import Outcome, RunState
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
-from penstock.errors import CheckError, NotBuiltYetError, PenstockError, UserCodeError
+from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, UserCodeError
 from penstock.formats.event_log import LogHeader
 from penstock.monitor.report import RunReport
 from penstock.pipeline.plan import Plan
@@ -327,14 +327,14 @@ def run(
 
     Raises
     ------
-    CheckError, NotBuiltYetError
-        If it cannot begin as it is written.
+    CheckError, NotBuiltYetError, ParameterError
+        If it cannot begin as it is written, or with the start values given.
     """
     inline = InlineRun(plan, **options)
     try:
         inline.open()
         _work(inline, progress, interrupt)
-    except CheckError:
+    except (CheckError, ParameterError):
         inline.finish()
         raise
     except PenstockError as error:

@@ -58,7 +58,9 @@ def _entry(kind: str, found: Found) -> dict[str, Any]:
     taken = {parameter["name"] for parameter in entry["parameters"]}
     entry["arguments"] = [argument for argument in _arguments(target) if argument["name"] not in taken]
     if inspect.isclass(target) and issubclass(target, Source):
-        entry["traits"] = list(_traits(target.traits)) if target.traits is not Source.traits else []
+        # Of a recording, the traits are those of what was recorded: a property, known when the file is open.
+        traits: Any = target.traits
+        entry["traits"] = list(_traits(traits)) if isinstance(traits, Traits) and traits is not Source.traits else []
     return entry
 
 

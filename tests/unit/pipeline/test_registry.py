@@ -93,3 +93,8 @@ def test_a_planned_name_is_described_as_planned() -> None:
 def test_nothing_of_that_name() -> None:
     with pytest.raises(CheckError, match='did you mean "xspress3"'):
         describe("xpress3")
+
+
+@pytest.mark.parametrize("name", sorted({name for names in BUILT_IN.values() for name in names}))
+def test_everything_that_is_built_in_can_be_described(name: str) -> None:
+    assert all(entry["doc"] for entry in describe(name))
