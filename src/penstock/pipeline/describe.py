@@ -59,7 +59,7 @@ def _entry(kind: str, found: Found) -> dict[str, Any]:
     entry["arguments"] = [argument for argument in _arguments(target) if argument["name"] not in taken]
     if inspect.isclass(target) and issubclass(target, Source):
         # Of a recording, the traits are those of what was recorded: a property, known when the file is open.
-        traits: Any = target.traits
+        traits: object = target.traits
         entry["traits"] = list(_traits(traits)) if isinstance(traits, Traits) and traits is not Source.traits else []
     return entry
 
