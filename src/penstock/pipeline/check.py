@@ -12,7 +12,7 @@ from typing import Literal
 
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.connections import check_connections
-from penstock.pipeline.detection import Remark, join_problems, protocol_problems, source_remarks
+from penstock.pipeline.detection import Remark, address_problems, join_problems, protocol_problems, source_remarks
 from penstock.pipeline.document import Document
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.include import read_file
@@ -117,6 +117,7 @@ def check(
     plan = PlanMaker(document, spec, finder).plan()
     found += [
         *finder.problems,
+        *address_problems(document, plan),
         *protocol_problems(document, plan),
         *join_problems(document, plan),
         *map_problems(document, plan),

@@ -7,13 +7,16 @@ from inspect import isclass
 from penstock.core.decoder import Traits
 from penstock.elements.source import Source
 from penstock.elements.sources.recording import RecordingSource
+from penstock.elements.tcp_source import TcpSource
+from penstock.elements.zmq_source import ZmqSource
 from penstock.errors import Problem
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.plan import JoinPlan, Plan, SourcePlan
 from penstock.pipeline.suggest import did_you_mean
 from penstock.protocols import DECODERS, decoder_named
+from penstock.transport.address import address_problem
 
-__all__ = ["Remark", "join_problems", "protocol_problems", "source_remarks", "traits_of"]
+__all__ = ["Remark", "address_problems", "join_problems", "protocol_problems", "source_remarks", "traits_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,17 @@ def source_remarks(plan: Plan) -> Iterator[Remark]:
         if not traits.clock:
             text += "; it is dated when it is received"
         yield Remark(name=source.name, text=text)
+
+
+def address_problems(document: Document, plan: Plan) -> Iterator[Problem]:
+    """Yield each address of an instrument that cannot be one."""
+    for source in plan.sources.values():
+        target = source.element.target
+        if isclass(target) and issubclass(target, ZmqSource | TcpSource) and "connect" in source.element.arguments:
+            trouble = address_problem(source.element.arguments["connect"])
+            if trouble:
+                text, _, remedy = trouble.partition("; ")
+                yield document.problem(("sources", source.name, "connect"), text, remedy)
 
 
 def protocol_problems(document: Document, plan: Plan) -> Iterator[Problem]:

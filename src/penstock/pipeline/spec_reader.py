@@ -147,7 +147,21 @@ class _Reader:
         except ValidationError as error:
             for detail in error.errors():
                 self.problems.append(_explain(self._document, model, trail, detail))
-            return None
+            return _without(model, entry, {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]})
+
+
+def _without(model: type[Model], entry: Any, faulty: set[str]) -> Model | None:
+    """Read an entry without its faulty keys, so that a mistake in one hides none in the others."""
+    names = {field.alias or name: name for name, field in model.model_fields.items()}
+    kept = (
+        {key: value for key, value in entry.items() if key not in faulty and names.get(key) not in faulty}
+        if isinstance(entry, Mapping)
+        else {}
+    )
+    try:
+        return model.model_validate(kept)
+    except ValidationError:  # what is missing now was reported as faulty before
+        return None
 
 
 def _wanted(model: type[BaseModel]) -> list[str]:

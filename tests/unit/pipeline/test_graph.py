@@ -18,7 +18,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def small() -> Plan:
     return Pipeline(
         name="a <b> & c",
-        sources={"cam": Source("stins", connect="x"), "motor": Source("contrast", connect="y")},
+        sources={"cam": Source("stins", connect="tcp://x:1"), "motor": Source("contrast", connect="tcp://y:1")},
         events={"scan": Join("cam", "motor", by="order")},
         stages={"watch": Steps("count", source="scan")},
         sinks={"out": Sink("print", source="watch"), "raw": Sink("print", source="cam", where="watch.ok")},
@@ -57,7 +57,7 @@ def plans(draw: st.DrawFn) -> Plan:
     for name in names:
         stages[name] = Steps("count", source=draw(st.sampled_from(known)))
         known.append(name)
-    sources = {name: Source("stins", connect="x") for name in ("cam", "motor")}
+    sources = {name: Source("stins", connect="tcp://x:1") for name in ("cam", "motor")}
     sinks = {"out": Sink("print", source=draw(st.sampled_from(known)))}
     return Pipeline(sources=sources, stages=stages, sinks=sinks).plan()
 

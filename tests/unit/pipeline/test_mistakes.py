@@ -300,7 +300,9 @@ def test_two_folders_may_have_modules_of_one_name(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine_too.py").write_text(f"def step(item):\n    return {name!r}\n")
         file = tmp_path / name / "p.yaml"
-        file.write_text("sources: {c: {use: contrast, connect: x}}\nstages: {s: {from: c, steps: [mine_too:step]}}\n")
+        file.write_text(
+            "sources: {c: {use: contrast, connect: 'tcp://x:1'}}\nstages: {s: {from: c, steps: [mine_too:step]}}\n"
+        )
         plan = check_file(file).plan
         assert plan is not None
         plans.append(plan)
@@ -352,3 +354,21 @@ def test_any_tree_is_checked(tree: dict[str, Any]) -> None:
     assert isinstance(found, Checked)
     assert found.plan is not None or any(problem.level == "error" for problem in found.problems)
     assert all(problem.text for problem in found.problems)
+
+
+def test_a_mistake_in_an_entry_hides_none_in_its_other_keys(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(
+        "sources:\n"
+        "  pcap: {use: pandabox, connect: 'tcp://panda'}\n"
+        "events:\n"
+        "  scan: {join: [pcap, x4], by: order, incomplete: maybe, wait: 3}\n"
+        "stages:\n"
+        "  fit: {from: scna, map: nothere:F, workers: two}\n"
+    )
+    found = {problem.where: problem for problem in check_file(file).problems}
+    assert set(found) == {
+        "sources.pcap.connect", "events.scan.join[1]", "events.scan.incomplete", "events.scan.wait",
+        "stages.fit.from", "stages.fit.map", "stages.fit.workers",
+    }  # fmt: skip
+    assert str(found["sources.pcap.connect"]).endswith('port missing in "tcp://panda"; write "tcp://panda:8888"')

@@ -87,7 +87,7 @@ def test_python_and_yaml_have_the_same_mistakes(write: Write) -> None:
 def test_a_map_made_in_python_is_taken_as_it_is() -> None:
     made = read_map({"a": {"events": 3}})
     pipeline = Pipeline(
-        sources={"a": Source("stins", connect="x")},
+        sources={"a": Source("stins", connect="tcp://x:1")},
         events={"scan": Join("a", by=made)},
         stages={"n": Map(Use(len), source="scan"), "both": Steps("count", source="scan")},
     )
@@ -97,7 +97,9 @@ def test_a_map_made_in_python_is_taken_as_it_is() -> None:
 
 
 def test_what_has_no_name_to_import_is_in_no_file() -> None:
-    pipeline = Pipeline(sources={"a": Source("stins", connect="x")}, stages={"s": Steps(lambda item: item, source="a")})
+    pipeline = Pipeline(
+        sources={"a": Source("stins", connect="tcp://x:1")}, stages={"s": Steps(lambda item: item, source="a")}
+    )
     assert pipeline.plan().stages["s"].elements[0].target(3) == 3
     with pytest.raises(CheckError, match="cannot be imported by that name"):
         pipeline.to_yaml()
@@ -106,7 +108,8 @@ def test_what_has_no_name_to_import_is_in_no_file() -> None:
 def test_an_argument_that_is_no_plain_value_is_in_no_file() -> None:
     mask = np.zeros(3)
     pipeline = Pipeline(
-        sources={"a": Source("stins", connect="x")}, stages={"s": Steps(Use(np.clip, a_min=mask, a_max=1), source="a")}
+        sources={"a": Source("stins", connect="tcp://x:1")},
+        stages={"s": Steps(Use(np.clip, a_min=mask, a_max=1), source="a")},
     )
     assert pipeline.plan().stages["s"].elements[0].arguments["a_min"] is mask
     with pytest.raises(CheckError, match="cannot be written in a file"):
@@ -118,14 +121,14 @@ def test_arguments_named_like_options_are_told_apart_by_use() -> None:
         return workers
 
     stage = Map(Use(work, workers=3), source="a", workers=2)
-    pipeline = Pipeline(sources={"a": Source("stins", connect="x")}, stages={"s": stage})
+    pipeline = Pipeline(sources={"a": Source("stins", connect="tcp://x:1")}, stages={"s": stage})
     plan = pipeline.plan().stages["s"]
     assert (plan.workers, plan.elements[0].arguments) == (2, {"workers": 3})
 
 
 def test_merge_and_lanes_read_as_in_a_file() -> None:
     pipeline = Pipeline(
-        sources={"a": Source("stins", connect="x"), "b": Source("stins", connect="y")},
+        sources={"a": Source("stins", connect="tcp://x:1"), "b": Source("stins", connect="tcp://y:1")},
         events={"both": Merge("a", "b")},
         stages={"s": Steps("count", source={"high": "a", "low": "both"})},
     )
@@ -135,7 +138,7 @@ def test_merge_and_lanes_read_as_in_a_file() -> None:
 
 
 def test_an_unknown_engine_is_named() -> None:
-    pipeline = Pipeline(sources={"a": Source("stins", connect="x")})
+    pipeline = Pipeline(sources={"a": Source("stins", connect="tcp://x:1")})
     with pytest.raises(CheckError, match='there is no engine "inlin"'):
         pipeline.run("inlin")
 
@@ -145,4 +148,4 @@ def test_a_notebook_shows_the_drawing() -> None:
 
 
 def test_entries_show_themselves() -> None:
-    assert repr(Source("stins", connect="x")).startswith("Source(use=Thing(name='stins'")
+    assert repr(Source("stins", connect="tcp://x:1")).startswith("Source(use=Thing(name='stins'")
