@@ -21,7 +21,7 @@ def _demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("pace", ["0", "400"])
 def test_the_map_holds_the_counts_of_every_point(tmp_path: Path, pace: str) -> None:
-    done = _demo(tmp_path, "--points", "6x7", "--rate", pace, "--exit")
+    done = _demo(tmp_path, "--points", "6x7", "--rate", pace)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "42 of 42" in done.stdout
     assert "≠" not in done.stdout

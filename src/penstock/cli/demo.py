@@ -16,9 +16,6 @@ def demo(
     points: Annotated[str, typer.Option(metavar="ROWSxCOLUMNS", help="Points of the scan.")] = "41x51",
     rate: Annotated[float, typer.Option(min=0, metavar="HZ", help="Points per second; 0 is flat out.")] = 0,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the map is written.")] = Path("penstock-out"),
-    leave: Annotated[
-        bool, typer.Option("--exit", help="End when the scan is over; for now the demo does so anyway.")
-    ] = False,
 ) -> None:
     """Analyse a made-up scan: a detector and two motors, a map of iron and nickel, and a ledger that adds up.
 
@@ -30,7 +27,6 @@ def demo(
     from penstock.cli.demo_scan import demo_pipeline
     from penstock.services.interrupt import Interrupt
 
-    del leave
     rows, columns = _mesh(points)
     has_matplotlib = find_spec("matplotlib") is not None
     pipeline = demo_pipeline(rows, columns, rate_hz=rate, out=out.absolute(), picture=has_matplotlib)

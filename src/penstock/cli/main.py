@@ -11,7 +11,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from penstock.errors import CheckError, ParameterError, PenstockError
+from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError
 
 __all__ = ["COMMANDS", "app", "main"]
 
@@ -62,7 +62,9 @@ class _Commands(TyperGroup):
             if ctx.obj["debug"]:
                 raise
             print(f"penstock: {error}", file=sys.stderr)
-            raise typer.Exit(USAGE if isinstance(error, CheckError | ParameterError) else FAILED) from None
+            raise typer.Exit(
+                USAGE if isinstance(error, CheckError | NotBuiltYetError | ParameterError) else FAILED
+            ) from None
 
 
 app = typer.Typer(

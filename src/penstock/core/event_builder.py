@@ -347,7 +347,7 @@ def _inlet(
         numbering = ByTime()
     elif rule.by == "key":
         first = None if traits.first is None else traits.first - (1 << 63)
-        tracker = Tracker(entry, reorder=rule.reorder, many=many, step=rule.step, first=first)
+        tracker = Tracker(entry, reorder=rule.reorder, many=many, step=rule.step, first=first, shown_from=1 << 63)
         numbering = ByKey()
     else:
         tracker = Tracker(entry, reorder=rule.reorder, first=0)

@@ -48,6 +48,8 @@ class Tracker:
         Let equal numbers through: several messages of one number form a range.
     first
         The number the instrument begins with, if it always begins with the same.
+    shown_from
+        What people call the number 0.
     """
 
     __slots__ = (
@@ -59,6 +61,7 @@ class Tracker:
         "_has_gaps",
         "_heap",
         "_held",
+        "_shown_from",
         "_step",
         "last",
         "many",
@@ -67,7 +70,14 @@ class Tracker:
     )
 
     def __init__(
-        self, entry: Entry, *, reorder: int = 0, step: int = 1, many: bool = False, first: int | None = None
+        self,
+        entry: Entry,
+        *,
+        reorder: int = 0,
+        step: int = 1,
+        many: bool = False,
+        first: int | None = None,
+        shown_from: int = 0,
     ) -> None:
         self._entry = entry
         self.reorder = reorder
@@ -79,6 +89,7 @@ class Tracker:
         self._first = first
         self.top: int | None = None
         """Highest number that arrived."""
+        self._shown_from = shown_from
         self._gaps = Gaps()
         self._heap: list[tuple[int, int]] = []
         self._held: dict[int, tuple[int, Block, int, int]] = {}
@@ -159,13 +170,14 @@ class Tracker:
             starts = (numbers[jumps] + self._step).tolist()
             stops = numbers[jumps + 1].tolist()
             missing = self._gaps.open(zip(starts, stops, strict=True), self._step)
-            self._entry.note(Counter.GAPS, missing, f"{missing} numbers missing, the first {starts[0]}")
+            self._entry.note(Counter.GAPS, missing, f"{missing} numbers missing, the first {self._shown(starts[0])}")
 
     def _open_gap(self, start: int, stop: int) -> None:
         if not self._has_gaps:
             return
         missing = self._gaps.open([(start, stop)], self._step)
-        text = f"number {start} missing" if missing == 1 else f"numbers {start} to {stop - self._step} missing"
+        first, last = self._shown(start), self._shown(stop - self._step)
+        text = f"number {first} missing" if missing == 1 else f"numbers {first} to {last} missing"
         self._entry.note(Counter.GAPS, missing, text)
 
     def _sift(self, block: Block, rows: Rows, numbers: NDArray[np.int64], now: int) -> Iterator[Run]:
@@ -183,15 +195,19 @@ class Tracker:
 
     def _refuse(self, block: Block, row: int, number: int) -> None:
         """Account for a message that is not above the last one let through."""
-        identity = f"message {block.ids[row]} with number {number}"
+        identity = f"message {block.ids[row]} with number {self._shown(number)}"
         was_missing = self._gaps.fill(number)
         if was_missing:
             self._entry.note(Counter.GAPS, -1)
         if was_missing or self._gaps.has_forgotten(number) or self._is_early(number) or self._is_older_time(number):
-            self._entry.note(Counter.REORDERED, 1, f"{identity} came after {self.top}")
-            self._entry.post(Account.LATE, 1, f"{identity} came after {self.top}, when its event had gone")
+            self._entry.note(Counter.REORDERED, 1, f"{identity} came after {self._shown(self.top)}")
+            self._entry.post(Account.LATE, 1, f"{identity} came after {self._shown(self.top)}, when its event had gone")
         else:
             self._entry.post(Account.DUPLICATE, 1, f"{identity} came before")
+
+    def _shown(self, number: int | None) -> int:
+        """Return a number as the instrument says it."""
+        return (number or 0) + self._shown_from
 
     def _is_early(self, number: int) -> bool:
         """Tell whether a number is below the first one let through, and came for the first time."""
@@ -211,10 +227,16 @@ class Tracker:
                 self._refuse(block, row, number)
                 continue
             if not self.many and any(number == held for held, *_ in self._held.values()):
-                self._entry.post(Account.DUPLICATE, 1, f"message {block.ids[row]} with number {number} came before")
+                self._entry.post(
+                    Account.DUPLICATE, 1, f"message {block.ids[row]} with number {self._shown(number)} came before"
+                )
                 continue
             if self.top is not None and number < self.top:
-                self._entry.note(Counter.REORDERED, 1, f"message {block.ids[row]}: {number} came after {self.top}")
+                self._entry.note(
+                    Counter.REORDERED,
+                    1,
+                    f"message {block.ids[row]}: {self._shown(number)} came after {self._shown(self.top)}",
+                )
             self.top = number if self.top is None else max(self.top, number)
             heappush(self._heap, (number, self._arrival))
             self._held[self._arrival] = (number, block, row, now)

@@ -184,3 +184,14 @@ def test_ranges_take_all_messages_of_a_number() -> None:
     blocks = [block("train", [1, 2, 3], 1), block("pulses", [1, 1], 1), block("pulses", [1, 3], 3)]
     case = Case(["train", "pulses"], rule).feed(blocks).close()
     assert case.events == [("DATA", 0, (1, (1, 2, 3))), ("DATA", 1, (2, None)), ("DATA", 2, (3, (4,)))]
+
+
+def test_remarks_name_the_instruments_own_numbers() -> None:
+    blocks = [block("a", [5, 8], 1), block("a", [8], 3), block("a", [6], 4)]
+    case = Case(["a"], BY_KEY).feed(blocks)
+    assert [remark.detail for remark in case.entry("a").remarks] == [
+        "2 numbers missing, the first 6",
+        "message 3 with number 8 came before",
+        "message 4 with number 6 came after 8",
+        "message 4 with number 6 came after 8, when its event had gone",
+    ]
