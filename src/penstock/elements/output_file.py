@@ -75,9 +75,7 @@ class OutputFile:
         for path in _names(wanted):
             if path.is_dir():
                 raise SinkError(f"{path} is a folder; name a file")
-            if path.exists() and self._existing == "refuse":
-                raise SinkError(f"{path} exists; move it, put {{run}} in its name, or say existing: next")
-            if path.exists() and self._existing == "next":
+            if self._is_taken(path):
                 continue
             part = path.with_name(f"{path.name}.part")
             try:
@@ -89,8 +87,25 @@ class OutputFile:
                         f"{part} exists: another run writes {path.name}, or was killed; remove it"
                     ) from None
                 continue
-            return path, part
+            if not self._is_taken_meanwhile(path, part):
+                return path, part
         raise SinkError(f"{wanted}: too many files of this name; put {{run}} in its name")  # pragma: no cover
+
+    def _is_taken(self, path: Path) -> bool:
+        if path.exists() and self._existing == "refuse":
+            raise SinkError(f"{path} exists; move it, put {{run}} in its name, or say existing: next")
+        return path.exists() and self._existing == "next"
+
+    def _is_taken_meanwhile(self, path: Path, part: Path) -> bool:
+        """Look again: between the first look and the claim another run may have published its file."""
+        try:
+            is_taken = self._is_taken(path)
+        except SinkError:
+            part.unlink()
+            raise
+        if is_taken:
+            part.unlink()
+        return is_taken
 
     def _rest(self) -> str:
         return f"; what was published before stays in {self.path.name}" if self.path.exists() else ""
@@ -122,6 +137,13 @@ def _names(wanted: Path) -> Iterator[Path]:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    code = getattr(error, "errno", None) or _hdf5_errno(str(error))
+    if code == errno.ENOSPC:
         return "the disk is full"
-    return getattr(error, "strerror", None) or str(error)
+    return os.strerror(code) if code else str(error)
+
+
+def _hdf5_errno(text: str) -> int:
+    """Find the system's reason in what HDF5 says of it; 0 if it says none."""
+    found = re.search(r"\berrno = (\d+)", text)
+    return int(found[1]) if found else 0

@@ -6,7 +6,6 @@ everything, and nothing runs in the background.
 
 import os
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -24,13 +23,13 @@ from penstock.errors import CheckError, NotBuiltYetError, ParameterError, Pensto
 from penstock.formats.event_log import LogHeader
 from penstock.monitor.report import RunReport
 from penstock.pipeline.plan import Plan
+from penstock.services.balance import Balance
 from penstock.services.build import Rooms, build
-from penstock.services.intake import Intake
 from penstock.services.interrupt import Interrupt
-from penstock.services.join_room import JoinRoom
 from penstock.services.judge import judge, settle, write_report
 from penstock.services.log_file import LogFile
 from penstock.services.user_calls import Failure
+from penstock.services.users_traceback import users_traceback
 from penstock.services.waiter import Waiter
 
 __all__ = ["InlineRun", "run"]
@@ -38,10 +37,12 @@ __all__ = ["InlineRun", "run"]
 LONGEST_WAIT_S = 0.1
 """Sources that wait for their instrument must be read that often."""
 PROGRESS_S = 0.25
-MOST_WAITING_BYTES = 1 << 30
-"""A source whose messages wait for other streams is not read beyond this."""
-AHEAD = 16_384
-"""Messages a file may be ahead of the other files of its join."""
+LINGER_S = 0.05
+"""How long it must be silent after the end until a run is over; nothing of a network on one site takes longer."""
+MOST_LINGERING = 20
+"""Readings after the end at most: an instrument may go on for ever."""
+
+STOPPED_AT_ONCE = "stopped at once on request"
 
 Progress = Callable[[RunReport], None]
 
@@ -102,9 +103,11 @@ class InlineRun:
         self._event_log = event_log
         self._log: LogFile | None = None
         self._rooms = Rooms(parameters=Parameters([], validate=validate))
+        self._balance = Balance(plan, self._rooms)
         self._failures: list[Failure] = []
         self._ended_ns: int | None = None
         self._waiter = Waiter()
+        self._pollables: dict[str, Any] = {}  # of open sources: a socket, a file descriptor or None
 
     def open(self) -> None:
         """Build all rooms, and with them the user's code; then open outputs, then instruments.
@@ -121,12 +124,14 @@ class InlineRun:
             self._log = LogFile(Path(self._event_log), header)
         log = None if self._log is None else self._log.log
         self._rooms = self._build(log=log)
+        self._balance = Balance(self.plan, self._rooms)
         if self._log is not None:
             self._log.set(self._rooms.parameters.history[0])
         for name, sink in self._rooms.sinks.items():
             sink.open(self._facts(name))
         for intake in self._rooms.intakes.values():
             intake.open()
+            self._pollables[intake.name] = intake.source.pollable
             self._waiter.add(intake.source.pollable)
 
     def fail(self, error: PenstockError) -> None:
@@ -134,8 +139,8 @@ class InlineRun:
         self.state.mark(Outcome.FAILED, str(error))
         if isinstance(error, UserCodeError) and error.event is None and error.__cause__ is not None:
             cause = error.__cause__
-            trace = "".join(traceback.format_exception(cause))
-            self._failures.append(Failure(stage=error.stage, event=None, cause=repr(cause), traceback=trace))
+            failure = Failure(stage=error.stage, event=None, cause=repr(cause), traceback=users_traceback(cause))
+            self._failures.append(failure)
 
     def step(self, longest_s: float = LONGEST_WAIT_S) -> bool:
         """Do what there is to do, waiting at most so long for something; return whether there will be more.
@@ -145,24 +150,21 @@ class InlineRun:
         PenstockError
             If user code raised and ``on_error`` is ``fail``, or an output cannot be written.
         """
-        was_busy = [intake.read(self._clock(), self._utc()) for intake in self._readable()]
-        for intake in self._rooms.intakes.values():
-            if intake.trouble:
-                self.state.mark(Outcome.INCOMPLETE, intake.trouble)
+        was_busy = self._read()
         self._tick()
         if self._log is not None:
             self._log.flush()
         if self.is_over:
+            self._linger()
             return False
-        if not any(was_busy):
+        if not was_busy:
             self._waiter.wait(self._until_due(longest_s))
         return True
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more can happen: every join has had its end event, every other source has ended."""
-        joined = {stream for join in self.plan.joins.values() for stream in join.streams}
-        sources = [intake for name, intake in self._rooms.intakes.items() if name not in joined]
+        sources = [intake for intake in self._rooms.intakes.values() if not self._balance.is_joined(intake)]
         finished = all(join.builder.is_finished for join in self._rooms.joins.values())
         return finished and all(intake.has_ended for intake in sources)
 
@@ -198,6 +200,9 @@ class InlineRun:
         """Close everything, and say how the run ended."""
         for intake in self._rooms.intakes.values():
             intake.close()
+            if intake.trouble:
+                self.state.mark(Outcome.INCOMPLETE, intake.trouble)
+            intake.remark_silence()
         for join in self._rooms.joins.values():
             if not join.builder.is_finished:
                 join.builder.abort()
@@ -238,26 +243,27 @@ class InlineRun:
         """
         return self._rooms.views(stage)
 
-    def _readable(self) -> list[Intake]:
-        """Return the sources to read now: not those whose messages already wait in masses for other streams."""
-        return [intake for intake in self._rooms.intakes.values() if intake.is_open and not self._is_ahead(intake)]
+    def _read(self) -> bool:
+        """Read every source once; return whether there was anything."""
+        was_busy = False
+        for intake in self._balance.readable():
+            was_busy |= intake.read(self._clock(), self._utc())
+            if not intake.is_open:
+                self._waiter.drop(self._pollables.pop(intake.name, None))
+        return was_busy
 
-    def _is_ahead(self, intake: Intake) -> bool:
-        for room in self._rooms.joins.values():
-            if intake.name not in room.builder.streams:
-                continue
-            pending = room.builder.pending(intake.name)
-            if pending * intake.bytes_per_message > MOST_WAITING_BYTES:
-                return True
-            others = [self._rooms.intakes[name] for name in room.builder.streams if name != intake.name]
-            files = [other for other in others if other.is_always_ready]
-            if pending > AHEAD and any(room.builder.pending(other.name) < pending for other in files):
-                return True
-        return False
+    def _linger(self) -> None:
+        """Count what was sent before the end and arrives behind it, because it comes from elsewhere."""
+        for _ in range(MOST_LINGERING):
+            if not any(intake.is_open and not intake.is_always_ready for intake in self._rooms.intakes.values()):
+                return
+            self._waiter.wait(LINGER_S)
+            if not self._read():
+                return
 
     def _tick(self) -> None:
         now, utc = self._clock(), self._utc()
-        for join in self._live_joins():
+        for join in self._balance.live_joins():
             join.tick(now)
         for room in self._rooms.stages.values():
             room.crew.tick(now, utc)
@@ -266,19 +272,10 @@ class InlineRun:
             if due is not None and due <= now:
                 sink.tick(now)
 
-    def _live_joins(self) -> list[JoinRoom]:
-        """Return the joins whose deadlines count: a file is never late, however long it takes to read."""
-        intakes = self._rooms.intakes
-        return [
-            room
-            for room in self._rooms.joins.values()
-            if not any(intakes[stream].is_always_ready for stream in room.builder.streams)
-        ]
-
     def _until_due(self, longest_s: float) -> float:
         """Return for how long nothing is due, in seconds."""
         now = self._clock()
-        due = [join.builder.next_deadline() for join in self._live_joins()]
+        due = [join.builder.next_deadline() for join in self._balance.live_joins()]
         due += [room.crew.next_tick_ns(now) for room in self._rooms.stages.values()]
         due += [sink.next_due_ns() for sink in self._rooms.sinks.values()]
         soonest = min((moment for moment in due if moment is not None), default=None)
@@ -289,7 +286,9 @@ class InlineRun:
         try:
             close()
         except PenstockError as error:
-            self.state.mark(Outcome.FAILED, str(error))
+            self.fail(error)
+        except KeyboardInterrupt:
+            self.state.mark(Outcome.ABORTED, STOPPED_AT_ONCE)
 
     def _facts(self, sink: str) -> RunFacts:
         return RunFacts(
@@ -340,7 +339,7 @@ def run(
     except PenstockError as error:
         inline.fail(error)
     except KeyboardInterrupt:
-        inline.state.mark(Outcome.ABORTED, "stopped at once on request")
+        inline.state.mark(Outcome.ABORTED, STOPPED_AT_ONCE)
     return inline.finish()
 
 

@@ -43,7 +43,7 @@ class Crew:
                 if hook is not None:
                     try:
                         hook(item)
-                    except Exception as error:  # user code may raise anything
+                    except (Exception, SystemExit) as error:  # user code may raise anything
                         raise self._failure("start" if is_start else "end", error) from error
 
     def next_tick_ns(self, now_ns: int) -> int | None:
@@ -62,17 +62,17 @@ class Crew:
                 self._due_ns[k] = max(due_ns + self._period_ns[k], now_ns)
                 try:
                     hook(Timestamp(utc_ns))
-                except Exception as error:  # user code may raise anything
+                except (Exception, SystemExit) as error:  # user code may raise anything
                     raise self._failure("tick", error) from error
 
     def close(self) -> None:
         """Let everybody close what it opened, also if one of them raises."""
-        failures: list[Exception] = []
+        failures: list[BaseException] = []
         for instance in self.instances:
             if instance.hooks.close is not None:
                 try:
                     instance.hooks.close()
-                except Exception as error:  # noqa: BLE001 - user code may raise anything; it is raised below
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything; it is raised below
                     failures.append(error)
         for first in failures:
             raise self._failure("close", first) from first
@@ -102,5 +102,5 @@ class Crew:
         later = (self.parameters.at(int(number)).revision for number in numbers[start:])
         return start + sum(1 for _ in takewhile(values.revision.__eq__, later))
 
-    def _failure(self, hook: str, error: Exception) -> UserCodeError:
+    def _failure(self, hook: str, error: BaseException) -> UserCodeError:
         return UserCodeError(f"stage {self.stage}, hook {hook}: {type(error).__name__}: {error}", stage=self.stage)

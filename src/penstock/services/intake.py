@@ -2,7 +2,7 @@
 
 from penstock.core import Account, Kind, Ledger
 from penstock.elements.source import Reading, Source
-from penstock.errors import SourceError
+from penstock.errors import PenstockError, SourceError, UserCodeError
 from penstock.pipeline.plan import SourcePlan
 from penstock.services.flow import Outlet
 
@@ -24,7 +24,7 @@ class Intake:
         self.trouble = ""
         """Why it broke, if it did."""
         self._entry = ledger.entry(INSTRUMENT, name)
-        self._is_open = False
+        self._is_open = self._has_opened = False
         self._bytes = 0
         source.stream = name
         source.folder = folder
@@ -37,18 +37,23 @@ class Intake:
     def open(self) -> None:
         """Open the source."""
         self.source.open()
-        self._is_open = True
+        self._is_open = self._has_opened = True
 
     def read(self, now_ns: int, utc_ns: int) -> bool:
-        """Read what there is and hand it on; return whether there was anything."""
-        try:
-            reading = self.source.read(utc_ns)
-        except SourceError as error:
-            self.trouble = str(error)
-            reading = Reading(ended=True)
+        """Read what there is and hand it on; return whether there was anything.
+
+        Raises
+        ------
+        UserCodeError
+            If the source raised what no source should.
+        """
+        reading = self._read(utc_ns)
         self._account(reading)
-        if reading.blocks:
-            self.outlet.give(reading.blocks, now_ns)
+        for block in reading.blocks:
+            try:
+                self.outlet.give([block], now_ns)
+            finally:  # blocks behind one that user code fails on stay in flight
+                self._entry.post(Account.DONE, len(block))
         self.has_ended |= reading.ended or any(block.kind is Kind.END for block in reading.blocks)
         if reading.ended:
             self.close()
@@ -65,6 +70,11 @@ class Intake:
         """Whether reading never depends on anything arriving, as of a file."""
         return self._is_open and self.source.pollable is None
 
+    def remark_silence(self) -> None:
+        """Name it in the books if nothing ever came."""
+        if self._has_opened and not self.trouble and not self._entry.arrived:
+            self._entry.remark("silent", "nothing ever came; see whether it is on and its address is right")
+
     def close(self) -> None:
         """Close the source; nothing is read any more."""
         if self._is_open:
@@ -76,11 +86,22 @@ class Intake:
         """Whether it can be read."""
         return self._is_open
 
+    def _read(self, utc_ns: int) -> Reading:
+        try:
+            return self.source.read(utc_ns)
+        except SourceError as error:
+            text = str(error)
+            self.trouble = text if text.startswith(f"{self.name}: ") else f"{self.name}: {text}"
+            return Reading(ended=True)
+        except PenstockError:
+            raise
+        except (Exception, SystemExit) as error:  # a source may be user code
+            raise UserCodeError(f"source {self.name}: {type(error).__name__}: {error}", stage=self.name) from error
+
     def _account(self, reading: Reading) -> None:
         messages = sum(len(block) for block in reading.blocks)
         self._bytes += sum(block.nbytes for block in reading.blocks)
         self._entry.arrive(messages + len(reading.unparsable) + reading.filtered)
-        self._entry.post(Account.DONE, messages)
         self._entry.post(Account.FILTERED, reading.filtered)
         for text in reading.unparsable:
             self._entry.post(Account.UNPARSABLE, 1, text)

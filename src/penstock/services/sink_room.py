@@ -1,13 +1,16 @@
 """A sink in one thread: items as they come, or views when they are due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from penstock.core import Account, Kind, Ledger
+from penstock.core import Account, EventBatch, Kind, Ledger
 from penstock.core.timestamp import NS_PER_S
 from penstock.elements.sink import RunFacts, Sink
+from penstock.errors import PenstockError, UserCodeError
 from penstock.pipeline.plan import SinkPlan
-from penstock.services.flow import Flow, items_of, kind_of, numbers_of, with_values
+from penstock.services.flow import Flow, items_of, kind_of, with_values
 
 __all__ = ["SinkRoom"]
 
@@ -31,11 +34,12 @@ class SinkRoom:
         self._written_ns: int | None = None
         self._is_open = False
         self.path = ""
-        """The file that is written, if any, once opened."""
+        """The file that is written, if any, once opened; at the end only if it is there."""
 
     def open(self, facts: RunFacts) -> None:
         """Make sure that writing will be possible."""
-        self.sink.open(facts)
+        with self._calling():
+            self.sink.open(facts)
         self._is_open = True
         self.path = self.sink.path
 
@@ -45,11 +49,15 @@ class SinkRoom:
             self.tick(now)
             return
         flow = with_values(flow)
-        if kind_of(flow) is not Kind.DATA or self._entry is None:
+        if self._entry is None or (isinstance(flow, EventBatch) and flow.kind is not Kind.DATA):
             return
-        self._entry.arrive(len(numbers_of(flow)))
+        self._entry.arrive(len(flow))
+        if kind_of(flow) is not Kind.DATA:
+            self._entry.post(Account.FILTERED, len(flow))
+            return
         for item in items_of(flow):
-            self.sink.write(item)
+            with self._calling():
+                self.sink.write(item)
             self._entry.post(Account.DONE, 1)
 
     def next_due_ns(self) -> int | None:
@@ -79,13 +87,25 @@ class SinkRoom:
             if self._views is not None:
                 self._write_views()
         finally:
-            self.sink.close(ended_well, outcome)
-            self.path = self.sink.path
+            with self._calling():
+                self.sink.close(ended_well, outcome)
+            self.path = self.sink.path if Path(self.sink.path).is_file() else ""
 
     def _write_views(self) -> None:
         if self._views is None:
             return
-        tree, version = self._views()
-        if version != self._written_version:
-            self._written_version = version
-            self.sink.write(tree)
+        with self._calling():
+            tree, version = self._views()
+            if version != self._written_version and tree:  # before the first view there is nothing to say
+                self._written_version = version
+                self.sink.write(tree)
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        """Name the sink in whatever its own code, or that of the views, raises unexpectedly."""
+        try:
+            yield
+        except PenstockError:
+            raise
+        except (Exception, SystemExit) as error:  # a sink may be user code
+            raise UserCodeError(f"sink {self.name}: {type(error).__name__}: {error}", stage=self.name) from error

@@ -3,7 +3,6 @@
 The one place where a broad ``except`` around user code stands; whatever is caught is counted and kept with its cause.
 """
 
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from penstock.core.ledger import Entry
 from penstock.core.values import check_value
 from penstock.errors import UserCodeError
 from penstock.pipeline.plan import OnError
+from penstock.services.users_traceback import users_traceback
 
 __all__ = ["Failure", "UserCalls"]
 
@@ -93,7 +93,11 @@ class UserCalls:
             try:
                 for item in iterator:
                     add(call(item))
-            except Exception as error:  # user code may raise anything
+            except KeyboardInterrupt:
+                if not self._returns:  # what was folded is in the views; results that go nowhere are not done
+                    self._post(values, len(self.lost))
+                raise
+            except (Exception, SystemExit) as error:  # user code may raise anything
                 value = self._again(call, item) if self.on_error == "retry" else None
                 if value is None:
                     self._note(item, numbers[len(values)], error)
@@ -124,7 +128,7 @@ class UserCalls:
         n = len(events)
         try:
             returned = call_batch(events)
-        except Exception:  # noqa: BLE001 - user code may raise anything; event by event it is named and accounted
+        except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; event by event it is named
             return self.run(call, events.events(), events.numbers.tolist(), revision=revision)
         self.lost = []
         values = [None] * n if returned is None else list(returned)
@@ -151,17 +155,17 @@ class UserCalls:
         for _ in range(TRIPS - 1):
             try:
                 return call(item)
-            except Exception:  # noqa: BLE001 - user code may raise anything; the first cause is kept
+            except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; the first cause is kept
                 continue
         return None
 
-    def _note(self, item: Any, number: int, error: Exception) -> None:
+    def _note(self, item: Any, number: int, error: BaseException) -> None:
         """Keep what happened to an item that is given up, and account for it."""
         failure = Failure(
             stage=self.stage,
             event=number,
             cause=f"{type(error).__name__}: {error}",
-            traceback="".join(traceback.format_exception(error)),
+            traceback=users_traceback(error),
             item=_short(item),
         )
         self.failures.append(failure)
@@ -171,7 +175,7 @@ class UserCalls:
             Account.DEAD_LETTERED if self._sets_aside else Account.FAILED, 1, f"event {number}: {failure.cause}"
         )
 
-    def _failure(self, item: Any, number: int, error: Exception, revision: int) -> UserCodeError:
+    def _failure(self, item: Any, number: int, error: BaseException, revision: int) -> UserCodeError:
         text = f"stage {self.stage}, event {number}: {type(error).__name__}: {error}{_hint(item)}"
         return UserCodeError(text, stage=self.stage, event=number, revision=revision)
 

@@ -23,6 +23,11 @@ class Waiter:
             self._poller = zmq.Poller()
         self._poller.register(pollable, 1)
 
+    def drop(self, pollable: Any) -> None:
+        """Wait for this no more; it may be closed already. ``None`` changes nothing."""
+        if pollable is not None and self._poller is not None and pollable in self._poller:
+            self._poller.unregister(pollable)
+
     def wait(self, longest_s: float) -> None:
         """Return when something can be read, or after so many seconds."""
         if self._poller is None:
