@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+FAILED = 1
+WIDE = 250
+"""Columns of what is not read in a terminal: there nothing needs folding."""
+HEARD = "\nbringing out what has arrived; Ctrl-C again stops at once\n"
+
 
 def run(
     file: Annotated[Path, typer.Argument(help="The pipeline file.")],
@@ -37,6 +42,7 @@ def run(
 
     Exit code 0 finished, 1 failed, 2 wrong as written, 3 incomplete or with dead letters, 130 stopped on request.
     """
+    from penstock.errors import CheckError, ParameterError, Problem
     from penstock.pipeline.pipeline import Pipeline
     from penstock.services.interrupt import Interrupt
 
@@ -48,15 +54,17 @@ def run(
         "values": dict(_value(text) for text in values or []),
     }
     _must_be_writable(report_to)
-    with Interrupt() as interrupt, _Progress(hidden=quiet or as_json or not sys.stderr.isatty()) as progress:
-        report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
-    if report_to is not None:
-        report_to.write_bytes(_json(report))
+    with Interrupt(HEARD) as interrupt, _Progress(hidden=quiet or as_json or not sys.stderr.isatty()) as progress:
+        try:
+            report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
+        except ParameterError as error:
+            raise CheckError([Problem(where="--set", text=str(error))]) from error
     if as_json:
         print(_json(report).decode())
     else:
         _print(report)
-    raise typer.Exit(report.exit_code)
+    is_written = report_to is None or _write(report, report_to)
+    raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
 
 
 def _maps(pipeline: Any, given: list[str]) -> dict[str, Any]:
@@ -70,10 +78,12 @@ def _maps(pipeline: Any, given: list[str]) -> dict[str, Any]:
     maps = {}
     for text in given:
         name, equals, path = text.rpartition("=")
+        if not joins:
+            remedy = "leave it out, or write by: trigger-map in events"
+            raise CheckError([Problem(where="--map", text="no join of this pipeline is by trigger map", remedy=remedy)])
         if not equals and len(joins) != 1:
-            there_are = ", ".join(joins) or "none"
-            problem = Problem(where="--map", text=f"the joins by trigger map are {there_are}", remedy="write JOIN=FILE")
-            raise CheckError([problem])
+            text = f"the joins by trigger map are {', '.join(joins)}"
+            raise CheckError([Problem(where="--map", text=text, remedy="write JOIN=FILE")])
         join = name or joins[0]
         if join not in joins:
             problem = Problem(where="--map", text=f"no join by trigger map is called {join}", remedy=", ".join(joins))
@@ -110,10 +120,24 @@ def _must_be_writable(path: Path | None) -> None:
     if path is None:
         return
     try:
-        path.touch()
+        is_new = not path.exists()
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
     except OSError as error:
         remedy = "name a file in a folder that you may write"
         raise CheckError([Problem(where="--report", text=f"{path}: {error.strerror}", remedy=remedy)]) from error
+
+
+def _write(report: "RunReport", path: Path) -> bool:
+    try:
+        path.write_bytes(_json(report))
+    except OSError as error:
+        if path.is_file():  # half of it would be taken for all
+            path.unlink()
+        print(f"penstock: --report: {path} was not written: {error.strerror}", file=sys.stderr)
+        return False
+    return True
 
 
 def _json(report: "RunReport") -> bytes:
@@ -127,8 +151,9 @@ def _print(report: "RunReport") -> None:
 
     from penstock.monitor.ledger_table import ledger_table, remarks, summary
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(ledger_table(report))
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
+    if report.outcome != "failed" or any(edge.arrived for edge in report.edges):
+        console.print(ledger_table(report))
     for line in remarks(report):
         console.print(line, markup=False)
     for latency_of, latency in report.latencies.items():
@@ -153,7 +178,12 @@ class _Progress:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(stderr=True), transient=True, auto_refresh=False)
+            self._live = Live(
+                console=Console(stderr=True),
+                transient=True,
+                auto_refresh=False,
+                redirect_stdout=sys.stdout.isatty(),  # what goes into a file or a pipe must stay there
+            )
             self._live.start()
         return self
 

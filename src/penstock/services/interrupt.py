@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,11 +13,17 @@ class Interrupt:
     """While this is entered, SIGINT and SIGTERM ask for an end; a second one raises ``KeyboardInterrupt``.
 
     Only the main thread of a process can be asked.
+
+    Parameters
+    ----------
+    answer
+        Written to standard error the first time, so that whoever asks knows that they were heard.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self) -> None:
+    def __init__(self, answer: str = "") -> None:
+        self._answer = answer.encode()
         self.is_asked = False
         self._before: dict[signal.Signals, Any] = {}
         self._reader, self._writer = -1, -1
@@ -44,3 +51,5 @@ class Interrupt:
             raise KeyboardInterrupt
         self.is_asked = True
         os.write(self._writer, b"!")
+        with suppress(OSError):  # nobody reads it
+            os.write(2, self._answer)  # a handler must not use a stream that it may have interrupted
