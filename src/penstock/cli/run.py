@@ -14,7 +14,7 @@ __all__ = ["run"]
 FAILED = 1
 WIDE = 250
 """Columns of what is not read in a terminal: there nothing needs folding."""
-HEARD = "\nbringing out what has arrived; Ctrl-C again stops at once\n"
+HEARD = "bringing out what has arrived; Ctrl-C again stops at once"
 
 
 def run(
@@ -54,7 +54,10 @@ def run(
         "values": dict(_value(text) for text in values or []),
     }
     _must_be_writable(report_to)
-    with Interrupt(HEARD) as interrupt, _Progress(hidden=quiet or as_json or not sys.stderr.isatty()) as progress:
+    is_hidden = quiet or as_json or not sys.stderr.isatty()
+    # Within the progress there must be no new line: it goes up as many as it has written.
+    answer = f"{HEARD}\n" if is_hidden else f"\r{HEARD}\x1b[K"
+    with Interrupt(answer) as interrupt, _Progress(hidden=is_hidden) as progress:
         try:
             report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
         except ParameterError as error:
@@ -153,7 +156,7 @@ def _print(report: "RunReport") -> None:
 
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
     if report.outcome != "failed" or any(edge.arrived for edge in report.edges):
-        console.print(ledger_table(report))
+        console.print(ledger_table(report, console.width))
     for line in remarks(report):
         console.print(line, markup=False)
     for latency_of, latency in report.latencies.items():
@@ -199,4 +202,4 @@ class _Progress:
 
         from penstock.monitor.ledger_table import ledger_table, summary
 
-        self._live.update(Group(ledger_table(report), Text(summary(report))), refresh=True)
+        self._live.update(Group(ledger_table(report, self._live.console.width), Text(summary(report))), refresh=True)

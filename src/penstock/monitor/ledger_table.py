@@ -11,32 +11,21 @@ if TYPE_CHECKING:
 __all__ = ["ledger_table", "remarks", "summary"]
 
 
-def ledger_table(report: RunReport) -> "Table":
-    """Return the ledger: one row an edge; ``in`` is the sum of the accounts and what is in flight."""
-    from rich import box
-    from rich.table import Table
+def ledger_table(report: RunReport, width: int | None = None) -> "Table":
+    """Return the ledger: one row an edge; ``in`` is the sum of the accounts and what is in flight.
 
-    accounts = [a.label for a in Account if any(a.label in edge.accounts for edge in report.edges)]
-    counters = [c.name.lower() for c in Counter if any(c.name.lower() in edge.counters for edge in report.edges)]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", header_style="bold")
-    table.add_column("from")
-    table.add_column("to")
-    for name in ("in", "", *accounts, "in flight"):
-        table.add_column(name, justify="right")
-    for name in counters:
-        table.add_column(name, justify="right", style="dim")
-    for edge in report.edges:
-        table.add_row(
-            edge.producer,
-            edge.consumer,
-            f"{edge.arrived:,}",
-            "=" if edge.adds_up else "≠",
-            *(_count(edge.accounts.get(name, 0)) for name in accounts),
-            _count(edge.in_flight),
-            *(_count(edge.counters.get(name, 0)) for name in counters),
-            style=_style(edge),
-        )
-    return table
+    Parameters
+    ----------
+    width
+        Columns of the terminal. Where they are too few, each row says its sum in words, so that no number is cut off
+        and none stands without its name. Without it, the table is as wide as it must be.
+    """
+    from rich.console import Console
+
+    table = _columns(report)
+    if width is None or Console(width=1000).measure(table).maximum <= width:
+        return table
+    return _sums(report)
 
 
 def summary(report: RunReport) -> str:
@@ -53,6 +42,54 @@ def remarks(report: RunReport) -> list[str]:
         named = list(dict.fromkeys(edge.remarks))[-5:]
         lines += [f"{edge.producer} → {edge.consumer}: {remark}" for remark in named]
     return lines
+
+
+def _columns(report: RunReport) -> "Table":
+    """Give every account a column."""
+    accounts = [a.label for a in Account if any(a.label in edge.accounts for edge in report.edges)]
+    counters = [c.name.lower() for c in Counter if any(c.name.lower() in edge.counters for edge in report.edges)]
+    table = _empty()
+    for name in (*accounts, "in flight"):
+        table.add_column(name, justify="right")
+    for name in counters:
+        table.add_column(name, justify="right", style="dim")
+    for edge in report.edges:
+        table.add_row(
+            *_head(edge),
+            *(_count(edge.accounts.get(name, 0)) for name in accounts),
+            _count(edge.in_flight),
+            *(_count(edge.counters.get(name, 0)) for name in counters),
+            style=_style(edge),
+        )
+    return table
+
+
+def _sums(report: RunReport) -> "Table":
+    """Write every sum in words; what is 0 is left out."""
+    table = _empty()
+    table.add_column("ended in")
+    for edge in report.edges:
+        in_flight = {"in flight": edge.in_flight} if edge.in_flight else {}
+        terms = " + ".join(f"{n:,} {name}" for name, n in {**edge.accounts, **in_flight}.items())
+        counted = ", ".join(f"{n:,} {name}" for name, n in edge.counters.items())
+        table.add_row(*_head(edge), "; ".join(filter(None, (terms or "·", counted))), style=_style(edge))
+    return table
+
+
+def _empty() -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("from", overflow="fold")
+    table.add_column("to", overflow="fold")
+    table.add_column("in", justify="right", no_wrap=True)
+    table.add_column("")
+    return table
+
+
+def _head(edge: EdgeReport) -> tuple[str, str, str, str]:
+    return edge.producer, edge.consumer, f"{edge.arrived:,}", "=" if edge.adds_up else "≠"
 
 
 def _planned(planned: int | None) -> str:
