@@ -19,7 +19,7 @@ from penstock.services.flow import Outlet, Room
 from penstock.services.intake import Intake
 from penstock.services.join_room import JoinRoom
 from penstock.services.map_room import MapRoom
-from penstock.services.merge_room import MergeRoom
+from penstock.services.merge_room import MergeRoom, merged_traits
 from penstock.services.reduce_room import ReduceRoom
 from penstock.services.sink_room import SinkRoom
 from penstock.services.steps_room import StepsRoom
@@ -96,6 +96,9 @@ def build(
         for name, source in plan.sources.items()
     }
     traits = {name: intake.source.traits for name, intake in rooms.intakes.items()}
+    for merge in plan.merges.values():
+        if all(stream in traits for stream in merge.streams):
+            traits[merge.name] = merged_traits([traits[stream] for stream in merge.streams])
     maps = {name: _map(plan, name, trigger_maps) for name, join in plan.joins.items() if join.by == "trigger-map"}
     rooms.joins = {name: JoinRoom(join, traits, ledger, maps.get(name), log) for name, join in plan.joins.items()}
     rooms.merges = {name: MergeRoom(merge, ledger) for name, merge in plan.merges.items()}

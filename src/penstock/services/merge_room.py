@@ -1,29 +1,80 @@
 """A merge in one thread: several streams interleaved into one, in the order of arrival."""
 
-from penstock.core import Account, Ledger
-from penstock.pipeline.plan import MergePlan
-from penstock.services.flow import Flow, Outlet
+from collections.abc import Sequence
+from dataclasses import replace
 
-__all__ = ["MergeRoom"]
+import numpy as np
+
+from penstock.core import Account, Block, Kind, Ledger
+from penstock.core.decoder import Traits
+from penstock.pipeline.plan import MergePlan
+from penstock.services.flow import Flow, Outlet, kind_of
+
+__all__ = ["MergeRoom", "merged_traits"]
 
 
 class MergeRoom:
-    """Pass on whatever comes, whoever it comes from."""
+    """Pass on whatever comes, whoever it comes from, numbered anew.
+
+    The merged stream starts with the first start of its inputs and ends with the last end; those between are filtered.
+    """
 
     def __init__(self, plan: MergePlan, ledger: Ledger) -> None:
         self.name = plan.name
         self.outlet = Outlet(plan.name)
         self._entries = {stream: ledger.entry(stream, plan.name) for stream in plan.streams}
+        self._is_started = False
+        self._running = set(plan.streams)
         self._open = set(plan.streams)
+        self._next = 0
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Hand a flow on."""
-        self._entries[producer].arrive(len(flow))
-        self._entries[producer].post(Account.DONE, len(flow))
-        self.outlet.give([flow], now)
+        entry = self._entries[producer]
+        entry.arrive(len(flow))
+        if self._passes(kind_of(flow), producer):
+            entry.post(Account.DONE, len(flow))
+            self.outlet.give([self._numbered(flow)], now)
+        else:
+            entry.post(Account.FILTERED, len(flow))
 
     def close(self, producer: str, now: int) -> None:
         """Learn that an input has ended; the merge ends with its last."""
+        self._running.discard(producer)
         self._open.discard(producer)
         if not self._open:
             self.outlet.close(now)
+
+    def _passes(self, kind: Kind, producer: str) -> bool:
+        if kind is Kind.START:
+            is_first, self._is_started = not self._is_started, True
+            return is_first
+        if kind is Kind.END:
+            self._running.discard(producer)
+            return not self._running
+        return True
+
+    def _numbered(self, flow: Flow) -> Flow:
+        """Give a flow the numbers of the merged stream, dense from 1 for messages and from 0 for events."""
+        if isinstance(flow, Block):
+            ids = np.arange(self._next + 1, self._next + 1 + len(flow), dtype=np.uint64)
+            self._next += len(flow)
+            return replace(flow, stream=self.name, ids=ids)
+        if kind_of(flow) is not Kind.DATA:
+            return flow
+        numbers = np.arange(self._next, self._next + len(flow))
+        self._next += len(flow)
+        return replace(flow, numbers=numbers)
+
+
+def merged_traits(inputs: Sequence[Traits]) -> Traits:
+    """Return what can be said of several instruments' messages, interleaved."""
+    numbers = {traits.number for traits in inputs}
+    clocks = {traits.clock for traits in inputs}
+    return Traits(
+        number=numbers.pop() if len(numbers) == 1 else "",
+        has_start=any(traits.has_start for traits in inputs),
+        has_end=any(traits.has_end for traits in inputs),
+        clock=clocks.pop() if len(clocks) == 1 else "",
+        pickled=any(traits.pickled for traits in inputs),
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.core import Kind, Ledger
+from penstock.core import Account, Block, Kind, Ledger
 from penstock.core.result import Result
 from penstock.core.result_range import ResultRange
 from penstock.elements.instance import Instance
@@ -43,7 +43,7 @@ class StageRoom(ABC):
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Take custody of a flow from one of the stage's inputs."""
         if kind_of(flow) is not Kind.DATA:
-            self.crew.flag(flow)
+            self._flag(flow, producer)
             self.outlet.give([flow], now)
             return
         flow = with_values(flow)
@@ -56,6 +56,14 @@ class StageRoom(ABC):
         self._open.discard(producer)
         if not self._open:
             self.outlet.close(now)
+
+    def _flag(self, flow: Flow, producer: str) -> None:
+        """Call the hooks; an instrument's own header is a message like others, while a start event has no number."""
+        counted = len(flow) if isinstance(flow, Block) and flow.stream == producer else 0
+        entry = self.calls[producer].entry
+        entry.arrive(counted)
+        self.crew.flag(flow)
+        entry.post(Account.DONE, counted)
 
     @abstractmethod
     def _work(self, flow: Flow, producer: str, now: int) -> None:

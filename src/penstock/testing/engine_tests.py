@@ -13,7 +13,7 @@ import pytest
 
 from penstock.errors import CheckError
 from penstock.monitor.report import RunReport
-from penstock.pipeline import Join, Map, Pipeline, Reduce, Sink, Source, Steps
+from penstock.pipeline import Join, Map, Merge, Pipeline, Reduce, Sink, Source, Steps
 from penstock.pipeline.entries import Use
 from penstock.testing import engine_cases as cases
 
@@ -256,6 +256,28 @@ class EngineTests:
         report = self.run(pipeline)
         assert report.edge("map", "watch").accounts == {"done": 4, "filtered": 16}
         assert self.views(report)["sum"] == 1 + 2 + 3 + 4
+
+    def test_a_merge_is_one_stream_that_may_be_joined(self, tmp_path: Path) -> None:
+        pipeline = Pipeline(
+            name="suite",
+            sources={
+                "a": Source(cases.Frames, n=4),
+                "b": Source(cases.Frames, n=6),
+                "c": Source(cases.Frames, n=10),
+            },
+            events={
+                "both": Merge("a", "b"),
+                "scan": Join("both", "c", by={"order": {"check_keys": False}}),
+            },
+            stages={"map": Map(cases.whole, source="scan"), "sum": Reduce(cases.Table, source="map")},
+            sinks={"file": Sink("hdf5", source="sum", path="{run}.h5")},
+            folder=tmp_path,
+        )
+        report = self.run(pipeline)
+        assert report.outcome == "finished"
+        assert report.edge("a", "both").accounts["done"] + report.edge("b", "both").accounts["done"] == 12
+        assert report.edge("both", "scan").accounts == {"joined": 12}
+        assert [row["ids"] for row in self.table(report)] == [[n, n] for n in range(2, 12)]
 
     def test_two_runs_give_the_same(self, tmp_path: Path) -> None:
         pipeline = self.scan(tmp_path, Map(cases.odd, source="scan", workers=3))
