@@ -1,5 +1,6 @@
 """The ground the tests stand on: a test that leaves something behind fails, and says what."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from textwrap import indent
 import pytest
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
-SHARED = Path("/dev/shm/penstock-left-by-a-test")
+SHARED = Path("/dev/shm/left-by-a-test")
 
 
 # It says that it is there, so that its command can be read, and ends when its parent does.
@@ -24,7 +25,10 @@ def _report(folder: Path, body: str) -> str:
     (folder / "conftest.py").write_text(CONFTEST.read_text())
     (folder / "test_one.py").write_text("def test_one():\n" + indent(body, "    "))
     command = f"-m pytest -q --tb=long -p no:cacheprovider -p no:xdist --basetemp={folder}/base {folder}"
-    done = subprocess.run([sys.executable, *command.split()], check=False, capture_output=True, text=True, cwd=folder)
+    environment = {**os.environ, "PENSTOCK_LEFTOVER": SHARED.name}
+    done = subprocess.run(
+        [sys.executable, *command.split()], check=False, capture_output=True, text=True, cwd=folder, env=environment
+    )
     return done.stdout
 
 
