@@ -26,7 +26,8 @@ def main() -> int:
     if asked.json:
         print(json.dumps([row.as_json() for row in rows], indent=1))
     else:
-        Console().print(_table(rows))
+        # A file or a pipe has no width; names are not to be folded for its sake.
+        Console(width=None if sys.stdout.isatty() else 160).print(_table(rows))
     return 0 if all(row.met for row in rows) else 1
 
 

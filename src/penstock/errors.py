@@ -100,8 +100,12 @@ class ResultTypeError(PenstockError):
 class UserCodeError(PenstockError):
     """User code raised; its exception is the ``__cause__``."""
 
-    def __init__(self, text: str, *, stage: str, event: int | None = None, revision: int = 0) -> None:
+    def __init__(
+        self, text: str, *, stage: str, event: int | None = None, revision: int = 0, done: Sequence[object] = ()
+    ) -> None:
         self.stage = stage
         self.event = event
         self.revision = revision
+        self.done = done
+        """Results of the events before it in the same range, which others still wait for."""
         super().__init__(text)

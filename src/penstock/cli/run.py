@@ -31,6 +31,9 @@ def run(
     event_log: Annotated[
         Path | None, typer.Option("--event-log", help="Write what each event was made of.", metavar="FILE")
     ] = None,
+    silent_s: Annotated[
+        float, typer.Option("--silent-s", min=0, help="End when nothing has arrived for so long; 0: never.")
+    ] = 0.0,
     run_id: Annotated[str, typer.Option("--run", help="Name of the run; by default made of the time.")] = "",
     engine: Annotated[str, typer.Option(help="What executes the pipeline.")] = "inline",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -50,6 +53,7 @@ def run(
     options: dict[str, Any] = {
         "run_id": run_id,
         "event_log": event_log,
+        "silent_s": silent_s,
         "trigger_maps": _maps(pipeline, trigger_map or []),
         "values": dict(_value(text) for text in values or []),
     }

@@ -66,6 +66,9 @@ class InlineRun:
         What user code keeps between runs, by stage; given again for the next run.
     event_log
         A new file for the event log; none by default.
+    silent_s
+        End the run when nothing has arrived for so long after the first message; 0 waits for ever, because a paused
+        scan and a dead one look the same.
     clock, utc
         Nanoseconds: monotonic, and since 1970 UTC.
     """
@@ -79,6 +82,7 @@ class InlineRun:
         values: Mapping[str, Any] | None = None,
         contexts: dict[str, list[dict[str, Any]]] | None = None,
         event_log: Path | str | None = None,
+        silent_s: float = 0.0,
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -101,6 +105,8 @@ class InlineRun:
             started=self._started,
         )
         self._event_log = event_log
+        self._silent_ns = round(silent_s * NS_PER_S)
+        self._heard_ns: int | None = None
         self._log: LogFile | None = None
         self._rooms = Rooms(parameters=Parameters([], validate=validate))
         self._balance = Balance(plan, self._rooms)
@@ -157,8 +163,15 @@ class InlineRun:
         if self.is_over:
             self._linger()
             return False
-        if not was_busy:
-            self._waiter.wait(self._until_due(longest_s))
+        if was_busy:
+            self._heard_ns = self._clock()
+        elif self._is_silent():
+            self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self._silent_ns / NS_PER_S:g} s")
+            self._stop_reading()
+            return False
+        else:
+            held_back = [self._pollables[intake.name] for intake in self._balance.held_back()]
+            self._waiter.wait(self._until_due(longest_s), without=held_back)
         return True
 
     @property
@@ -190,11 +203,7 @@ class InlineRun:
     def drain(self, reason: str = "stopped on request") -> None:
         """Read nothing more, and bring out what has arrived."""
         self.state.mark(Outcome.ABORTED, reason)
-        now = self._clock()
-        for intake in self._rooms.intakes.values():
-            intake.close()
-        for join in self._rooms.joins.values():
-            join.stop(now)
+        self._stop_reading()
 
     def finish(self) -> RunReport:
         """Close everything, and say how the run ended."""
@@ -251,6 +260,19 @@ class InlineRun:
             if not intake.is_open:
                 self._waiter.drop(self._pollables.pop(intake.name, None))
         return was_busy
+
+    def _is_silent(self) -> bool:
+        """Whether the instruments have been silent for longer than is allowed, once they have spoken."""
+        heard_ns = self._heard_ns
+        return bool(self._silent_ns) and heard_ns is not None and self._clock() - heard_ns >= self._silent_ns
+
+    def _stop_reading(self) -> None:
+        """Read nothing more, and form what can be formed."""
+        now = self._clock()
+        for intake in self._rooms.intakes.values():
+            intake.close()
+        for join in self._rooms.joins.values():
+            join.stop(now)
 
     def _linger(self) -> None:
         """Count what was sent before the end and arrives behind it, because it comes from elsewhere."""

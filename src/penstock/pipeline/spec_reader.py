@@ -190,7 +190,11 @@ def _how_to_say(key: str, entry: Any) -> str:
         [*entry, *(entry["use"] if isinstance(entry.get("use"), Mapping) else ())] if isinstance(entry, Mapping) else []
     )
     close = get_close_matches(key, [word for word in written if isinstance(word, str)], n=1, cutoff=0.7)
-    return f'write "{key}" instead of "{close[0]}"' if close else f"write {key}: …"
+    return f'write "{key}" instead of "{close[0]}"' if close else f"write {key}: {_CHOICES.get(key, '…')}"
+
+
+_CHOICES: Final = {"by": "order, key, timestamp or trigger-map"}
+"""What a missing key may be, where that is a short list."""
 
 
 def _value_trouble(kind: str, value: Any, context: Mapping[str, Any]) -> tuple[str, str]:

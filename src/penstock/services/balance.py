@@ -28,6 +28,10 @@ class Balance:
         """Return the sources to read now: not those whose messages already wait in masses for other streams."""
         return [intake for intake in self._intakes if intake.is_open and not self._is_ahead(intake)]
 
+    def held_back(self) -> list[Intake]:
+        """Return the sources that are open and must not be read now."""
+        return [intake for intake in self._intakes if intake.is_open and self._is_ahead(intake)]
+
     def is_joined(self, intake: Intake) -> bool:
         """Tell whether a source feeds a join, whose end is then that of the source."""
         return any(intake in feeders for streams in self._feeders.values() for feeders in streams.values())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penstock.core import Account, EventBatch, Ledger
 from penstock.core.dispatch import Dispatcher
@@ -17,6 +18,7 @@ from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.user_code import Worker
+from penstock.errors import UserCodeError
 from penstock.monitor.latency import Latency
 from penstock.pipeline.plan import StagePlan
 from penstock.services.flow import Flow, numbers_of
@@ -105,12 +107,15 @@ class MapRoom(StageRoom):
         flow = lease.batch.take(lease.rows)
         if lease.streams is not None and isinstance(flow, EventBatch):
             flow = flow.masked(lease.streams)
-        worker = self._workers[lease.worker]
+        worker, calls = self._workers[lease.worker], self._calls_of[lease.lane]
         start = 0
         for piece in self._cut(flow):
-            copies = None if lease.copies is None else lease.copies[start : start + len(piece)]
-            result = self._result(self._calls_of[lease.lane], worker, piece, copies)
-            self.outlet.give(self._order[lease.lane].handle(result), self._clock())
+            try:
+                values = self._values(calls, worker, piece)
+            except UserCodeError as error:
+                self._give(lease, worker, numbers_of(piece)[: len(error.done)], error.done, start)
+                raise
+            self._give(lease, worker, numbers_of(piece), values, start)
             start += len(piece)
         self._dispatcher.done(lease.id, lease.size * NOMINAL_NS)
         now = self._clock()
@@ -119,25 +124,27 @@ class MapRoom(StageRoom):
         if self._log is not None:
             self._log.append(_worked(self.name, lease, numbers_of(flow), began, now - began))
 
-    def _result(
-        self, calls: UserCalls, worker: Worker, flow: Flow, copies: np.ndarray[Any, np.dtype[np.int32]] | None
-    ) -> ResultRange:
-        numbers = numbers_of(flow)
+    def _values(self, calls: UserCalls, worker: Worker, flow: Flow) -> Sequence[Any]:
         if worker.call_batch is not None and isinstance(flow, EventBatch):
-            values = calls.run_batch(worker.call_batch, worker.call, flow, revision=worker.revision)
-        else:
-            values = calls.run(worker.call, items_for(worker, flow), numbers.tolist(), revision=worker.revision)
-        if self._log is not None:
-            revisions = np.full(len(numbers), worker.revision, np.uint32)
-            accounts = calls.accounts(values)
+            return calls.run_batch(worker.call_batch, worker.call, flow, revision=worker.revision)
+        return calls.run(worker.call, items_for(worker, flow), numbers_of(flow).tolist(), revision=worker.revision)
+
+    def _give(
+        self, lease: Lease[Flow], worker: Worker, numbers: NDArray[np.int64], values: Sequence[Any], start: int
+    ) -> None:
+        """Hand on what came of the first events of a piece of a lease that begins at ``start``."""
+        n = len(numbers)
+        if self._log is not None and n:
+            revisions = np.full(n, worker.revision, np.uint32)
+            accounts = self._calls_of[lease.lane].accounts(values)
             ended = EventsEnded(consumer=self.name, numbers=numbers, accounts=accounts, revisions=revisions)
             self._log.append(ended)
-        return ResultRange(stage=self.name, numbers=numbers, values=values, revision=worker.revision, copies=copies)
+        copies = None if lease.copies is None else lease.copies[start : start + n]
+        result = ResultRange(stage=self.name, numbers=numbers, values=values, revision=worker.revision, copies=copies)
+        self.outlet.give(self._order[lease.lane].handle(result) if n else [], self._clock())
 
 
-def _worked(
-    stage: str, lease: Lease[Flow], numbers: np.ndarray[Any, np.dtype[np.int64]], began_ns: int, took_ns: int
-) -> RangeWorked:
+def _worked(stage: str, lease: Lease[Flow], numbers: NDArray[np.int64], began_ns: int, took_ns: int) -> RangeWorked:
     return RangeWorked(
         stage=stage,
         worker=lease.worker,

@@ -105,7 +105,7 @@ class UserCalls:
                 add(value)
                 if self.on_error == "fail":
                     self._post(values, len(self.lost))
-                    raise self._failure(item, numbers[len(values) - 1], error, revision) from error
+                    raise self._failure(item, numbers[len(values) - 1], error, revision, values[:-1]) from error
         self._check(values)
         self._post(values, len(self.lost))
         return values
@@ -143,7 +143,9 @@ class UserCalls:
     def accounts(self, values: Sequence[Any]) -> NDArray[np.uint8]:
         """(n,), the account in which each item of the last range ended."""
         ended = np.fromiter((Account.FILTERED if v is None else Account.DONE for v in values), np.uint8, len(values))
-        ended[self.lost] = Account.DEAD_LETTERED if self._sets_aside else Account.FAILED
+        ended[[row for row in self.lost if row < len(values)]] = (
+            Account.DEAD_LETTERED if self._sets_aside else Account.FAILED
+        )
         return ended
 
     @property
@@ -175,9 +177,11 @@ class UserCalls:
             Account.DEAD_LETTERED if self._sets_aside else Account.FAILED, 1, f"event {number}: {failure.cause}"
         )
 
-    def _failure(self, item: Any, number: int, error: BaseException, revision: int) -> UserCodeError:
+    def _failure(
+        self, item: Any, number: int, error: BaseException, revision: int, done: Sequence[Any]
+    ) -> UserCodeError:
         text = f"stage {self.stage}, event {number}: {type(error).__name__}: {error}{_hint(item)}"
-        return UserCodeError(text, stage=self.stage, event=number, revision=revision)
+        return UserCodeError(text, stage=self.stage, event=number, revision=revision, done=done)
 
     def _check(self, values: list[Any]) -> None:
         """Look at the first value there is: it stands for all, whose types cost too much to look at one by one."""

@@ -117,6 +117,7 @@ class EngineTests:
         assert "stage map, event 17: ValueError: cannot bear 17" in report.reasons[0]
         assert 'raise ValueError(f"cannot bear {event.number}")' in str(report.failures[-1]["traceback"])
         assert report.edge("scan", "map").accounts["failed"] == 1
+        assert self.views(report)["order/numbers"].tolist() == list(range(17))
 
     @pytest.mark.parametrize(
         ("on_error", "account", "code"),

@@ -1,0 +1,120 @@
+"""What only the inline engine does: step by step, under a clock that a test moves."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.core import Block, Event, Kind, Message
+from penstock.core.decoder import Traits
+from penstock.elements.source import Reading, Source
+from penstock.engines.inline import InlineRun
+from penstock.errors import ParameterError
+from penstock.pipeline import Join, Map, Pipeline, Reduce
+from penstock.pipeline import Source as SourceEntry
+from penstock.testing.engine_cases import Frames, Sum, number, scaled
+from penstock.testing.manual_clock import ManualClock
+
+
+class Quiet(Source):
+    """Says one thing, and then nothing more, not even that it has ended."""
+
+    traits = Traits(number="frame", first=0)
+
+    def __init__(self) -> None:
+        self._left = [Message(kind=Kind.START), Message(key=0)]
+
+    def read(self, now_ns: int) -> Reading:
+        del now_ns
+        return Reading(blocks=[Block.of(self.stream, [self._left.pop(0)], 1)] if self._left else [])
+
+
+def scan(source: type[Source], target: Callable[..., Any] = number, **arguments: Any) -> Pipeline:
+    return Pipeline(
+        sources={"a": SourceEntry(source, **arguments)},
+        events={"scan": Join("a", by="order")},
+        stages={"map": Map(target, source="scan"), "sum": Reduce(Sum, source="map")},
+    )
+
+
+def test_a_run_goes_step_by_step() -> None:
+    inline = InlineRun(scan(Frames, n=20, block=4).plan())
+    inline.open()
+    seen = []
+    while inline.step(longest_s=0):
+        seen.append(inline.report().joins["scan"].formed)
+    assert seen == sorted(seen)
+    assert seen[0] == 0
+    assert inline.views("sum")["sum"].array == sum(range(20))
+    assert inline.finish().outcome == "finished"
+
+
+def test_silence_ends_a_run_only_where_that_is_asked() -> None:
+    for silent_s, outcome in ((0.0, "running"), (60.0, "incomplete")):
+        clock = ManualClock()
+        inline = InlineRun(scan(Quiet).plan(), silent_s=silent_s, clock=clock)
+        inline.open()
+        for _ in range(4):
+            assert inline.step(longest_s=0)
+        clock.advance(s=59.9)
+        assert inline.step(longest_s=0)
+        clock.advance(s=0.2)
+        goes_on = inline.step(longest_s=0)
+        assert goes_on is (outcome == "running")
+        if not goes_on:
+            report = inline.finish()
+            assert report.outcome == outcome
+            assert "nothing has arrived for 60 s" in report.reasons
+            assert report.joins["scan"].formed == 1
+            assert report.adds_up
+        else:
+            inline.drain()
+            inline.finish()
+
+
+def test_parameters_change_from_the_next_event_on() -> None:
+    inline = InlineRun(scan(Frames, scaled, n=8, block=4).plan())
+    inline.open()
+    while inline.report().joins["scan"].formed < 4:
+        inline.step(longest_s=0)
+    assert inline.set({"gain": 10.0}, who="me").from_event == 4
+    with pytest.raises(ParameterError, match="expected float"):
+        inline.set({"gain": "much"})
+    while inline.step(longest_s=0):
+        pass
+    assert inline.views("sum")["sum"].array == 0 + 1 + 2 + 3 + 10 * (4 + 5 + 6 + 7)
+    inline.finish()
+
+
+def test_a_stage_that_publishes_nothing_is_named() -> None:
+    inline = InlineRun(scan(Frames, n=1).plan())
+    inline.open()
+    with pytest.raises(KeyError, match="no reduce stage is called 'map'; there are sum"):
+        inline.views("map")
+    inline.finish()
+
+
+def test_the_event_log_repeats_what_was_formed(tmp_path: Path) -> None:
+    from penstock.core.log_records import EventsEnded, EventsFormed, RunEnded
+    from penstock.formats.event_log import EventLogReader
+
+    log = tmp_path / "log"
+    report = scan(Frames, n=9, missing=[3], block=2).run("inline", event_log=log)
+    records = list(EventLogReader(log.read_bytes()))
+    formed = [r for r in records if isinstance(r, EventsFormed) and r.kind == int(Kind.DATA)]
+    assert [int(n) for r in formed for n in r.numbers] == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert sum(len(r.numbers) for r in records if isinstance(r, EventsEnded)) == report.joins["scan"].formed
+    assert isinstance(records[-1], RunEnded)
+    assert records[-1].outcome == report.outcome
+
+
+def unused(event: Event) -> None:
+    """Return nothing, so that everything is filtered."""
+    del event
+
+
+def test_a_stage_without_results_filters_everything() -> None:
+    report = scan(Frames, unused, n=6).run("inline")
+    assert report.edge("scan", "map").accounts == {"filtered": 6}
+    assert report.edge("map", "sum").arrived == 0
