@@ -48,7 +48,8 @@ class RaggedColumn:
         if code < 0:
             return None
         dtype, shape = self.types[code]
-        return self.payload[self.offsets[row] : self.offsets[row + 1]].view(dtype).reshape(shape)
+        # Not a view of the payload as dtype: that does not exist for a dtype whose items have no bytes.
+        return np.ndarray(shape, dtype, self.payload[self.offsets[row] : self.offsets[row + 1]])
 
     def take(self, rows: Rows) -> "RaggedColumn":
         """Return the column of some rows; payload is shared for a slice, copied for indices."""

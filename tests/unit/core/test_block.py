@@ -141,3 +141,12 @@ def test_some_of_some_rows(start: int, size: int, by_index: bool, data: st.DataO
     assert base[pick(rows, indices)].tolist() == base[rows][indices].tolist()
     cut = slice(*sorted((data.draw(st.integers(0, 12)), data.draw(st.integers(0, 12)))))
     assert base[pick(rows, cut)].tolist() == base[rows][cut].tolist()
+
+
+def test_arrays_whose_items_have_no_bytes_are_read_again() -> None:
+    empty = np.zeros(3, "S")
+    ragged = Block.of("a", [Message(array=empty.astype("S0")), Message(array=np.arange(2))], 1)
+    first, second = (message.array for message in ragged.messages())
+    assert first.shape == (3,)
+    assert second.tolist() == [0, 1]
+    assert not second.flags.writeable
