@@ -5,7 +5,8 @@ is loaded already, registered types only through what was registered.
 
 What is plain in MessagePack (None, bool, 64-bit int, float, text, bytes, list, dict with text keys) is written plainly.
 An extension holds, after its code: numbers and text as ASCII or ISO 8601, containers as the MessagePack array of their
-items, an array as the length of its header (u32, little endian), the header [dtype, shape] and its bytes in C order.
+items, an array as the length of its header (u32, little endian), the header [dtype, shape] and its bytes in C order; an
+array that was placed elsewhere as [dtype, shape, place].
 """
 
 import struct
@@ -20,16 +21,23 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from msgspec.msgpack import Ext
+from numpy.typing import NDArray
 
 from penstock.core.timestamp import Timestamp
 from penstock.core.values import registered, registered_name, type_name
 from penstock.errors import RemoteProtocolError, ResultTypeError
 from penstock.wire.dtypes import dtype_from, plain_dtype
 
-__all__ = ["ResolveType", "decode_value", "encode_value", "loaded_type"]
+__all__ = ["FetchArray", "PlaceArray", "ResolveType", "decode_value", "encode_value", "loaded_type"]
 
 ResolveType = Callable[[str, str], type | None]
 """(module, qualified name) → the dataclass, ``None`` if it is not to be had."""
+
+PlaceArray = Callable[[NDArray[Any]], int | None]
+"""An array → where its bytes will lie outside the value; ``None`` if they stay inside."""
+
+FetchArray = Callable[[np.dtype[Any], tuple[int, ...], int], NDArray[Any]]
+"""(dtype, shape, place) → an array that was placed outside the value."""
 
 _LENGTH: Final = struct.Struct("<I")
 _COMPLEX: Final = struct.Struct("<dd")
@@ -55,10 +63,18 @@ class _Code(IntEnum):
     TIMESTAMP = 12
     DATACLASS = 13
     REGISTERED = 14
+    PLACED = 15
 
 
-def encode_value(value: Any) -> bytes:
+def encode_value(value: Any, place: PlaceArray | None = None) -> bytes:
     """Write a value that ``check_value`` lets pass.
+
+    Parameters
+    ----------
+    value
+        What user code returned.
+    place
+        Asked for every array in it, at any depth; by default all stay inside.
 
     Raises
     ------
@@ -66,12 +82,12 @@ def encode_value(value: Any) -> bytes:
         If it is not on the closed list after all, or holds text that is not Unicode.
     """
     try:
-        return msgspec.msgpack.encode(_packed(value))
+        return msgspec.msgpack.encode((_WRITER if place is None else _Writer(place)).packed(value))
     except (UnicodeEncodeError, RecursionError) as error:
         raise ResultTypeError(f"a result cannot be written: {error}; return text that is valid Unicode") from error
 
 
-def decode_value(data: bytes | memoryview, resolve: ResolveType | None = None) -> Any:
+def decode_value(data: bytes | memoryview, resolve: ResolveType | None = None, fetch: FetchArray | None = None) -> Any:
     """Read a value; arrays are read-only views of ``data``.
 
     Parameters
@@ -80,13 +96,15 @@ def decode_value(data: bytes | memoryview, resolve: ResolveType | None = None) -
         What ``encode_value`` wrote.
     resolve
         Finds dataclasses; by default among the modules that are loaded.
+    fetch
+        Finds arrays that were placed outside; by default there may be none.
 
     Raises
     ------
     RemoteProtocolError
         If the bytes are anything else.
     """
-    reader = _Reader(resolve or loaded_type)
+    reader = _READER if resolve is None and fetch is None else _Reader(resolve or loaded_type, fetch)
     try:
         return reader.read(data)
     except RemoteProtocolError:
@@ -102,24 +120,6 @@ def loaded_type(module: str, name: str) -> type | None:
     for part in name.split("."):
         found = getattr(found, part, None)
     return found if isinstance(found, type) else None
-
-
-def _packed(value: Any) -> Any:
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    pack = _PACKERS.get(kind)
-    if pack is not None:
-        return pack(value)
-    entry = registered(kind)
-    if entry is not None:
-        return _ext(_Code.REGISTERED, [type_name(kind), _packed(entry.encode(value))])
-    if isinstance(value, np.generic):
-        return _raw(_Code.SCALAR, _array_bytes(np.asarray(value)))
-    if is_dataclass(value) and not isinstance(value, type):
-        content = {field.name: _packed(getattr(value, field.name)) for field in fields(value)}
-        return _ext(_Code.DATACLASS, [kind.__module__, kind.__qualname__, content])
-    raise ResultTypeError(f"a result holds a {type_name(kind)}, which cannot travel between processes")
 
 
 def _raw(code: _Code, data: bytes) -> Ext:
@@ -138,34 +138,14 @@ def _int(value: int) -> Any:
     )
 
 
-def _list(value: list[Any]) -> Any:
-    return value if set(map(type, value)) <= _PLAIN else [_packed(item) for item in value]
-
-
-def _dict(value: dict[Any, Any]) -> Any:
-    if all(type(key) is str for key in value):
-        return {key: _packed(item) for key, item in value.items()}
-    return _ext(_Code.DICT, [[_packed(key), _packed(item)] for key, item in value.items()])
-
-
 def _array_bytes(array: np.ndarray[Any, Any]) -> bytes:
     header = msgspec.msgpack.encode([plain_dtype(array.dtype), array.shape])
     return b"".join((_LENGTH.pack(len(header)), header, array.tobytes()))
 
 
-def _items(code: _Code) -> Callable[[Any], Ext]:
-    return lambda value: _ext(code, [_packed(item) for item in value])
-
-
-_PACKERS: Final[Mapping[type, Callable[[Any], Any]]] = {
+_LEAVES: Final[Mapping[type, Callable[[Any], Any]]] = {
     int: _int,
-    list: _list,
-    dict: _dict,
     complex: lambda value: _raw(_Code.COMPLEX, _COMPLEX.pack(value.real, value.imag)),
-    tuple: _items(_Code.TUPLE),
-    set: _items(_Code.SET),
-    frozenset: _items(_Code.FROZENSET),
-    np.ndarray: lambda value: _raw(_Code.ARRAY, _array_bytes(value)),
     datetime: lambda value: _raw(_Code.DATETIME, value.isoformat().encode()),
     date: lambda value: _raw(_Code.DATE, value.isoformat().encode()),
     timedelta: lambda value: _raw(_Code.TIMEDELTA, _DELTA.pack(value.days, value.seconds, value.microseconds)),
@@ -173,11 +153,62 @@ _PACKERS: Final[Mapping[type, Callable[[Any], Any]]] = {
 }
 
 
-class _Reader:
-    """Reads one value; knows where dataclasses come from."""
+class _Writer:
+    """Turns one value into what MessagePack knows; asks for every array whether it stays inside."""
 
-    def __init__(self, resolve: ResolveType) -> None:
+    def __init__(self, place: PlaceArray | None) -> None:
+        self._place = place
+        self._packers: Mapping[type, Callable[[Any], Any]] = {
+            **_LEAVES,
+            list: self._list,
+            dict: self._dict,
+            tuple: self._items(_Code.TUPLE),
+            set: self._items(_Code.SET),
+            frozenset: self._items(_Code.FROZENSET),
+            np.ndarray: self._array,
+        }
+
+    def packed(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
+        pack = self._packers.get(kind)
+        if pack is not None:
+            return pack(value)
+        entry = registered(kind)
+        if entry is not None:
+            return _ext(_Code.REGISTERED, [type_name(kind), self.packed(entry.encode(value))])
+        if isinstance(value, np.generic):
+            return _raw(_Code.SCALAR, _array_bytes(np.asarray(value)))
+        if is_dataclass(value) and not isinstance(value, type):
+            content = {field.name: self.packed(getattr(value, field.name)) for field in fields(value)}
+            return _ext(_Code.DATACLASS, [kind.__module__, kind.__qualname__, content])
+        raise ResultTypeError(f"a result holds a {type_name(kind)}, which cannot travel between processes")
+
+    def _list(self, value: list[Any]) -> Any:
+        return value if set(map(type, value)) <= _PLAIN else [self.packed(item) for item in value]
+
+    def _dict(self, value: dict[Any, Any]) -> Any:
+        if all(type(key) is str for key in value):
+            return {key: self.packed(item) for key, item in value.items()}
+        return _ext(_Code.DICT, [[self.packed(key), self.packed(item)] for key, item in value.items()])
+
+    def _items(self, code: _Code) -> Callable[[Any], Ext]:
+        return lambda value: _ext(code, [self.packed(item) for item in value])
+
+    def _array(self, value: NDArray[Any]) -> Ext:
+        place = None if self._place is None else self._place(value)
+        if place is None:
+            return _raw(_Code.ARRAY, _array_bytes(value))
+        return _ext(_Code.PLACED, [plain_dtype(value.dtype), value.shape, place])
+
+
+class _Reader:
+    """Reads values; knows where dataclasses and placed arrays come from."""
+
+    def __init__(self, resolve: ResolveType, fetch: FetchArray | None = None) -> None:
         self._resolve = resolve
+        self._fetch = fetch
         self._decoder = msgspec.msgpack.Decoder(ext_hook=self._extension)
         self._readers: Mapping[int, Callable[[memoryview], Any]] = {
             _Code.INT: lambda data: int.from_bytes(data, "little", signed=True),
@@ -194,6 +225,7 @@ class _Reader:
             _Code.TIMESTAMP: lambda data: Timestamp(*_NS.unpack(data)),
             _Code.DATACLASS: self._dataclass,
             _Code.REGISTERED: self._registered,
+            _Code.PLACED: self._placed,
         }
 
     def read(self, data: bytes | memoryview) -> Any:
@@ -230,6 +262,12 @@ class _Reader:
             raise RemoteProtocolError(f"{name} is not registered here; import the module that registers it first")
         return entry.decode(content)
 
+    def _placed(self, data: memoryview) -> Any:
+        plain, shape, place = msgspec.msgpack.decode(data, type=tuple[Any, tuple[int, ...], int])
+        if self._fetch is None:
+            raise RemoteProtocolError("an array was placed outside the value, where nothing can lie")
+        return self._fetch(dtype_from(plain), shape, place)
+
 
 def _array(data: memoryview) -> Any:
     (length,) = _LENGTH.unpack_from(data)
@@ -241,3 +279,7 @@ def _array(data: memoryview) -> Any:
     if not dtype.itemsize or not len(data) - start:
         return np.empty(shape, dtype)
     return np.frombuffer(data, dtype, offset=start).reshape(shape)
+
+
+_WRITER: Final = _Writer(None)
+_READER: Final = _Reader(loaded_type)
