@@ -1,0 +1,55 @@
+"""Many values as one MessagePack array, quickly where all of them are plain.
+
+Walking 4096 small dictionaries one by one costs a microsecond each; asking for the set of their types costs a tenth.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, Final
+
+import msgspec
+
+from penstock.wire.values import PlaceArray, encode_value
+
+__all__ = ["encode_all"]
+
+_NONE: Final = type(None)
+_PLAIN: Final = frozenset({_NONE, bool, int, float, str, bytes})
+_DICTS: Final = frozenset({dict, _NONE})
+_TEXT: Final = frozenset({str})
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+def encode_all(values: Sequence[Any], place: PlaceArray | None = None) -> bytes:
+    """Write values of the closed list, as ``encode_value`` writes the list of them.
+
+    Parameters
+    ----------
+    values
+        Any number.
+    place
+        Asked for every array, as in ``encode_value``.
+
+    Raises
+    ------
+    ResultTypeError
+        If one of them is not on the closed list.
+    """
+    values = values if type(values) is list else list(values)
+    if _are_plain(values):
+        try:
+            return _ENCODER.encode(values)
+        except (OverflowError, UnicodeEncodeError):
+            pass  # a whole number beyond 64 bits has an extension type; text that is no Unicode has an error text
+    return encode_value(values, place)
+
+
+def _are_plain(values: list[Any]) -> bool:
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN:
+        return True
+    if not kinds <= _DICTS:
+        return False
+    dicts: list[dict[Any, Any]] = [value for value in values if value is not None] if _NONE in kinds else values
+    items = map(type, chain.from_iterable(map(dict.values, dicts)))
+    return set(map(type, chain.from_iterable(dicts))) <= _TEXT and set(items) <= _PLAIN
