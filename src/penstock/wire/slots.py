@@ -1,0 +1,71 @@
+"""What every descriptor says of a slot, and how a reader comes to it."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.block import Block
+from penstock.errors import RemoteProtocolError
+from penstock.wire.columns import Size
+from penstock.wire.layout import BlockLayout, read_block
+
+__all__ = ["MAX_MESSAGE", "PlacedBlock", "ReadSlot", "Slot", "first_row"]
+
+MAX_MESSAGE: Final = 160 << 10
+"""Bytes of a descriptor at most. A SEQPACKET message of some 200 kB fits a default socket; the rest is the sender's."""
+
+
+class Slot(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
+    """One slot of one pool, of one incarnation of the pool's writer."""
+
+    pool: str
+    generation: Size
+    index: Size
+
+    def bytes(self, nbytes: int, read_slot: "ReadSlot") -> NDArray[np.uint8]:
+        """(nbytes,), the beginning of the slot, read-only.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If the slot is smaller.
+        """
+        found = read_slot(self, nbytes)
+        if len(found) < nbytes:
+            raise RemoteProtocolError(f"{nbytes} bytes in slot {self.index} of {self.pool}, which has {len(found)}")
+        return found
+
+    def block(self, layout: BlockLayout, stream: str, read_slot: "ReadSlot") -> Block:
+        """Return the block that lies in the slot, as views of it."""
+        return read_block(layout, self.bytes(layout.nbytes, read_slot), stream)
+
+
+ReadSlot = Callable[[Slot, int], NDArray[np.uint8]]
+"""(slot, bytes) → the slot's first bytes, read-only; `RemoteProtocolError` if there is no such slot here."""
+
+
+class PlacedBlock(msgspec.Struct, frozen=True, gc=False):
+    """Where a block lies, as far as its custodian knows."""
+
+    slot: Slot
+    layout: BlockLayout
+    """Of the whole block in the slot."""
+    first: int = 0
+    """The row of that at which the block begins; other than 0 for a slice of it."""
+
+
+def first_row(block: Block, whole: Block) -> int | None:
+    """Return the row of ``whole`` at which ``block`` begins; ``None`` if it is no slice of it, but a copy."""
+    distance = _address(block) - _address(whole)
+    row, rest = divmod(distance, 8)
+    if rest or row < 0 or row + len(block) > len(whole) or block.ids.strides != whole.ids.strides:
+        return None
+    return row
+
+
+def _address(block: Block) -> int:
+    found: int = block.ids.__array_interface__["data"][0]
+    return found
