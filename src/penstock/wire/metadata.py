@@ -1,7 +1,7 @@
 """The metadata of a block's messages as bytes, and read from there when somebody looks at it.
 
 They lie in groups of 64 messages: a worker that has a few rows of a block reads those groups, and one that has all of
-them is hardly slower than if they lay in one piece. One by one they would cost five times as much.
+them is hardly slower than if they lay in one piece. One by one they would take half as long again to read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
