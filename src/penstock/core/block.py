@@ -3,10 +3,10 @@
 A block is never changed after it is made; ``take`` shares memory wherever the rows are a slice.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ __all__ = ["Block", "RaggedColumn", "Rows", "concatenate", "pick"]
 
 Rows = slice | NDArray[np.intp]
 """Rows of a block: a slice where they are consecutive, else their indices."""
+ALL_ROWS: Final = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +132,25 @@ class Block:
             columns=_columns(messages),
         )
 
-    def messages(self) -> Iterator[Message]:
-        """Yield every message; arrays are views of this block."""
+    def messages(self, rows: Rows = ALL_ROWS) -> Iterator[Message]:
+        """Yield the messages of some rows; arrays are views of this block, also where rows are indices."""
+        metadata: Iterable[Mapping[str, Any]] = repeat(NO_METADATA)
+        if self.metadata is not None:
+            metadata = self.metadata[rows] if isinstance(rows, slice) else map(self.metadata.__getitem__, rows.tolist())
         return map(
             Message,
-            self.ids.tolist(),
-            repeat(None) if self.keys is None else self.keys.tolist(),
-            self.timestamps.tolist(),
-            repeat(NO_METADATA) if self.metadata is None else self.metadata,
-            _buffers(self.columns[0]) if self.columns else repeat(None),
-            self._more() if len(self.columns) > 1 else repeat(()),
+            self.ids[rows].tolist(),
+            repeat(None) if self.keys is None else self.keys[rows].tolist(),
+            self.timestamps[rows].tolist(),
+            metadata,
+            _buffers(self.columns[0], rows) if self.columns else repeat(None),
+            self._more(rows) if len(self.columns) > 1 else repeat(()),
             repeat(self.kind),
         )
 
-    def _more(self) -> Iterator[tuple[NDArray[Any], ...]]:
-        """Yield the second and further buffers of every message; some may have fewer than others."""
-        rest = zip(*map(_buffers, self.columns[1:]), strict=True)
+    def _more(self, rows: Rows) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Yield the second and further buffers of some messages; some may have fewer than others."""
+        rest = zip(*(_buffers(column, rows) for column in self.columns[1:]), strict=True)
         if not any(isinstance(column, RaggedColumn) and (column.type_of < 0).any() for column in self.columns[1:]):
             return rest
         return (tuple(buffer for buffer in found if buffer is not None) for found in rest)
@@ -169,11 +173,14 @@ class Block:
         )
 
 
-def _buffers(column: Column) -> Iterator[Any]:  # arrays, or None where a ragged column has none
-    """Yield each message's buffer; one without dimensions too is an array, as a scalar would lose its dtype."""
+def _buffers(column: Column, rows: Rows) -> Iterator[Any]:  # arrays, or None where a ragged column has none
+    """Yield the buffers of some messages; one without dimensions too is an array, as a scalar would lose its dtype."""
+    indices = range(len(column))[rows] if isinstance(rows, slice) else rows.tolist()
     if isinstance(column, np.ndarray) and column.ndim == 1:
-        return map(column.__getitem__, zip(range(len(column)), repeat(Ellipsis)))
-    return iter(column)
+        return map(column.__getitem__, zip(indices, repeat(Ellipsis)))
+    if isinstance(column, np.ndarray) and isinstance(rows, slice):
+        return iter(column[rows])
+    return map(column.__getitem__, indices)
 
 
 def _columns(messages: Sequence[Message]) -> tuple[Column, ...]:
@@ -244,7 +251,7 @@ def concatenate(blocks: Sequence[Block]) -> Block:
 def _joined(columns: Sequence[Column]) -> Column:
     arrays = [column for column in columns if isinstance(column, np.ndarray)]
     if len(arrays) < len(columns) or len({(array.dtype, array.shape[1:]) for array in arrays}) > 1:
-        return _ragged([buffer for column in columns for buffer in _buffers(column)])
+        return _ragged([buffer for column in columns for buffer in _buffers(column, ALL_ROWS)])
     shape = sum(map(len, arrays)), *arrays[0].shape[1:]
     joined: NDArray[Any] = np.empty(shape, arrays[0].dtype)  # concatenate alone would choose a byte order
     np.concatenate(arrays, out=joined)

@@ -80,7 +80,7 @@ class PartColumn:
         """Yield the part of each of the ``n`` events."""
         if self.block is None:
             return repeat(None, n)
-        found: Iterator[Message] = self.block.take(self.rows).messages()
+        found = self.block.messages(self.rows)
         if self.counts is not None:
             return (tuple(islice(found, count)) or None for count in self.counts.tolist())
         if self.present is None:

@@ -150,3 +150,17 @@ def test_arrays_whose_items_have_no_bytes_are_read_again() -> None:
     assert first.shape == (3,)
     assert second.tolist() == [0, 1]
     assert not second.flags.writeable
+
+
+@given(st.lists(st.integers(0, 9), max_size=12), st.booleans())
+def test_messages_of_some_rows_are_views_of_the_block(rows: list[int], is_ragged: bool) -> None:
+    arrays = [np.full((2, 1 + n % 3 if is_ragged else 2), n) for n in range(10)]
+    block = Block.of("a", [Message(key=n, metadata={"n": n}, array=array) for n, array in enumerate(arrays)], 1)
+    found = list(block.messages(np.array(rows, np.intp)))
+    assert [message.key for message in found] == rows
+    assert [message.metadata["n"] for message in found] == rows
+    column = block.columns[0]
+    payload = column if isinstance(column, np.ndarray) else column.payload
+    for row, message in zip(rows, found, strict=True):
+        assert np.array_equal(message.array, arrays[row])
+        assert np.shares_memory(message.array, payload)
