@@ -14,6 +14,7 @@ __all__ = [
     "ParameterError",
     "PenstockError",
     "Problem",
+    "ProcessError",
     "RemoteProtocolError",
     "ResultTypeError",
     "SinkError",
@@ -87,6 +88,10 @@ class SinkError(PenstockError):
 
 class ParameterError(PenstockError):
     """A parameter is unknown, or its value is not allowed."""
+
+
+class ProcessError(PenstockError):
+    """A process cannot be started."""
 
 
 class StateError(PenstockError):
