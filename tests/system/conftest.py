@@ -1,0 +1,29 @@
+"""What system tests may ask for: processes, a pipe to give away, and proof that nothing stays open."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from penstock.services.processes import Processes
+from tests.system.watching import Pipe, held
+
+
+@pytest.fixture
+def nothing_left_open() -> Iterator[None]:
+    """Fail a test that leaves a descriptor open."""
+    before = held()
+    yield
+    assert held() == before
+
+
+@pytest.fixture
+def processes(nothing_left_open: None) -> Iterator[Processes]:
+    with Processes(preload=("msgspec",)) as processes:
+        yield processes
+
+
+@pytest.fixture
+def pipe(nothing_left_open: None) -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
