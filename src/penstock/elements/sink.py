@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from penstock.core.timestamp import Timestamp
 
@@ -27,6 +27,9 @@ class RunFacts:
 
 class Sink(ABC):
     """One output of one run. Calls come from one thread: ``open``, any number of ``write``, ``close``."""
+
+    takes_only_views: ClassVar[bool] = False
+    """Whether it can write nothing but a reducer's views; ``check`` then refuses any other input."""
 
     @abstractmethod
     def open(self, run: RunFacts) -> None:

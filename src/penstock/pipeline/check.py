@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from penstock.elements.sink import Sink
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.connections import check_connections
 from penstock.pipeline.detection import Remark, address_problems, join_problems, protocol_problems, source_remarks
@@ -23,6 +24,7 @@ from penstock.pipeline.plan_maker import PlanMaker
 from penstock.pipeline.registry import Registry
 from penstock.pipeline.spec import PipelineSpec
 from penstock.pipeline.spec_reader import read_spec
+from penstock.pipeline.suggest import listed
 
 __all__ = ["Checked", "check", "check_file", "load_plan"]
 
@@ -122,6 +124,7 @@ def check(
         *join_problems(document, plan),
         *map_problems(document, plan),
     ]
+    found += _not_views(document, plan)
     found += _oversubscribed(document, plan, len(os.sched_getaffinity(0)) if cores is None else cores)
     found = sorted(set(found), key=lambda problem: (problem.file, problem.line, problem.where))
     is_sound = not any(problem.level == "error" for problem in found)
@@ -133,6 +136,20 @@ def check(
         plan=replace(plan, planned=planned) if is_sound else None,
         remarks=tuple(source_remarks(plan)),
     )
+
+
+def _not_views(document: Document, plan: Plan) -> list[Problem]:
+    """Return each sink that writes views only and is given something else."""
+    reducers = [stage.name for stage in plan.stages.values() if stage.kind == "reduce"]
+    remedy = f"read from {listed(reducers)}" if reducers else "put a reduce stage before it, which publishes views"
+    return [
+        document.problem(("sinks", sink.name, "from"), f"{sink.element.name} writes views, not items", remedy)
+        for sink in plan.sinks.values()
+        if sink.input not in reducers
+        and isinstance(sink.element.target, type)
+        and issubclass(sink.element.target, Sink)
+        and sink.element.target.takes_only_views
+    ]
 
 
 def _oversubscribed(document: Document, plan: Plan, cores: int) -> list[Problem]:

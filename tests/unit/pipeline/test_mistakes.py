@@ -372,3 +372,14 @@ def test_a_mistake_in_an_entry_hides_none_in_its_other_keys(tmp_path: Path) -> N
         "stages.fit.from", "stages.fit.map", "stages.fit.workers",
     }  # fmt: skip
     assert str(found["sources.pcap.connect"]).endswith('port missing in "tcp://panda"; write "tcp://panda:8888"')
+
+
+def test_a_sink_of_views_is_not_given_items(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(
+        "sources:\n  c: {use: contrast, connect: 'tcp://x:1'}\nstages:\n  n: {from: c, steps: [count]}\n"
+        "sinks:\n  f: {use: hdf5, from: n, path: a.h5}\n"
+    )
+    (problem,) = check_file(file).problems
+    assert problem.where == "sinks.f.from"
+    assert "hdf5 writes views, not items; put a reduce stage before it" in str(problem)

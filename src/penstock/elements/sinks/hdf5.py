@@ -35,6 +35,8 @@ class Hdf5Sink(Sink):
         ``refuse`` does not start, ``replace`` replaces it.
     """
 
+    takes_only_views = True
+
     def __init__(self, path: str = "{run}.h5", existing: Existing = "next") -> None:
         self._template = path
         self._existing = existing

@@ -30,6 +30,8 @@ class PngSink(Sink):
         Dots per inch; a panel is 4.4 by 3.6 inches.
     """
 
+    takes_only_views = True
+
     def __init__(
         self, path: str = "{run}.png", views: Sequence[str] = (), existing: Existing = "next", dpi: int = 120
     ) -> None:
