@@ -130,17 +130,25 @@ class ArrayView:
         """
         self._check(value)
         self._make_room(index)
-        self._writable[index] = value
+        try:
+            self._writable[index] = value
+        except BaseException:
+            self._touch_all()
+            raise
         self._note(index)
 
     def add(self, index: Any, value: ArrayLike) -> None:
         """Add to elements; of an element named twice in an index array, each value counts."""
         self._check(value)
         self._make_room(index)
-        if _names_elements(index):
-            np.add.at(self._writable, index, self._cast(value))
-        else:
-            self._writable[index] += value if type(value) in (int, float) else self._cast(value)
+        try:
+            if _names_elements(index):
+                np.add.at(self._writable, index, self._cast(value))
+            else:
+                self._writable[index] += value if type(value) in (int, float) else self._cast(value)
+        except BaseException:
+            self._touch_all()
+            raise
         self._note(index)
 
     def append(self, value: ArrayLike) -> None:
@@ -158,7 +166,8 @@ class ArrayView:
         self._grow(row + 1)
         try:
             self._buffer[row] = value
-        except ValueError:
+        except BaseException:
+            self._buffer[row] = self.fill  # a part may have been written
             self._hold(row)
             raise
         self._note(row)
@@ -168,13 +177,67 @@ class ArrayView:
         touched, self._touched = range(*self._touched), (0, 0)
         return touched
 
+    def restore(self, array: NDArray[Any]) -> None:
+        """Hold this content and length from now on, as after a restart; whoever holds the view sees it.
+
+        Parameters
+        ----------
+        array
+            Of the view's dtype and shape; of a view that grows, any number of rows. It is copied.
+
+        Raises
+        ------
+        ValueError
+            If it has another dtype or shape; nothing is changed then.
+        """
+        rows = array.shape[1:] if self.grows else array.shape
+        if array.dtype != self._buffer.dtype or rows != (self._buffer.shape[1:] if self.grows else self._buffer.shape):
+            raise ValueError(f"a view of shape {self.shape} and {self.dtype} cannot hold {array.shape}, {array.dtype}")
+        if self.grows:
+            self._buffer = np.full((max(len(array), _FIRST_ROWS), *rows), self.fill, self.dtype)
+            self._hold(len(array))
+        self._writable[...] = array
+        self.version += 1
+        self._touch_all()
+
+    @classmethod
+    def of(
+        cls,
+        array: NDArray[Any],
+        *,
+        unit: str = "",
+        axes: Sequence[str | Axis] = (),
+        fill: Any = 0,  # any element of the array's dtype
+        title: str = "",
+        grows: bool = False,
+    ) -> "ArrayView":
+        """Return a view that holds an array, without a copy unless it is read-only.
+
+        Raises
+        ------
+        ValueError
+            As the constructor.
+        """
+        view = cls.__new__(cls)
+        view.grows, view.dtype, view.unit, view.fill, view.title = grows, array.dtype, unit, fill, title
+        view.axes = tuple(Axis(axis) if isinstance(axis, str) else axis for axis in axes)
+        view.version, view._touched, view._is_whole = 0, (0, 0), array.dtype.kind in "iu"
+        view._buffer = array if array.flags.writeable else array.copy()
+        view._hold(len(array) if array.ndim else 1)
+        view._check_axes()
+        return view
+
+    @property
+    def room(self) -> int:
+        """Rows it can hold before it has to move; its length if it does not grow."""
+        return len(self._buffer) if self.grows else self._length
+
     def copy(self) -> "ArrayView":
         """Return what is there now as a view of its own."""
-        again = ArrayView.__new__(ArrayView)
-        again.grows, again.dtype, again.unit, again.axes = self.grows, self.dtype, self.unit, self.axes
-        again.fill, again.title, again.version = self.fill, self.title, self.version
-        again._buffer, again._touched, again._is_whole = self.array.copy(), (0, 0), self._is_whole
-        again._hold(self._length)
+        again = ArrayView.of(
+            self.array, unit=self.unit, axes=self.axes, fill=self.fill, title=self.title, grows=self.grows
+        )
+        again.version = self.version
         return again
 
     @property
@@ -182,6 +245,10 @@ class ArrayView:
         """What is said of it besides its elements: unit, title, names of the axes; empty ones are left out."""
         said = {"unit": self.unit, "title": self.title, "axes": [axis.name for axis in self.axes]}
         return {name: value for name, value in said.items() if value}
+
+    def _touch_all(self) -> None:
+        # Also after a write that failed: it may have written a part.
+        self._touched = (0, self._length)
 
     def _cast(self, value: ArrayLike) -> NDArray[Any]:
         return np.asarray(value).astype(self.dtype, copy=False)
