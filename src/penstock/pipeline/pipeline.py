@@ -14,8 +14,8 @@ from penstock.pipeline.explain import explain
 from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.include import read_file
 from penstock.pipeline.plan import Plan
+from penstock.pipeline.reference import reference_problems
 from penstock.pipeline.suggest import did_you_mean
-from penstock.pipeline.user_modules import find_object
 
 __all__ = ["Pipeline"]
 
@@ -104,7 +104,8 @@ class Pipeline:
         """
         checked = self.check()
         plan = plan_of(checked)
-        _is_importable(checked, plan)
+        if problems := reference_problems(plan):
+            raise CheckError(problems)
         return explain(checked.spec, plan)
 
     def run(self, engine: str = "inline", **options: Any) -> Any:  # the engine's report; its type is the engine's
@@ -153,24 +154,3 @@ def find_engine(name: str) -> Callable[..., Any]:
 
 def _trees(entries: Mapping[str, Any]) -> dict[str, Any]:
     return {name: entry.tree if isinstance(entry, Entry) else entry for name, entry in entries.items()}
-
-
-def _is_importable(checked: Checked, plan: Plan) -> None:
-    elements = [
-        *(source.element for source in plan.sources.values()),
-        *(element for stage in plan.stages.values() for element in stage.elements),
-        *(sink.element for sink in plan.sinks.values()),
-    ]
-    problems = []
-    for element in elements:
-        if ":" not in element.name:
-            continue
-        try:
-            found = None if element.name.startswith("__main__:") else find_object(element.name, checked.document.folder)
-        except CheckError:
-            found = None
-        if found is not element.target:
-            text = f"{element.name} cannot be imported by that name, so no file can say it"
-            problems.append(Problem(where=element.where, text=text, remedy="put it at the top level of a module"))
-    if problems:
-        raise CheckError(problems)
