@@ -14,9 +14,9 @@ from bench.row import Row
 
 __all__ = ["rows"]
 
-UNIT_US = {"source": 17, "builder": 28, "worker": 63, "reducer": 11}
-EVENT_US = {"source": 0.049, "builder": 0.030, "worker": 0.091, "reducer": 0.007}
-"""Those of the prototype, on the machine its targets come from."""
+UNIT_US = {"source": 17, "builder": 28, "map": 63, "reduce": 11}
+EVENT_US = {"source": 0.049, "builder": 0.030, "map": 0.091, "reduce": 0.007}
+"""By role, those of the prototype, on the machine its targets come from."""
 
 
 def rows(effort: Effort) -> Iterator[Row]:

@@ -47,21 +47,24 @@ class Outcome:
     watched: Any
     """What ``while_running`` returned."""
 
-    def rate_per_s(self, *, period: int = 1) -> float:
+    def rate_per_s(self, *, in_bursts: bool = False) -> float:
         """Return results a second, without the warm-up.
 
         Parameters
         ----------
-        period
-            Count whole periods of so many notes only, where results come in bursts.
+        in_bursts
+            Whether results come many at a time. Then a line is laid through all notes: between two of them the rate
+            would depend on where in a burst they are.
         """
         times: list[int] = self.folded["times"]
         counts: list[int] = self.folded["counts"]
         first = int(np.searchsorted(counts, WARM_UP * counts[-1])) if counts else 0
-        last = first + (len(counts) - 1 - first) // period * period
-        if last <= first:
+        if len(counts) - first < 2:
             raise RunError(f"{len(counts)} notes are too few for a rate; ask for more results")
-        return (counts[last] - counts[first]) / (times[last] - times[first]) * 1e9
+        if in_bursts:
+            seconds = (np.array(times[first:]) - times[first]) / 1e9
+            return float(np.polyfit(seconds, counts[first:], 1)[0])
+        return (counts[-1] - counts[first]) / (times[-1] - times[first]) * 1e9
 
     @property
     def delays_s(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":

@@ -49,7 +49,7 @@ def slow_rows(effort: Effort) -> Iterator[Row]:
 
     def rate_per_s() -> float:
         outcome = run("bench.local_workers:waiting", effort.engine, expected=n, expected_sum=n * (n + 1) // 2, n=n)
-        return outcome.rate_per_s(period=WORKERS)
+        return outcome.rate_per_s(in_bursts=True)
 
     _, found = in_turns(effort.runs, lambda: possible, rate_per_s)
     yield Row(
