@@ -46,14 +46,14 @@ class PlainTree:
         self._number_of: dict[int, int] = {}
         try:
             self.data = encode_value(self._branch(tree), self._place)
-        except ResultTypeError:
+        except (ResultTypeError, RecursionError) as error:
             _name_offence(tree)
-            raise
+            raise ResultTypeError(f"views: {error}") from error
 
     def _branch(self, tree: Mapping[str, Any]) -> dict[str, Any]:
         for name in tree:
             if type(name) is not str or not name or "/" in name:
-                raise ResultTypeError(f"views: {name!r} cannot name a view; use text without /")
+                raise ResultTypeError(f"{name!r} cannot name a view; use text without /")
         return {name: self._leaf(value) for name, value in tree.items()}
 
     def _leaf(self, value: Any) -> Any:  # as user code published it
@@ -79,7 +79,7 @@ class PlainTree:
         if found is None:
             found = self._arrays[id(view)] = view.array
             if found.dtype.hasobject:
-                raise ResultTypeError(f"views: a view has dtype {found.dtype}; declare it as numbers or text")
+                raise ResultTypeError(f"a view has dtype {found.dtype}; declare it as numbers or text")
             self._number_of[id(found)] = len(self.views)
             self.views.append(view)
             self.arrays.append(found)
@@ -147,7 +147,9 @@ def view_from(array: NDArray[Any], description: Any) -> ArrayView:
         grows, unit, title, axes, fill = description
         view = ArrayView.of(array, unit=str(unit), fill=fill, title=str(title), grows=bool(grows))
         # Set, not given: user code may have changed its axes after the view had checked them.
-        view.axes = tuple(Axis(str(name), str(of), values) for name, of, values in axes)
+        view.axes = tuple(
+            Axis(str(name), str(of), None if values is None else np.array(values)) for name, of, values in axes
+        )
     except (TypeError, ValueError) as error:
         raise RemoteProtocolError(f"not the description of a view: {error}") from error
     return view
