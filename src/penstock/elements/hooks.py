@@ -19,6 +19,8 @@ MAIN: Mapping[CodeKind, str] = MappingProxyType({"step": "__call__", "map": "pro
 """The method that gets the items."""
 
 _HOOKS = ("start", "end", "tick", "close")
+_PAIR = ("checkpoint", "restore")
+"""How a reducer's state is saved and had again."""
 _ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "process": ("process_event", "process_message", "on_event", "handle_event"),
@@ -30,6 +32,8 @@ _ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "tick_s": ("get_tick_interval", "tick_interval", "tick_interval_s", "tick_period", "tick_period_s", "tick_ms"),
         "close": ("on_close", "shutdown", "on_shutdown", "teardown"),
         "views": ("publish",),
+        "checkpoint": ("save_state", "on_checkpoint", "save_checkpoint"),
+        "restore": ("load_state", "on_restore", "load_checkpoint", "restore_checkpoint"),
     }
 )
 
@@ -69,7 +73,7 @@ def attribute_of(kind: type, name: str) -> Any:  # whatever a class holds
 
 
 def misspelt(kind: CodeKind, target: type, where: str) -> Iterator[Problem]:
-    """Yield a problem for each public method that looks like a hook and is none.
+    """Yield a problem for each public method that looks like a hook and is none, or lacks its counterpart.
 
     Only what the class itself and its base classes of the same package define is looked at.
     """
@@ -83,10 +87,23 @@ def misspelt(kind: CodeKind, target: type, where: str) -> Iterator[Problem]:
                 text=f"{target.__name__}.{name} is never called",
                 remedy=f"did you mean `{meant}`? If it is yours, call it `_{name}`",
             )
+    if kind == "reduce":
+        yield from _half_a_pair(target, where)
+
+
+def _half_a_pair(target: type, where: str) -> Iterator[Problem]:
+    there = [name for name in _PAIR if method_of(target, name) is not None]
+    if len(there) == 1:
+        (missing,) = set(_PAIR) - {*there}
+        yield Problem(
+            where=where,
+            text=f"{target.__name__} has a method `{there[0]}` and no `{missing}`",
+            remedy=f"write both, def checkpoint(self) and def restore(self, state), or call it `_{there[0]}`",
+        )
 
 
 def _known(kind: CodeKind) -> tuple[str, ...]:
-    main = {"step": (), "map": ("process", "process_batch"), "reduce": ("reduce", "views")}
+    main = {"step": (), "map": ("process", "process_batch"), "reduce": ("reduce", "views", *_PAIR)}
     return (*main.get(kind, ()), *_HOOKS, "tick_s")
 
 
