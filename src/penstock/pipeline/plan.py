@@ -37,6 +37,8 @@ class SourcePlan:
     element: Element
     record: bool = False
     when_full: WhenFull = "block"
+    slots: int = 0
+    """Of its pool; 0: as many as the plan needs, which is what ``memory.slots_for`` says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,17 @@ class StagePlan:
     """Of its workers: they get the cells of a trigger map whose tags they all have."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Start values, by parameter name."""
+    cpus: tuple[tuple[int, ...], ...] = ()
+    """For each worker the processors it may run on, and behind those more for workers that come later; empty: any.
+    Worker k has entry k modulo their number."""
+    deadline_s: float = 60.0
+    """How long a worker may be without progress on one event until it is taken for hung, killed and replaced."""
+    prefetch: int = 2
+    """Leases a worker has at once."""
+    trips: int = 3
+    """Deaths, or failures under ``on_error: retry``, until an event is dead-lettered."""
+    checkpoint_s: float = 1.0
+    """A reducer's state is published at the latest so often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
