@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from penstock.errors import Problem
     from penstock.pipeline.check import Checked
+    from penstock.pipeline.plan import Plan
 
 __all__ = ["check"]
 
@@ -59,7 +60,23 @@ def _report(file: Path, problems: "tuple[Problem, ...]", checked: "Checked | Non
             print(remark)
         for name, what in receives(checked.plan).items():
             print(f"{name} receives {what}")
+        _print_memory(checked.plan)
     print(f"{file}: {_sum(problems)}")
+
+
+def _print_memory(plan: "Plan") -> None:
+    from penstock.pipeline.memory import memory_plan
+
+    memory = memory_plan(plan)
+    for pool in memory.pools:
+        pools = f"{pool.pools} × " if pool.pools > 1 else ""
+        what = " for large results" if pool.role == "stage" else ""
+        print(f"{pool.owner} has {pools}{pool.slots} slots of {_mb(pool.slot_bytes)}{what}")
+    print(f"in processes, {_mb(memory.nbytes)} of shared memory, more when a frame is larger than a slot")
+
+
+def _mb(nbytes: int) -> str:
+    return f"{nbytes / 2**20:.4g} MB"
 
 
 def _sum(problems: "tuple[Problem, ...]") -> str:
@@ -87,4 +104,14 @@ def _tree(file: Path, problems: "tuple[Problem, ...]", checked: "Checked | None"
         "problems": [asdict(problem) for problem in problems],
         "remarks": {remark.name: remark.text for remark in checked.remarks} if checked is not None else {},
         "receives": dict(receives(plan)) if plan is not None else {},
+        "memory": _memory_tree(plan) if plan is not None else {},
     }
+
+
+def _memory_tree(plan: "Plan") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from penstock.pipeline.memory import memory_plan
+
+    memory = memory_plan(plan)
+    return {"pools": [asdict(pool) for pool in memory.pools], "nbytes": memory.nbytes}

@@ -18,9 +18,11 @@ from penstock.pipeline.document import Document
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.include import read_file
 from penstock.pipeline.map_check import map_problems
+from penstock.pipeline.memory import slots_needed
 from penstock.pipeline.not_built import keys_not_built
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.plan_maker import PlanMaker
+from penstock.pipeline.processors import Processors
 from penstock.pipeline.registry import Registry
 from penstock.pipeline.spec import PipelineSpec
 from penstock.pipeline.spec_reader import read_spec
@@ -48,7 +50,12 @@ class Checked:
         return tuple(problem for problem in self.problems if problem.level == level)
 
 
-def check_file(path: Path | str, environ: Mapping[str, str] | None = None, cores: int | None = None) -> Checked:
+def check_file(
+    path: Path | str,
+    environ: Mapping[str, str] | None = None,
+    cores: int | None = None,
+    processors: Processors | None = None,
+) -> Checked:
     """Check a pipeline file.
 
     Parameters
@@ -58,7 +65,9 @@ def check_file(path: Path | str, environ: Mapping[str, str] | None = None, cores
     environ
         Variables for ``${NAME}``; by default those of this process.
     cores
-        How many this machine has for us; by default it is asked.
+        How many this machine has for us; by default as many as ``processors``.
+    processors
+        Those of the machine that will run it; by default this one is asked.
 
     Raises
     ------
@@ -66,7 +75,7 @@ def check_file(path: Path | str, environ: Mapping[str, str] | None = None, cores
         If it cannot be read as YAML, so that there is nothing to check.
     """
     document, problems = read_file(Path(path), os.environ if environ is None else environ)
-    return check(document, problems, cores=cores)
+    return check(document, problems, cores=cores, processors=processors)
 
 
 def load_plan(path: Path | str, environ: Mapping[str, str] | None = None) -> Plan:
@@ -98,6 +107,7 @@ def check(
     problems: list[Problem] | None = None,
     registry: Registry | None = None,
     cores: int | None = None,
+    processors: Processors | None = None,
 ) -> Checked:
     """Check what was written, in a file or in Python.
 
@@ -110,13 +120,16 @@ def check(
     registry
         By default that of the document's folder.
     cores
-        How many this machine has for us; by default it is asked.
+        How many this machine has for us; by default as many as ``processors``.
+    processors
+        Those of the machine that will run it; by default this one is asked.
     """
+    processors = processors or Processors.here()
     spec, grammar = read_spec(document)
     finder = Finder(document=document, registry=registry or Registry(document.folder))
     found = [*(problems or []), *grammar, *check_connections(document, spec)]
     found += [document.problem(trail, text, level="planned") for trail, text in keys_not_built(spec)]
-    plan = PlanMaker(document, spec, finder).plan()
+    plan = PlanMaker(document, spec, finder, processors).plan()
     found += [
         *finder.problems,
         *address_problems(document, plan),
@@ -125,7 +138,8 @@ def check(
         *map_problems(document, plan),
     ]
     found += _not_views(document, plan)
-    found += _oversubscribed(document, plan, len(os.sched_getaffinity(0)) if cores is None else cores)
+    found += _short_of_slots(document, plan)
+    found += _oversubscribed(document, plan, len(processors.usable) if cores is None else cores)
     found = sorted(set(found), key=lambda problem: (problem.file, problem.line, problem.where))
     is_sound = not any(problem.level == "error" for problem in found)
     planned = tuple(sorted(f"{problem.where}: {problem.text}" for problem in found if problem.level == "planned"))
@@ -149,6 +163,21 @@ def _not_views(document: Document, plan: Plan) -> list[Problem]:
         and isinstance(sink.element.target, type)
         and issubclass(sink.element.target, Sink)
         and sink.element.target.takes_only_views
+    ]
+
+
+def _short_of_slots(document: Document, plan: Plan) -> list[Problem]:
+    """Return each source that has fewer slots than who reads from it can have in hand."""
+    needed = {name: slots_needed(plan, name) for name in plan.sources}
+    return [
+        document.problem(
+            ("sources", source.name, "slots"),
+            f"{source.slots} slots are fewer than the {needed[source.name]} that those who read from it can use",
+            "leave slots out, unless they are meant to be few",
+            level="warning",
+        )
+        for source in plan.sources.values()
+        if source.slots < needed[source.name]
     ]
 
 

@@ -15,6 +15,8 @@ __all__ = ["Entry", "Join", "Map", "Merge", "Reduce", "Sink", "Source", "Steps",
 
 Target = str | Callable[..., Any]
 """A name, or the function or class itself."""
+Cpus = int | str | list[int | str]
+"""Processors: ``[0, "2-5"]`` or ``"0,2-5"``."""
 
 
 class Use:
@@ -69,9 +71,10 @@ class Source(Entry):
         *,
         record: bool | Mapping[str, str] | None = None,
         when_full: str | None = None,
+        slots: int | None = None,
         **arguments: Any,
     ) -> None:
-        super().__init__(use=Use(use, **arguments).thing, record=record, when_full=when_full)
+        super().__init__(use=Use(use, **arguments).thing, record=record, when_full=when_full, slots=slots)
 
 
 class Join(Entry):
@@ -119,6 +122,11 @@ class Map(_Stage):
         tags: list[str] | None = None,
         parameters: Mapping[str, Any] | None = None,
         record: bool | None = None,
+        cpus: Cpus | None = None,
+        numa: int | None = None,
+        deadline_s: float | None = None,
+        trips: int | None = None,
+        prefetch: int | None = None,
         **arguments: Any,
     ) -> None:
         options = {
@@ -130,6 +138,11 @@ class Map(_Stage):
             "tags": tags,
             "parameters": parameters,
             "record": record,
+            "cpus": cpus,
+            "numa": numa,
+            "deadline_s": deadline_s,
+            "trips": trips,
+            "prefetch": prefetch,
         }
         super().__init__("map", Use(use, **arguments).thing, source, options)
 
@@ -148,6 +161,11 @@ class Reduce(_Stage):
         on_error: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         record: bool | None = None,
+        cpus: Cpus | None = None,
+        numa: int | None = None,
+        deadline_s: float | None = None,
+        trips: int | None = None,
+        checkpoint_s: float | None = None,
         **arguments: Any,
     ) -> None:
         options = {
@@ -157,6 +175,11 @@ class Reduce(_Stage):
             "on_error": on_error,
             "parameters": parameters,
             "record": record,
+            "cpus": cpus,
+            "numa": numa,
+            "deadline_s": deadline_s,
+            "trips": trips,
+            "checkpoint_s": checkpoint_s,
         }
         super().__init__("reduce", Use(use, **arguments).thing, source, options)
 
@@ -175,6 +198,10 @@ class Steps(_Stage):
         on_error: str | None = None,
         parameters: Mapping[str, Mapping[str, Any]] | None = None,
         record: bool | None = None,
+        cpus: Cpus | None = None,
+        numa: int | None = None,
+        deadline_s: float | None = None,
+        trips: int | None = None,
     ) -> None:
         options = {
             "workers": workers,
@@ -184,6 +211,10 @@ class Steps(_Stage):
             "on_error": on_error,
             "parameters": parameters,
             "record": record,
+            "cpus": cpus,
+            "numa": numa,
+            "deadline_s": deadline_s,
+            "trips": trips,
         }
         super().__init__("steps", [Use(step).thing for step in steps], source, options)
 

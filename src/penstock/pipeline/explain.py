@@ -11,6 +11,7 @@ from typing import Any
 from penstock.elements.signature import CodeKind, Signature
 from penstock.elements.user_code import parameters_of, step_names
 from penstock.pipeline.plan import Element, JoinPlan, Plan, SinkPlan, SourcePlan, StagePlan
+from penstock.pipeline.processors import write_cpus
 from penstock.pipeline.registry import PlannedTarget
 from penstock.pipeline.spec import PipelineSpec, Record
 from penstock.pipeline.thing import BARE
@@ -53,6 +54,7 @@ def _source(source: SourcePlan, spec: PipelineSpec) -> dict[str, Any]:
         **_used(source.element, "source"),
         "record": _record(spec.sources[source.name].record),
         "when_full": source.when_full,
+        "slots": source.slots,
     }
 
 
@@ -80,8 +82,16 @@ def _stage(stage: StagePlan, spec: PipelineSpec) -> dict[str, Any]:
         "on_error": stage.on_error,
         "tags": sorted(stage.tags),
         "record": _record(written.record),
+        "deadline_s": stage.deadline_s,
+        "trips": stage.trips,
     }
-    return tree | {key: value for key in ("cpus", "numa") if (value := getattr(written, key)) is not None}
+    if stage.kind == "map":
+        tree["prefetch"] = stage.prefetch
+    if stage.kind == "reduce":
+        tree["checkpoint_s"] = stage.checkpoint_s
+    if written.cpus is not None:
+        tree["cpus"] = write_cpus(written.cpus)
+    return tree if written.numa is None else tree | {"numa": written.numa}
 
 
 def _sink(sink: SinkPlan) -> dict[str, Any]:

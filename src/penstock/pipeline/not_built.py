@@ -45,6 +45,3 @@ def _of_stage(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:
         yield ("stages", name, "run_in"), "workers in threads are not built yet"
     if stage.record:
         yield ("stages", name, "record"), "recording results is not built yet"
-    for key in ("cpus", "numa"):
-        if getattr(stage, key) is not None:
-            yield ("stages", name, key), "pinning workers to cores is not built yet"

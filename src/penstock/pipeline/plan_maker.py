@@ -1,7 +1,7 @@
 """Make the plan of a pipeline: every thing found, every default filled in, everything in the order of the flow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from penstock.elements.user_code import Receives, step_names
@@ -9,7 +9,9 @@ from penstock.pipeline.connections import gives
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.flow import Flow
+from penstock.pipeline.memory import slots_for
 from penstock.pipeline.plan import Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
+from penstock.pipeline.processors import Processors, shared_out, write_cpus
 from penstock.pipeline.registry import Kind
 from penstock.pipeline.spec import Every, JoinSpec, MergeSpec, PipelineSpec, SinkSpec, SourceSpec, StageSpec
 
@@ -23,6 +25,7 @@ class PlanMaker:
     document: Document
     spec: PipelineSpec
     finder: Finder
+    processors: Processors
     _flow: Flow = field(init=False)
 
     def plan(self) -> Plan:
@@ -30,7 +33,7 @@ class PlanMaker:
         self._flow = Flow.of(self.spec)
         stages = {name: self._stage(name, self.spec.stages[name]) for name in self._flow.order(list(self.spec.stages))}
         events = self._flow.order(list(self.spec.events))
-        return Plan(
+        plan = Plan(
             name=self.spec.name,
             sources=_present({name: self._source(name, source) for name, source in self.spec.sources.items()}),
             joins={name: _join(name, e) for name in events if isinstance(e := self.spec.events[name], JoinSpec)},
@@ -43,12 +46,20 @@ class PlanMaker:
             sinks=_present({name: self._sink(name, sink) for name, sink in self.spec.sinks.items()}),
             folder=str(self.document.folder),
         )
+        sources = {name: replace(source, slots=slots_for(plan, name)) for name, source in plan.sources.items()}
+        return replace(plan, sources=sources)
 
     def _source(self, name: str, source: SourceSpec) -> SourcePlan | None:
         element, _ = self.finder.element("sources", source.use, ("sources", name))
         if element is None:
             return None
-        return SourcePlan(name=name, element=element, record=bool(source.record), when_full=source.when_full)
+        return SourcePlan(
+            name=name,
+            element=element,
+            record=bool(source.record),
+            when_full=source.when_full,
+            slots=source.slots or 0,
+        )
 
     def _stage(self, name: str, stage: StageSpec) -> StagePlan | None:
         trail: Trail = ("stages", name)
@@ -80,7 +91,27 @@ class PlanMaker:
             on_error=stage.on_error,
             tags=frozenset(stage.tags),
             parameters=parameters,
+            cpus=self._cpus(trail, stage),
+            deadline_s=stage.deadline_s,
+            prefetch=stage.prefetch,
+            trips=stage.trips,
+            checkpoint_s=stage.checkpoint_s,
         )
+
+    def _cpus(self, trail: Trail, stage: StageSpec) -> tuple[tuple[int, ...], ...]:
+        """Return the processors of each worker; what this machine has not is a problem."""
+        if stage.numa is not None:
+            try:
+                return (self.processors.of_node(stage.numa),) * stage.workers
+            except ValueError as error:
+                self.finder.problems.append(self.document.problem((*trail, "numa"), str(error), "leave it out"))
+        if stage.cpus is not None:
+            if trouble := self.processors.trouble(stage.cpus):
+                remedy = f"there are {write_cpus(sorted(self.processors.usable))}"
+                self.finder.problems.append(self.document.problem((*trail, "cpus"), trouble, remedy))
+            else:
+                return shared_out(stage.cpus, stage.workers)
+        return ()
 
     def _steps(
         self, trail: Trail, stage: StageSpec, receives: Receives

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from penstock.pipeline.join_by import By, read_by
+from penstock.pipeline.processors import read_cpus
 from penstock.pipeline.thing import RESERVED, Thing, read_thing
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
 OnError = Literal["fail", "skip", "retry", "dead_letter"]
 WhenFull = Literal["block", "drop_newest", "drop_oldest", "sample"]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+SomeSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+AtLeastOne = Annotated[int, Field(ge=1)]
 AThing = Annotated[Thing, PlainValidator(read_thing)]
 
 
@@ -92,9 +95,11 @@ Recorded = Annotated[bool | Record, PlainValidator(_record)]
 class SourceSpec(_Named):
     """One entry of ``sources``."""
 
-    options = frozenset({"record", "when_full"})
+    options = frozenset({"record", "when_full", "slots"})
     record: Recorded = False
     when_full: WhenFull = "block"
+    slots: Annotated[int, Field(ge=2)] | None = None
+    """Of its pool; by default as many as the plan needs."""
 
 
 class JoinSpec(_Entry):
@@ -112,6 +117,13 @@ class MergeSpec(_Entry):
     merge: Annotated[Names, Field(min_length=2)]
 
 
+_ONLY_OF = (
+    ("prefetch", "map", "its workers are lent events"),
+    ("checkpoint_s", "reduce", "its reducer is what publishes"),
+)
+"""Keys that have a meaning in one kind of stage."""
+
+
 def _lanes(written: Any) -> Any:
     if isinstance(written, str):
         return {"": written}
@@ -122,6 +134,23 @@ def _lanes(written: Any) -> Any:
     ):
         return dict(written)
     raise _wrong(f"{written!r} names no input", "write a name, or lanes from high to low: {high: a, low: b}")
+
+
+def _cpus(written: Any) -> Any:
+    if written is None:
+        return None
+    parts = written if isinstance(written, list | tuple) else [written]
+    remedy = 'write [0, 2-5] or "0,2-5"'
+    if not parts or not all(isinstance(part, int | str) and not isinstance(part, bool) for part in parts):
+        raise _wrong(f"{written!r} names no processors", remedy)
+    try:
+        return read_cpus(",".join(map(str, parts)))
+    except ValueError as error:
+        raise _wrong(str(error), remedy) from error
+
+
+def _or_nothing(written: Any) -> Any:
+    return {} if written is None else written  # all its lines are comments, as ``explain`` writes defaults
 
 
 class StageSpec(_Entry):
@@ -136,16 +165,20 @@ class StageSpec(_Entry):
     )
     map: AThing | None = None
     reduce: AThing | None = None
-    workers: Annotated[int, Field(ge=1)] = 1
+    workers: AtLeastOne = 1
     run_in: Literal["process", "thread", "inline"] | None = None
     order: Literal["kept", "free"] = "kept"
     when_full: WhenFull = "block"
     on_error: OnError = "fail"
     tags: Annotated[Names, Field(min_length=1)] = ("generic",)
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Annotated[dict[str, Any], BeforeValidator(_or_nothing)] = Field(default_factory=dict)
     record: Recorded = False
-    cpus: Any = None
-    numa: Any = None
+    cpus: Annotated[tuple[int, ...] | None, PlainValidator(_cpus)] = None
+    numa: Annotated[int, Field(ge=0)] | None = None
+    deadline_s: SomeSeconds = 60.0
+    prefetch: AtLeastOne = 2
+    trips: AtLeastOne = 3
+    checkpoint_s: SomeSeconds = 1.0
 
     @property
     def kind(self) -> Literal["steps", "map", "reduce"]:
@@ -168,6 +201,15 @@ class StageSpec(_Entry):
             )
         if self.kind == "reduce" and self.workers > 1:
             raise _wrong("a reducer is one; it has no workers", "remove workers, or write map", "workers")
+        return self
+
+    @model_validator(mode="after")
+    def _has_no_strange_keys(self) -> "StageSpec":
+        if self.cpus is not None and self.numa is not None:
+            raise _wrong("a stage is pinned by cpus or by numa, not by both", "keep one of them", "numa")
+        for key, kind, why in _ONLY_OF:
+            if key in self.model_fields_set and self.kind != kind:
+                raise _wrong(f"{key} is only of {kind}: {why}", f"remove {key}", key)
         return self
 
 

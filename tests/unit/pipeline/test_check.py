@@ -5,6 +5,7 @@ import json
 import pytest
 
 from penstock.pipeline import check_file, load_plan
+from penstock.pipeline.explain import explain
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.receives import receives
 from tests.unit.pipeline.conftest import Check, Write
@@ -29,6 +30,8 @@ def test_defaults_are_those_of_the_design(checked: Check) -> None:
     assert (stage.workers, stage.run_in, stage.order, stage.when_full) == (1, "process", "kept", "block")
     assert stage.on_error == "fail"
     assert stage.tags == {"generic"}
+    assert (stage.deadline_s, stage.prefetch, stage.trips, stage.checkpoint_s) == (60.0, 2, 3, 1.0)
+    assert stage.cpus == ()
     assert not stage.parameters
     assert (join.incomplete, join.wait_s, join.options["check_keys"]) == ("pass", 2.0, True)
     assert sink.when == "item"
@@ -158,10 +161,29 @@ def test_what_is_planned_is_named_and_not_an_error(checked: Check, extra: str, s
     assert any(says in problem.text for problem in found.of_level("planned"))
 
 
-@pytest.mark.parametrize("key", ["run_in: thread", "record: true", "cpus: [0, 1]", "numa: 0"])
+@pytest.mark.parametrize("key", ["run_in: thread", "record: true"])
 def test_keys_of_a_stage_that_are_planned(checked: Check, key: str) -> None:
     (problem,) = checked(JOIN % ("order", f", {key}")).of_level("planned")
     assert problem.where == f"stages.fit.{key.partition(':')[0]}"
+
+
+def test_limits_can_be_set_and_are_explained(checked: Check) -> None:
+    stages = (
+        "stages:\n  fit: {from: scan, map: mine:Fit, deadline_s: 5, prefetch: 4, trips: 1}\n"
+        "  total: {from: fit, reduce: mine:Total, deadline_s: 7.5, trips: 2, checkpoint_s: 0.1}\n"
+        "  watch: {from: cam, steps: [count], deadline_s: 9, trips: 4}\n"
+    )
+    text = HEAD.replace('5555"}', '5555", slots: 50}') + "events: {scan: {join: [cam, motor], by: order}}\n" + stages
+    found = checked(text)
+    assert found.plan is not None
+    fit, total, watch = (found.plan.stages[name] for name in ("fit", "total", "watch"))
+    assert (fit.deadline_s, fit.prefetch, fit.trips) == (5.0, 4, 1)
+    assert (total.deadline_s, total.trips, total.checkpoint_s) == (7.5, 2, 0.1)
+    assert (watch.deadline_s, watch.trips) == (9.0, 4)
+    assert found.plan.sources["cam"].slots == 50
+    explained = explain(found.spec, found.plan)
+    assert all(f"{key}:" in explained for key in ("slots", "deadline_s", "prefetch", "trips", "checkpoint_s"))
+    assert plan_of(checked, explained) == found.plan
 
 
 def test_what_each_room_receives_is_said(checked: Check) -> None:
