@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,32 @@ class Pipeline:
         NotBuiltYetError
             If it asks for something this version plans and does not have.
         """
+        return find_engine(engine)(self._sound_plan(), **options)
+
+    def start(self, engine: str = "local", **options: Any) -> Any:  # the engine's handle; its type is the engine's
+        """Start the pipeline beside the caller, and return at once with what it can be watched and stopped by.
+
+        Parameters
+        ----------
+        engine
+            Name of an engine that runs in processes of its own.
+        **options
+            The engine's own.
+
+        Raises
+        ------
+        CheckError
+            If the pipeline is wrong, or there is no such engine, or it runs in the caller's own thread.
+        NotBuiltYetError
+            If it asks for something this version plans and does not have.
+        """
+        return find_starter(engine)(self._sound_plan(), **options)
+
+    def _sound_plan(self) -> Plan:
         plan = self.plan()
         if plan.planned:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
-        return find_engine(engine)(plan, **options)
+        return plan
 
     def _repr_svg_(self) -> str:
         """Draw the pipeline in a notebook."""
@@ -143,13 +166,31 @@ def find_engine(name: str) -> Callable[..., Any]:
     CheckError
         If there is none of that name.
     """
+    engine: Callable[..., Any] = _engine_point(name).load()
+    return engine
+
+
+def find_starter(name: str) -> Callable[..., Any]:
+    """Return what starts an engine, a callable of a plan and options: ``start``, beside what its entry point names.
+
+    Raises
+    ------
+    CheckError
+        If there is no engine of that name, or it cannot run beside its caller.
+    """
+    starter: Callable[..., Any] | None = getattr(import_module(_engine_point(name).module), "start", None)
+    if starter is None:
+        text = f"{name} runs in your own thread, so it cannot be started beside it"
+        raise CheckError([Problem(where="engine", text=text, remedy="use pipeline.run, or start with engine local")])
+    return starter
+
+
+def _engine_point(name: str) -> EntryPoint:
     engines = {point.name: point for point in entry_points(group="penstock.engines")}
     if name not in engines:
-        raise CheckError(
-            [Problem(where="engine", text=f'there is no engine "{name}"', remedy=did_you_mean(name, engines))]
-        )
-    engine: Callable[..., Any] = engines[name].load()
-    return engine
+        remedy = did_you_mean(name, engines)
+        raise CheckError([Problem(where="engine", text=f'there is no engine "{name}"', remedy=remedy)])
+    return engines[name]
 
 
 def _trees(entries: Mapping[str, Any]) -> dict[str, Any]:
