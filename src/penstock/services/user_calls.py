@@ -56,7 +56,9 @@ class UserCalls:
         Whether what user code returns is its result; a reducer's is not looked at.
     """
 
-    def __init__(self, stage: str, entry: Entry, on_error: OnError, *, returns: bool = True) -> None:
+    def __init__(
+        self, stage: str, entry: Entry, on_error: OnError, *, returns: bool = True, trips: int = TRIPS
+    ) -> None:
         self.stage = stage
         self.entry = entry
         self.on_error = on_error
@@ -66,6 +68,7 @@ class UserCalls:
         self.lost: list[int] = []
         """Which items of the last range were given up, by position."""
         self._returns = returns
+        self._trips = trips
         self._has_returned = False
 
     def run(
@@ -154,7 +157,7 @@ class UserCalls:
 
     def _again(self, call: Callable[[Any], Any], item: Any) -> Any:
         """Try an item again; return its value, ``None`` if it fails for good or has no result."""
-        for _ in range(TRIPS - 1):
+        for _ in range(self._trips - 1):
             try:
                 return call(item)
             except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; the first cause is kept
