@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from penstock.core import Account, EventBatch, Kind, Ledger
+from penstock.core import Account, Block, Kind, Ledger
 from penstock.core.timestamp import NS_PER_S
 from penstock.elements.sink import RunFacts, Sink
 from penstock.errors import PenstockError, UserCodeError
@@ -48,13 +48,15 @@ class SinkRoom:
         if self._views is not None:
             self.tick(now)
             return
+        if self._entry is None:
+            return
+        if kind_of(flow) is not Kind.DATA:  # an instrument's own is a message like others; no start event is an item
+            counted = len(flow) if isinstance(flow, Block) and flow.stream == producer else 0
+            self._entry.arrive(counted)
+            self._entry.post(Account.FILTERED, counted)
+            return
         flow = with_values(flow)
-        if self._entry is None or (isinstance(flow, EventBatch) and flow.kind is not Kind.DATA):
-            return
         self._entry.arrive(len(flow))
-        if kind_of(flow) is not Kind.DATA:
-            self._entry.post(Account.FILTERED, len(flow))
-            return
         for item in items_of(flow):
             with self._calling():
                 self.sink.write(item)
