@@ -27,6 +27,8 @@ class ResultRange:
     """Of the parameters the user code saw; one for the whole range."""
     copies: NDArray[np.int32] | None = None
     """(n,), from the lease: which of the event's deliveries; ``None``: 0."""
+    lane: str = ""
+    """By which lane of the stage the events came."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -77,7 +79,7 @@ def _of_one_revision(
         None if (column := columns[p]) is None else column[r] for p, r in zip(piece.tolist(), row.tolist(), strict=True)
     ]
     like = pieces[piece[0]]
-    return [ResultRange(stage=like.stage, numbers=numbers, values=values, revision=like.revision)]
+    return [ResultRange(stage=like.stage, numbers=numbers, values=values, revision=like.revision, lane=like.lane)]
 
 
 def _runs(breaks: NDArray[np.bool_], n: int) -> list[tuple[int, int]]:

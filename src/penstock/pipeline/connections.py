@@ -7,10 +7,11 @@ from typing import Final, Literal
 from penstock.errors import Problem
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.flow import Flow
-from penstock.pipeline.spec import JoinSpec, MergeSpec, PipelineSpec, SinkSpec
+from penstock.pipeline.lanes import lanes_of, split_input
+from penstock.pipeline.spec import JoinSpec, MergeSpec, PipelineSpec, SinkSpec, StageSpec
 from penstock.pipeline.suggest import did_you_mean, listed
 
-__all__ = ["Gives", "check_connections", "gives", "lanes_of"]
+__all__ = ["Gives", "check_connections", "gives"]
 
 Gives = Literal["source", "join", "merge", "steps", "map", "reduce", "sink"]
 """What an entry gives to whoever reads from it: messages, events, either, items, results, views, nothing."""
@@ -40,18 +41,6 @@ def gives(spec: PipelineSpec) -> dict[str, Gives]:
     return found | dict.fromkeys(spec.sinks, "sink")
 
 
-def lanes_of(spec: PipelineSpec, stage: str) -> tuple[str, ...]:
-    """Return the lanes of a stage's results: its own, or those that its one input carries."""
-    seen: set[str] = set()
-    while stage in spec.stages and stage not in seen:
-        seen.add(stage)
-        inputs = spec.stages[stage].inputs
-        if "" not in inputs:
-            return tuple(inputs)
-        stage = inputs[""]
-    return ()
-
-
 def check_connections(document: Document, spec: PipelineSpec) -> list[Problem]:
     """Return every mistake in what reads from what."""
     checker = _Connections(document, spec, gives(spec))
@@ -70,8 +59,7 @@ class _Connections:
         for name, event in self.spec.events.items():
             self._streams(name, event)
         for name, stage in self.spec.stages.items():
-            for lane, producer in stage.inputs.items():
-                self._reference(("stages", name, "from", lane) if lane else ("stages", name, "from"), producer, "stage")
+            self._stage(name, stage)
         for name, sink in self.spec.sinks.items():
             self._sink(name, sink)
         for name, alarm in self.spec.alarms.items():
@@ -127,15 +115,35 @@ class _Connections:
                         trail, f'"{stream}" comes first in the join, so the others are compared with it', remedy
                     )
 
+    def _input(self, trail: Trail, written: str, consumer: str) -> None:
+        """Check a name, or a name and a lane of it."""
+        base, lane = split_input(written)
+        self._reference(trail, base, consumer)
+        if not lane or base not in self.gives:
+            return
+        if self.gives[base] == "reduce":
+            self._report(trail, f"the views of {base} have no lanes", f"write from: {base}")
+            return
+        lanes = lanes_of(self.spec, base)
+        if lane not in lanes:
+            remedy = did_you_mean(lane, lanes) if lanes else f"write from: {base}"
+            self._report(trail, f'{base} has no lane "{lane}"', remedy)
+
+    def _stage(self, name: str, stage: StageSpec) -> None:
+        producers = list(stage.inputs.values())
+        for index, (lane, written) in enumerate(stage.inputs.items()):
+            trail: Trail = ("stages", name, "from", lane) if lane else ("stages", name, "from")
+            self._input(trail, written, "stage")
+            if written in producers[:index]:
+                self._report(trail, f'"{written}" stands in two lanes', "let it be in one of them")
+            if lane and (mixed := lanes_of(self.spec, written)):
+                # Events of two lanes may have the same numbers, and in a lane numbers are unique.
+                text = f"{lane} would mix the lanes {listed(mixed, 'and')} of {written}"
+                self._report(trail, text, f"name one, {lane}: {written}.{mixed[0]}")
+
     def _sink(self, name: str, sink: SinkSpec) -> None:
-        base, _, lane = sink.input.partition(".")
-        trail: Trail = ("sinks", name, "from")
-        self._reference(trail, base, "sink")
-        if lane and base in self.gives:
-            lanes = lanes_of(self.spec, base)
-            if lane not in lanes:
-                remedy = did_you_mean(lane, lanes) if lanes else f"write from: {base}"
-                self._report(trail, f'{base} has no lane "{lane}"', remedy)
+        base, _ = split_input(sink.input)
+        self._input(("sinks", name, "from"), sink.input, "sink")
         if sink.when == "item" and self.gives.get(base) == "reduce":
             self._report(("sinks", name, "when"), "views have no items", "write change, end or {every_s: 5}")
         if sink.where is not None:

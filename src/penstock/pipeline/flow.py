@@ -6,6 +6,7 @@ It works on names alone; what is behind a name does not matter here.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from penstock.pipeline.lanes import split_input
 from penstock.pipeline.spec import JoinSpec, PipelineSpec
 
 __all__ = ["Flow"]
@@ -24,8 +25,11 @@ class Flow:
         inputs: dict[str, tuple[str, ...]] = dict.fromkeys(spec.sources, ())
         for name, event in spec.events.items():
             inputs[name] = event.join if isinstance(event, JoinSpec) else event.merge
-        inputs |= {name: tuple(stage.inputs.values()) for name, stage in spec.stages.items()}
-        inputs |= {name: (sink.input.partition(".")[0],) for name, sink in spec.sinks.items()}
+        inputs |= {
+            name: tuple(split_input(written)[0] for written in stage.inputs.values())
+            for name, stage in spec.stages.items()
+        }
+        inputs |= {name: (split_input(sink.input)[0],) for name, sink in spec.sinks.items()}
         return cls({name: tuple(i for i in those if i in inputs) for name, those in inputs.items()})
 
     def order(self, names: Sequence[str]) -> list[str]:

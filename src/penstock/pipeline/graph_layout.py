@@ -7,6 +7,7 @@ It knows nothing of characters or pixels.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from penstock.pipeline.lanes import split_input
 from penstock.pipeline.plan import Plan
 
 __all__ = ["Edge", "Layout", "Point", "lay_out"]
@@ -66,7 +67,9 @@ def _links(plan: Plan) -> list[tuple[str, str, bool]]:
     """Return (producer, consumer, whether it is a condition)."""
     events = [(stream, join.name, False) for join in plan.joins.values() for stream in join.streams]
     events += [(stream, merge.name, False) for merge in plan.merges.values() for stream in merge.streams]
-    stages = [(producer, stage.name, False) for stage in plan.stages.values() for _, producer in stage.inputs]
+    stages = [
+        (split_input(producer)[0], stage.name, False) for stage in plan.stages.values() for _, producer in stage.inputs
+    ]
     sinks = [(sink.input, sink.name, False) for sink in plan.sinks.values()]
     conditions = [(sink.where[0], sink.name, True) for sink in plan.sinks.values() if sink.where is not None]
     return [*dict.fromkeys([*events, *stages, *sinks, *conditions])]

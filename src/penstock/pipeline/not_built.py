@@ -26,8 +26,6 @@ def keys_not_built(spec: PipelineSpec) -> Iterator[tuple[Trail, str]]:
 
 
 def _of_sink(name: str, sink: SinkSpec, *, is_view: bool) -> Iterator[tuple[Trail, str]]:
-    if "." in sink.input:
-        yield ("sinks", name, "from"), "lanes are not built yet"
     if sink.where is not None:
         yield ("sinks", name, "where"), "choosing items by a result's field is not built yet"
     if sink.when not in (None, "item") and not is_view:
@@ -37,8 +35,6 @@ def _of_sink(name: str, sink: SinkSpec, *, is_view: bool) -> Iterator[tuple[Trai
 
 
 def _of_stage(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:
-    if "" not in stage.inputs:
-        yield ("stages", name, "from"), "lanes are not built yet"
     if stage.kind == "steps" and stage.workers > 1:
         yield ("stages", name, "workers"), "steps in parallel are not built yet"
     if stage.run_in == "thread":

@@ -69,7 +69,8 @@ class StagePlan:
     name: str
     kind: Literal["steps", "map", "reduce"]
     inputs: tuple[tuple[str, str], ...]
-    """(lane, producer) from high to low; the lane of a single input is empty."""
+    """(lane, producer) from high to low; the lane of a single input is empty. Where one lane of a stage is read, the
+    producer is ``stage.lane``, which ``lanes.split_input`` takes apart."""
     elements: tuple[Element, ...]
     """The steps; exactly one for map and reduce."""
     workers: int = 1
@@ -92,6 +93,17 @@ class StagePlan:
     """Deaths, or failures under ``on_error: retry``, until an event is dead-lettered."""
     checkpoint_s: float = 1.0
     """A reducer's state is published at the latest so often."""
+    carried_lanes: tuple[str, ...] = ("",)
+    """Of a single input without a lane: those that what it gives comes by, from high to low."""
+
+    @property
+    def producers(self) -> dict[str, str]:
+        """The producer by lane of the results, from high to low: its own lanes, or those that its input carries.
+
+        In a lane, event numbers ascend and are unique; two lanes may have the same.
+        """
+        own = dict(self.inputs)
+        return own if "" not in own else dict.fromkeys(self.carried_lanes, own[""])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

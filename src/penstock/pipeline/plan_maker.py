@@ -9,6 +9,7 @@ from penstock.pipeline.connections import gives
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.flow import Flow
+from penstock.pipeline.lanes import lanes_of, split_input
 from penstock.pipeline.memory import slots_for
 from penstock.pipeline.plan import Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.pipeline.processors import Processors, shared_out, write_cpus
@@ -96,6 +97,7 @@ class PlanMaker:
             prefetch=stage.prefetch,
             trips=stage.trips,
             checkpoint_s=stage.checkpoint_s,
+            carried_lanes=lanes_of(self.spec, stage.inputs.get("", "")) or ("",),
         )
 
     def _cpus(self, trail: Trail, stage: StageSpec) -> tuple[tuple[int, ...], ...]:
@@ -153,14 +155,14 @@ class PlanMaker:
     def _receives(self, stage: StageSpec) -> Receives:
         what = gives(self.spec)
         words: Mapping[str, Receives] = {"source": "message", "join": "event", "map": "result"}
-        kinds = {words.get(what.get(producer, ""), "any") for producer in stage.inputs.values()}
+        kinds = {words.get(what.get(split_input(producer)[0], ""), "any") for producer in stage.inputs.values()}
         return kinds.pop() if len(kinds) == 1 else "any"
 
     def _sink(self, name: str, sink: SinkSpec) -> SinkPlan | None:
         element, _ = self.finder.element("sinks", sink.use, ("sinks", name))
         if element is None:
             return None
-        base, _, lane = sink.input.partition(".")
+        base, lane = split_input(sink.input)
         is_view = base in self.spec.stages and self.spec.stages[base].kind == "reduce"
         when = sink.when or ("end" if is_view else "item")
         stage, _, word = (sink.where or "").partition(".")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from penstock.pipeline.lanes import split_input
 from penstock.pipeline.plan import Plan, SinkPlan, StagePlan
 from penstock.pipeline.suggest import listed
 
@@ -25,9 +26,7 @@ def _stage(plan: Plan, stage: StagePlan) -> str:
 
 
 def _sink(plan: Plan, sink: SinkPlan) -> str:
-    text = _from(plan, sink.input)
-    if sink.lane:
-        text += f" that came by lane {sink.lane}"
+    text = _from(plan, f"{sink.input}.{sink.lane}" if sink.lane else sink.input)
     if sink.where is not None:
         text += f", where {'.'.join(sink.where)} is true"
     if sink.when in ("item", "end"):
@@ -35,7 +34,10 @@ def _sink(plan: Plan, sink: SinkPlan) -> str:
     return f"{text}, {'at every change' if sink.when == 'change' else f'every {sink.every_s:g} s'}"
 
 
-def _from(plan: Plan, name: str) -> str:
+def _from(plan: Plan, written: str) -> str:
+    name, lane = split_input(written)
+    if lane:
+        return f"{_from(plan, name)} that came by lane {lane}"
     if name in plan.sources:
         return f"each Message of {name}"
     if name in plan.joins:

@@ -13,6 +13,7 @@ from penstock.elements.sink import Sink
 from penstock.elements.source import Source
 from penstock.elements.user_code import validate
 from penstock.errors import CheckError, PenstockError, Problem, SinkError, SourceError
+from penstock.pipeline.lanes import origins, split_input
 from penstock.pipeline.map_check import map_of
 from penstock.pipeline.plan import Element, Plan
 from penstock.services.flow import Outlet, Room
@@ -20,6 +21,7 @@ from penstock.services.intake import Intake
 from penstock.services.join_room import JoinRoom
 from penstock.services.map_room import MapRoom
 from penstock.services.merge_room import MergeRoom, merged_traits
+from penstock.services.one_lane import OneLane
 from penstock.services.reduce_room import ReduceRoom
 from penstock.services.sink_room import SinkRoom
 from penstock.services.steps_room import StepsRoom
@@ -130,10 +132,18 @@ def _connect(plan: Plan, rooms: Rooms) -> None:
             outlets[stream].rooms.append(rooms.merges[merge.name])
     for stage in plan.stages.values():
         for _, producer in stage.inputs:
-            outlets[producer].rooms.append(rooms.stages[stage.name])
+            _read(plan, outlets, producer, rooms.stages[stage.name])
     for sink in plan.sinks.values():
-        room: Room = rooms.sinks[sink.name]
-        outlets[sink.input].rooms.append(room)
+        _read(plan, outlets, f"{sink.input}.{sink.lane}" if sink.lane else sink.input, rooms.sinks[sink.name])
+
+
+def _read(plan: Plan, outlets: Mapping[str, Outlet], written: str, room: Room) -> None:
+    name, lane = split_input(written)
+    if lane:
+        inputs = {stage.name: stage.inputs for stage in plan.stages.values()}
+        groups = {group.name: group.streams for each in (plan.joins, plan.merges) for group in each.values()}
+        room = OneLane(room, written, origins(inputs, groups, written))
+    outlets[name].rooms.append(room)
 
 
 def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp) -> None:

@@ -72,8 +72,7 @@ class MapRoom(StageRoom):
         self._clock = clock
         self._maps = trigger_maps
         self._log = log
-        self._lanes = {producer: lane for lane, producer in plan.inputs}
-        self._calls_of = {lane: self.calls[producer] for lane, producer in plan.inputs}
+        self._calls_of = {lane: self.calls[producer] for lane, producer in plan.producers.items()}
         self._order = {lane: Resequencer(plan.order) for lane in self._calls_of}
         self._dispatcher: Dispatcher[Flow] = Dispatcher(list(self._calls_of))
         for worker in self._workers:
@@ -84,7 +83,7 @@ class MapRoom(StageRoom):
         routes = None
         if trigger_map is not None and isinstance(flow, EventBatch):
             routes = trigger_map.routes(flow.numbers, flow.names).only(self._tags)
-        self._dispatcher.submit(flow, routes, self._lanes[producer])
+        self._dispatcher.submit(flow, routes, self._lane(flow, producer))
         while True:
             assigned = self._dispatcher.assign(self._clock())
             for taken in assigned.taken:
@@ -140,7 +139,14 @@ class MapRoom(StageRoom):
             ended = EventsEnded(consumer=self.name, numbers=numbers, accounts=accounts, revisions=revisions)
             self._log.append(ended)
         copies = None if lease.copies is None else lease.copies[start : start + n]
-        result = ResultRange(stage=self.name, numbers=numbers, values=values, revision=worker.revision, copies=copies)
+        result = ResultRange(
+            stage=self.name,
+            numbers=numbers,
+            values=values,
+            revision=worker.revision,
+            copies=copies,
+            lane=lease.lane,
+        )
         self.outlet.give(self._order[lease.lane].handle(result) if n else [], self._clock())
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from penstock.core import Account, Block, Kind, Ledger
 from penstock.core.decoder import Traits
+from penstock.core.result_range import ResultRange
 from penstock.pipeline.plan import MergePlan
 from penstock.services.flow import Flow, Outlet, kind_of
 
@@ -64,6 +65,8 @@ class MergeRoom:
             return flow
         numbers = np.arange(self._next, self._next + len(flow))
         self._next += len(flow)
+        if isinstance(flow, ResultRange):
+            return replace(flow, numbers=numbers, lane="")  # one stream, whatever lanes its results came by
         return replace(flow, numbers=numbers)
 
 

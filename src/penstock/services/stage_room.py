@@ -34,10 +34,13 @@ class StageRoom(ABC):
         self.outlet = Outlet(plan.name)
         self.crew = Crew(plan.name, instances)
         self.calls = {
-            producer: UserCalls(plan.name, ledger.entry(producer, plan.name), plan.on_error, returns=returns)
+            producer: UserCalls(
+                plan.name, ledger.entry(producer, plan.name), plan.on_error, returns=returns, trips=plan.trips
+            )
             for _, producer in plan.inputs
         }
         """The books of user code, by input."""
+        self._own_lanes = {producer: lane for lane, producer in plan.inputs}
         self._open = set(self.calls)
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
@@ -68,6 +71,10 @@ class StageRoom(ABC):
     @abstractmethod
     def _work(self, flow: Flow, producer: str, now: int) -> None:
         """Work on data, and give what comes of it."""
+
+    def _lane(self, flow: Flow, producer: str) -> str:
+        """Return by which lane results of a flow leave: that of their input, or the one by which they came in."""
+        return self._own_lanes[producer] or (flow.lane if isinstance(flow, ResultRange) else "")
 
     def _cut(self, flow: Flow) -> Iterator[Flow]:
         """Cut a flow where parameters change; user code has those of each piece when that is yielded."""

@@ -35,7 +35,9 @@ class StepsRoom(StageRoom):
             numbers, revision = numbers_of(piece), self._steps[0].revision
             items = items_for(self._steps[0], piece)
             values = self.calls[producer].run(self._chain(), items, numbers.tolist(), revision=revision)
-            self.outlet.give([ResultRange(stage=self.name, numbers=numbers, values=values, revision=revision)], now)
+            lane = self._lane(flow, producer)
+            result = ResultRange(stage=self.name, numbers=numbers, values=values, revision=revision, lane=lane)
+            self.outlet.give([result], now)
 
     def _chain(self) -> Callable[[Any], Any]:
         calls = [step.call for step in self._steps]
