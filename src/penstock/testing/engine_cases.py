@@ -10,6 +10,7 @@ from penstock.core import Block, Event, Kind, Message
 from penstock.core.decoder import Traits
 from penstock.core.parameter import Unit
 from penstock.core.result import Result
+from penstock.elements.sink import RunFacts, Sink
 from penstock.elements.source import Reading, Source
 from penstock.errors import SourceError
 from penstock.views import ArrayView
@@ -19,12 +20,15 @@ __all__ = [
     "Broken",
     "Frames",
     "Hooks",
+    "Lines",
     "Opaque",
     "Sum",
     "Table",
     "fail_at",
+    "named",
     "number",
     "odd",
+    "same",
     "scaled",
     "twice",
     "whole",
@@ -93,6 +97,11 @@ def number(event: Event) -> int:
     return event.number
 
 
+def named(event: Event) -> str:
+    """Return the stream of the event's first part, and the event's number."""
+    return f"{event.names[0]} {event.number}"
+
+
 def whole(event: Event) -> dict[str, Any]:
     """Return all there is of an event."""
     parts: dict[str, Any] = dict(zip(event.names, event.parts, strict=True))
@@ -111,6 +120,11 @@ def odd(event: Event) -> int | None:
 def twice(value: int) -> int:
     """Return the double of a value."""
     return 2 * value
+
+
+def same(value: str) -> str:
+    """Return a value as it is."""
+    return value
 
 
 def fail_at(event: Event, numbers: Sequence[int]) -> int:
@@ -189,6 +203,25 @@ class Hooks:
             file.write(f"{text}\n")
 
 
+class Lines(Sink):
+    """Writes each item as a line of a file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    def open(self, run: RunFacts) -> None:  # noqa: ARG002 - the file is the same in every run
+        """Begin an empty file."""
+        self._path.write_text("")
+
+    def write(self, item: Any) -> None:
+        """Append a line."""
+        with self._path.open("a") as file:
+            file.write(f"{item}\n")
+
+    def close(self, ended_well: bool, outcome: str = "") -> None:
+        """Leave the file as it is."""
+
+
 class Sum:
     """The sum of all results, and the numbers of their events in the order in which they came."""
 
@@ -210,6 +243,6 @@ class Table:
         self.rows: list[str] = []
         self.views: dict[str, Any] = {"rows": self.rows}
 
-    def reduce(self, value: dict[str, Any]) -> None:
+    def reduce(self, value: object) -> None:
         """Append one."""
         self.rows.append(repr(value))

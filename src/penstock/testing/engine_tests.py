@@ -37,7 +37,7 @@ class EngineTests:
         assert all(edge.in_flight == 0 for edge in report.edges), report.edges
         return report
 
-    def views(self, report: RunReport) -> dict[str, Any]:
+    def views(self, report: RunReport, sink: str = "file") -> dict[str, Any]:
         """Read the views that a run has written."""
         import h5py
 
@@ -47,7 +47,7 @@ class EngineTests:
             if isinstance(item, h5py.Dataset):
                 found[name] = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
 
-        with h5py.File(report.outputs["file"]) as file:
+        with h5py.File(report.outputs[sink]) as file:
             file.visititems(read)
         return found
 
@@ -70,9 +70,9 @@ class EngineTests:
             folder=folder,
         )
 
-    def table(self, report: RunReport) -> list[dict[str, Any]]:
+    def table(self, report: RunReport, sink: str = "file") -> list[Any]:
         """Read the rows of ``cases.Table``."""
-        return [ast.literal_eval(row) for row in self.views(report)["rows"]]
+        return [ast.literal_eval(row) for row in self.views(report, sink)["rows"]]
 
     def test_events_reach_the_reducer_whole_and_in_order(self, tmp_path: Path) -> None:
         report = self.run(self.scan(tmp_path, Map(cases.whole, source="scan", workers=2), reduce=cases.Table))
@@ -279,6 +279,67 @@ class EngineTests:
         assert report.edge("a", "both").accounts["done"] + report.edge("b", "both").accounts["done"] == 12
         assert report.edge("both", "scan").accounts == {"joined": 12}
         assert [row["ids"] for row in self.table(report)] == [[n, n] for n in range(2, 12)]
+
+    def two_lanes(self, folder: Path, stages: Mapping[str, Any], sinks: Mapping[str, Sink]) -> Pipeline:
+        """Return a pipeline with two scans, whose events have the same numbers, in two lanes of one map stage."""
+        return Pipeline(
+            name="suite",
+            sources={"a": Source(cases.Frames, n=30), "b": Source(cases.Frames, n=50, block=11)},
+            events={"one": Join("a", by="order"), "two": Join("b", by="order")},
+            stages={"map": Map(cases.named, source={"high": "one", "low": "two"}, workers=2), **stages},
+            sinks=sinks,
+            folder=folder,
+        )
+
+    def test_each_lane_of_a_stage_can_be_read_alone(self, tmp_path: Path) -> None:
+        stages = {"few": Reduce(cases.Table, source="map.high"), "many": Reduce(cases.Table, source="map.low")}
+        sinks = {
+            "file": Sink("hdf5", source="few", path="{run}.h5"),
+            "many-file": Sink("hdf5", source="many", path="{run}-many.h5"),
+            "lines": Sink(cases.Lines, source="map.low", path=str(tmp_path / "lines")),
+        }
+        report = self.run(self.two_lanes(tmp_path, stages, sinks))
+        assert (report.outcome, report.reasons) == ("finished", [])
+        a, b = ([f"{name} {n}" for n in range(count)] for name, count in (("a", 30), ("b", 50)))
+        assert self.table(report) == a
+        assert self.table(report, "many-file") == b
+        assert (tmp_path / "lines").read_text().splitlines() == b
+        assert report.edge("one", "map").accounts == {"done": 30}
+        assert report.edge("two", "map").accounts == {"done": 50}
+        assert report.edge("map.high", "few").accounts == {"done": 30}
+        assert report.edge("map.low", "many").accounts == {"done": 50}
+        assert report.edge("map", "lines").accounts == {"done": 50}
+
+    def test_lanes_pass_through_stages_that_do_not_name_them(self, tmp_path: Path) -> None:
+        stages = {
+            "again": Map(cases.same, source="map", workers=2),
+            "chain": Steps(cases.same, source="again"),
+            "all": Reduce(cases.Table, source="chain"),
+        }
+        sinks = {
+            "file": Sink("hdf5", source="all", path="{run}.h5"),
+            "lines": Sink(cases.Lines, source="chain.high", path=str(tmp_path / "lines")),
+        }
+        report = self.run(self.two_lanes(tmp_path, stages, sinks))
+        assert report.outcome == "finished"
+        a, b = ([f"{name} {n}" for n in range(count)] for name, count in (("a", 30), ("b", 50)))
+        rows = self.table(report)
+        assert [row for row in rows if row.startswith("a")] == a
+        assert [row for row in rows if row.startswith("b")] == b
+        assert len(rows) == 80
+        assert (tmp_path / "lines").read_text().splitlines() == a
+        assert report.edge("map", "again").accounts == {"done": 80}
+        assert report.edge("chain", "lines").accounts == {"done": 30}
+
+    def test_lanes_of_a_stage_may_be_lanes_of_the_next(self, tmp_path: Path) -> None:
+        stages = {
+            "next": Map(cases.same, source={"first": "map.low", "then": "map.high"}, workers=2),
+            "all": Reduce(cases.Table, source="next.first"),
+        }
+        report = self.run(self.two_lanes(tmp_path, stages, {"file": Sink("hdf5", source="all", path="{run}.h5")}))
+        assert self.table(report) == [f"b {n}" for n in range(50)]
+        assert report.edge("map.low", "next").accounts == {"done": 50}
+        assert report.edge("map.high", "next").accounts == {"done": 30}
 
     def test_two_runs_give_the_same(self, tmp_path: Path) -> None:
         pipeline = self.scan(tmp_path, Map(cases.odd, source="scan", workers=3))

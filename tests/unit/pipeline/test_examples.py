@@ -1,5 +1,7 @@
 """The four systems' own examples in our grammar, and the design's: each is understood, drawn and explained."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,25 @@ def test_lanes_keep_their_order_and_their_results() -> None:
     for stage in plan.stages.values():
         assert stage.inputs == (("high", "alerts"), ("low", "survey"))
         assert stage.order == "free"
+    assert not any("lanes" in sentence for sentence in plan.planned)
     assert (plan.sinks["rate_alerts"].input, plan.sinks["rate_alerts"].lane) == ("rate", "high")
+
+
+def test_two_analyses_run_with_other_instruments(tmp_path: Path) -> None:
+    text = (FOLDER / "two-analyses.yaml").read_text()
+    code = "penstock.testing.engine_cases"
+    text = re.sub(r'\{use: zmq-pull, bind: "tcp://127.0.0.1:\d+"\}', f"{{use: '{code}:Frames', n: 25}}", text)
+    text = re.sub(
+        r'use: zmq-pu\w+, (from: (\S+)\.(\w+)), \w+: "\S+"', rf"use: '{code}:Lines', \1, path: '{tmp_path}/\2-\3'", text
+    )
+    text = text.replace("n: 25", "n: 4", 1)  # there are fewer alerts
+    (tmp_path / "two-analyses.yaml").write_text(text)
+    shutil.copy(FOLDER / "analyses.py", tmp_path)
+    report = Pipeline.load(tmp_path / "two-analyses.yaml", environ={}).run()
+    assert report.outcome == "finished"
+    lines = {file.name: len(file.read_text().splitlines()) for file in tmp_path.glob("*-*") if not file.suffix}
+    assert lines == {"rate-high": 4, "rate-low": 25, "spectrum-high": 4, "spectrum-low": 25}
+    assert all(report.edge("alerts", stage).accounts["done"] == 4 + 2 for stage in ("rate", "spectrum"))
 
 
 def test_branches_read_one_stage() -> None:
