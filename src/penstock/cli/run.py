@@ -35,7 +35,9 @@ def run(
         float, typer.Option("--silent-s", min=0, help="End when nothing has arrived for so long; 0: never.")
     ] = 0.0,
     run_id: Annotated[str, typer.Option("--run", help="Name of the run; by default made of the time.")] = "",
-    engine: Annotated[str, typer.Option(help="What executes the pipeline.")] = "inline",
+    engine: Annotated[
+        str, typer.Option(help="What executes the pipeline: inline, in one thread, or local, in processes.")
+    ] = "inline",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for machines.")] = False,
 ) -> None:
