@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 
-from penstock.core import Event, Kind, Message
+from penstock.core import NS_PER_S, Event, Kind, Message
 from penstock.core.decoder import Traits
 from penstock.core.parameter import Unit
 from penstock.elements import Reading, Source
@@ -36,6 +36,12 @@ class _Instrument(Source, ABC):
         self._began_ns: int | None = None
         self._next = 0
 
+    def wait_s(self, now_ns: int) -> float | None:
+        """Return how long it is until the next point; flat out and at the beginning nothing is waited for."""
+        if not self._rate_hz or self._began_ns is None:
+            return None
+        return max(0.0, (self._due_ns(self._next) - now_ns) / NS_PER_S)
+
     def read(self, now_ns: int) -> Reading:
         """Return what is due by now; flat out, a handful at a time."""
         messages = []
@@ -43,7 +49,7 @@ class _Instrument(Source, ABC):
             self._began_ns = now_ns
             shape = {"shape": [self._scan.rows, self._scan.columns]}
             messages.append(Message(kind=Kind.START, metadata=shape, timestamp_ns=now_ns))
-        first, self._next = self._next, self._due(now_ns)
+        first, self._next = self._next, self._stop(now_ns)
         messages += [Message(key=n, array=self._at(n), timestamp_ns=now_ns) for n in range(first, self._next)]
         ended = self._next == self._scan.points
         if ended:
@@ -54,11 +60,17 @@ class _Instrument(Source, ABC):
     def _at(self, point: int) -> NDArray[Any]:
         """Return what the instrument says at a point."""
 
-    def _due(self, now_ns: int) -> int:
-        most = min(self._next + MOST_AT_ONCE, self._scan.points)
+    def _stop(self, now_ns: int) -> int:
+        """Return the first point that is not due yet, or is too many."""
+        stop, most = self._next, min(self._next + MOST_AT_ONCE, self._scan.points)
         if not self._rate_hz:
             return most
-        return min(most, 1 + int((now_ns - (self._began_ns or 0)) * 1e-9 * self._rate_hz))
+        while stop < most and self._due_ns(stop) <= now_ns:
+            stop += 1
+        return stop
+
+    def _due_ns(self, point: int) -> int:
+        return (self._began_ns or 0) + round(point * NS_PER_S / self._rate_hz)
 
 
 class Detector(_Instrument):

@@ -57,6 +57,12 @@ class Source(ABC):
     """
 
     traits: ClassVar[Traits] = Traits()
+    is_repeatable: ClassVar[bool] = False
+    """Whether one that is made and opened anew gives the same messages from the beginning, as a file does.
+
+    An engine that must begin again with such a source skips what it already has; of any other it goes on with what
+    comes next.
+    """
     stream: str = ""
     """Name of its stream; given by the engine before `open`."""
     folder: str = "."
@@ -85,6 +91,20 @@ class Source(ABC):
         ``None`` means that a reading never depends on anything arriving, as of a file. `read` may be called at any
         time; while a poller stays silent it must be called now and then (every 0.1 s), because only there a source
         notices that its instrument does not answer.
+        """
+        return None
+
+    def wait_s(self, now_ns: int) -> float | None:  # noqa: ARG002 - for sources on their own clock
+        """Return for how long `read` will have nothing, in s, if this source goes by its own clock.
+
+        Asked before every reading. It is not read before that time is over, and nobody works meanwhile, so that a
+        source of any rate is in time. With ``None`` it is read as soon as its ``pollable`` can be, or at once if it has
+        none; a source without either that has nothing to say is asked again after 0.1 s.
+
+        Parameters
+        ----------
+        now_ns
+            Nanoseconds UTC.
         """
         return None
 

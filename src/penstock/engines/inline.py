@@ -170,8 +170,7 @@ class InlineRun:
             self._stop_reading()
             return False
         else:
-            held_back = [self._pollables[intake.name] for intake in self._balance.held_back()]
-            self._waiter.wait(self._until_due(longest_s), without=held_back)
+            self._waiter.wait(self._until_due(longest_s), without=self._not_to_read())
         return True
 
     @property
@@ -294,12 +293,18 @@ class InlineRun:
             if due is not None and due <= now:
                 sink.tick(now)
 
+    def _not_to_read(self) -> list[Any]:
+        """Return what the sources wait on that must not be read now, and those that would have nothing."""
+        early = [intake for intake in self._balance.readable() if intake.due_ns is not None]
+        return [self._pollables[intake.name] for intake in (*self._balance.held_back(), *early)]
+
     def _until_due(self, longest_s: float) -> float:
         """Return for how long nothing is due, in seconds."""
         now = self._clock()
         due = [join.builder.next_deadline() for join in self._balance.live_joins()]
         due += [room.crew.next_tick_ns(now) for room in self._rooms.stages.values()]
         due += [sink.next_due_ns() for sink in self._rooms.sinks.values()]
+        due += [intake.due_ns for intake in self._balance.readable()]
         soonest = min((moment for moment in due if moment is not None), default=None)
         return longest_s if soonest is None else min(longest_s, max(0.0, (soonest - now) / NS_PER_S))
 

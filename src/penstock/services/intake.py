@@ -1,6 +1,8 @@
 """A source in one thread: what it reads goes to everybody who reads from it, and what it loses into the books."""
 
-from penstock.core import Account, Kind, Ledger
+from math import ceil
+
+from penstock.core import NS_PER_S, Account, Kind, Ledger
 from penstock.elements.source import Reading, Source
 from penstock.errors import PenstockError, SourceError, UserCodeError
 from penstock.pipeline.plan import SourcePlan
@@ -23,6 +25,8 @@ class Intake:
         """Whether nothing will ever come again, or its scan is over."""
         self.trouble = ""
         """Why it broke, if it did."""
+        self.due_ns: int | None = None
+        """When it is to be read next, of the clock of ``read``; ``None`` if it does not go by a clock of its own."""
         self._entry = ledger.entry(INSTRUMENT, name)
         self._is_open = self._has_opened = False
         self._bytes = 0
@@ -40,14 +44,14 @@ class Intake:
         self._is_open = self._has_opened = True
 
     def read(self, now_ns: int, utc_ns: int) -> bool:
-        """Read what there is and hand it on; return whether there was anything.
+        """Read what there is and hand it on, unless it is not due yet; return whether there was anything.
 
         Raises
         ------
         UserCodeError
             If the source raised what no source should.
         """
-        reading = self._read(utc_ns)
+        reading = self._read(now_ns, utc_ns)
         self._account(reading)
         for block in reading.blocks:
             try:
@@ -86,8 +90,13 @@ class Intake:
         """Whether it can be read."""
         return self._is_open
 
-    def _read(self, utc_ns: int) -> Reading:
+    def _read(self, now_ns: int, utc_ns: int) -> Reading:
         try:
+            wait_s = self.source.wait_s(utc_ns)
+            if wait_s is not None and wait_s > 0:
+                self.due_ns = now_ns + ceil(wait_s * NS_PER_S)
+                return Reading()
+            self.due_ns = None
             return self.source.read(utc_ns)
         except SourceError as error:
             text = str(error)

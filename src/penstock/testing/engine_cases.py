@@ -52,6 +52,7 @@ class Frames(Source):
     """
 
     traits = Traits(number="frame", first=0)
+    is_repeatable = True
 
     def __init__(self, n: int, missing: Sequence[int] = (), block: int = 7, unparsable: int = 0) -> None:
         self.numbers = [number for number in range(n) if number not in set(missing)]

@@ -1,5 +1,6 @@
 """What only the inline engine does: step by step, under a clock that a test moves."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,53 @@ def test_a_stage_without_results_filters_everything() -> None:
     report = scan(Frames, unused, n=6).run("inline")
     assert report.edge("scan", "map").accounts == {"filtered": 6}
     assert report.edge("map", "sum").arrived == 0
+
+
+class Ticks(Quiet):
+    """Says so many things on its own clock, one every millisecond."""
+
+    def __init__(self, n: int) -> None:
+        self._left = [Message(kind=Kind.START), *[Message(key=key) for key in range(n)], Message(kind=Kind.END)]
+        self._due_ns = 0
+        self.asked = self.readings = 0
+
+    def wait_s(self, now_ns: int) -> float | None:
+        self.asked += 1
+        return (self._due_ns - now_ns) / 1e9
+
+    def read(self, now_ns: int) -> Reading:
+        self.readings += 1
+        self._due_ns = max(self._due_ns, now_ns) + 1_000_000
+        ended = len(self._left) == 1
+        return self.reading([self._left.pop(0)], now_ns, ended=ended)
+
+
+def test_a_source_on_its_own_clock_is_read_when_it_is_due() -> None:
+    clock = ManualClock()
+    inline = InlineRun(scan(Ticks, n=3).plan(), clock=clock, utc=clock)
+    inline.open()
+    for _ in range(4):
+        assert inline.step(longest_s=0)
+        assert inline.step(longest_s=0)
+        clock.advance(s=0.0009)
+        assert inline.step(longest_s=0)
+        clock.advance(s=0.0001)
+    assert inline.report().joins["scan"].formed == 3
+    assert not inline.step(longest_s=0)
+    assert inline.finish().outcome == "finished"
+
+
+def test_between_the_ticks_of_a_clock_nobody_works_and_nobody_oversleeps() -> None:
+    inline = InlineRun(scan(Ticks, n=100).plan())
+    inline.open()
+    source = inline._rooms.intakes["a"].source
+    assert isinstance(source, Ticks)
+    began = time.monotonic()
+    steps = 0
+    while inline.step(longest_s=0.1):
+        steps += 1
+    took_s = time.monotonic() - began
+    assert inline.finish().outcome == "finished"
+    assert 0.1 < took_s < 5, "each of 102 readings a tenth of a second late would be 10 s"
+    assert source.readings == 102
+    assert source.asked < 1000, "it was asked again and again instead of waiting"

@@ -34,6 +34,8 @@ class RecordingSource(Source):
         If there is no such protocol.
     """
 
+    is_repeatable = True
+
     def __init__(self, file: str, *, protocol: str = "") -> None:
         self.file = file
         self._decoder: Decoder | None = _decoder(protocol, file) if protocol else None
