@@ -73,9 +73,18 @@ def _first_seen(flat: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.i
 
 
 def _runs(rows: NDArray[np.intp], room: Room) -> NDArray[np.int32]:
-    """Fill one worker after the other with what it wants; a constraint goes where its middle row falls."""
+    """Fill one worker after the other with what it wants; a constraint goes where its middle row falls.
+
+    Constraints that come again, even within this window, stay where they are put: they are spread over all, however
+    much the first of them wants now.
+    """
     if len(room) == 1:
         return np.full(len(rows), room[0][0], np.int32)
     middle = np.cumsum(rows) - rows / 2
-    at = np.minimum(np.searchsorted(np.cumsum([wanted for _, wanted in room]), middle, side="right"), len(room) - 1)
-    return np.array([slot for slot, _ in room], np.int32)[at]
+    if rows.max() > 1:
+        at = (middle * len(room) / rows.sum()).astype(np.intp)
+    else:
+        wanted = np.cumsum([size for _, size in room])
+        at = np.minimum(np.searchsorted(wanted, middle, side="right"), len(room) - 1)
+    chosen: NDArray[np.int32] = np.array([slot for slot, _ in room], np.int32)[at]
+    return chosen

@@ -128,12 +128,13 @@ class Dispatcher(Generic[B]):
     def _lend(self, worker: Holder[B], held: Held[B], now_ns: int, out: Assigned[B]) -> None:
         held.lease = replace(held.lease, id=next(self._lease_ids), given_ns=now_ns)
         worker.lent[held.lease.id] = held
+        worker.last = held.lease.id
         self._lease_of[held.lease.id] = worker.name
         out.leases.append(held.lease)
 
     def _take_some(self, lane: Lane[B], now_ns: int, out: Assigned[B]) -> bool:
         """Take rows of one of the lane's heads; return whether there were any that can go somewhere."""
-        idle = sorted((w for w in self._workers.values() if w.free > 0), key=lambda w: (len(w.lent), w.slot))
+        idle = sorted((w for w in self._workers.values() if w.free > 0), key=lambda w: (len(w.lent), w.last, w.slot))
         for pending in lane.heads():
             if pending.routes is not None:
                 if self._take_routed(lane, pending, pending.routes, idle, out):
@@ -282,6 +283,28 @@ class Dispatcher(Generic[B]):
         """Return the leases lent longer ago than ``after_ns``, the oldest first."""
         lent = (held.lease for worker in self._workers.values() for held in worker.lent.values())
         return sorted((lease for lease in lent if now_ns - lease.given_ns > after_ns), key=lambda lease: lease.id)
+
+    def retire(self, worker: str) -> None:
+        """Lend a worker nothing more; take it out with ``lost`` when ``leases_of`` says that it has nothing.
+
+        Raises
+        ------
+        StateError
+            If no such worker takes part.
+        """
+        if worker not in self._workers:
+            raise StateError(f"worker {worker} does not take part; there are {', '.join(self._workers) or 'none'}")
+        self._workers[worker].credit = 0
+
+    def leases_of(self, worker: str) -> int:
+        """Return how many leases a worker has; 0 if it does not take part."""
+        holder = self._workers.get(worker)
+        return 0 if holder is None else len(holder.lent)
+
+    @property
+    def has_returned(self) -> bool:
+        """Whether rows that came back from dead workers wait to be lent."""
+        return any(lane.returned for lane in self._lanes.values())
 
     def lost(self, worker: str) -> Lost[B]:
         """Take a dead worker out: its bindings are free again, what it had comes back.

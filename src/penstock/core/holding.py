@@ -41,6 +41,8 @@ class Holder(Generic[B]):
     """Per lane."""
     backlog: int = 0
     """Rows in ``held``."""
+    last: int = 0
+    """Which lease, or binding, it was given last: of equally idle workers the one that has waited longest is next."""
 
     @property
     def free(self) -> int:

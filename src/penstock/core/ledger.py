@@ -85,6 +85,11 @@ class Entry:
         return self._arrived
 
     @property
+    def accounts(self) -> tuple[int, ...]:
+        """All accounts, in the order of ``Account``."""
+        return tuple(self._accounts)
+
+    @property
     def in_flight(self) -> int:
         """How many came in and have not ended."""
         return self._arrived - sum(self._accounts)

@@ -5,6 +5,7 @@ A part knows nothing of where it stands in the map; its constraints count from 0
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +98,13 @@ class MapPart:
 
     def __len__(self) -> int:
         return self._length
+
+    def tables(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """Return the columns it was made of, by stream and field."""
+        return {
+            stream: {"present": c.present, "constraint": c.constraint, "tags_code": c.tags_code}
+            for stream, c in self._columns.items()
+        }
 
     def present(self, stream: str) -> NDArray[np.bool_]:
         """(n,), whether the stream has a message for the event."""

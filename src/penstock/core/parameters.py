@@ -159,6 +159,19 @@ class Parameters:
         self._forget()
         return change
 
+    def follow(self, revision: int, from_event: int, values: Mapping[str, Any]) -> None:
+        """Take over a revision that another process decided, of whose values others may not be declared here.
+
+        Raises
+        ------
+        ParameterError
+            If a value is refused.
+        """
+        own = {address: value for address, value in values.items() if address in self._declared}
+        valid = MappingProxyType(self._validated(own))
+        self._append(Change(revision=revision, from_event=from_event, values=valid, who="", when=EPOCH))
+        self._forget()
+
     def at(self, event_number: int) -> ParameterSet:
         """Return the set an event sees.
 

@@ -1,16 +1,36 @@
 """A range of results: what a worker returns for the rows of a lease, and what a resequencer lets go."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.block import Rows
 
-__all__ = ["ResultRange", "gather"]
+__all__ = ["FarValues", "ResultRange", "gather"]
+
+
+class FarValues(Sequence[Any]):
+    """Values that lie in another process: they can be chosen and put in an order, and are not looked at."""
+
+    present: NDArray[np.bool_] | None
+    """(n,), which rows have a value; ``None`` if all have."""
+
+    def __getitem__(self, row: Any) -> Any:  # a sequence's
+        raise TypeError("these values lie in another process and are not looked at here")
+
+    @abstractmethod
+    def take(self, rows: Rows) -> Self:
+        """Return the values of some rows."""
+
+    @classmethod
+    @abstractmethod
+    def gathered(cls, columns: Sequence["Self | None"], piece: NDArray[np.int32], row: NDArray[np.int32]) -> Self:
+        """Return rows of several columns in one order; a column that is ``None`` has no values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,6 +49,8 @@ class ResultRange:
     """(n,), from the lease: which of the event's deliveries; ``None``: 0."""
     lane: str = ""
     """By which lane of the stage the events came."""
+    arrived_ns: int = 0
+    """When the first message of any of these events was received, by the clock of whoever formed them; 0 if unknown."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -36,7 +58,9 @@ class ResultRange:
     def take(self, rows: Rows) -> "ResultRange":
         """Return the range of some rows."""
         values = self.values
-        if values is not None:
+        if isinstance(values, FarValues):
+            values = values.take(rows)
+        elif values is not None:
             values = values[rows] if isinstance(rows, slice) else [values[row] for row in rows.tolist()]
         copies = None if self.copies is None else self.copies[rows]
         return replace(self, numbers=self.numbers[rows], values=values, copies=copies)
@@ -74,12 +98,15 @@ def _of_one_revision(
         return [
             pieces[piece[start]].take(slice(int(row[start]), int(row[start]) + stop - start)) for start, stop in runs
         ]
-    columns = [p.values for p in pieces]
+    columns: list[Any] = [p.values for p in pieces]  # lists, or all far away
+    like = pieces[piece[0]]
+    far = next((type(column) for column in columns if isinstance(column, FarValues)), None)
+    if far is not None:
+        return [replace(like, numbers=numbers, values=far.gathered(columns, piece, row), copies=None)]
     values = [
         None if (column := columns[p]) is None else column[r] for p, r in zip(piece.tolist(), row.tolist(), strict=True)
     ]
-    like = pieces[piece[0]]
-    return [ResultRange(stage=like.stage, numbers=numbers, values=values, revision=like.revision, lane=like.lane)]
+    return [replace(like, numbers=numbers, values=values, copies=None)]
 
 
 def _runs(breaks: NDArray[np.bool_], n: int) -> list[tuple[int, int]]:

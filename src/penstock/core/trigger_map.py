@@ -5,11 +5,12 @@ The map is a table of columns, made of parts in a sequence; it only ever grows. 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.map_part import MapPart
+from penstock.core.map_part import CellColumn, MapPart
 from penstock.core.routes import GENERIC, NOWHERE, Routes
 from penstock.errors import MapError, Problem
 
@@ -62,6 +63,29 @@ class TriggerMap:
         """Make the unbounded rule in which every stream contributes to every event, which any worker may take."""
         part = MapPart.uniform(dict.fromkeys(streams, 1), 1)
         return cls({"every-event": part}, wrap=wrap, is_endless=True)
+
+    @classmethod
+    def of_tables(cls, tables: Mapping[str, Any]) -> "TriggerMap":
+        """Make the map again that ``tables`` described."""
+        parts = {
+            name: MapPart({stream: CellColumn(**column) for stream, column in part["columns"].items()}, part["tags"])
+            for name, part in tables["parts"].items()
+        }
+        flags = {name: bool(tables[name]) for name in ("wrap", "is_open", "is_endless")}
+        return cls(parts, tables["sequence"], **flags)
+
+    def tables(self) -> dict[str, Any]:
+        """Return all there is to say, as arrays and plain values that can travel between processes."""
+        names = {id(part): name for name, part in self._parts.items()}
+        return {
+            "parts": {
+                name: {"columns": part.tables(), "tags": list(part.tag_sets)} for name, part in self._parts.items()
+            },
+            "sequence": [names[id(part)] for part in self._sequence],
+            "wrap": self.wrap,
+            "is_open": self._is_open,
+            "is_endless": self.is_endless,
+        }
 
     @property
     def is_open(self) -> bool:

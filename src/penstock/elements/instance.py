@@ -119,6 +119,11 @@ class Instance:
         """Return the value in force of one of its parameters."""
         return self._values[parameter.name]
 
+    @property
+    def attributes(self) -> Mapping[str, Any]:  # whatever user code keeps
+        """What the user's object holds, by name; nothing for a function."""
+        return MappingProxyType(getattr(self._thing, "__dict__", {})) if not self._items else MappingProxyType({})
+
     def _split(
         self, signature: Signature, arguments: Mapping[str, Any], values: Mapping[str, Any], context: dict[str, Any]
     ) -> None:

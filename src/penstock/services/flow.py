@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core import Block, EventBatch, Kind
-from penstock.core.result_range import ResultRange
+from penstock.core.result_range import FarValues, ResultRange
 
 __all__ = ["Flow", "Outlet", "Room", "items_of", "kind_of", "numbers_of", "with_values"]
 
@@ -34,6 +34,7 @@ def items_of(flow: Flow) -> Iterable[Any]:
         return flow.messages()
     if isinstance(flow, EventBatch):
         return flow.events()
+    assert not isinstance(flow.values, FarValues), "these lie in another process"
     return flow.values if flow.values is not None else ()
 
 
@@ -43,6 +44,9 @@ def with_values(flow: Flow) -> Flow:
         return flow
     if flow.values is None:
         return flow.take(slice(0, 0))
+    if isinstance(flow.values, FarValues):
+        present = flow.values.present
+        return flow if present is None else flow.take(np.flatnonzero(present))
     has_value = [value is not None for value in flow.values]
     return flow if all(has_value) else flow.take(np.flatnonzero(has_value))
 

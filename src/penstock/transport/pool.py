@@ -180,6 +180,17 @@ class Pool:
             view.flags.writeable = False
         return view
 
+    def loan(self, slot: int, nbytes: int) -> NDArray[np.uint8]:
+        """(nbytes,), as ``bytes``, with a base of its own: a weak reference to it tells when nobody holds a view.
+
+        Raises
+        ------
+        RemoteProtocolError
+            As ``bytes``.
+        """
+        # Of a memoryview, because NumPy would make the owner the base of views of a view.
+        return np.frombuffer(self.bytes(slot, nbytes).data, np.uint8)
+
     def is_kept(self, slot: int) -> bool:
         """Whether anything in this process still holds memory of a slot: an array, a view of one, a memoryview of that.
 

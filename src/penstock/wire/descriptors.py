@@ -9,7 +9,7 @@ import msgspec
 
 from penstock.core.block import Block, Rows
 from penstock.errors import RemoteProtocolError
-from penstock.wire.columns import HOSTILE
+from penstock.wire.columns import HOSTILE, Size
 from penstock.wire.events import EventsDescriptor, describe_events, split_events
 from penstock.wire.integers import Integers
 from penstock.wire.layout import BlockLayout
@@ -44,6 +44,8 @@ class BlockDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, fo
     slot: Slot
     layout: BlockLayout
     rows: Integers
+    shift: Size = 0
+    """What the ids are above those in the slot."""
 
     def read(self, read_slot: ReadSlot) -> Block:
         """Return the block of the rows; arrays are views of the slot where the rows follow each other.
@@ -53,7 +55,7 @@ class BlockDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, fo
         RemoteProtocolError
             If the descriptor contradicts itself or what lies in the slot.
         """
-        block = self.slot.block(self.layout, self.stream, read_slot)
+        block = self.slot.block(self.layout, self.stream, read_slot, self.shift)
         rows = decode_rows(self.rows, len(block))
         return block if isinstance(rows, slice) and rows == slice(0, len(block)) else block.take(rows)
 
@@ -67,7 +69,7 @@ _DECODER: Final[msgspec.msgpack.Decoder[Descriptor]] = msgspec.msgpack.Decoder(D
 def describe_block(stream: str, placed: PlacedBlock, rows: Rows | None = None) -> BlockDescriptor:
     """Return the descriptor of a block, or of some of its rows."""
     chosen = slice(0, placed.layout.rows - placed.first) if rows is None else rows
-    return BlockDescriptor(stream, placed.slot, placed.layout, encode_rows(chosen, placed.first))
+    return BlockDescriptor(stream, placed.slot, placed.layout, encode_rows(chosen, placed.first), placed.shift)
 
 
 def encode(descriptor: Descriptor, limit: int = MAX_MESSAGE) -> bytes:

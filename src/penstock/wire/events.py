@@ -11,6 +11,7 @@ from penstock.core.block import Block
 from penstock.core.event import EventBatch, PartColumn
 from penstock.core.message import Kind
 from penstock.errors import RemoteProtocolError
+from penstock.wire.columns import Size
 from penstock.wire.integers import MAX_INTEGERS, Integers, encode_integers
 from penstock.wire.layout import BlockLayout
 from penstock.wire.rows import decode_rows, encode_rows, rows_bytes
@@ -33,10 +34,12 @@ class PartDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, for
     """One bit an event, the lowest first; ``None`` if all have a part."""
     counts: Integers | None = None
     """For ranges, the rows of each event."""
+    shift: Size = 0
+    """What the ids are above those in the slot."""
 
     def column(self, stream: str, events: int, read_slot: ReadSlot) -> PartColumn:
         """Return the column, in which the block is a view of its slot."""
-        block = self.slot.block(self.layout, stream, read_slot)
+        block = self.slot.block(self.layout, stream, read_slot, self.shift)
         rows = decode_rows(self.rows, len(block))
         present = None if self.present is None else _bits(self.present, events)
         counts = None if self.counts is None else self.counts.array()
@@ -140,7 +143,9 @@ def split_events(batch: EventBatch, limit: int = MAX_MESSAGE) -> list[EventBatch
 def _described(part: PartColumn, placed: PlacedBlock) -> PartDescriptor:
     present = None if part.present is None else memoryview(np.packbits(part.present, bitorder="little").tobytes())
     counts = None if part.counts is None else encode_integers(part.counts)
-    return PartDescriptor(placed.slot, placed.layout, encode_rows(part.rows, placed.first), present, counts)
+    return PartDescriptor(
+        placed.slot, placed.layout, encode_rows(part.rows, placed.first), present, counts, placed.shift
+    )
 
 
 def _bits(data: memoryview, n: int) -> NDArray[np.bool_]:

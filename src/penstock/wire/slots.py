@@ -1,6 +1,7 @@
 """What every descriptor says of a slot, and how a reader comes to it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -38,9 +39,10 @@ class Slot(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknow
             raise RemoteProtocolError(f"{nbytes} bytes in slot {self.index} of {self.pool}, which has {len(found)}")
         return found
 
-    def block(self, layout: BlockLayout, stream: str, read_slot: "ReadSlot") -> Block:
-        """Return the block that lies in the slot, as views of it."""
-        return read_block(layout, self.bytes(layout.nbytes, read_slot), stream)
+    def block(self, layout: BlockLayout, stream: str, read_slot: "ReadSlot", shift: int = 0) -> Block:
+        """Return the block that lies in the slot, as views of it; ids are new where they are shifted."""
+        block = read_block(layout, self.bytes(layout.nbytes, read_slot), stream)
+        return replace(block, ids=block.ids + np.uint64(shift)) if shift else block
 
 
 ReadSlot = Callable[[Slot, int], NDArray[np.uint8]]
@@ -55,6 +57,8 @@ class PlacedBlock(msgspec.Struct, frozen=True, gc=False):
     """Of the whole block in the slot."""
     first: int = 0
     """The row of that at which the block begins; other than 0 for a slice of it."""
+    shift: int = 0
+    """What its ids are above those in the slot, because a merge numbered them anew."""
 
 
 def first_row(block: Block, whole: Block) -> int | None:
