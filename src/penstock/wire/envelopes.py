@@ -1,0 +1,329 @@
+"""What the event builder and the processes around it say to each other, in lists that travel as one message.
+
+Only bytes and their meaning. A list is one SEQPACKET message, so that a hop costs one system call and one wake-up.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from penstock.core.decoder import Traits
+from penstock.errors import RemoteProtocolError
+from penstock.wire.columns import HOSTILE
+from penstock.wire.descriptors import BlockDescriptor
+from penstock.wire.events import EventsDescriptor
+from penstock.wire.integers import Integers
+from penstock.wire.layout import BlockLayout
+from penstock.wire.results import ResultsDescriptor
+
+__all__ = [
+    "Begin",
+    "BlockFilled",
+    "Broken",
+    "Change",
+    "Close",
+    "Closed",
+    "Done",
+    "Drop",
+    "Envelope",
+    "Failed",
+    "Flag",
+    "Flagged",
+    "FlowDescriptor",
+    "Folded",
+    "Free",
+    "Give",
+    "Lease",
+    "Note",
+    "Opened",
+    "Part",
+    "Picked",
+    "Piece",
+    "PoolMade",
+    "Read",
+    "Ready",
+    "Save",
+    "Saved",
+    "Stop",
+    "open_envelopes",
+    "seal",
+]
+
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class _Plain(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A part of an envelope."""
+
+
+class Note(_Plain, frozen=True):
+    """One exception of user code, for people."""
+
+    stage: str
+    event: _Int64 | None
+    cause: str
+    traceback: str
+    item: str = ""
+
+
+class BlockFilled(_Plain, frozen=True):
+    """A block that lies in a slot of the sender's pool."""
+
+    generation: int
+    slot: int
+    layout: BlockLayout
+    read_ns: int
+    """When it was read, on the machine's monotonic clock."""
+
+
+class Picked(_Plain, frozen=True, tag=4):
+    """Some rows of results that were sent before, in a new order."""
+
+    stage: str
+    lane: str
+    numbers: Integers
+    revision: int
+    pieces: tuple[int, ...]
+    """Numbers of the pieces they come from."""
+    rows: Integers
+    """Which row of its piece each is."""
+    which: Integers | None = None
+    """Position in ``pieces`` for each; ``None``: all are of the only one."""
+    copies: Integers | None = None
+
+
+FlowDescriptor = BlockDescriptor | EventsDescriptor | Picked
+"""What rooms hand on: messages, events or results."""
+
+
+class _Envelope(_Plain, frozen=True):
+    """The root of all that is said."""
+
+
+class PoolMade(_Envelope, frozen=True, tag=10):
+    """Here is a pool; its descriptor travels beside."""
+
+    name: str
+    generation: int
+    slots: int
+    slot_bytes: int
+
+
+class PoolGone(_Envelope, frozen=True, tag=11):
+    """Nothing will ever lie in this pool again."""
+
+    name: str
+    generation: int
+
+
+class Ready(_Envelope, frozen=True, tag=12):
+    """The process has made what it is to run, and waits for work."""
+
+    keeps_state: bool = True
+    """Of a reducer: whether its state can be given to a successor."""
+    traits: Traits | None = None
+    """Of a source."""
+    position: int = 0
+    """Of a reducer that goes on: the last of what it was given that is in its views."""
+
+
+class Begin(_Envelope, frozen=True, tag=14):
+    """Open the instrument and read."""
+
+
+class Opened(_Envelope, frozen=True, tag=15):
+    """The instrument is being read."""
+
+    is_file: bool
+    """Whether reading never depends on anything arriving."""
+
+
+class Broken(_Envelope, frozen=True, tag=13):
+    """It could not: the text names the stage, the note has the traceback."""
+
+    text: str
+    note: Note | None = None
+
+
+class Read(_Envelope, frozen=True, tag=20):
+    """What one reading of a source brought."""
+
+    blocks: tuple[BlockFilled, ...] = ()
+    unparsable: tuple[str, ...] = ()
+    filtered: int = 0
+    dropped: int = 0
+    """Messages given up because no slot was free, as ``when_full`` says."""
+    ended: bool = False
+    trouble: str = ""
+    """Why the connection broke, if it did."""
+
+
+class Free(_Envelope, frozen=True, tag=21):
+    """Slots of the receiver's pool that nobody needs any more."""
+
+    generation: int
+    slots: tuple[int, ...]
+
+
+class Stop(_Envelope, frozen=True, tag=22):
+    """Read nothing more."""
+
+
+class Piece(_Envelope, frozen=True, tag=30):
+    """Results that later envelopes pick rows of."""
+
+    id: int
+    results: ResultsDescriptor
+
+
+class Drop(_Envelope, frozen=True, tag=31):
+    """Pieces that nothing will be picked of any more."""
+
+    pieces: tuple[int, ...]
+
+
+class Lease(_Envelope, frozen=True, tag=32):
+    """Work on these; answered by ``Part`` until all rows are told, then ``Done``."""
+
+    id: int
+    lane: str
+    flow: FlowDescriptor
+    size: int
+    is_watched: bool = False
+    """Whether the number of each event must be told before it is worked on: one of them may kill."""
+    copies: Integers | None = None
+
+
+class Part(_Envelope, frozen=True, tag=33):
+    """What came of the next rows of a lease."""
+
+    lease: int
+    size: int
+    results: ResultsDescriptor | None
+    """``None``: these rows have none."""
+    accounts: tuple[tuple[int, int], ...]
+    """(account, count)"""
+    present: memoryview | None = None
+    """One bit a row, the lowest first: which have a value; ``None``: all."""
+    notes: tuple[Note, ...] = ()
+    ended: memoryview | None = None
+    """(size,), u1: each row's account, where an event log wants to know."""
+
+
+class Done(_Envelope, frozen=True, tag=34):
+    """A lease is worked on."""
+
+    lease: int
+    took_ns: int
+    kept: tuple[tuple[str, int, int], ...] = ()
+    """(pool, generation, slot) of which user code holds views."""
+    let_go: tuple[tuple[str, int, int], ...] = ()
+    """Slots that were kept, and are no more."""
+
+
+class Flag(_Envelope, frozen=True, tag=36):
+    """Call the hooks for a start or an end; answered by ``Flagged``."""
+
+    id: int
+    flow: FlowDescriptor
+
+
+class Flagged(_Envelope, frozen=True, tag=37):
+    """They were called."""
+
+    id: int
+
+
+class Give(_Envelope, frozen=True, tag=40):
+    """Fold or write these; answered by ``Folded``, and by ``Saved`` when they need not be given again."""
+
+    id: int
+    producer: str
+    flow: FlowDescriptor
+
+
+class Folded(_Envelope, frozen=True, tag=41):
+    """What was given is in the views, or written."""
+
+    id: int
+    took_ns: int
+    accounts: tuple[tuple[int, int], ...]
+    notes: tuple[Note, ...] = ()
+    kept: tuple[tuple[str, int, int], ...] = ()
+    let_go: tuple[tuple[str, int, int], ...] = ()
+    """Slots that were kept, and are no more."""
+
+
+class Save(_Envelope, frozen=True, tag=42):
+    """Publish what is folded so far; answered by ``Saved``."""
+
+
+class Saved(_Envelope, frozen=True, tag=43):
+    """Everything given up to here outlives this process."""
+
+    id: int
+    version: int
+    keeps_state: bool = True
+
+
+class Failed(_Envelope, frozen=True, tag=44):
+    """User code raised, and the run must not go on."""
+
+    text: str
+    event: _Int64 | None
+    revision: int
+    notes: tuple[Note, ...] = ()
+
+
+class Change(_Envelope, frozen=True, tag=45):
+    """A revision of the parameters."""
+
+    revision: int
+    from_event: int
+    values: msgspec.Raw
+    """By address, as ``encode_value`` writes a dictionary."""
+
+
+class Close(_Envelope, frozen=True, tag=50):
+    """End in good order."""
+
+    ended_well: bool = True
+    outcome: str = "finished"
+
+
+class Closed(_Envelope, frozen=True, tag=51):
+    """The last word: what the close hooks raised, and what is kept for the next run."""
+
+    trouble: str = ""
+    note: Note | None = None
+    context: msgspec.Raw = msgspec.Raw(b"\xc0")
+
+
+Envelope = (
+    PoolMade | PoolGone | Ready | Begin | Opened | Broken | Read | Free | Stop | Piece | Drop | Lease | Part | Done
+    | Flag | Flagged | Give | Folded | Save | Saved | Failed | Change | Close | Closed
+)  # fmt: skip
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final[msgspec.msgpack.Decoder[Any]] = msgspec.msgpack.Decoder(list[Envelope])
+
+
+def seal(envelopes: Sequence[Envelope]) -> bytes:
+    """Return a message that says all of this."""
+    return _ENCODER.encode(envelopes)
+
+
+def open_envelopes(data: bytes) -> list[Any]:  # Any: of Envelope, which is matched by class at once
+    """Return what a message says; columns are views of ``data``.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If it is anything else.
+    """
+    try:
+        found: list[Any] = _DECODER.decode(data)
+    except HOSTILE as error:
+        raise RemoteProtocolError(f"{len(data)} bytes are no envelopes: {error}") from error
+    return found

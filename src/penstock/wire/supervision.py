@@ -1,0 +1,182 @@
+"""What the supervisor and the event builder say to each other."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from penstock.errors import RemoteProtocolError
+from penstock.wire.envelopes import Note
+
+__all__ = [
+    "Abort",
+    "Asked",
+    "Broke",
+    "Changed",
+    "Drain",
+    "Enter",
+    "Entered",
+    "Finished",
+    "Go",
+    "Gone",
+    "Kill",
+    "Leave",
+    "Left",
+    "Mark",
+    "SetParameters",
+    "Status",
+    "WasSet",
+    "open_orders",
+    "seal_orders",
+]
+
+
+class _Word(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The root of all that is said."""
+
+
+class Enter(_Word, frozen=True, tag=1):
+    """A process takes part; its link and its progress travel beside."""
+
+    name: str
+    of: str
+    """The source, stage or sink it serves."""
+    role: str
+    """source, map, steps, reduce or sink"""
+
+
+class Leave(_Word, frozen=True, tag=2):
+    """A worker is to end when it has done what it has."""
+
+    name: str
+
+
+class Go(_Word, frozen=True, tag=3):
+    """Everybody is there: begin."""
+
+
+class SetParameters(_Word, frozen=True, tag=4):
+    """Change parameters from the next event on."""
+
+    id: int
+    revision: int
+    values: msgspec.Raw
+
+
+class Drain(_Word, frozen=True, tag=5):
+    """Read nothing more, and bring out what has arrived."""
+
+    reason: str
+
+
+class Abort(_Word, frozen=True, tag=6):
+    """Give everything up now."""
+
+    reason: str
+    outcome: str = "aborted"
+
+
+class Asked(_Word, frozen=True, tag=7):
+    """Say how things are."""
+
+    id: int
+
+
+class Gone(_Word, frozen=True, tag=8):
+    """How a process ended, in words, and whether another one takes its place."""
+
+    name: str
+    text: str
+    is_replaced: bool
+
+
+class Entered(_Word, frozen=True, tag=20):
+    """A process has made what it is to run."""
+
+    name: str
+    keeps_state: bool = True
+
+
+class Broke(_Word, frozen=True, tag=21):
+    """A process could not; the run fails."""
+
+    name: str
+    text: str
+    note: Note | None = None
+
+
+class Kill(_Word, frozen=True, tag=22):
+    """A process hangs."""
+
+    name: str
+    why: str
+
+
+class Left(_Word, frozen=True, tag=23):
+    """A process has said its last word, and is to end by itself."""
+
+    name: str
+    context: msgspec.Raw
+
+
+class Mark(_Word, frozen=True, tag=24):
+    """The run cannot end better than this."""
+
+    outcome: str
+    reason: str
+
+
+class WasSet(_Word, frozen=True, tag=25):
+    """From which event on a change holds."""
+
+    id: int
+    from_event: int
+
+
+class Changed(_Word, frozen=True, tag=26):
+    """A reducer's views have changed."""
+
+    stage: str
+    version: int
+
+
+class Status(_Word, frozen=True, tag=27):
+    """How things are: a report, as MessagePack."""
+
+    id: int
+    report: msgspec.Raw
+
+
+class Finished(_Word, frozen=True, tag=28):
+    """Everything is done and accounted for; the report is the last."""
+
+    report: msgspec.Raw
+
+
+Word = (
+    Enter | Leave | Go | SetParameters | Drain | Abort | Asked | Gone | Entered | Broke | Kill | Left | Mark | WasSet
+    | Changed | Status | Finished
+)  # fmt: skip
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final[msgspec.msgpack.Decoder[Any]] = msgspec.msgpack.Decoder(list[Word])
+
+
+def seal_orders(words: Sequence[Word]) -> bytes:
+    """Return a message that says all of this."""
+    return _ENCODER.encode(words)
+
+
+def open_orders(data: bytes) -> list[Any]:  # Any: of Word, which is matched by class at once
+    """Return what a message says.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If it is anything else.
+    """
+    try:
+        found: list[Any] = _DECODER.decode(data)
+    except msgspec.MsgspecError as error:
+        raise RemoteProtocolError(f"{len(data)} bytes are no words of supervision: {error}") from error
+    return found
