@@ -9,16 +9,15 @@ from penstock.core.event_log import EventLog
 from penstock.core.parameters import Parameters
 from penstock.core.timestamp import Timestamp
 from penstock.core.trigger_map import TriggerMap
-from penstock.elements.sink import Sink
-from penstock.elements.source import Source
 from penstock.elements.user_code import validate
-from penstock.errors import CheckError, PenstockError, Problem, SinkError, SourceError
+from penstock.errors import CheckError, Problem
 from penstock.pipeline.lanes import origins, split_input
 from penstock.pipeline.map_check import map_of
-from penstock.pipeline.plan import Element, Plan
+from penstock.pipeline.plan import Plan
 from penstock.services.flow import Outlet, Room
 from penstock.services.intake import Intake
 from penstock.services.join_room import JoinRoom
+from penstock.services.made import sink_of, source_of
 from penstock.services.map_room import MapRoom
 from penstock.services.merge_room import MergeRoom, merged_traits
 from penstock.services.one_lane import OneLane
@@ -26,7 +25,7 @@ from penstock.services.reduce_room import ReduceRoom
 from penstock.services.sink_room import SinkRoom
 from penstock.services.steps_room import StepsRoom
 
-__all__ = ["Rooms", "build"]
+__all__ = ["Rooms", "build", "trigger_map_of"]
 
 Stage = MapRoom | ReduceRoom | StepsRoom
 
@@ -94,14 +93,16 @@ def build(
     """
     rooms = Rooms(parameters=Parameters([], validate=validate))
     rooms.intakes = {
-        name: Intake(source, _source(source.element, name), plan.folder, ledger)
+        name: Intake(source, source_of(source.element, name), plan.folder, ledger)
         for name, source in plan.sources.items()
     }
     traits = {name: intake.source.traits for name, intake in rooms.intakes.items()}
     for merge in plan.merges.values():
         if all(stream in traits for stream in merge.streams):
             traits[merge.name] = merged_traits([traits[stream] for stream in merge.streams])
-    maps = {name: _map(plan, name, trigger_maps) for name, join in plan.joins.items() if join.by == "trigger-map"}
+    maps = {
+        name: trigger_map_of(plan, name, trigger_maps) for name, join in plan.joins.items() if join.by == "trigger-map"
+    }
     rooms.joins = {name: JoinRoom(join, traits, ledger, maps.get(name), log) for name, join in plan.joins.items()}
     rooms.merges = {name: MergeRoom(merge, ledger) for name, merge in plan.merges.items()}
     for name, stage in plan.stages.items():
@@ -114,7 +115,7 @@ def build(
         else:
             rooms.stages[name] = StepsRoom(stage, ledger)
     rooms.sinks = {
-        name: SinkRoom(sink, _sink(sink.element, name), ledger, _views(rooms.stages.get(sink.input)))
+        name: SinkRoom(sink, sink_of(sink.element, name), ledger, _views(rooms.stages.get(sink.input)))
         for name, sink in plan.sinks.items()
     }
     _connect(plan, rooms)
@@ -169,33 +170,16 @@ def _views(room: Stage | None) -> Callable[[], tuple[Any, int]] | None:
     return lambda: (room.reducer.views, room.version)
 
 
-def _map(plan: Plan, join: str, given: Mapping[str, TriggerMap]) -> TriggerMap:
+def trigger_map_of(plan: Plan, join: str, given: Mapping[str, TriggerMap]) -> TriggerMap:
+    """Return the map of a join.
+
+    Raises
+    ------
+    CheckError
+        If it has none.
+    """
     found = given.get(join) or map_of(plan.joins[join], plan.folder)
     if found is None:
         remedy = "give one with `penstock run --map FILE`, or write it as {trigger-map: {file: map.json}}"
         raise CheckError([Problem(where=f"events.{join}", text="waits for a trigger map of the scan", remedy=remedy)])
     return found
-
-
-def _source(element: Element, name: str) -> Source:
-    source = _made(element, f"sources.{name}", SourceError)
-    if not isinstance(source, Source):
-        text = f"sources.{name}: {element.name} makes {type(source).__name__}, which is no Source; subclass Source"
-        raise SourceError(text)
-    return source
-
-
-def _sink(element: Element, name: str) -> Sink:
-    sink = _made(element, f"sinks.{name}", SinkError)
-    if not isinstance(sink, Sink):
-        raise SinkError(f"sinks.{name}: {element.name} makes {type(sink).__name__}, which is no Sink; subclass Sink")
-    return sink
-
-
-def _made(element: Element, where: str, kind: type[PenstockError]) -> Any:  # whatever a factory makes
-    try:
-        return element.target(**element.arguments)
-    except PenstockError:
-        raise
-    except Exception as error:  # a source or sink may be user code
-        raise kind(f"{where}: {element.name} could not be made: {type(error).__name__}: {error}") from error

@@ -1,8 +1,10 @@
 """Say of a run what its books say: its outcome, and a report of everything worth knowing."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from penstock.core import NS_PER_S, Account, Ledger
+from penstock.core.event_builder import EventBuilder
 from penstock.core.run import Outcome, RunState
 from penstock.core.timestamp import Timestamp
 from penstock.monitor.report import RunReport, edges_of, join_report, latency_report
@@ -21,13 +23,13 @@ def settle(ledger: Ledger, state: RunState) -> None:
         entry.post(Account.ABORTED, entry.in_flight)
 
 
-def judge(ledger: Ledger, state: RunState, rooms: Rooms) -> None:
-    """Mark a run incomplete if the books say so."""
-    for name, room in rooms.joins.items():
-        if room.builder.unformed:
-            state.mark(Outcome.INCOMPLETE, f"{name}: {room.builder.unformed} planned events never formed")
-        if room.builder.partial:
-            state.mark(Outcome.INCOMPLETE, f"{name}: {room.builder.partial} events lack a part")
+def judge(ledger: Ledger, state: RunState, builders: Mapping[str, EventBuilder]) -> None:
+    """Mark a run incomplete if the books, or what the event builders of its joins have, say so."""
+    for name, builder in builders.items():
+        if builder.unformed:
+            state.mark(Outcome.INCOMPLETE, f"{name}: {builder.unformed} planned events never formed")
+        if builder.partial:
+            state.mark(Outcome.INCOMPLETE, f"{name}: {builder.partial} events lack a part")
     lost = ledger.total(Account.INCOMPLETE)
     if lost:
         state.mark(Outcome.INCOMPLETE, f"{lost} messages whose event never formed")

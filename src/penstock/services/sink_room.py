@@ -62,6 +62,10 @@ class SinkRoom:
                 self.sink.write(item)
             self._entry.post(Account.DONE, 1)
 
+    def reads(self, stage: str) -> bool:
+        """Whether it writes the views of a stage."""
+        return self._views is not None and self._plan.input == stage
+
     def next_due_ns(self) -> int | None:
         """Return when views must be written; ``None`` if no time is set."""
         if self._views is None or self._plan.when != "every" or self._written_ns is None:

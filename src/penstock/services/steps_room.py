@@ -1,12 +1,10 @@
 """A chain of steps in one thread: an item goes through all of them or ends at one."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from penstock.core import Ledger
 from penstock.core.result_range import ResultRange
 from penstock.elements.user_code import Step, step_names
 from penstock.pipeline.plan import StagePlan
+from penstock.services.chain import chain_of, own_parameters
 from penstock.services.flow import Flow, numbers_of
 from penstock.services.stage_room import StageRoom, items_for
 
@@ -22,7 +20,7 @@ class StepsRoom(StageRoom):
             Step(
                 element.target,
                 element.arguments,
-                parameters=_own(plan.parameters, name),
+                parameters=own_parameters(plan.parameters, name),
                 stage=plan.name,
                 step=name,
             )
@@ -34,26 +32,7 @@ class StepsRoom(StageRoom):
         for piece in self._cut(flow):
             numbers, revision = numbers_of(piece), self._steps[0].revision
             items = items_for(self._steps[0], piece)
-            values = self.calls[producer].run(self._chain(), items, numbers.tolist(), revision=revision)
+            values = self.calls[producer].run(chain_of(self._steps), items, numbers.tolist(), revision=revision)
             lane = self._lane(flow, producer)
             result = ResultRange(stage=self.name, numbers=numbers, values=values, revision=revision, lane=lane)
             self.outlet.give([result], now)
-
-    def _chain(self) -> Callable[[Any], Any]:
-        calls = [step.call for step in self._steps]
-        if len(calls) == 1:
-            return calls[0]
-
-        def chain(item: Any) -> Any:
-            for call in calls:
-                item = call(item)
-                if item is None:
-                    return None
-            return item
-
-        return chain
-
-
-def _own(values: Mapping[str, Any], step: str) -> dict[str, Any]:
-    """Return the start values that are for one step: those written ``step.name`` or just ``name``."""
-    return {name.rpartition(".")[2]: value for name, value in values.items() if name.rpartition(".")[0] in ("", step)}

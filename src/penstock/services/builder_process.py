@@ -1,0 +1,571 @@
+"""The event builder's process: joins, dispatchers, resequencers and the books of one run, in one thread.
+
+It moves descriptors and answers for slots. It never runs user code, never waits for anybody, and reads of payload
+nothing but numbers and times.
+"""
+
+import os
+import select
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from penstock.core import NS_PER_S, Ledger, Timestamp
+from penstock.core.log_records import ParametersSet, RunEnded
+from penstock.core.run import Outcome, RunState
+from penstock.core.trigger_map import TriggerMap
+from penstock.formats.event_log import LogHeader
+from penstock.services.builder_report import report_of
+from penstock.services.custody import Custody
+from penstock.services.flow import Outlet
+from penstock.services.judge import judge, settle
+from penstock.services.log_file import LogFile
+from penstock.services.merge_room import MergeRoom, merged_traits
+from penstock.services.orders import BuilderOrder, JoinOrder, MergeOrder
+from penstock.services.peer import Peer
+from penstock.services.progress import Progress
+from penstock.services.remote_fold import RemoteFold
+from penstock.services.remote_map import RemoteMap
+from penstock.services.remote_source import RemoteSource
+from penstock.services.remote_stage import Floor, RemoteStage
+from penstock.services.room_process import FOR_EVER_S
+from penstock.services.settled_join import SettledJoin, joined_plan, merged_plan
+from penstock.transport.seqpacket import Link
+from penstock.wire import envelopes as wire
+from penstock.wire import supervision as say
+from penstock.wire.values import decode_value
+
+__all__ = ["BuilderProcess", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dying:
+    """A pool whose writer has gone, and in which something still lies that is needed."""
+
+    made: wire.PoolMade
+    fd: int
+    of: str
+    is_source: bool
+
+
+BEAT_S = 1.0
+"""How often at least it comes round, so that a hang is noticed."""
+LINGER_NS = 50_000_000
+"""How long it must be silent after the end until a run is over; nothing of a network on one site takes longer."""
+MOST_LINGERING = 20
+CHANGED_NS = 50_000_000
+"""How often at most it is told that views have changed."""
+
+
+class BuilderProcess:
+    """Everything that is decided in one run.
+
+    Parameters
+    ----------
+    order
+        The run's.
+    fds
+        The link to the supervisor, and the page of progress.
+    """
+
+    def __init__(self, order: BuilderOrder, fds: Sequence[int]) -> None:
+        self.order = order
+        self._supervisor = Link(fds[0], patience_s=FOR_EVER_S)
+        self._progress = Progress(fds[1])
+        self._epoll = select.epoll()
+        self._epoll.register(self._supervisor.fileno(), select.EPOLLIN)
+        self._started = Timestamp(order.started_ns)
+        self.began_ns = time.monotonic_ns()
+        self.state = RunState(order.run)
+        self.ledger = Ledger()
+        self.custody = Custody(self._made_shelf)
+        self.floor = Floor(
+            custody=self.custody, ledger=self.ledger, state=self.state, kill=self._kill, changed=self._changed,
+            fail=self._fail,
+        )  # fmt: skip
+        self.peers: dict[int, Peer] = {}
+        self.names: dict[str, Peer] = {}
+        self.sources = {name: RemoteSource(name, self.ledger, self.custody) for name in order.sources}
+        self.joins: dict[str, SettledJoin] = {}
+        self.stages: dict[str, RemoteStage] = {}
+        self._readers: dict[str, set[str]] = {}
+        self._shelves: list[tuple[wire.PoolMade, int]] = []
+        self._log: LogFile | None = None
+        self._changes: list[wire.Change] = []
+        self._is_going = False
+        self._is_failing = False
+        self._is_stopping = False
+        self._closing_ns: int | None = None
+        self._linger_ns: int | None = None
+        self._lingered = 0
+        self._heard_ns: int | None = None
+        self._is_finished = False
+        self._views_changed: dict[str, int] = {}
+        self._told_ns = 0
+        self._wanting: set[int] = set()
+        """Links on which something waits for room."""
+        self._dying: dict[tuple[str, int], _Dying] = {}
+
+    def live(self) -> None:
+        """Work until the run is over and reported, or the supervisor has gone."""
+        try:
+            self._build()
+            while not self._is_finished:
+                self._turn()
+        finally:
+            for peer in self.names.values():
+                peer.close()
+            if self._log is not None:
+                self._log.close()
+            self._epoll.close()
+            self._supervisor.close()
+            self._progress.close()
+
+    def _build(self) -> None:
+        order = self.order
+        if order.event_log:
+            header = LogHeader(run=order.run, pipeline=order.pipeline, begun_ns=order.started_ns)
+            self._log = LogFile(Path(order.event_log), header)
+            self.floor.log = self._log.log
+        self._maps = {name: TriggerMap.of_tables(tables) for name, tables in decode_value(order.maps).items()}
+        self.merges = {merge.name: MergeRoom(merged_plan(merge), self.ledger) for merge in order.merges}
+        # The books are opened in the order of the pipeline; joins follow when instruments have said what they are.
+        for join in order.joins:
+            for stream in join.streams:
+                self.ledger.entry(stream, join.name)
+        for stage in order.stages:
+            kind: Callable[..., RemoteStage] = RemoteFold if stage.kind == "reduce" else RemoteMap
+            arguments = () if stage.kind == "reduce" else (self._maps,)
+            self.stages[stage.name] = kind(stage, *arguments, self.floor)
+        for sink in order.sinks:
+            self.stages[sink.name] = RemoteFold(sink, self.floor)
+
+    def _turn(self) -> None:
+        now = time.monotonic_ns()
+        self._progress.beat()
+        for fd, _ in self._epoll.poll(self._wait_s(now)):
+            if fd == self._supervisor.fileno():
+                self._obey()
+            elif fd in self.peers:
+                self._hear(self.peers[fd])
+        self._advance()
+
+    def _wait_s(self, now: int) -> float:
+        due = [now + round(BEAT_S * NS_PER_S)]
+        due += [moment for join in self._live_joins() if (moment := join.builder.next_deadline()) is not None]
+        if self._linger_ns is not None:
+            due.append(self._linger_ns)
+        if self._views_changed:
+            due.append(self._told_ns + CHANGED_NS)
+        return max(0.0, (min(due) - now) / NS_PER_S)
+
+    # What the supervisor says.
+
+    def _obey(self) -> None:
+        while True:
+            received = self._supervisor.try_receive()
+            if received is None:
+                if self._supervisor.is_ended:
+                    self._is_finished = True
+                return
+            fds = list(received.fds)
+            for word in say.open_orders(received.data):
+                self._do(word, fds)
+
+    def _do(self, word: Any, fds: list[int]) -> None:
+        match word:
+            case say.Enter(name, of, role):
+                self._enter(Peer(name, of, role, Link(fds.pop(0)), Progress(fds.pop(0))))
+            case say.Leave(name):
+                stage = self.stages[self.names[name].of]
+                assert isinstance(stage, RemoteMap), "only workers leave"
+                stage.leave(name)
+            case say.Go():
+                self._go()
+            case say.SetParameters(number, revision, values):
+                self._set(number, revision, values)
+            case say.Drain(reason):
+                self.state.mark(Outcome.ABORTED, reason)
+                self._stop_reading()
+            case say.Abort(reason, outcome):
+                self.state.mark(Outcome(outcome), reason)
+                self._finish()
+            case say.Asked(number):
+                self._tell(say.Status(number, self._report()))
+            case say.Gone(name, text, is_replaced):
+                self._was_lost(name, text, is_replaced)
+
+    def _tell(self, *words: Any) -> None:
+        try:
+            self._supervisor.send(say.seal_orders(words))
+        except BrokenPipeError:
+            self._is_finished = True
+
+    def _enter(self, peer: Peer) -> None:
+        self.peers[peer.link.fileno()] = peer
+        self.names[peer.name] = peer
+        self._epoll.register(peer.link.fileno(), select.EPOLLIN)
+
+    def _go(self) -> None:
+        order = self.order
+        traits = {name: source.traits for name, source in self.sources.items()}
+        for merge in order.merges:
+            traits[merge.name] = merged_traits([traits[stream] for stream in merge.streams])
+        for join in order.joins:
+            room = SettledJoin(joined_plan(join), traits, self.ledger, self._maps.get(join.name), self.floor.log)
+            room.custody = self.custody
+            self.joins[join.name] = room
+        self._connect()
+        self._is_going = True
+        for source in self.sources.values():
+            if source.peer is not None:
+                source.peer.say(wire.Begin())
+
+    def _connect(self) -> None:
+        order = self.order
+        rooms: dict[str, Any] = {**self.sources, **self.joins, **self.merges, **self.stages}
+        outlets: dict[str, Outlet] = {name: room.outlet for name, room in rooms.items()}
+        behind: dict[str, set[str]] = {name: {name} for name in (*self.sources, *self.stages)}
+        groups: list[JoinOrder | MergeOrder] = [*order.joins, *order.merges]
+        for group in groups:
+            for stream in group.streams:
+                outlets[stream].rooms.append(rooms[group.name])
+        for merge in order.merges:
+            behind[merge.name] = set().union(*(behind[stream] for stream in merge.streams))
+        for join in order.joins:
+            behind[join.name] = set().union(*(behind[stream] for stream in join.streams))
+        for stage in order.stages:
+            for _, producer in stage.inputs:
+                outlets[producer].rooms.append(self.stages[stage.name])
+                self._readers.setdefault(stage.name, set()).update(behind[producer])
+        for sink in order.sinks:
+            outlets[sink.input].rooms.append(self.stages[sink.name])
+            self._readers.setdefault(sink.name, set()).update(behind[sink.input])
+
+    def _set(self, number: int, revision: int, values: msgspec.Raw) -> None:
+        formed = max((join.builder.formed for join in self.joins.values()), default=None)
+        if formed is None:
+            formed = max((source.last_id + 1 for source in self.sources.values()), default=0)
+        last = self._changes[-1].from_event if self._changes else 0
+        change = wire.Change(revision, max(formed, last), values)
+        self._changes.append(change)
+        for stage in self.stages.values():
+            for peer in stage.peers.values():
+                peer.say(change)
+        if self._log is not None:
+            plain = decode_value(memoryview(values))
+            self._log.log.append(ParametersSet(revision=revision, first=change.from_event, values=plain))
+        self._tell(say.WasSet(number, change.from_event))
+
+    # What processes say.
+
+    def _hear(self, peer: Peer) -> None:
+        now = time.monotonic_ns()
+        for envelope, fds in peer.hear():
+            self._take(peer, envelope, fds, now)
+        if peer.is_ended:
+            self._ended(peer, now)
+
+    def _take(self, peer: Peer, envelope: Any, fds: Sequence[int], now: int) -> None:
+        match envelope:
+            case wire.PoolMade():
+                self._pool_made(peer, envelope, fds[0])
+            case wire.PoolGone(name, generation):
+                self._pool_gone(peer, name, generation)
+            case wire.Ready():
+                self._ready(peer, envelope, now)
+            case wire.Broken(text, note):
+                self._tell(say.Broke(peer.name, text, note))
+                self.state.mark(Outcome.FAILED, text)
+                self.floor.note(note)
+                self._fail(text)
+            case wire.Closed(trouble, note, context):
+                peer.is_closed = True
+                if trouble:
+                    self.state.mark(Outcome.FAILED, trouble)
+                    self.floor.note(note)
+                self._tell(say.Left(peer.name, context))
+            case wire.Opened(is_file):
+                self.sources[peer.of].is_file = is_file
+            case wire.Read():
+                if self.sources[peer.of].hear(envelope, now):
+                    self._heard_ns = now
+                    self._linger_ns = None if self._linger_ns is None else now + LINGER_NS
+                    self._lingered += 1
+            case _:
+                self.stages[peer.of].hear(peer, envelope, now)
+
+    def _ready(self, peer: Peer, ready: wire.Ready, now: int) -> None:
+        peer.is_ready = True
+        if peer.role == "source":
+            source = self.sources[peer.of]
+            source.enter(peer)
+            if ready.traits is not None and not self._is_going:
+                source.traits = ready.traits
+            if self._is_going and source.is_open and not self._is_stopping:
+                peer.say(wire.Begin())
+        else:
+            for change in self._changes:
+                peer.say(change)
+            self._introduce(peer)
+            self.stages[peer.of].enter(peer, ready.position, now)
+        self._tell(say.Entered(peer.name, ready.keeps_state))
+
+    def _introduce(self, peer: Peer) -> None:
+        """Tell a process of every pool that it may read."""
+        for made, fd in self._shelves:
+            peer.tell_pool(made, fd)
+        wanted = self._readers.get(peer.of)
+        for other in list(self.names.values()):
+            if wanted is None or other.of in wanted:
+                for made, fd in other.pools.values():
+                    peer.tell_pool(made, fd)
+        for dying in self._dying.values():
+            if wanted is None or dying.of in wanted:
+                peer.tell_pool(dying.made, dying.fd)
+
+    def _pool_made(self, peer: Peer, made: wire.PoolMade, fd: int) -> None:
+        if peer.role == "source":
+            self.custody.attach(made, os.dup(fd))
+        peer.pools[made.generation] = made, fd
+        for other in self.names.values():
+            if other.is_ready and other.role != "source" and peer.of in self._readers.get(other.of, ()):
+                other.tell_pool(made, fd)
+
+    def _pool_gone(self, peer: Peer, name: str, generation: int) -> None:
+        made = peer.pools.pop(generation, None)
+        if made is None:
+            return
+        self._retire(name, generation, made[1], is_source=peer.role == "source")
+
+    def _retire(self, name: str, generation: int, fd: int, *, is_source: bool) -> None:
+        os.close(fd)
+        if is_source:
+            self.custody.retire(name, generation)
+        for other in self.names.values():
+            if (name, generation) in other.known_pools:
+                other.known_pools.discard((name, generation))
+                other.say(wire.PoolGone(name, generation))
+
+    def _made_shelf(self, made: wire.PoolMade, fd: int) -> None:
+        self._shelves.append((made, fd))
+        for peer in self.names.values():
+            if peer.is_ready and peer.role != "source":
+                peer.tell_pool(made, fd)
+
+    def _ended(self, peer: Peer, now: int) -> None:
+        """Listen no more to a process that has gone; whether it should have, and how, the supervisor says."""
+        fd = peer.link.fileno()
+        if fd in self.peers:
+            self._epoll.unregister(fd)
+            del self.peers[fd]
+        if peer.is_closed:
+            self._bury(peer)
+
+    def _was_lost(self, name: str, text: str, is_replaced: bool) -> None:
+        """Take back what a process had whose death the supervisor tells."""
+        peer = self.names.get(name)
+        if peer is None:
+            return
+        now = time.monotonic_ns()
+        while not peer.is_ended:  # what it said before it died lies here
+            heard = peer.hear()
+            for envelope, fds in heard:
+                self._take(peer, envelope, fds, now)
+            if not heard and not peer.is_ended:
+                break
+        if peer.role == "source":
+            self._lose_source(peer, text, is_replaced, now)
+        elif peer.is_ready and not peer.is_closed:
+            self.stages[peer.of].lose(peer, text, now)
+        self._bury(peer)
+
+    def _lose_source(self, peer: Peer, text: str, is_replaced: bool, now: int) -> None:
+        source = self.sources[peer.of]
+        source.peer = None
+        if not source.is_open or self._is_stopping:
+            return
+        if is_replaced:
+            source.entry.remark("restarted", f"{text} after message {source.last_id}")
+        else:
+            self.state.mark(Outcome.FAILED, text)
+            source.end(now)
+
+    def _bury(self, peer: Peer) -> None:
+        if self.names.get(peer.name) is peer:
+            del self.names[peer.name]
+        fd = peer.link.fileno()
+        if fd in self.peers:
+            self._epoll.unregister(fd)
+            del self.peers[fd]
+        for made, pool_fd in peer.pools.values():
+            self._dying[made.name, made.generation] = _Dying(made, pool_fd, peer.of, is_source=peer.role == "source")
+        peer.close()
+
+    # What follows.
+
+    def _advance(self) -> None:
+        now = time.monotonic_ns()
+        for join in self._live_joins():
+            join.tick(now)
+        if self._is_going and self._closing_ns is None:
+            for stage in self.stages.values():
+                stage.advance(now)
+                stage.watch(now)
+                if isinstance(stage, RemoteMap):
+                    for peer in stage.left():
+                        peer.say(wire.Close())
+            self._look_for_end(now)
+        elif self._closing_ns is not None:
+            self._look_for_closed(now)
+        if self._views_changed and now - self._told_ns >= CHANGED_NS:
+            self._tell_changed(now)
+        self._give_back()
+        for peer in list(self.names.values()):
+            peer.flush()
+            self._want_room(peer)
+        if self._log is not None:
+            self._log.flush()
+
+    def _want_room(self, peer: Peer) -> None:
+        fd = peer.link.fileno()
+        if fd in self.peers and peer.has_unsent != (fd in self._wanting):
+            self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if peer.has_unsent else 0))
+            (self._wanting.add if peer.has_unsent else self._wanting.discard)(fd)
+
+    def _give_back(self) -> None:
+        """Return slots that nobody needs to those who write them, and let pieces be forgotten."""
+        for pool, generation, slot in self.custody.take_freed():
+            writer = self._writer_of(pool)
+            if writer is not None and generation in writer.pools:
+                writer.free(generation, slot)
+        for key, dying in [(k, d) for k, d in self._dying.items() if not self.custody.is_lent(*k)]:
+            del self._dying[key]
+            self._retire(*key, dying.fd, is_source=dying.is_source)
+        gone, self.custody.gone = self.custody.gone, []
+        for number, known_to in gone:
+            for peer in known_to:
+                peer.drop(number)
+
+    def _writer_of(self, pool: str) -> Peer | None:
+        if pool in self.sources:
+            return self.sources[pool].peer
+        return self.names.get(pool.removesuffix(" results"))
+
+    def _live_joins(self) -> list[SettledJoin]:
+        """Return the joins whose deadlines count: a file is never late, however long it takes to read."""
+        return [join for join in self.joins.values() if not any(self._is_file(s) for s in join.builder.streams)]
+
+    def _is_file(self, stream: str) -> bool:
+        if stream in self.sources:
+            return self.sources[stream].is_file and self.sources[stream].is_open
+        merge = next(merge for merge in self.order.merges if merge.name == stream)
+        return any(self._is_file(each) for each in merge.streams)
+
+    def _is_over(self) -> bool:
+        """Whether nothing more can happen: joins have had their end event, other sources have ended, all is done."""
+        if self._is_failing:
+            return all(stage.is_settled for stage in self.stages.values())
+        joined = {stream for join in self.joins.values() for stream in self._sources_of(join.builder.streams)}
+        finished = all(join.builder.is_finished for join in self.joins.values())
+        ended = all(source.has_ended for name, source in self.sources.items() if name not in joined)
+        return finished and ended and all(stage.is_idle for stage in self.stages.values())
+
+    def _sources_of(self, streams: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for stream in streams:
+            if stream in self.sources:
+                found.add(stream)
+            else:
+                merge = next(merge for merge in self.order.merges if merge.name == stream)
+                found |= self._sources_of(merge.streams)
+        return found
+
+    def _look_for_end(self, now: int) -> None:
+        silent_ns = round(self.order.silent_s * NS_PER_S)
+        if silent_ns and self._heard_ns is not None and now - self._heard_ns >= silent_ns and not self._is_stopping:
+            self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self.order.silent_s:g} s")
+            self._stop_reading()
+        if not self._is_over():
+            self._linger_ns = None
+            return
+        is_live = any(source.is_open and not source.is_file for source in self.sources.values())
+        if is_live and not self._is_stopping and not self._is_failing:
+            if self._linger_ns is None:
+                self._linger_ns, self._lingered = now + LINGER_NS, 0
+            if now < self._linger_ns and self._lingered < MOST_LINGERING:
+                return
+        self._finish()
+
+    def _stop_reading(self) -> None:
+        """Read nothing more, and form what can be formed."""
+        self._is_stopping = True
+        for source in self.sources.values():
+            if source.peer is not None and source.is_open:
+                source.peer.say(wire.Stop())
+            elif source.is_open:
+                source.end(time.monotonic_ns())
+
+    def _fail(self, text: str) -> None:
+        """Bring out what stands before the failure, and end."""
+        self._is_failing = True
+        self._stop_reading()
+        if not self._is_going:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Close the books, and let everybody close."""
+        if self._closing_ns is not None:
+            return
+        self._linger_ns = None
+        self._closing_ns = time.monotonic_ns()
+        for source in self.sources.values():
+            if source.trouble:
+                self.state.mark(Outcome.INCOMPLETE, source.trouble)
+            if self._is_going:
+                source.remark_silence()
+        for join in self.joins.values():
+            if not join.builder.is_finished:
+                join.builder.abort()
+        settle(self.ledger, self.state)
+        judge(self.ledger, self.state, {name: join.builder for name, join in self.joins.items()})
+        outcome = self.state.prospect
+        for peer in self.names.values():
+            peer.say(wire.Close(outcome is Outcome.FINISHED, str(outcome)))
+
+    def _look_for_closed(self, now: int) -> None:
+        if any(peer.role != "source" and peer.is_ready and not peer.is_closed for peer in self.names.values()):
+            return
+        self._tell_changed(now)
+        if self._log is not None:
+            record = RunEnded(
+                outcome=str(self.state.prospect), reasons=tuple(self.state.reasons), ended_ns=time.time_ns()
+            )
+            self._log.log.append(record)
+            self._log.flush()
+        self._tell(say.Finished(self._report()))
+        self._is_finished = True
+
+    def _tell_changed(self, now: int) -> None:
+        changed, self._views_changed = self._views_changed, {}
+        self._told_ns = now
+        if changed:
+            self._tell(*(say.Changed(stage, version) for stage, version in changed.items()))
+
+    def _changed(self, stage: str, version: int) -> None:
+        self._views_changed[stage] = version
+
+    def _kill(self, name: str, why: str) -> None:
+        self._tell(say.Kill(name, why))
+
+    def _report(self) -> msgspec.Raw:
+        return msgspec.Raw(msgspec.msgpack.encode(report_of(self)))
+
+
+def run(order: BuilderOrder, fds: Sequence[int]) -> None:
+    """Be the event builder."""
+    BuilderProcess(order, fds).live()

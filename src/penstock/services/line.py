@@ -1,0 +1,216 @@
+"""The way between the event builder and one process beside it: envelopes, the pools they speak of, kept views.
+
+It knows what lies where, and nothing of what is done with it.
+"""
+
+import gc
+import os
+import select
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.result_range import ResultRange
+from penstock.errors import PenstockError, RemoteProtocolError
+from penstock.services.flow import Flow
+from penstock.transport.pool import PoolHandle
+from penstock.transport.pools import Pools
+from penstock.transport.seqpacket import Link
+from penstock.wire.descriptors import BlockDescriptor, ResultsDescriptor
+from penstock.wire.envelopes import (
+    Drop,
+    Envelope,
+    FlowDescriptor,
+    Free,
+    Picked,
+    Piece,
+    PoolGone,
+    PoolMade,
+    open_envelopes,
+    seal,
+)
+from penstock.wire.events import EventsDescriptor
+from penstock.wire.slots import Slot
+
+__all__ = ["BuilderGoneError", "Line", "SlotName", "slots_of"]
+
+SlotName = tuple[str, int, int]
+"""(pool, generation, slot)"""
+
+
+class BuilderGoneError(PenstockError):
+    """Nobody is there to work for."""
+
+
+class Line:
+    """One process's end.
+
+    Parameters
+    ----------
+    link
+        To the event builder.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.freed: list[Free] = []
+        """Slots of this process's own pool that came back since they were last looked at."""
+        self._pools = Pools()
+        self._pieces: dict[int, ResultsDescriptor] = {}
+        self._came: deque[Any] = deque()
+        self._poller = select.poll()
+        self._poller.register(link.fileno(), select.POLLIN)
+
+    def next(self, timeout_s: float | None = None) -> Any:  # Any: one of Envelope
+        """Return what came next, ``None`` if nothing did in time; pools and pieces are seen to here.
+
+        Raises
+        ------
+        BuilderGoneError
+            If the event builder has gone.
+        """
+        while not self._came:
+            if timeout_s is not None and not self._poller.poll(timeout_s * 1000):
+                return None
+            self._hear()
+        return self._came.popleft()
+
+    def wait_for_freed(self) -> None:
+        """Wait until slots of this process's own pool come back; what else comes is kept for ``next``.
+
+        Raises
+        ------
+        BuilderGoneError
+            If the event builder has gone.
+        """
+        while not self.freed:
+            self._hear()
+
+    def look(self) -> None:
+        """Take in what has come, without waiting."""
+        while self._poller.poll(0):
+            self._hear()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing lies ready."""
+        return not self._came and not self._poller.poll(0)
+
+    def send(self, *envelopes: Envelope, fds: Sequence[int] = ()) -> None:
+        """Say something; the event builder always listens.
+
+        Raises
+        ------
+        BuilderGoneError
+            If it has gone.
+        """
+        try:
+            self.link.send(seal(envelopes), fds)
+        except BrokenPipeError as error:
+            raise BuilderGoneError("the event builder has gone") from error
+
+    def read(self, flow: FlowDescriptor) -> Flow:
+        """Return what a descriptor describes, as views of pools.
+
+        Raises
+        ------
+        RemoteProtocolError
+            If it describes something that is not here.
+        """
+        return self._picked(flow) if isinstance(flow, Picked) else flow.read(self._read_slot)
+
+    def slots_of(self, flow: FlowDescriptor) -> set[SlotName]:
+        """Return the slots in which a flow lies."""
+        if not isinstance(flow, Picked):
+            return slots_of(flow)
+        found = (self._pieces[number].slot for number in flow.pieces)
+        return {(slot.pool, slot.generation, slot.index) for slot in found if slot is not None}
+
+    def kept(self, slots: Iterable[SlotName]) -> list[SlotName]:
+        """Return those of which something is held in this process."""
+        return [name for name in slots if self._pools.find(*name[:2]).is_kept(name[2])]
+
+    def kept_for_sure(self, slots: Iterable[SlotName]) -> list[SlotName]:
+        """Return those of which something is held, not counting what only the garbage collector has not found yet."""
+        held = self.kept(slots)
+        if held:
+            gc.collect()
+            held = self.kept(held)
+        return held
+
+    def view(self, name: SlotName) -> NDArray[np.uint8]:
+        """(0,), a view of a slot, to find out what else is one."""
+        return self._pools.bytes(*name, 0)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.link.close()
+        self._pools.close()
+
+    def _hear(self) -> None:
+        received = self.link.receive()
+        if received is None:
+            raise BuilderGoneError("the event builder has gone")
+        fds = list(received.fds)
+        for envelope in open_envelopes(received.data):
+            self._take(envelope, fds)
+
+    def _take(self, envelope: Any, fds: list[int]) -> None:
+        match envelope:
+            case PoolMade(name, generation, slots, slot_bytes):
+                self._pools.attach(PoolHandle(name, generation, slots, slot_bytes), fds.pop(0))
+            case PoolGone(name, generation):
+                self._pools.retire(name, generation)
+            case Piece(number, results):
+                self._pieces[number] = results
+            case Drop(numbers):
+                for number in numbers:
+                    self._pieces.pop(number, None)
+            case Free():
+                self.freed.append(envelope)
+            case _:
+                self._came.append(envelope)
+
+    def _read_slot(self, slot: Slot, nbytes: int) -> NDArray[np.uint8]:
+        return self._pools.bytes(slot.pool, slot.generation, slot.index, nbytes)
+
+    def _picked(self, flow: Picked) -> ResultRange:
+        columns: list[Any] = [self._piece(number) for number in flow.pieces]
+        rows = flow.rows.array()
+        if flow.which is None:
+            (column,) = columns
+            first, n = flow.rows.first, flow.rows.size
+            is_run = not flow.rows.item and (flow.rows.step == 1 or n == 1)
+            values = column[first : first + n] if is_run else [column[row] for row in rows.tolist()]
+        else:
+            values = [columns[k][row] for k, row in zip(flow.which.array().tolist(), rows.tolist(), strict=True)]
+        copies = None if flow.copies is None else flow.copies.array().astype(np.int32)
+        return ResultRange(
+            stage=flow.stage,
+            numbers=flow.numbers.array(),
+            values=values,
+            revision=flow.revision,
+            copies=copies,
+            lane=flow.lane,
+        )
+
+    def _piece(self, number: int) -> Sequence[Any]:
+        try:
+            return self._pieces[number].read(self._read_slot).values or ()
+        except KeyError:
+            raise RemoteProtocolError(f"piece {number} was never sent here, or was dropped") from None
+
+
+def slots_of(flow: BlockDescriptor | EventsDescriptor) -> set[SlotName]:
+    """Return the slots in which messages or events lie."""
+    slots = [flow.slot] if isinstance(flow, BlockDescriptor) else [part.slot for part in flow.parts if part is not None]
+    return {(slot.pool, slot.generation, slot.index) for slot in slots}
+
+
+def close_all(fds: Iterable[int]) -> None:
+    """Close descriptors that nobody took over."""
+    for fd in fds:
+        os.close(fd)

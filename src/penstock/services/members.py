@@ -1,0 +1,147 @@
+"""Everybody who takes part in a run, as the supervisor has them: started, introduced to the event builder, replaced."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from penstock.services.child import Child, Death
+from penstock.services.orders import RoomOrder, SourceOrder
+from penstock.services.processes import Processes
+from penstock.services.progress import Progress
+from penstock.transport.seqpacket import Link
+from penstock.wire.supervision import Enter
+
+__all__ = ["Member", "Members"]
+
+GENERATIONS = 1_000_000
+"""Each incarnation of a process numbers its pools from a multiple of this."""
+FUNCTIONS = {
+    "source": "penstock.services.source_process:run",
+    "map": "penstock.services.worker_process:run",
+    "steps": "penstock.services.worker_process:run",
+    "reduce": "penstock.services.reduce_process:run",
+    "sink": "penstock.services.sink_process:run",
+}
+
+Say = Callable[[Enter, Sequence[int]], None]
+"""Says something to the event builder, with descriptors beside."""
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One process that takes part, through all of its incarnations."""
+
+    name: str
+    of: str
+    role: str
+    order: SourceOrder | RoomOrder
+    fds: tuple[int, ...] = ()
+    """What its role has beside link and progress; the supervisor's."""
+    cpus: Collection[int] = ()
+    child: Child | None = None
+    incarnation: int = 0
+    started_s: float = 0.0
+    is_entered: bool = False
+    keeps_state: bool = True
+    has_left: bool = False
+    """Whether it said its last word."""
+    is_leaving: bool = False
+    deaths: int = 0
+    quick_deaths: int = 0
+    """In a row, before it was ready, or very soon after."""
+    killed_for: str = ""
+    """Why the supervisor killed it itself."""
+    usage: dict[str, float] = field(default_factory=dict)
+    """What earlier incarnations used."""
+
+
+class Members:
+    """The processes of a run.
+
+    Parameters
+    ----------
+    processes
+        Where they are started.
+    say
+        To the event builder.
+    """
+
+    def __init__(self, processes: Processes, say: Say) -> None:
+        self._processes = processes
+        self._say = say
+        self.by_name: dict[str, Member] = {}
+        self._by_number: dict[int, Member] = {}
+
+    def __iter__(self) -> Any:  # an iterator of Member
+        return iter(list(self.by_name.values()))
+
+    def of(self, name: str) -> list[Member]:
+        """Return those of one source, stage or sink who stay."""
+        return [m for m in self.by_name.values() if m.of == name and not m.is_leaving]
+
+    def add(self, member: Member) -> None:
+        """Start a process for a new member, and introduce it."""
+        self.by_name[member.name] = member
+        self.start(member)
+
+    def start(self, member: Member, **changes: Any) -> None:
+        """Start the next incarnation.
+
+        Parameters
+        ----------
+        **changes
+            Fields of its order that differ from before.
+
+        Raises
+        ------
+        ProcessError
+            If no process can be made.
+        """
+        generation = member.incarnation * GENERATIONS + 1
+        member.order = msgspec.structs.replace(member.order, generation=generation, **changes)
+        member.incarnation += 1
+        member.is_entered = False
+        member.killed_for = ""
+        member.started_s = time.monotonic()
+        mine, its = Link.pair()
+        progress = Progress.make(member.name)
+        try:
+            member.child = self._processes.start(
+                member.name,
+                FUNCTIONS[member.role],
+                member.order,
+                [its.fileno(), progress.fd, *member.fds],
+                cpus=member.cpus,
+            )
+            self._by_number[member.child.number] = member
+            self._say(Enter(member.name, member.of, member.role), [mine.fileno(), progress.fd])
+        finally:
+            its.close()
+            mine.close()
+            progress.close()
+
+    def bury(self, death: Death) -> Member | None:
+        """Return whose process has ended; ``None`` if that is nobody of these."""
+        member = self._by_number.pop(death.child.number, None)
+        if member is not None and member.child is not None and member.child.number == death.child.number:
+            member.child = None
+        return member
+
+    def kill(self, name: str, why: str) -> None:
+        """Kill a process that hangs."""
+        member = self.by_name.get(name)
+        if member is not None and member.child is not None:
+            member.killed_for = why
+            self._processes.kill(member.child)
+
+    @property
+    def are_ready(self) -> bool:
+        """Whether everybody has made what it is to run."""
+        return all(member.is_entered for member in self.by_name.values())
+
+    def pids(self) -> Mapping[str, int]:
+        """Return who runs now."""
+        return {m.name: m.child.pid for m in self.by_name.values() if m.child is not None}

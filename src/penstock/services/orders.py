@@ -1,0 +1,135 @@
+"""What each process is to be, written by the supervisor: plain values, user code by name."""
+
+import msgspec
+
+__all__ = [
+    "BuilderOrder",
+    "ElementOrder",
+    "JoinOrder",
+    "MergeOrder",
+    "RoomOrder",
+    "SinkOrder",
+    "SourceOrder",
+    "StageOrder",
+]
+
+
+class _Order(msgspec.Struct, frozen=True, kw_only=True):
+    """The root of all orders."""
+
+
+class ElementOrder(_Order, frozen=True, kw_only=True):
+    """A thing that is made by calling something."""
+
+    name: str
+    """As written in the pipeline."""
+    reference: str
+    """``module:object``, for import in another process."""
+    arguments: bytes = b"\x80"
+    """A dictionary, as ``encode_value`` writes it."""
+
+
+class SourceOrder(_Order, frozen=True, kw_only=True):
+    """One source."""
+
+    name: str
+    element: ElementOrder
+    folder: str
+    slots: int
+    generation: int = 1
+    """Of its pools: those of predecessors were lower."""
+    shift: int = 0
+    """Messages that predecessors have given: ids go on from there."""
+    skip: int = 0
+    """Messages to read and give nobody, because a predecessor gave them."""
+    drops: bool = False
+    """Whether it drops what finds no free slot, instead of waiting."""
+
+
+class RoomOrder(_Order, frozen=True, kw_only=True):
+    """One process that runs user code of one stage, or one sink."""
+
+    name: str
+    """Of the process, such as ``fit-0``."""
+    stage: str
+    kind: str
+    """map, steps, reduce or sink"""
+    elements: tuple[ElementOrder, ...]
+    folder: str
+    producers: tuple[tuple[str, str], ...]
+    """(lane, producer)"""
+    on_error: str = "fail"
+    trips: int = 3
+    parameters: bytes = b"\x80"
+    """Start values by name or ``step.name``, as the stage's entry gives them."""
+    values: bytes = b"\x80"
+    """Start values by address that go before those."""
+    context: bytes = b"\x80"
+    generation: int = 1
+    """Of its result pool."""
+    result_slots: int = 6
+    checkpoint_s: float = 1.0
+    is_logged: bool = False
+    is_named: bool = False
+    """Whether every event's number is told before it is worked on, however quick events are."""
+    facts: bytes = b"\x80"
+    """Of a sink: what it may know of the run."""
+
+
+class JoinOrder(_Order, frozen=True, kw_only=True):
+    """One join."""
+
+    name: str
+    streams: tuple[str, ...]
+    by: str
+    options: bytes
+    incomplete: str
+    wait_s: float
+
+
+class MergeOrder(_Order, frozen=True, kw_only=True):
+    """One merge."""
+
+    name: str
+    streams: tuple[str, ...]
+
+
+class StageOrder(_Order, frozen=True, kw_only=True):
+    """One stage as the event builder sees it."""
+
+    name: str
+    kind: str
+    inputs: tuple[tuple[str, str], ...]
+    workers: int
+    order: str
+    on_error: str
+    tags: tuple[str, ...]
+    prefetch: int = 2
+    trips: int = 3
+    deadline_s: float = 60.0
+    checkpoint_s: float = 1.0
+
+
+class SinkOrder(_Order, frozen=True, kw_only=True):
+    """One sink of items, as the event builder sees it."""
+
+    name: str
+    input: str
+    lane: str = ""
+
+
+class BuilderOrder(_Order, frozen=True, kw_only=True):
+    """The event builder's."""
+
+    pipeline: str
+    run: str
+    started_ns: int
+    sources: tuple[str, ...]
+    joins: tuple[JoinOrder, ...]
+    merges: tuple[MergeOrder, ...]
+    stages: tuple[StageOrder, ...]
+    sinks: tuple[SinkOrder, ...]
+    maps: bytes
+    """Tables of trigger maps by join, as ``encode_value`` writes them."""
+    silent_s: float = 0.0
+    event_log: str = ""

@@ -1,0 +1,190 @@
+"""From a plan to what each process is to be: everything by name and by value, nothing that lives in this process."""
+
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path, PurePath
+from typing import Any
+
+from penstock.core.trigger_map import TriggerMap
+from penstock.elements.sink import RunFacts
+from penstock.errors import CheckError, Problem, ResultTypeError
+from penstock.pipeline.memory import slots_for
+from penstock.pipeline.plan import Element, Plan, SinkPlan, SourcePlan, StagePlan
+from penstock.pipeline.reference import reference_of
+from penstock.services.orders import (
+    BuilderOrder,
+    ElementOrder,
+    JoinOrder,
+    MergeOrder,
+    RoomOrder,
+    SinkOrder,
+    SourceOrder,
+    StageOrder,
+)
+from penstock.wire.values import encode_value
+
+__all__ = ["builder_order", "is_view_sink", "plain", "sink_order", "source_order", "stage_order"]
+
+RESULT_SLOTS_BESIDE = 4
+"""Result slots a worker has beside one for each lease it may have: the reducer folds some and keeps one."""
+
+
+def is_view_sink(plan: Plan, sink: SinkPlan) -> bool:
+    """Whether a sink writes a reducer's views, which the supervisor does."""
+    stage = plan.stages.get(sink.input)
+    return stage is not None and stage.kind == "reduce"
+
+
+def source_order(plan: Plan, source: SourcePlan) -> SourceOrder:
+    """Return what a source's process is to be."""
+    return SourceOrder(
+        name=source.name,
+        element=_element(source.element, plan.folder),
+        folder=plan.folder,
+        slots=slots_for(plan, source.name),
+        drops=source.when_full != "block",
+    )
+
+
+def stage_order(
+    plan: Plan,
+    stage: StagePlan,
+    index: int,
+    *,
+    values: Mapping[str, Any],
+    context: Mapping[str, Any],
+    is_logged: bool,
+) -> RoomOrder:
+    """Return what one process of a stage is to be.
+
+    Parameters
+    ----------
+    index
+        Which of the workers.
+    values
+        Start values that go before the pipeline's, by address.
+    context
+        What an earlier run left.
+    """
+    return RoomOrder(
+        name=f"{stage.name}-{index}",
+        stage=stage.name,
+        kind=stage.kind,
+        elements=tuple(_element(element, plan.folder) for element in stage.elements),
+        folder=plan.folder,
+        producers=stage.inputs,
+        on_error=stage.on_error,
+        trips=stage.trips,
+        parameters=_encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
+        values=_encoded(plain(values), "the start values"),
+        context=_encoded_context(context),
+        result_slots=stage.prefetch + RESULT_SLOTS_BESIDE,
+        checkpoint_s=stage.checkpoint_s,
+        is_logged=is_logged,
+    )
+
+
+def sink_order(plan: Plan, sink: SinkPlan, facts: RunFacts) -> RoomOrder:
+    """Return what the process of a sink of items is to be."""
+    told = {
+        "pipeline": facts.pipeline,
+        "run": facts.run,
+        "started": facts.started.ns,
+        "version": facts.version,
+        "folder": facts.folder,
+        "sink": facts.sink,
+    }
+    return RoomOrder(
+        name=sink.name,
+        stage=sink.name,
+        kind="sink",
+        elements=(_element(sink.element, plan.folder),),
+        folder=plan.folder,
+        producers=((sink.lane, sink.input),),
+        facts=encode_value(told),
+    )
+
+
+def builder_order(
+    plan: Plan, *, run: str, started_ns: int, maps: Mapping[str, TriggerMap], silent_s: float, event_log: str
+) -> BuilderOrder:
+    """Return what the event builder is to be."""
+    return BuilderOrder(
+        pipeline=plan.name,
+        run=run,
+        started_ns=started_ns,
+        sources=tuple(plan.sources),
+        joins=tuple(
+            JoinOrder(
+                name=join.name,
+                streams=join.streams,
+                by=join.by,
+                options=encode_value({k: v for k, v in join.options.items() if k not in ("map", "file", "rule")}),
+                incomplete=join.incomplete,
+                wait_s=join.wait_s,
+            )
+            for join in plan.joins.values()
+        ),
+        merges=tuple(MergeOrder(name=merge.name, streams=merge.streams) for merge in plan.merges.values()),
+        stages=tuple(_stage(stage) for stage in plan.stages.values()),
+        sinks=tuple(
+            SinkOrder(name=sink.name, input=sink.input, lane=sink.lane)
+            for sink in plan.sinks.values()
+            if not is_view_sink(plan, sink)
+        ),
+        maps=encode_value({name: found.tables() for name, found in maps.items()}),
+        silent_s=silent_s,
+        event_log=event_log,
+    )
+
+
+def plain(value: Any) -> Any:  # what users wrote
+    """Return a value as it would be written in a file, for code that validates it again elsewhere."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def _stage(stage: StagePlan) -> StageOrder:
+    return StageOrder(
+        name=stage.name,
+        kind=stage.kind,
+        inputs=stage.inputs,
+        workers=stage.workers,
+        order=stage.order,
+        on_error=stage.on_error,
+        tags=tuple(sorted(stage.tags)),
+        prefetch=stage.prefetch,
+        trips=stage.trips,
+        deadline_s=stage.deadline_s,
+        checkpoint_s=stage.checkpoint_s,
+    )
+
+
+def _element(element: Element, folder: str) -> ElementOrder:
+    return ElementOrder(
+        name=element.name,
+        reference=reference_of(element, Path(folder)),
+        arguments=_encoded(dict(element.arguments), element.where or element.name),
+    )
+
+
+def _encoded(values: Any, where: str) -> bytes:
+    try:
+        return encode_value(values)
+    except ResultTypeError as error:
+        remedy = "give it numbers, text, arrays or containers of them, or run inline"
+        raise CheckError(
+            [Problem(where=where, text=f"an argument cannot travel to another process: {error}", remedy=remedy)]
+        ) from error
+
+
+def _encoded_context(context: Mapping[str, Any]) -> bytes:
+    try:
+        return encode_value(dict(context))
+    except ResultTypeError:  # it was of use in the process that had it
+        return b"\x80"

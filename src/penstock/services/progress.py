@@ -1,0 +1,85 @@
+"""A word that a process shares with those who watch it: what it is at, so that who kills or hangs it is known.
+
+Written without a system call, and readable after the writer's death.
+"""
+
+import fcntl
+import mmap
+import os
+import time
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+
+__all__ = ["Progress"]
+
+_EVENT, _LEASE, _BEAT, _SIZE = 0, 1, 2, 8
+NOTHING = -1
+
+
+class Progress:
+    """One page of memory without a name.
+
+    Parameters
+    ----------
+    fd
+        What ``make`` returned; this object's from now on.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._words = memoryview(mmap.mmap(fd, mmap.PAGESIZE)).cast("q")
+
+    @classmethod
+    def make(cls, name: str) -> "Progress":
+        """Make a page for a process of this name."""
+        fd = os.memfd_create(f"penstock-progress-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(fd, mmap.PAGESIZE)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        page = cls(fd)
+        page._words[_EVENT] = NOTHING
+        return page
+
+    @property
+    def fd(self) -> int:
+        """The descriptor to pass on."""
+        return self._fd
+
+    @property
+    def event(self) -> int | None:
+        """Number of the event that is worked on, where it is told; ``None`` for none."""
+        found = self._words[_EVENT]
+        return None if found == NOTHING else found
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Whatever changes while work goes on."""
+        return self._words[_LEASE], self._words[_EVENT]
+
+    @property
+    def beat_ns(self) -> int:
+        """When the process last came round, on the machine's monotonic clock; 0 if it never did."""
+        return self._words[_BEAT]
+
+    def beat(self) -> None:
+        """Say that the process is alive."""
+        self._words[_BEAT] = time.monotonic_ns()
+
+    def begin(self, lease: int) -> None:
+        """Say that work on a lease begins."""
+        self._words[_LEASE] = lease
+        self._words[_EVENT] = NOTHING
+
+    def end(self) -> None:
+        """Say that there is nothing being worked on."""
+        self._words[_EVENT] = NOTHING
+
+    def marks(self, numbers: Sequence[int]) -> Iterator[None]:
+        """Tell each number as it is asked for; a loop in C, because it stands before every event."""
+        return map(self._words.__setitem__, repeat(_EVENT), numbers)
+
+    def close(self) -> None:
+        """Let go of the descriptor and the memory."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._words = memoryview(bytearray(8 * _SIZE)).cast("q")

@@ -1,0 +1,258 @@
+"""A reducer, or a sink of items, as the event builder sees it: what was given is kept until it need not be given again.
+
+A reducer that dies is followed by another one, which begins where the state was published last.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from penstock.core import Account, Kind
+from penstock.core.result_range import ResultRange
+from penstock.core.run import Outcome
+from penstock.services.far_results import FarResults
+from penstock.services.flow import Flow, kind_of, with_values
+from penstock.services.orders import SinkOrder, StageOrder
+from penstock.services.peer import Peer
+from penstock.services.remote_stage import Floor, RemoteStage, is_counted, small_flows
+from penstock.wire import envelopes as wire
+
+__all__ = ["RemoteFold"]
+
+MOST_UNFOLDED_BYTES = 32 << 20
+MOST_UNFOLDED = 64
+"""Ranges given and not folded; beyond, workers are lent nothing, so that results do not pile up."""
+REBUILD_BYTES = 64 << 20
+"""What is kept of all results, for a reducer whose state cannot be published."""
+
+
+@dataclass(slots=True, eq=False)
+class _Given:
+    """A flow that was given, or is to be."""
+
+    id: int
+    producer: str
+    flow: Flow
+    nbytes: int
+    is_flag: bool
+    accounts: tuple[tuple[int, int], ...] | None = None
+    """How it ended; ``None`` while that is not known."""
+    is_booked: bool = False
+    """Whether that is in the books already, because a predecessor folded it."""
+
+
+class RemoteFold(RemoteStage):
+    """What goes to one process in order."""
+
+    def __init__(self, order: StageOrder | SinkOrder, floor: Floor) -> None:
+        producers = order.inputs if isinstance(order, StageOrder) else ((order.lane, order.input),)
+        deadline_s = order.deadline_s if isinstance(order, StageOrder) else 60.0
+        super().__init__(order.name, producers, floor, deadline_s)
+        self.is_sink = isinstance(order, SinkOrder)
+        self._sink_lane = order.lane if isinstance(order, SinkOrder) else ""
+        self._peer: Peer | None = None
+        self._given: deque[_Given] = deque()
+        """Not safe yet, oldest first."""
+        self._rebuild: deque[_Given] | None = deque()
+        """Everything that was safe, of a reducer whose state cannot be published; ``None``: too much to keep."""
+        self._rebuild_bytes = 0
+        self._keeps_state = True
+        self._last = 0
+        self._sent = 0
+        self._folded = 0
+        self._unfolded_bytes = 0
+        self._start: _Given | None = None
+        self._is_stopped = False
+        self._is_lost = False
+        self._is_new = True
+        self._is_outlet_closed = False
+
+    def take(self, flow: Flow, producer: str, now: int) -> None:
+        """Take custody of a flow, and give it to the process in its turn."""
+        if self._sink_lane and isinstance(flow, ResultRange) and flow.lane != self._sink_lane:
+            return
+        if self._is_stopped:
+            self.entries[producer].arrive(len(with_values(flow)))
+            return
+        if kind_of(flow) is not Kind.DATA:
+            self._take_flag(flow, producer)
+            return
+        flow = with_values(flow)
+        if len(flow):
+            self.entries[producer].arrive(len(flow))
+            for piece in small_flows(flow):
+                self._queue(piece, producer, _nbytes(piece), is_flag=False)
+
+    def enter(self, peer: Peer, position: int, now: int) -> None:
+        """Give the process what it has not folded; a successor is told of the start before it takes its state over."""
+        self.peers[peer.name] = self._peer = peer
+        if not self._is_new:
+            if not self._keeps_state and self._rebuild is not None:
+                self._given.extendleft(reversed(self._rebuild))
+                self._rebuild, self._rebuild_bytes = deque(), 0
+            if self._start is not None and (not self._given or self._start.id < self._given[0].id):
+                peer.say(wire.Flag(0, self.describe(self._start.flow, peer)))
+            if self._keeps_state:
+                peer.say(wire.Begin())
+        self._folded = self._sent = self._given[0].id - 1 if self._given else self._last
+        self._unfolded_bytes = sum(given.nbytes for given in self._given)
+        self._is_new = False
+        self._send()
+
+    def hear(self, peer: Peer, envelope: Any, now: int) -> None:  # one of Envelope
+        """Take what the process said."""
+        match envelope:
+            case wire.Folded():
+                self.keep(peer, envelope.kept, envelope.let_go)
+                self._fold(envelope, now)
+            case wire.Saved(number, version, keeps_state):
+                self._keeps_state = keeps_state
+                self._save(number)
+                if not self.is_sink:
+                    self.floor.changed(self.name, version)
+            case wire.Flagged(number):
+                given = self._at(number)
+                if given is not None:
+                    given.accounts = ((int(Account.DONE), _counted(given)),)
+                    self._folded = max(self._folded, number)
+            case wire.Failed(text, event, _, notes):
+                self._is_stopped = True
+                self.fail(text, event, notes)
+
+    def lose(self, peer: Peer, why: str, now: int) -> None:
+        """Learn that the process died."""
+        self.peers.pop(peer.name, None)
+        self._peer = None
+        if self.is_sink:
+            self._end(f"sink {self.name} was lost: {why}")
+        elif not self._keeps_state and self._rebuild is None:
+            self._end(
+                f"{why}; the state of its reducer could not be published, and of its results too much has passed to "
+                "fold them again: give it checkpoint() and restore(), or views of declared arrays alone"
+            )
+
+    def advance(self, now: int) -> None:
+        """Send what there is, and ask for a publication when it would let the rest go on."""
+        self._send()
+        if not self._open and self.is_idle and not self._is_outlet_closed:
+            self._is_outlet_closed = True
+            self.outlet.close(now)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was taken is safe."""
+        return not self._given or self._is_lost
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what was given is safe, or never will be."""
+        return self.is_idle or self._is_stopped
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has more than enough to do."""
+        return self._last - self._folded > MOST_UNFOLDED or self._unfolded_bytes > MOST_UNFOLDED_BYTES
+
+    def is_busy(self, peer: Peer) -> bool:
+        """Whether it was given something that is not folded."""
+        return peer is self._peer and self._sent > self._folded
+
+    def _take_flag(self, flow: Flow, producer: str) -> None:
+        counted = len(flow) if is_counted(flow, producer) else 0
+        self.entries[producer].arrive(counted)
+        if self.is_sink:
+            self.entries[producer].post(Account.FILTERED, counted)
+            return
+        flow = self.floor.custody.shelved(flow)
+        given = self._queue(flow, producer, 0, is_flag=True)
+        if kind_of(flow) is Kind.START and self._start is None:
+            self._start = given
+
+    def _queue(self, flow: Flow, producer: str, nbytes: int, *, is_flag: bool) -> _Given:
+        self._last += 1
+        given = _Given(self._last, producer, flow, nbytes, is_flag)
+        self._given.append(given)
+        self._unfolded_bytes += nbytes
+        return given
+
+    def _send(self) -> None:
+        peer = self._peer
+        if peer is None or self._sent == self._last:
+            return
+        first = self._sent + 1 - self._given[0].id
+        for given in islice(self._given, first, None):
+            if not peer.has_unsent:
+                descriptor = self.describe(given.flow, peer)
+                if given.is_flag:
+                    peer.say(wire.Flag(given.id, descriptor))
+                else:
+                    peer.say(wire.Give(given.id, given.producer, descriptor))
+                self._sent = given.id
+
+    def _at(self, number: int) -> _Given | None:
+        """Return what was given under a number, if it is not safe yet."""
+        at = number - self._given[0].id if self._given else -1
+        return self._given[at] if 0 <= at < len(self._given) else None
+
+    def _fold(self, folded: wire.Folded, now: int) -> None:
+        given = self._at(folded.id)
+        if given is None:
+            return
+        self._folded = max(self._folded, folded.id)
+        self._unfolded_bytes -= given.nbytes
+        given.accounts = folded.accounts
+        if given.is_booked:
+            return
+        arrived_ns = getattr(given.flow, "arrived_ns", 0)
+        if arrived_ns:
+            self.latency.add(now - arrived_ns, len(given.flow))
+        if folded.notes:
+            self.note(folded.notes, self.entries[given.producer], Account.FAILED)
+
+    def _save(self, number: int) -> None:
+        """Book what is safe and let go of it; what is needed to fold everything again is kept apart."""
+        while self._given and self._given[0].id <= number:
+            given = self._given.popleft()
+            if given.id > self._folded:  # a predecessor folded it and died before it could say so
+                self._folded = given.id
+                self._unfolded_bytes -= given.nbytes
+            if not given.is_booked:
+                entry = self.entries[given.producer]
+                for account, count in given.accounts or ():
+                    entry.post(Account(account), count)
+            if not self._keeps_state:
+                self._keep_for_rebuild(given)
+        self._sent = max(self._sent, self._folded)
+        if self._keeps_state:
+            self._rebuild, self._rebuild_bytes = deque(), 0
+
+    def _keep_for_rebuild(self, given: _Given) -> None:
+        if self._rebuild is None:
+            return
+        given.is_booked = True
+        is_small = given.is_flag or (isinstance(given.flow, ResultRange) and _is_small(given.flow))
+        self._rebuild_bytes += given.nbytes
+        if not is_small or self._rebuild_bytes > REBUILD_BYTES:
+            self._rebuild = None
+        else:
+            self._rebuild.append(given)
+
+    def _end(self, text: str) -> None:
+        self._is_lost = self._is_stopped = True
+        self.floor.state.mark(Outcome.FAILED, text)
+        self.floor.fail(text)
+
+
+def _nbytes(flow: Flow) -> int:
+    if isinstance(flow, ResultRange):
+        return flow.values.nbytes if isinstance(flow.values, FarResults) else 0
+    return 0  # it lies in slots, which are bounded
+
+
+def _is_small(results: ResultRange) -> bool:
+    return isinstance(results.values, FarResults) and results.values.is_small
+
+
+def _counted(given: _Given) -> int:
+    return len(given.flow) if is_counted(given.flow, given.producer) else 0

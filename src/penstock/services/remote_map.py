@@ -1,0 +1,390 @@
+"""A map stage, or a chain of steps, as the event builder sees it: leases out, results back in order, deaths mended."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core import Account, EventBatch, Kind
+from penstock.core.dispatch import Dispatcher
+from penstock.core.lease import Lease, Taken
+from penstock.core.ledger import Entry
+from penstock.core.log_records import EventsEnded, RangeWorked
+from penstock.core.resequencer import Resequencer
+from penstock.core.result_range import ResultRange
+from penstock.core.trigger_map import TriggerMap
+from penstock.services.far_results import FarResults
+from penstock.services.flow import Flow, kind_of, numbers_of, with_values
+from penstock.services.orders import StageOrder
+from penstock.services.peer import Peer
+from penstock.services.remote_stage import EVERYTHING, Floor, RemoteStage, is_counted, small_flows
+from penstock.wire import envelopes as wire
+from penstock.wire.integers import encode_integers
+
+__all__ = ["RemoteMap"]
+
+MOST_HELD = 65_536
+"""Results that wait for an earlier event; beyond, nothing new is lent until that event has come."""
+
+
+@dataclass(slots=True, eq=False)
+class _Lent:
+    """A lease, and how much of it has come back."""
+
+    lease: Lease[Flow]
+    numbers: NDArray[np.int64]
+    arrived_ns: int
+    told: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Barrier:
+    """A start or an end: everything before it is done first, then everybody is told, then it goes on."""
+
+    id: int
+    flow: Flow
+    producer: str
+    counted: int
+    waits_for: set[str] | None = None
+    """Who has not called its hook; ``None``: nobody was told yet."""
+
+
+class RemoteMap(RemoteStage):
+    """Workers, or the one process of a chain of steps.
+
+    Parameters
+    ----------
+    order
+        The stage.
+    maps
+        Trigger maps by join.
+    keeps_no_state
+        Whether its code is functions alone, so that a successor goes on where it was.
+    """
+
+    def __init__(self, order: StageOrder, maps: Mapping[str, TriggerMap], floor: Floor) -> None:
+        super().__init__(order.name, order.inputs, floor, order.deadline_s)
+        self._order = order
+        self._maps = maps
+        self._tags = frozenset(order.tags)
+        self._lanes = {producer: lane for lane, producer in order.inputs}
+        self._producers = dict(order.inputs)
+        self._resequencers = {lane: Resequencer(order.order) for lane in self._producers}  # type: ignore[arg-type]
+        self._dispatcher: Dispatcher[Flow] = Dispatcher(list(self._producers))
+        self._lent: dict[int, _Lent] = {}
+        self._waiting: deque[tuple[Flow, str] | _Barrier] = deque()
+        """What came behind a start or an end that has not passed."""
+        self._start: Flow | None = None
+        """Kept for workers that come later."""
+        self._flags = 0
+        self._trips: dict[tuple[str, int], int] = {}
+        self._is_stopped = False
+        self._is_outlet_closed = False
+
+    @property
+    def workers(self) -> int:
+        """Who takes part and stays."""
+        return sum(not peer.is_leaving for peer in self.peers.values())
+
+    @property
+    def backlog(self) -> int:
+        """Events that nobody was given."""
+        return self._dispatcher.waiting
+
+    def take(self, flow: Flow, producer: str, now: int) -> None:
+        """Queue a flow; a start or an end waits until everything before it is done."""
+        if kind_of(flow) is not Kind.DATA:
+            counted = len(flow) if is_counted(flow, producer) else 0
+            self.entries[producer].arrive(counted)
+            self._flags += 1
+            self._waiting.append(_Barrier(self._flags, self.floor.custody.shelved(flow), producer, counted))
+            self._pass_barriers(now)
+            return
+        flow = with_values(flow)
+        if not len(flow):
+            return
+        self.entries[producer].arrive(len(flow))
+        if self._waiting:
+            self._waiting.append((flow, producer))
+        else:
+            self._submit(flow, producer)
+
+    def enter(self, peer: Peer, position: int, now: int) -> None:
+        """Let a worker take part; one that comes late is told of the start first."""
+        self.peers[peer.name] = peer
+        if self._start is not None:
+            peer.say(wire.Flag(0, self.describe(self._start, peer)))
+        for barrier in self._waiting:
+            if isinstance(barrier, _Barrier) and barrier.waits_for is not None and kind_of(barrier.flow) is Kind.END:
+                barrier.waits_for.add(peer.name)
+                peer.say(wire.Flag(barrier.id, self.describe(barrier.flow, peer)))
+        self._dispatcher.join(peer.name, self._tags, self._order.prefetch)
+
+    def leave(self, name: str) -> None:
+        """Give a worker nothing more; it goes when it has done what it has."""
+        self.peers[name].is_leaving = True
+        self._dispatcher.retire(name)
+
+    def left(self) -> list[Peer]:
+        """Return workers that were to leave and have nothing more; they take part no more."""
+        gone = [p for p in self.peers.values() if p.is_leaving and not self._dispatcher.leases_of(p.name)]
+        for peer in gone:
+            self._forget(peer)
+        return gone
+
+    def hear(self, peer: Peer, envelope: Any, now: int) -> None:  # one of Envelope
+        """Take what a worker said."""
+        match envelope:
+            case wire.Part():
+                self._part(envelope, now)
+            case wire.Done(lease, took_ns, kept, let_go):
+                self.keep(peer, kept, let_go)
+                self._done(peer, lease, took_ns, now)
+            case wire.Flagged(number):
+                self._flagged(peer, number, now)
+            case wire.Failed(text, event, _, notes):
+                self._is_stopped = True
+                self.fail(text, event, notes)
+
+    def lose(self, peer: Peer, why: str, now: int) -> None:
+        """Give what a dead worker had to others; what seems to have killed it goes alone, and at last to nobody."""
+        self.peers.pop(peer.name, None)
+        lost = self._dispatcher.lost(peer.name)
+        at_event = peer.progress.event
+        at_lease = peer.progress.state[0]
+        for lease in lost.leases:
+            lent = self._lent.pop(lease.id, None)
+            told = lent.told if lent is not None else 0
+            if told < lease.size:
+                suspect = at_event if lease.id == at_lease else None
+                self._again(lease.part(told, lease.size), suspect, why, now)
+        for lease in lost.copies:
+            lent = self._lent.pop(lease.id, None)
+            self._give_up(lease, Account.FAILED, "its worker died; others have the event too", now)
+        for barrier in self._waiting:
+            if isinstance(barrier, _Barrier) and barrier.waits_for is not None:
+                barrier.waits_for.discard(peer.name)
+        self._pass_barriers(now)
+
+    def advance(self, now: int) -> None:
+        """Lend what can be lent."""
+        if self._is_stopped or self._is_held_up():
+            return
+        assigned = self._dispatcher.assign(now)
+        for taken in assigned.taken:
+            self._expect(taken)
+        for lease in assigned.leases:
+            self._lend(lease)
+        self._pass_barriers(now)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was taken is done."""
+        return not self._waiting and not self._lent and not self._dispatcher.waiting
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is worked on that stands before the event at which user code failed."""
+        if self._is_stopped:
+            return not any(
+                int(lent.numbers[lent.told]) < self.limit for lent in self._lent.values() if self._is_left(lent)
+            )
+        return self.is_idle
+
+    def is_busy(self, peer: Peer) -> bool:
+        """Whether a worker has a lease."""
+        return bool(self._dispatcher.leases_of(peer.name))
+
+    @staticmethod
+    def _is_left(lent: _Lent) -> bool:
+        return lent.told < len(lent.numbers)
+
+    def _is_held_up(self) -> bool:
+        """Whether nothing should be made now: what reads from here has enough, or waits for an earlier event."""
+        if any(getattr(room, "is_full", False) for room in self.outlet.rooms):
+            return True
+        held = max(resequencer.held for resequencer in self._resequencers.values())
+        return held > MOST_HELD and not self._dispatcher.has_returned
+
+    def _submit(self, flow: Flow, producer: str) -> None:
+        trigger_map = self._maps.get(producer)
+        for piece in small_flows(flow):
+            routes = None
+            if trigger_map is not None and isinstance(piece, EventBatch):
+                routes = trigger_map.routes(piece.numbers, piece.names).only(self._tags)
+            self._dispatcher.submit(piece, routes, self._lanes[producer])
+
+    def _expect(self, taken: Taken[Flow]) -> None:
+        """Learn in which order results must leave, and account for events that go to nobody here."""
+        numbers = numbers_of(taken.batch)[taken.rows]
+        resequencer, entry = self._resequencers[taken.lane], self._entry(taken.lane)
+        if taken.again:
+            assert taken.deliveries is not None
+            resequencer.expect_more(numbers, taken.deliveries)
+            entry.arrive(int(taken.deliveries.sum()))
+            return
+        resequencer.expect(numbers, taken.deliveries)
+        if taken.deliveries is not None:
+            entry.arrive(int(np.maximum(taken.deliveries - 1, 0).sum()))
+            entry.post(Account.DISCARDED, int((taken.deliveries == 0).sum()))
+
+    def _entry(self, lane: str) -> Entry:
+        return self.entries[self._producers[lane]]
+
+    def _lend(self, lease: Lease[Flow]) -> None:
+        peer = self.peers[lease.worker]
+        flow = lease.batch.take(lease.rows)
+        if lease.streams is not None and isinstance(flow, EventBatch):
+            flow = flow.masked(lease.streams)
+        self._lent[lease.id] = _Lent(lease, numbers_of(flow), getattr(flow, "arrived_ns", 0))
+        copies = None if lease.copies is None else encode_integers(lease.copies)
+        descriptor = self.describe(flow, peer)
+        peer.say(wire.Lease(lease.id, lease.lane, descriptor, lease.size, lease.attempts > 1, copies))
+
+    def _part(self, part: wire.Part, now: int) -> None:
+        lent = self._lent.get(part.lease)
+        if lent is None:
+            return  # of a lease that was taken away
+        rows = slice(lent.told, lent.told + part.size)
+        lent.told = rows.stop
+        lease, numbers = lent.lease, lent.numbers[rows]
+        entry = self._entry(lease.lane)
+        for account, count in part.accounts:
+            entry.post(Account(account), count)
+        if part.notes:
+            set_aside = self._order.on_error in ("retry", "dead_letter")
+            self.note(part.notes, entry, Account.DEAD_LETTERED if set_aside else Account.FAILED)
+        values, revision = self._values(part)
+        copies = None if lease.copies is None else lease.copies[rows]
+        if part.ended is not None:
+            self._log_ended(numbers, part.ended, revision)
+        result = ResultRange(
+            stage=self.name, numbers=numbers, values=values, revision=revision, copies=copies, lane=lease.lane,
+            arrived_ns=lent.arrived_ns,
+        )  # fmt: skip
+        self._let(self._resequencers[lease.lane].handle(result), now)
+
+    def _values(self, part: wire.Part) -> tuple[FarResults | None, int]:
+        if part.results is None:
+            return None, 0
+        piece = self.floor.custody.piece(part.results)
+        present = None
+        if part.present is not None:
+            bits = np.frombuffer(part.present, np.uint8)
+            present = np.unpackbits(bits, count=part.size, bitorder="little").view(np.bool_)
+        return FarResults([piece], slice(0, part.size), None, present), part.results.revision
+
+    def _let(self, results: list[ResultRange], now: int) -> None:
+        """Hand on what may leave, up to the event at which user code failed."""
+        if self.limit != EVERYTHING:
+            kept = (result.take(slice(0, int(np.searchsorted(result.numbers, self.limit)))) for result in results)
+            results = [result for result in kept if len(result)]
+        self.outlet.give(results, now)
+
+    def _done(self, peer: Peer, lease_id: int, took_ns: int, now: int) -> None:
+        lent = self._lent.pop(lease_id, None)
+        if lent is None:
+            return
+        self._dispatcher.done(lease_id, took_ns)
+        if lent.arrived_ns:
+            self.latency.add(now - lent.arrived_ns, lent.lease.size)
+        if self.floor.log is not None:
+            self._log_worked(lent, took_ns, now)
+        self._pass_barriers(now)
+
+    def _again(self, lease: Lease[Flow], suspect: int | None, why: str, now: int) -> None:
+        """Give rows again: the event that was worked on apart from its neighbours."""
+        numbers = numbers_of(lease.batch)[lease.rows]
+        at = -1 if suspect is None else int(np.searchsorted(numbers, suspect))
+        if not 0 <= at < len(numbers) or numbers[at] != suspect:
+            self._dispatcher.again(lease)
+            return
+        key = lease.lane, int(numbers[at])
+        self._trips[key] = trips = self._trips.get(key, 0) + 1
+        alone = lease.part(at, at + 1)
+        if at:
+            self._dispatcher.again(replace(lease.part(0, at), attempts=0))
+        if at + 1 < lease.size:
+            self._dispatcher.again(replace(lease.part(at + 1, lease.size), attempts=0))
+        if trips < self._order.trips:
+            self._dispatcher.again(alone)
+            return
+        del self._trips[key]
+        cause = f"{trips} workers died of it, the last one: {why}"
+        note = wire.Note(self.name, key[1], cause, "")
+        self._give_up(alone, Account.DEAD_LETTERED, f"event {key[1]}: {cause}", now)
+        self.note([note], None, Account.DEAD_LETTERED)
+
+    def _give_up(self, lease: Lease[Flow], account: Account, detail: str, now: int) -> None:
+        """Let events pass without a result."""
+        numbers = numbers_of(lease.batch)[lease.rows]
+        self._entry(lease.lane).post(account, len(numbers), detail)
+        if self.floor.log is not None:
+            self._log_ended(numbers, bytes([account]) * len(numbers), 0)
+        result = ResultRange(stage=self.name, numbers=numbers, values=None, copies=lease.copies, lane=lease.lane)
+        self._let(self._resequencers[lease.lane].handle(result), now)
+
+    def _pass_barriers(self, now: int) -> None:
+        """Tell everybody of a start or an end whose turn has come, and let it and what stands behind it go on."""
+        while self._waiting:
+            head = self._waiting[0]
+            if not isinstance(head, _Barrier):
+                self._waiting.popleft()
+                self._submit(*head)
+                continue
+            if head.waits_for is None:
+                if self._lent or self._dispatcher.waiting or not self.peers or self._is_stopped:
+                    break
+                self._tell(head)
+            if head.waits_for:
+                break
+            self._waiting.popleft()
+            self.entries[head.producer].post(Account.DONE, head.counted)
+            self.outlet.give([head.flow], now)
+        if not self._open and self.is_idle and not self._is_outlet_closed:
+            self._is_outlet_closed = True
+            self.outlet.close(now)
+
+    def _tell(self, barrier: _Barrier) -> None:
+        if kind_of(barrier.flow) is Kind.START:
+            self._start = barrier.flow
+        barrier.waits_for = set(self.peers)
+        for peer in self.peers.values():
+            peer.say(wire.Flag(barrier.id, self.describe(barrier.flow, peer)))
+
+    def _flagged(self, peer: Peer, number: int, now: int) -> None:
+        for barrier in self._waiting:
+            if isinstance(barrier, _Barrier) and barrier.id == number and barrier.waits_for is not None:
+                barrier.waits_for.discard(peer.name)
+        self._pass_barriers(now)
+
+    def close(self, producer: str, now: int) -> None:
+        """Learn that an input has ended; the stage ends with its last."""
+        super().close(producer, now)
+        self._pass_barriers(now)
+
+    def _forget(self, peer: Peer) -> None:
+        del self.peers[peer.name]
+        self._dispatcher.lost(peer.name)
+
+    def _log_ended(self, numbers: NDArray[np.int64], ended: Any, revision: int) -> None:
+        if self.floor.log is not None:
+            accounts = np.frombuffer(ended, np.uint8)
+            revisions = np.full(len(numbers), revision, np.uint32)
+            self.floor.log.append(
+                EventsEnded(consumer=self.name, numbers=numbers, accounts=accounts, revisions=revisions)
+            )
+
+    def _log_worked(self, lent: _Lent, took_ns: int, now: int) -> None:
+        lease = lent.lease
+        assert self.floor.log is not None
+        self.floor.log.append(
+            RangeWorked(
+                stage=self.name, worker=lease.worker, lane=lease.lane, attempts=lease.attempts, began_ns=now - took_ns,
+                took_ns=took_ns, numbers=lent.numbers,
+                masks=np.empty(0, np.uint64) if lease.streams is None else lease.streams,
+            )
+        )  # fmt: skip

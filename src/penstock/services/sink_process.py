@@ -1,0 +1,80 @@
+"""The process of a sink of items: they come in order and are written; views are written by the supervisor."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from penstock.core import Account, EventBatch, Kind
+from penstock.core.timestamp import Timestamp
+from penstock.elements.instance import Instance
+from penstock.elements.sink import RunFacts, Sink
+from penstock.errors import PenstockError, UserCodeError
+from penstock.services.flow import items_of, kind_of, with_values
+from penstock.services.made import made_sink
+from penstock.services.orders import RoomOrder
+from penstock.services.room_process import RoomProcess
+from penstock.wire.envelopes import Close, Folded, Give, Saved
+from penstock.wire.values import decode_value
+
+__all__ = ["SinkProcess", "run"]
+
+
+class SinkProcess(RoomProcess):
+    """Write what is given."""
+
+    def __init__(self, order: RoomOrder, fds: Sequence[int]) -> None:
+        super().__init__(order, fds)
+        self._sink: Sink | None = None
+
+    def make(self) -> Sequence[Instance]:
+        """Make the sink, and open it."""
+        ((target, arguments),) = self.elements()
+        self._sink = made_sink(target, arguments, self.order.elements[0].name, self.order.stage)
+        facts = decode_value(self.order.facts)
+        started = Timestamp(facts.pop("started"))
+        self._calling(lambda sink: sink.open(RunFacts(started=started, **facts)))
+        return ()
+
+    def handle(self, envelope: Any) -> None:  # one of Envelope
+        """Write."""
+        assert isinstance(envelope, Give), envelope
+        began_ns = time.monotonic_ns()
+        accounts = [0] * len(Account)
+        try:
+            self._write(envelope, accounts)
+        except PenstockError as error:
+            self.send_failed(error)
+        took_ns = time.monotonic_ns() - began_ns
+        kept = self.kept.after(self.line.slots_of(envelope.flow))
+        counted = tuple([(k, n) for k, n in enumerate(accounts) if n])
+        self.line.send(Folded(envelope.id, took_ns, counted, (), kept, self.kept.let_go()), Saved(envelope.id, 0, True))
+
+    def _write(self, given: Give, accounts: list[int]) -> None:
+        flow = with_values(self.line.read(given.flow))
+        if isinstance(flow, EventBatch) and flow.kind is not Kind.DATA:
+            return
+        if kind_of(flow) is not Kind.DATA:
+            accounts[Account.FILTERED] += len(flow)
+            return
+        for item in items_of(flow):
+            self._calling(lambda sink, item=item: sink.write(item))
+            accounts[Account.DONE] += 1
+
+    def close(self, asked: Close) -> None:
+        """Finish the output."""
+        self._calling(lambda sink: sink.close(asked.ended_well, asked.outcome))
+
+    def _calling(self, call: Any) -> None:
+        """Name the sink in whatever its own code raises unexpectedly."""
+        name = self.order.stage
+        try:
+            call(self._sink)
+        except PenstockError:
+            raise
+        except (Exception, SystemExit) as error:  # a sink may be user code
+            raise UserCodeError(f"sink {name}: {type(error).__name__}: {error}", stage=name) from error
+
+
+def run(order: RoomOrder, fds: Sequence[int]) -> None:
+    """Be a sink."""
+    SinkProcess(order, fds).live()

@@ -1,0 +1,270 @@
+"""The process of one source: it reads, writes every block once into a slot, and says where it lies."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from penstock.core import Block, Kind
+from penstock.elements.filling_source import FillingSource, fill_slot
+from penstock.elements.source import Reading, Source
+from penstock.errors import PenstockError, SourceError, UserCodeError
+from penstock.pipeline.reference import resolve
+from penstock.services.line import BuilderGoneError, Line
+from penstock.services.made import made_source
+from penstock.services.notes import note_of_error
+from penstock.services.orders import SourceOrder
+from penstock.services.own_pools import OwnPools
+from penstock.services.progress import Progress
+from penstock.services.room_process import FOR_EVER_S
+from penstock.services.waiter import Waiter
+from penstock.transport.malloc import prefer_reuse
+from penstock.transport.seqpacket import Link
+from penstock.wire.envelopes import Begin, BlockFilled, Broken, Close, Opened, PoolGone, PoolMade, Read, Ready, Stop
+from penstock.wire.layout import BlockLayout, pack_block
+from penstock.wire.reserve import Reserved, reserve
+from penstock.wire.slots import Slot
+from penstock.wire.values import decode_value
+
+__all__ = ["SourceProcess", "run"]
+
+LONGEST_WAIT_S = 0.1
+"""Sources that wait for their instrument must be read that often."""
+METADATA_BYTES = 64 << 10
+"""Left free behind a frame that is filled in place."""
+
+
+class SourceProcess:
+    """Read one source.
+
+    Parameters
+    ----------
+    order
+        What it is to be.
+    fds
+        The link to the event builder, and the page of progress.
+    """
+
+    def __init__(self, order: SourceOrder, fds: Sequence[int]) -> None:
+        self.order = order
+        self.line = Line(Link(fds[0], patience_s=FOR_EVER_S))
+        self.progress = Progress(fds[1])
+        self._pools = OwnPools(order.name, order.slots, order.generation, self._announce)
+        self._source: Source = None  # type: ignore[assignment]  # made before it is used
+        self._is_reading = False
+        self._is_asked_to_end = False
+        self._waiter = Waiter()
+        self._filled: list[BlockFilled] = []
+        self._reserved: dict[tuple[int, int], Reserved] = {}
+        self._next_id = order.shift + 1
+        self._scratch: Reserved | None = None
+
+    def live(self) -> None:
+        """Make the source, then read until told to end, or until it has ended."""
+        try:
+            if self._make():
+                self._work_on()
+        except BuilderGoneError:
+            return
+        except PenstockError as error:
+            self.line.send(Broken(str(error), note_of_error(self.order.name, error)))
+        finally:
+            if self._source is not None:
+                self._source.close()
+            self._waiter.close()
+            self._pools.close()
+            self.line.close()
+            self.progress.close()
+
+    def _make(self) -> bool:
+        order = self.order
+        prefer_reuse()
+        try:
+            target = resolve(order.element.reference, Path(order.folder))
+            self._source = made_source(target, decode_value(order.element.arguments), order.element.name, order.name)
+            self._source.stream, self._source.folder = order.name, order.folder
+            traits = self._source.traits
+        except PenstockError as error:
+            self.line.send(Broken(str(error), note_of_error(order.name, error)))
+            return False
+        self.line.send(Ready(traits=traits))
+        return True
+
+    def _work_on(self) -> None:
+        while not self._is_asked_to_end:
+            self.progress.beat()
+            self._listen(None if not self._is_reading else 0.0)
+            if not self._is_reading or self._is_asked_to_end:
+                continue
+            now = time.time_ns()
+            wait_s = self._source.wait_s(now)
+            if wait_s:
+                self._wait(wait_s)
+            elif not self._pools.free and not self.order.drops:
+                self._wait_for_room()
+            elif not self._read(now):
+                self._wait(LONGEST_WAIT_S)
+
+    def _listen(self, timeout_s: float | None) -> None:
+        """Do what the event builder says; wait for it if nothing is to be read."""
+        self.line.look()
+        self._take_back()
+        while (envelope := self.line.next(timeout_s)) is not None:
+            timeout_s = 0.0
+            match envelope:
+                case Begin():
+                    self._source.open()
+                    self._waiter.add(self._source.pollable)
+                    self._waiter.add(self.line.link.fileno())
+                    self._is_reading = True
+                    self.line.send(Opened(self._source.pollable is None))
+                case Stop():
+                    if self._is_reading:
+                        self._end()
+                case Close():
+                    self._is_asked_to_end = True
+            self._take_back()
+
+    def _read(self, now: int) -> bool:
+        """Read once; return whether there was anything."""
+        if isinstance(self._source, FillingSource):
+            return self._fill(self._source, now)
+        reading = self._reading(now)
+        read_ns = time.monotonic_ns()
+        dropped = sum(self._put(block, read_ns) for block in reading.blocks)
+        if not reading.is_empty:
+            self._tell(reading, dropped)
+        if reading.ended:
+            self._end(tell=False)
+        return not reading.is_empty
+
+    def _reading(self, now: int) -> Reading:
+        try:
+            return self._source.read(now)
+        except SourceError as error:
+            text = str(error)
+            name = self.order.name
+            self._trouble = text if text.startswith(f"{name}: ") else f"{name}: {text}"
+            return Reading(ended=True)
+        except PenstockError:
+            raise
+        except (Exception, SystemExit) as error:  # a source may be user code
+            name = self.order.name
+            raise UserCodeError(f"source {name}: {type(error).__name__}: {error}", stage=name) from error
+
+    _trouble = ""
+
+    def _tell(self, reading: Reading, dropped: int) -> None:
+        blocks, self._filled = tuple(self._filled), []
+        self.line.send(Read(blocks, tuple(reading.unparsable), reading.filtered, dropped, reading.ended, self._trouble))
+
+    def _put(self, block: Block, read_ns: int) -> int:
+        """Write a block into a slot; return how many messages were dropped instead."""
+        order = self.order
+        if order.skip:
+            at = int(np.searchsorted(block.ids, order.skip, side="right"))
+            if at == len(block):
+                return 0
+            block = block if not at else block.take(slice(at, len(block)))
+        if order.shift:
+            block = replace(block, ids=block.ids + np.uint64(order.shift))
+        packed = pack_block(block)
+        self._pools.fit(packed.layout.nbytes if not self._pools.slot_bytes else _with_room(packed.layout, self._pools))
+        slot = self._slot(block.kind)
+        if slot is None:
+            return len(block)
+        packed.write(self._pools.memory(slot))
+        self._filled.append(BlockFilled(slot.generation, slot.index, packed.layout, read_ns))
+        return 0
+
+    def _slot(self, kind: Kind) -> Slot | None:
+        """Return a free slot, waiting for one unless data may be dropped; what begins and ends a scan never is."""
+        while (slot := self._pools.lend()) is None:
+            self.line.look()
+            self._take_back()
+            if self._pools.free:
+                continue
+            if self.order.drops and kind is Kind.DATA:
+                return None
+            if self._filled:
+                blocks, self._filled = tuple(self._filled), []
+                self.line.send(Read(blocks))
+            self.line.wait_for_freed()
+            self._take_back()
+        return slot
+
+    def _fill(self, source: FillingSource, now: int) -> bool:
+        """Let the source fill a slot in place; one that finds none and may drop fills memory that nobody reads."""
+        form = source.form
+        self._pools.fit(form.nbytes + METADATA_BYTES)
+        slot = self._pools.lend()
+        if slot is None:
+            if self._scratch is None:
+                self._scratch = reserve(form, _aligned(form.nbytes + METADATA_BYTES))
+            _, filled = fill_slot(source, self._scratch, self._next_id, now)
+            reading = Reading(ended=filled.ended)
+            if filled.rows or filled.ended:
+                self._tell(reading, filled.rows)
+        else:
+            layout, filled = fill_slot(source, self._of(slot), self._next_id, now)
+            if layout is None:
+                self._pools.give_up(slot)
+            else:
+                self._filled.append(BlockFilled(slot.generation, slot.index, layout, time.monotonic_ns()))
+            if filled.rows or filled.ended:
+                self._tell(Reading(ended=filled.ended), 0)
+        self._next_id += filled.rows
+        if filled.ended:
+            self._end(tell=False)
+        return bool(filled.rows or filled.ended)
+
+    def _of(self, slot: Slot) -> Reserved:
+        key = slot.generation, slot.index
+        if key not in self._reserved:
+            form = self._source.form  # type: ignore[attr-defined]  # only of those that fill
+            self._reserved[key] = reserve(form, self._pools.memory(slot))
+        return self._reserved[key]
+
+    def _wait(self, longest_s: float) -> None:
+        self._waiter.wait(longest_s)
+
+    def _wait_for_room(self) -> None:
+        if self.line.is_quiet:
+            self._waiter.wait(LONGEST_WAIT_S, without=[self._source.pollable])
+
+    def _take_back(self) -> None:
+        freed, self.line.freed = self.line.freed, []
+        for each in freed:
+            self._pools.take_back(each)
+
+    def _end(self, *, tell: bool = True) -> None:
+        """Read nothing more; what lies in slots is still needed, so the process stays."""
+        self._is_reading = False
+        self._waiter.drop(self._source.pollable)
+        self._source.close()
+        if tell:
+            self.line.send(Read(ended=True))
+
+    def _announce(self, what: PoolMade | PoolGone, fds: tuple[int, ...]) -> None:
+        if isinstance(what, PoolGone):
+            self._reserved = {key: kept for key, kept in self._reserved.items() if key[0] != what.generation}
+        self.line.send(what, fds=fds)
+
+
+def _with_room(layout: BlockLayout, pools: OwnPools) -> int:
+    """Return how large slots should be for blocks that vary: a little larger than the first that did not fit."""
+    return layout.nbytes if layout.nbytes <= pools.slot_bytes else layout.nbytes + layout.nbytes // 16
+
+
+def _aligned(nbytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    memory = np.empty(nbytes + 64, np.uint8)
+    start = -memory.__array_interface__["data"][0] % 64
+    found: np.ndarray[tuple[int], np.dtype[np.uint8]] = memory[start : start + nbytes]
+    return found
+
+
+def run(order: SourceOrder, fds: Sequence[int]) -> None:
+    """Be a source."""
+    SourceProcess(order, fds).live()

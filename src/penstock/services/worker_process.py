@@ -1,0 +1,198 @@
+"""The process of one worker, or of one chain of steps: leases come, what user code makes of them goes."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from penstock.core import Account, EventBatch
+from penstock.core.result_range import ResultRange
+from penstock.elements.instance import Instance
+from penstock.elements.user_code import Step, Worker, step_names
+from penstock.errors import PenstockError, ResultTypeError, UserCodeError
+from penstock.services.chain import chain_of, own_parameters
+from penstock.services.flow import Flow, numbers_of
+from penstock.services.notes import notes_of
+from penstock.services.orders import RoomOrder
+from penstock.services.own_pools import OwnPools
+from penstock.services.room_process import RoomProcess, count_accounts
+from penstock.services.stage_room import items_for
+from penstock.services.user_calls import UserCalls
+from penstock.wire.envelopes import Done, Lease, Part, PoolGone, PoolMade
+from penstock.wire.results import PackedResults, pack_results
+
+__all__ = ["WorkerProcess", "run"]
+
+ANY_SIZE = 1 << 62
+WATCHED_SIZE = 256
+"""Leases of so few events take milliseconds for each: telling its number costs nothing there."""
+
+
+class WorkerProcess(RoomProcess):
+    """Work on leases, in the order in which they come."""
+
+    def __init__(self, order: RoomOrder, fds: Sequence[int]) -> None:
+        super().__init__(order, fds)
+        self._context = self.context()
+        self._results = OwnPools(f"{order.name} results", order.result_slots, order.generation, self._announce)
+        self._producers = dict(order.producers)
+        self._first: Instance | None = None
+        self._batch: Callable[[EventBatch], Any] | None = None
+
+    def make(self) -> Sequence[Instance]:
+        """Make the worker, or every step of the chain."""
+        elements = self.elements()
+        values = self.start_values()
+        stage = self.order.stage
+        if self.order.kind == "map":
+            ((target, arguments),) = elements
+            worker = Worker(target, arguments, parameters=values, stage=stage, context=self._context)
+            self._first, self._batch = worker, worker.call_batch
+            return [worker]
+        names = step_names([element.name for element in self.order.elements])
+        steps = [
+            Step(target, arguments, parameters=own_parameters(values, name), stage=stage, step=name)
+            for (target, arguments), name in zip(elements, names, strict=True)
+        ]
+        self._first = steps[0]
+        return steps
+
+    def contexts(self) -> dict[str, Any]:
+        """Return the worker's context."""
+        return self._context
+
+    def handle(self, envelope: Any) -> None:  # one of Envelope
+        """Work on a lease."""
+        assert isinstance(envelope, Lease), envelope
+        self.progress.begin(envelope.id)
+        began_ns = time.monotonic_ns()
+        try:
+            self._work(envelope)
+            kept = self.kept.after(self.line.slots_of(envelope.flow))
+        except PenstockError as error:
+            self.send_failed(error)
+            return
+        finally:
+            self.progress.end()
+        self.line.send(Done(envelope.id, max(1, time.monotonic_ns() - began_ns), kept, self.kept.let_go()))
+
+    def _work(self, lease: Lease) -> None:
+        flow = self.line.read(lease.flow)
+        copies = None if lease.copies is None else lease.copies.array().astype(np.int32)
+        calls = self.calls[self._producers[lease.lane]]
+        is_watched = lease.is_watched or self.order.is_named or lease.size <= WATCHED_SIZE
+        start = 0
+        for piece in self.cut(flow):
+            n = len(piece)
+            values = self._call(calls, piece, is_watched)
+            revision = self._revision()
+            results = ResultRange(
+                stage=self.order.stage,
+                numbers=numbers_of(piece)[: len(values)],
+                values=values,
+                revision=revision,
+                copies=None if copies is None else copies[start : start + len(values)],
+                lane=lease.lane,
+            )
+            self._give(lease, calls, results)
+            start += n
+
+    def _call(self, calls: UserCalls, flow: Flow, is_watched: bool) -> Any:  # a list, or an array of numbers
+        first = self._first
+        assert first is not None
+        calls.entry.arrive(len(flow))
+        calls.failures.clear()
+        calls.dead_letters.clear()
+        numbers = numbers_of(flow).tolist()
+        try:
+            if self._batch is not None and isinstance(flow, EventBatch):
+                call = first.call
+                return calls.run_batch(self._batch, call, flow, revision=self._revision())
+            items: Iterable[Any] = items_for(first, flow)
+            if is_watched:
+                items = map(itemgetter(0), zip(items, self.progress.marks(numbers), strict=False))
+            return calls.run(self._called(), items, numbers, revision=self._revision())
+        except UserCodeError as error:
+            event = numbers[min(len(error.done), len(numbers) - 1)] if error.event is None else error.event
+            # Said before what was done, so that nothing behind this event is let past.
+            self.line.send(self.fail(error, calls, event))
+            return [*error.done, *([None] if len(error.done) < len(numbers) else [])]
+        finally:
+            calls.entry.post(
+                Account.ABORTED, calls.entry.in_flight
+            )  # its own books add up; the builder's are the run's
+
+    def _called(self) -> Callable[[Any], Any]:
+        if self.order.kind == "map":
+            assert self._first is not None
+            return self._first.call
+        return chain_of(self.crew.instances)
+
+    def _revision(self) -> int:
+        return self.crew.instances[0].revision
+
+    def _give(self, lease: Lease, calls: UserCalls, results: ResultRange) -> None:
+        """Send what came of some rows, in as many messages as it needs; large arrays go into slots."""
+        notes = notes_of(calls.failures) if self.order.on_error != "fail" else ()
+        ended = calls.accounts(results.values)  # type: ignore[arg-type]  # values that are here
+        at = 0
+        for packed in self._packed(results):
+            n = len(packed.results)
+            rows = ended[at : at + n]
+            slot = None
+            if packed.slot_bytes:
+                slot = self._slot(packed.slot_bytes, lease.is_watched)
+                packed.write(self._results.memory(slot))
+            self.line.send(self._part(lease, packed, rows, slot, notes))
+            at, notes = at + n, ()
+
+    def _packed(self, results: ResultRange) -> list[PackedResults]:
+        while True:
+            try:
+                return pack_results(results, self._results.slot_bytes)
+            except ResultTypeError:
+                rows = (results.take(slice(row, row + 1)) for row in range(len(results)))
+                largest = max(packed.slot_bytes for row in rows for packed in pack_results(row, ANY_SIZE))
+                if largest <= self._results.slot_bytes:
+                    raise
+                self._results.fit(largest + largest // 16)
+
+    def _part(self, lease: Lease, packed: PackedResults, rows: Any, slot: Any, notes: Any) -> Part:
+        there = rows == Account.DONE
+        return Part(
+            lease.id,
+            len(rows),
+            packed.descriptor(slot) if there.any() else None,
+            count_accounts(rows),
+            None if there.all() else memoryview(np.packbits(there, bitorder="little").tobytes()),
+            notes,
+            memoryview(rows.tobytes()) if self.order.is_logged else None,
+        )
+
+    def _slot(self, nbytes: int, is_again: bool) -> Any:  # a Slot
+        """Return a free slot, waiting for one; what is given again must not wait for what stands behind it."""
+        self._results.fit(nbytes)
+        while (slot := self._results.lend()) is None:
+            self.line.look()
+            self._take_back()
+            if not self._results.free:
+                if is_again:
+                    self._results.grow()
+                else:
+                    self.line.wait_for_freed()
+        return slot
+
+    def _take_back(self) -> None:
+        freed, self.line.freed = self.line.freed, []
+        for each in freed:
+            self._results.take_back(each)
+
+    def _announce(self, what: PoolMade | PoolGone, fds: tuple[int, ...]) -> None:
+        self.line.send(what, fds=fds)
+
+
+def run(order: RoomOrder, fds: Sequence[int]) -> None:
+    """Be a worker, or a chain of steps."""
+    WorkerProcess(order, fds).live()
