@@ -4,11 +4,9 @@ The same input gives the same result every time. User code is called from here d
 everything, and nothing runs in the background.
 """
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from penstock.services.build import Rooms, build
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import judge, settle, write_report
 from penstock.services.log_file import LogFile
+from penstock.services.run_names import new_run_id, own_version
 from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
 from penstock.services.waiter import Waiter
@@ -92,7 +91,7 @@ class InlineRun:
         self._clock, self._utc = clock, utc
         self._started = Timestamp(utc())
         self._started_ns = clock()
-        self.state = RunState(run_id or _new_id(self._started))
+        self.state = RunState(run_id or new_run_id(self._started))
         self.ledger = Ledger()
         self._build = partial(
             build,
@@ -215,7 +214,7 @@ class InlineRun:
             if not join.builder.is_finished:
                 join.builder.abort()
         settle(self.ledger, self.state)
-        judge(self.ledger, self.state, self._rooms)
+        judge(self.ledger, self.state, {name: room.builder for name, room in self._rooms.joins.items()})
         for room in self._rooms.stages.values():
             self._guard(room.crew.close)
         ended_well = self.state.prospect is Outcome.FINISHED
@@ -322,7 +321,7 @@ class InlineRun:
             pipeline=self.plan.name,
             run=self.state.id,
             started=self._started,
-            version=_version(),
+            version=own_version(),
             folder=self.plan.folder,
             sink=sink,
         )
@@ -381,14 +380,3 @@ def _work(inline: InlineRun, progress: Progress | None, interrupt: Interrupt | N
         if interrupt is not None and interrupt.is_asked:
             inline.drain()
             return
-
-
-def _new_id(now: Timestamp) -> str:
-    return f"{now.isoformat()[:19].replace('-', '').replace(':', '')}-{os.urandom(2).hex()}"
-
-
-def _version() -> str:
-    try:
-        return version("penstock")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return ""

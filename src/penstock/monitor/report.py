@@ -11,7 +11,17 @@ from penstock.core.event_builder import EventBuilder
 from penstock.core.ledger import Account, Counter, Entry, Ledger
 from penstock.monitor.latency import Latency
 
-__all__ = ["EdgeReport", "JoinReport", "LatencyReport", "RunReport", "edges_of", "join_report", "latency_report"]
+__all__ = [
+    "EdgeReport",
+    "JoinReport",
+    "LatencyReport",
+    "ProcessReport",
+    "RunReport",
+    "books_of_nothing",
+    "edges_of",
+    "join_report",
+    "latency_report",
+]
 
 
 class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +45,14 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
         """Whether everything that came in is in one account or in flight."""
         return self.arrived == sum(self.accounts.values()) + self.in_flight and self.in_flight >= 0
 
+    def with_rest_aborted(self) -> "EdgeReport":
+        """Return the books in which whatever was under way has been given up."""
+        if not self.in_flight:
+            return self
+        label = Account.ABORTED.label
+        accounts = {**self.accounts, label: self.accounts.get(label, 0) + self.in_flight}
+        return msgspec.structs.replace(self, accounts=accounts, in_flight=0)
+
 
 class JoinReport(msgspec.Struct, frozen=True, kw_only=True):
     """How many events a join formed."""
@@ -54,6 +72,20 @@ class LatencyReport(msgspec.Struct, frozen=True, kw_only=True):
     p50_s: float
     p99_s: float
     max_s: float
+
+
+class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of a run; an engine of one thread has none."""
+
+    name: str
+    role: str
+    pid: int
+    cpu_s: float = 0.0
+    private_bytes: int = 0
+    """Memory of its own, without pools and what it shares with others."""
+    max_rss_bytes: int = 0
+    deaths: int = 0
+    """How often one of this name died and was replaced."""
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +110,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: list[dict[str, str | int | None]]
     failures: list[dict[str, str | int | None]]
     """The last exceptions of user code, with traceback."""
+    processes: list[ProcessReport] = []
 
     @property
     def adds_up(self) -> bool:
@@ -97,6 +130,18 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
                 return edge
         there_are = ", ".join(f"{edge.producer} → {edge.consumer}" for edge in self.edges)
         raise KeyError(f"no edge {producer} → {consumer}; there are {there_are}")
+
+    def with_rest_aborted(self) -> "RunReport":
+        """Return the report in which whatever was under way has been given up."""
+        return msgspec.structs.replace(self, edges=[edge.with_rest_aborted() for edge in self.edges])
+
+
+def books_of_nothing(pipeline: str, run: str) -> RunReport:
+    """Return the report of a run of which nothing is known yet."""
+    return RunReport(
+        pipeline=pipeline, run=run, outcome="running", exit_code=0, reasons=[], started="", duration_s=0.0, edges=[],
+        joins={}, latencies={}, outputs={}, dead_letters=[], failures=[],
+    )  # fmt: skip
 
 
 def edges_of(ledger: Ledger, duration_s: float) -> list[EdgeReport]:

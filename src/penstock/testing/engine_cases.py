@@ -1,5 +1,6 @@
 """Instruments and user code for the conformance suite of engines; each can be had by name, as engines need it."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -141,13 +142,13 @@ def scaled(event: Event, *, gain: Annotated[float, Unit("counts")] = 1.0) -> flo
 
 
 class worker_of:  # noqa: N801 - used as a function
-    """Tell which of the stage's workers saw an event: each gives itself a name when it is made."""
+    """Tell which of the stage's workers saw an event: each gives itself a name when it is made, in whatever process."""
 
     made = 0
 
     def __init__(self, name: str = "worker") -> None:
         worker_of.made += 1
-        self.name = f"{name}-{worker_of.made}"
+        self.name = f"{name}-{os.getpid()}-{worker_of.made}"
 
     def process(self, event: Event) -> dict[str, Any]:
         """Return number and worker, and which parts there are."""

@@ -1,0 +1,671 @@
+"""The local engine: a pipeline on the processes and the shared memory of one machine.
+
+This side supervises. It starts everybody, learns of every death, replaces who may be replaced, and writes views. Data
+pass from process to process without it; user code other than sinks of views never runs here.
+"""
+
+import os
+import select
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from penstock.core import NS_PER_S, Ledger, Timestamp
+from penstock.core.parameters import Change
+from penstock.core.run import Outcome, RunState
+from penstock.core.trigger_map import TriggerMap
+from penstock.elements.sink import RunFacts
+from penstock.elements.user_code import validate
+from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, ProcessError, UserCodeError
+from penstock.monitor.report import ProcessReport, RunReport, books_of_nothing
+from penstock.pipeline.plan import Plan
+from penstock.services.build import trigger_map_of
+from penstock.services.child import Death
+from penstock.services.declared import declared_parameters
+from penstock.services.interrupt import Interrupt
+from penstock.services.made import sink_of
+from penstock.services.members import Member, Members
+from penstock.services.notes import failure_of
+from penstock.services.plan_orders import builder_order, is_view_sink, plain, sink_order, source_order, stage_order
+from penstock.services.processes import Processes
+from penstock.services.progress import Progress
+from penstock.services.run_names import new_run_id, own_version
+from penstock.services.sink_room import SinkRoom
+from penstock.services.usage import Usage, usage_of
+from penstock.services.user_calls import Failure
+from penstock.services.users_traceback import users_traceback
+from penstock.transport.seqpacket import Link
+from penstock.views.shared_tree import TreeReader, make_files
+from penstock.wire import supervision as say
+from penstock.wire.values import decode_value, encode_value
+
+__all__ = ["LocalRun", "run"]
+
+PRELOAD = (
+    "numpy",
+    "msgspec",
+    "penstock.services.source_process",
+    "penstock.services.worker_process",
+    "penstock.services.reduce_process",
+    "penstock.services.sink_process",
+    "penstock.services.builder_process",
+)
+PROGRESS_S = 0.25
+LONGEST_WAIT_S = 1.0
+HANG_S = 10.0
+"""How long the event builder, or a source, may not come round until it is taken for hung."""
+CLOSE_S = 10.0
+"""How long processes may need to close."""
+QUICK_S = 1.0
+MOST_QUICK_DEATHS = 5
+"""In a row: who dies so often right after it began will do so again."""
+
+
+class LocalRun:
+    """One run of a plan on this machine's processes.
+
+    ``open``, then ``step`` until it returns false, then ``finish``; all from one thread.
+
+    Parameters
+    ----------
+    plan
+        Must not ask for anything that is not built yet.
+    run_id
+        By default made of the time.
+    trigger_maps
+        By join, for those whose map comes with the scan.
+    values
+        Start values of parameters, by address or any shorter form that is clear; they go before the pipeline's.
+    contexts
+        What user code keeps between runs, by stage; what of it can travel is given again for the next run.
+    event_log
+        A new file for the event log; none by default.
+    silent_s
+        End the run when nothing has arrived for so long after the first message; 0 waits for ever.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run_id: str = "",
+        trigger_maps: Mapping[str, TriggerMap] | None = None,
+        values: Mapping[str, Any] | None = None,
+        contexts: dict[str, list[dict[str, Any]]] | None = None,
+        event_log: Path | str | None = None,
+        silent_s: float = 0.0,
+    ) -> None:
+        if plan.planned:
+            raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
+        self.plan = plan
+        self.started = Timestamp(time.time_ns())
+        self._began_s = time.monotonic()
+        self.state = RunState(run_id or new_run_id(self.started))
+        self._trigger_maps = trigger_maps or {}
+        self._given = values or {}
+        self._contexts = {} if contexts is None else contexts
+        self._event_log = "" if event_log is None else str(Path(event_log).absolute())
+        self._silent_s = silent_s
+        self.parameters, self._values = declared_parameters(plan, self._given, self.started)
+        self._sinks: dict[str, SinkRoom] = {}
+        self._files: dict[str, tuple[int, ...]] = {}
+        self._readers: dict[str, TreeReader] = {}
+        self._failures: list[Failure] = []
+        self._processes: Processes | None = None
+        self._members: Members | None = None
+        self._builder: Link | None = None
+        self._builder_child: Any = None
+        self._builder_progress: Progress | None = None
+        self._poller = select.poll()
+        self._numbers = count(1)
+        self._asked: dict[int, Callable[[Any], None]] = {}
+        self._books: RunReport | None = None
+        self._books_s = 0.0
+        self._is_going = False
+        self._has_finished = False
+        self._closing_s: float | None = None
+        self._ended_s: float | None = None
+        self._usage: dict[str, ProcessReport] = {}
+        self._lost: list[tuple[str, float]] = []
+
+    def open(self) -> None:
+        """Start everybody, and begin when everything is made; outputs first, then instruments.
+
+        Raises
+        ------
+        CheckError
+            If a join has no trigger map, or something cannot be had in another process.
+        PenstockError
+            If an output cannot be opened, a constructor raised, or a process cannot be started.
+        """
+        plan = self.plan
+        maps = {
+            name: trigger_map_of(plan, name, self._trigger_maps)
+            for name, join in plan.joins.items()
+            if join.by == "trigger-map"
+        }
+        order = builder_order(
+            plan,
+            run=self.state.id,
+            started_ns=self.started.ns,
+            maps=maps,
+            silent_s=self._silent_s,
+            event_log=self._event_log,
+        )
+        members = self._all_members()  # before anything starts: whoever cannot be written down is refused
+        self._processes = Processes(preload=PRELOAD)
+        self._processes.__enter__()
+        self._poller.register(self._processes.fileno(), select.POLLIN)
+        self._open_sinks()
+        self._start_builder(order)
+        self._members = Members(self._processes, lambda word, fds: self._say(word, fds=fds))
+        for member in members:
+            self._members.add(member)
+        while not self._members.are_ready and self._closing_s is None and not self._has_finished:
+            self.step(LONGEST_WAIT_S)
+        if self._closing_s is None and not self._has_finished:
+            self._say(say.Go())
+            self._is_going = True
+
+    def step(self, longest_s: float = LONGEST_WAIT_S) -> bool:
+        """Do what there is to do, waiting at most so long for something; return whether there will be more.
+
+        Raises
+        ------
+        PenstockError
+            If a sink of views cannot be written.
+        """
+        self._poller.poll(longest_s * 1000)
+        self._hear()
+        processes = self._processes
+        assert processes is not None
+        for death in processes.poll():
+            self._bury(death)
+        self._look_for_hangs()
+        if self._closing_s is not None and time.monotonic() - self._closing_s > CLOSE_S:
+            self._give_up("the processes did not close in time")
+        return not self._has_finished
+
+    def drain(self, reason: str = "stopped on request") -> None:
+        """Read nothing more, and bring out what has arrived."""
+        self.state.mark(Outcome.ABORTED, reason)
+        self._say(say.Drain(reason))
+
+    def abort(self, reason: str, outcome: Outcome = Outcome.ABORTED) -> None:
+        """Give everything up that is under way, and close."""
+        self.state.mark(outcome, reason)
+        self._say(say.Abort(reason, str(outcome)))
+        self._closing_s = time.monotonic()
+
+    def fail(self, error: PenstockError) -> None:
+        """Say that the run has failed, and keep the traceback of whatever is behind it."""
+        self.state.mark(Outcome.FAILED, str(error))
+        if isinstance(error, UserCodeError) and error.event is None and error.__cause__ is not None:
+            cause = error.__cause__
+            failure = Failure(stage=error.stage, event=None, cause=repr(cause), traceback=users_traceback(cause))
+            self._failures.append(failure)
+        if self._builder is not None and not self._has_finished:
+            self._say(say.Abort(str(error), str(Outcome.FAILED)))
+            self._closing_s = self._closing_s or time.monotonic()
+
+    def set(self, values: Mapping[str, Any], then: Callable[[Change], None], who: str = "") -> None:
+        """Change parameters, from the next event on; ``then`` is called when that is known.
+
+        Raises
+        ------
+        ParameterError
+            If one is unknown or refused; then none is changed.
+        """
+        found = {self.parameters.find(name): value for name, value in values.items()}
+        valid = {parameter.address: validate(parameter, value) for parameter, value in found.items()}
+        number = next(self._numbers)
+        revision = self.parameters.latest.revision + 1 + sum(1 for _ in self._asked_sets())
+        when = Timestamp(time.time_ns())
+
+        def set_them(word: say.WasSet) -> None:
+            then(self.parameters.set(valid, from_event=word.from_event, who=who, when=when))
+
+        self._asked[-number] = set_them
+        raw = msgspec.Raw(encode_value(plain({parameter.address: value for parameter, value in found.items()})))
+        self._say(say.SetParameters(number, revision, raw))
+
+    def scale(self, stage: str, workers: int) -> None:
+        """Let a map stage have so many workers.
+
+        Raises
+        ------
+        PenstockError
+            If there is no such stage, or it cannot have so many.
+        """
+        plan = self.plan.stages.get(stage)
+        if plan is None or plan.kind != "map":
+            there_are = ", ".join(name for name, each in self.plan.stages.items() if each.kind == "map")
+            raise PenstockError(f"no map stage is called {stage!r}; there are {there_are or 'none'}")
+        if workers < 1:
+            raise PenstockError(f"{workers} workers for {stage}; a stage needs 1 or more")
+        members = self._members
+        if members is None or not self._is_going:
+            raise PenstockError("the run has not begun")
+        there = sorted(members.of(stage), key=lambda member: int(member.name.rpartition("-")[2]))
+        for member in there[workers:]:
+            member.is_leaving = True
+            self._say(say.Leave(member.name))
+        used = {int(m.name.rpartition("-")[2]) for m in members if m.of == stage}
+        free = (k for k in count() if k not in used)
+        for _ in range(workers - len(there)):
+            members.add(self._stage_member(stage, next(free)))
+
+    def ask(self, then: Callable[[RunReport], None]) -> None:
+        """Have ``then`` called with a report of how things are."""
+        if self._builder is None or self._has_finished:
+            then(self.report())
+            return
+        number = next(self._numbers)
+
+        def tell(word: say.Status) -> None:
+            self._take_books(word.report)
+            then(self.report())
+
+        self._asked[number] = tell
+        self._say(say.Asked(number))
+
+    def views(self, stage: str) -> Mapping[str, Any]:
+        """Return what a reduce stage has published.
+
+        Raises
+        ------
+        KeyError
+            If no reduce stage has this name.
+        """
+        reader = self._readers.get(stage)
+        if reader is None:
+            raise KeyError(f"no reduce stage is called {stage!r}; there are {', '.join(self._readers) or 'none'}")
+        published = reader.read()
+        return {} if published is None else published.tree
+
+    def wake_on(self, pollable: int) -> None:
+        """Stop waiting when this file descriptor can be read."""
+        self._poller.register(pollable, select.POLLIN)
+
+    def sleep_on(self, pollable: int) -> None:
+        """Look at this file descriptor no more."""
+        self._poller.unregister(pollable)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anybody to wait for."""
+        return self._builder is not None and not self._has_finished
+
+    def finish(self) -> RunReport:
+        """Close everything, and say how the run ended."""
+        try:
+            self._finish_sinks()
+        finally:
+            self._close()
+        self._ended_s = time.monotonic()
+        books = self._last_books()
+        self.state.dead_letters = sum(edge.accounts.get("dead-lettered", 0) for edge in books.edges)
+        self.state.end()
+        return self.report()
+
+    def report(self) -> RunReport:
+        """Say how the run is, or how it ended; of one under way what is known since the last answer to ``ask``."""
+        books = self._last_books()
+        has_ended = self.state.outcome is not Outcome.RUNNING
+        failures = [asdict(failure) for failure in self._failures]
+        return msgspec.structs.replace(
+            books,
+            outcome=str(self.state.outcome),
+            exit_code=self.state.exit_code if has_ended else 0,
+            reasons=list(self.state.reasons),
+            started=self.started.isoformat(),
+            duration_s=(self._ended_s or time.monotonic()) - self._began_s,
+            outputs={**books.outputs, **{name: room.path for name, room in self._sinks.items() if room.path}},
+            failures=[*failures, *books.failures],
+            processes=self._process_reports(),
+        )
+
+    # Who takes part.
+
+    def _all_members(self) -> list[Member]:
+        plan = self.plan
+        found = [
+            Member(name=name, of=name, role="source", order=source_order(plan, source))
+            for name, source in plan.sources.items()
+        ]
+        for name, stage in plan.stages.items():
+            own = self._contexts.setdefault(name, [])
+            own.extend({} for _ in range(stage.workers - len(own)))
+            found += [self._stage_member(name, k) for k in range(stage.workers)]
+        found += [
+            Member(name=name, of=name, role="sink", order=sink_order(plan, sink, self._facts(name)))
+            for name, sink in plan.sinks.items()
+            if not is_view_sink(plan, sink)
+        ]
+        return found
+
+    def _stage_member(self, name: str, index: int) -> Member:
+        stage = self.plan.stages[name]
+        contexts = self._contexts[name]
+        order = stage_order(
+            self.plan,
+            stage,
+            index,
+            values=self._values,
+            context=contexts[index] if index < len(contexts) else {},
+            is_logged=bool(self._event_log),
+        )
+        fds: tuple[int, ...] = ()
+        if stage.kind == "reduce":
+            fds = self._files[name] = make_files(name)
+            self._readers[name] = TreeReader(fds)
+        cpus = stage.cpus[index % len(stage.cpus)] if stage.cpus else ()
+        return Member(name=order.name, of=name, role=stage.kind, order=order, fds=fds, cpus=cpus)
+
+    def _open_sinks(self) -> None:
+        for name, sink in self.plan.sinks.items():
+            if is_view_sink(self.plan, sink):
+                room = SinkRoom(sink, sink_of(sink.element, name), Ledger(), partial(self._published, sink.input))
+                self._sinks[name] = room
+                room.open(self._facts(name))
+
+    def _published(self, stage: str) -> tuple[Mapping[str, Any], int]:
+        published = self._readers[stage].read()
+        return ({}, -1) if published is None else (published.tree, published.version)
+
+    def _start_builder(self, order: Any) -> None:
+        assert self._processes is not None
+        mine, its = Link.pair()
+        self._builder_progress = Progress.make("builder")
+        try:
+            fds = [its.fileno(), self._builder_progress.fd]
+            self._builder_child = self._processes.start("builder", "penstock.services.builder_process:run", order, fds)
+        except BaseException:
+            mine.close()
+            raise
+        finally:
+            its.close()
+        self._builder = mine
+        self._poller.register(mine.fileno(), select.POLLIN)
+
+    # What is said.
+
+    def _say(self, word: Any, *, fds: Any = ()) -> None:
+        if self._builder is not None:
+            with suppress(BrokenPipeError):  # its death is told, with its cause
+                self._builder.send(say.seal_orders([word]), fds)
+
+    def _hear(self) -> None:
+        while self._builder is not None:
+            received = self._builder.try_receive()
+            if received is None:
+                if self._builder.is_ended:
+                    self._poller.unregister(self._builder.fileno())
+                    self._builder.close()
+                    self._builder = None
+                return
+            for word in say.open_orders(received.data):
+                self._take(word)
+
+    def _take(self, word: Any) -> None:
+        members = self._members
+        match word:
+            case say.Entered(name, keeps_state):
+                if members is not None and name in members.by_name:
+                    members.by_name[name].is_entered = True
+                    members.by_name[name].keeps_state = keeps_state
+            case say.Broke(_, text, note):
+                self.state.mark(Outcome.FAILED, text)
+                if note is not None:
+                    self._failures.append(failure_of(note))
+                self._closing_s = self._closing_s or time.monotonic()
+            case say.Kill(name, why):
+                if members is not None:
+                    members.kill(name, why)
+            case say.Left(name, context):
+                self._left(name, context)
+            case say.WasSet(number, _):
+                self._asked.pop(-number)(word)
+            case say.Status(number, _):
+                self._asked.pop(number)(word)
+            case say.Changed(stage, _):
+                self._write_views(stage)
+            case say.Finished(report):
+                self._take_books(report)
+                self._has_finished = True
+
+    def _take_books(self, raw: msgspec.Raw) -> None:
+        self._books = msgspec.msgpack.decode(raw, type=RunReport)
+        self._books_s = time.monotonic()
+
+    def _left(self, name: str, context: msgspec.Raw) -> None:
+        members = self._members
+        member = None if members is None else members.by_name.get(name)
+        if member is None:
+            return
+        member.has_left = True
+        index = int(name.rpartition("-")[2]) if member.role not in ("source", "sink") else -1
+        contexts = self._contexts.get(member.of, [])
+        if 0 <= index < len(contexts):
+            contexts[index].update(decode_value(memoryview(context)))
+
+    def _write_views(self, stage: str) -> None:
+        now = time.monotonic_ns()
+        for room in self._sinks.values():
+            if room.reads(stage):
+                room.tick(now)
+
+    # Deaths.
+
+    def _bury(self, death: Death) -> None:
+        if self._builder_child is not None and death.child.number == self._builder_child.number:
+            self._builder_child = None
+            if not self._has_finished:
+                self._lose_builder(death)
+            return
+        member = None if self._members is None else self._members.bury(death)
+        if member is None or self._has_finished:
+            return
+        if member.has_left or (member.role == "source" and death.code == 0) or (member.is_leaving and death.code == 0):
+            if member.is_leaving:
+                del self._members.by_name[member.name]  # type: ignore[union-attr]
+            return
+        self._replace(member, death)
+
+    def _replace(self, member: Member, death: Death) -> None:
+        """Tell the event builder of a death, and start a successor where there can be one."""
+        member.deaths += 1
+        text = f"{death}; {member.killed_for}" if member.killed_for else str(death)
+        lived_s = time.monotonic() - member.started_s
+        is_quick = not member.is_entered or (lived_s < QUICK_S and member.role != "map")
+        member.quick_deaths = member.quick_deaths + 1 if is_quick else 0
+        can = self._can_be_replaced(member) and member.quick_deaths < MOST_QUICK_DEATHS
+        can = can and self._closing_s is None and not member.is_leaving
+        self._say(say.Gone(member.name, text, can or member.is_leaving))
+        if not can:
+            if not member.is_leaving and self._closing_s is None:
+                self._cannot_go_on(member, text, death)
+            return
+        assert self._members is not None
+        try:
+            self._members.start(member)
+        except ProcessError as error:
+            self.fail(error)
+
+    def _can_be_replaced(self, member: Member) -> bool:
+        if member.role == "steps":
+            return member.keeps_state
+        return member.role != "sink"
+
+    def _cannot_go_on(self, member: Member, text: str, death: Death) -> None:
+        why = "" if member.quick_deaths < MOST_QUICK_DEATHS else f", {member.quick_deaths} times in a row"
+        self.state.mark(Outcome.FAILED, f"{text}{why}")
+        if death.text:
+            self._failures.append(Failure(stage=member.of, event=None, cause=str(death), traceback=death.text))
+        self._say(say.Abort(text, str(Outcome.FAILED)))
+        self._closing_s = self._closing_s or time.monotonic()
+
+    def _lose_builder(self, death: Death) -> None:
+        """Say that the books are gone with the event builder, and how old the last known ones are."""
+        self._hear()
+        if self._has_finished:
+            return
+        if self._books is not None:
+            age_s = time.monotonic() - self._books_s
+            known = f"the books are those of {age_s:.1f} s before"
+        else:
+            known = "its books are lost"
+        self.state.mark(Outcome.FAILED, f"{death}: the events under way are lost, and {known}")
+        if death.text:
+            self._failures.append(Failure(stage="builder", event=None, cause=str(death), traceback=death.text))
+        self._has_finished = True
+
+    def _look_for_hangs(self) -> None:
+        progress, child = self._builder_progress, self._builder_child
+        if progress is None or child is None or self._processes is None or not progress.beat_ns:
+            return
+        if time.monotonic_ns() - progress.beat_ns > HANG_S * NS_PER_S:
+            self._processes.kill(child)
+
+    def _give_up(self, reason: str) -> None:
+        self.state.mark(Outcome.FAILED, reason)
+        self._has_finished = True
+
+    # The end.
+
+    def _finish_sinks(self) -> None:
+        ended_well = self.state.prospect is Outcome.FINISHED and self._is_going
+        if self._books is not None:
+            for reason in self._books.reasons:
+                self.state.mark(Outcome(self._books.outcome), reason)
+            ended_well = self.state.prospect is Outcome.FINISHED
+        for room in self._sinks.values():
+            try:
+                room.finish(ended_well, str(self.state.prospect))
+            except PenstockError as error:
+                self.state.mark(Outcome.FAILED, str(error))
+
+    def _close(self) -> None:
+        self._note_usage()
+        if self._processes is not None:
+            self._processes.close()
+        if self._builder is not None:
+            self._builder.close()
+            self._builder = None
+        if self._builder_progress is not None:
+            self._builder_progress.close()
+            self._builder_progress = None
+        for fds in self._files.values():
+            for fd in fds:
+                with suppress(OSError):
+                    os.close(fd)
+        self._files.clear()
+
+    def _last_books(self) -> RunReport:
+        if self._books is None:
+            return books_of_nothing(self.plan.name, self.state.id)
+        if self.state.outcome is not Outcome.RUNNING and any(edge.in_flight for edge in self._books.edges):
+            return self._books.with_rest_aborted()
+        return self._books
+
+    def _process_reports(self) -> list[ProcessReport]:
+        self._note_usage()
+        return list(self._usage.values())
+
+    def _note_usage(self) -> None:
+        running = {} if self._members is None else dict(self._members.pids())
+        roles = {} if self._members is None else {m.name: (m.role, m.deaths) for m in self._members}
+        if self._builder_child is not None:
+            running["builder"] = self._builder_child.pid
+        for name, pid in running.items():
+            usage: Usage = usage_of(pid)
+            if usage.cpu_s or usage.private_bytes or name not in self._usage:
+                role, deaths = roles.get(name, ("builder", 0))
+                self._usage[name] = ProcessReport(
+                    name=name, role=role, pid=pid, deaths=deaths, **msgspec.structs.asdict(usage)
+                )
+
+    def _facts(self, sink: str) -> RunFacts:
+        return RunFacts(
+            pipeline=self.plan.name,
+            run=self.state.id,
+            started=self.started,
+            version=own_version(),
+            folder=self.plan.folder,
+            sink=sink,
+        )
+
+    def _asked_sets(self) -> list[int]:
+        return [number for number in self._asked if number < 0]
+
+
+def run(
+    plan: Plan,
+    *,
+    progress: Callable[[RunReport], None] | None = None,
+    interrupt: Interrupt | None = None,
+    **options: Any,
+) -> RunReport:
+    """Run a plan to its end.
+
+    Parameters
+    ----------
+    progress
+        Called with the report so far, four times a second at most.
+    interrupt
+        Says when somebody wants the run to end; the first time it is drained, the second time it stops at once.
+    **options
+        Those of ``LocalRun``.
+
+    Returns
+    -------
+    RunReport
+        Also of a run that failed; ``reasons`` says why.
+
+    Raises
+    ------
+    CheckError, NotBuiltYetError, ParameterError
+        If it cannot begin as it is written, or with the start values given.
+    """
+    local = LocalRun(plan, **options)
+    try:
+        local.open()
+        _work(local, progress, interrupt)
+    except (CheckError, ParameterError):
+        local.finish()
+        raise
+    except PenstockError as error:
+        local.fail(error)
+        _wait_for_end(local)
+    except KeyboardInterrupt:
+        local.abort("stopped at once on request")
+        _wait_for_end(local)
+    return local.finish()
+
+
+def _work(local: LocalRun, progress: Callable[[RunReport], None] | None, interrupt: Interrupt | None) -> None:
+    if interrupt is not None:
+        local.wake_on(interrupt.pollable)
+    shown_s = -PROGRESS_S
+    is_draining = False
+    while local.step(LONGEST_WAIT_S if progress is None else PROGRESS_S):
+        if progress is not None and time.monotonic() - shown_s >= PROGRESS_S:
+            shown_s = time.monotonic()
+            local.ask(progress)
+        if interrupt is not None and interrupt.is_asked and not is_draining:
+            is_draining = True
+            local.sleep_on(interrupt.pollable)
+            local.drain()
+
+
+def _wait_for_end(local: LocalRun) -> None:
+    with suppress(PenstockError):
+        while local.is_open and local.step():
+            pass
