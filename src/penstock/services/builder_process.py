@@ -7,7 +7,7 @@ nothing but numbers and times.
 import os
 import select
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from penstock.core.log_records import ParametersSet, RunEnded
 from penstock.core.run import Outcome, RunState
 from penstock.core.trigger_map import TriggerMap
 from penstock.formats.event_log import LogHeader
+from penstock.pipeline.lanes import origins, split_input
 from penstock.services.builder_report import report_of
 from penstock.services.custody import Custody
-from penstock.services.flow import Outlet
+from penstock.services.flow import Outlet, Room
 from penstock.services.judge import judge, settle
 from penstock.services.log_file import LogFile
 from penstock.services.merge_room import MergeRoom, merged_traits
+from penstock.services.one_lane import OneLane
 from penstock.services.orders import BuilderOrder, JoinOrder, MergeOrder
 from penstock.services.peer import Peer
 from penstock.services.progress import Progress
@@ -240,11 +242,23 @@ class BuilderProcess:
             behind[join.name] = set().union(*(behind[stream] for stream in join.streams))
         for stage in order.stages:
             for _, producer in stage.inputs:
-                outlets[producer].rooms.append(self.stages[stage.name])
-                self._readers.setdefault(stage.name, set()).update(behind[producer])
+                self._read(producer, stage.name, outlets, behind)
         for sink in order.sinks:
-            outlets[sink.input].rooms.append(self.stages[sink.name])
-            self._readers.setdefault(sink.name, set()).update(behind[sink.input])
+            self._read(sink.input, sink.name, outlets, behind)
+
+    def _read(
+        self, written: str, reader: str, outlets: Mapping[str, Outlet], behind: Mapping[str, Collection[str]]
+    ) -> None:
+        """Let a stage or a sink read from what was written: everything of it, or one lane."""
+        name, lane = split_input(written)
+        room: Room = self.stages[reader]
+        if lane:
+            inputs = {stage.name: stage.inputs for stage in self.order.stages}
+            streams: list[JoinOrder | MergeOrder] = [*self.order.joins, *self.order.merges]
+            groups = {group.name: group.streams for group in streams}
+            room = OneLane(room, written, origins(inputs, groups, written))
+        outlets[name].rooms.append(room)
+        self._readers.setdefault(reader, set()).update(behind[name])
 
     def _set(self, number: int, revision: int, values: msgspec.Raw) -> None:
         formed = max((join.builder.formed for join in self.joins.values()), default=None)

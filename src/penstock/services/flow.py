@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.core import Block, EventBatch, Kind
 from penstock.core.result_range import FarValues, ResultRange
 
-__all__ = ["Flow", "Outlet", "Room", "items_of", "kind_of", "numbers_of", "with_values"]
+__all__ = ["Flow", "Outlet", "Room", "items_of", "kind_of", "lane_of", "numbers_of", "with_values"]
 
 Flow = Block | EventBatch | ResultRange
 """Messages of a source, events of a join, or what a stage made of either."""
@@ -49,6 +49,11 @@ def with_values(flow: Flow) -> Flow:
         return flow if present is None else flow.take(np.flatnonzero(present))
     has_value = [value is not None for value in flow.values]
     return flow if all(has_value) else flow.take(np.flatnonzero(has_value))
+
+
+def lane_of(flow: Flow, own: str) -> str:
+    """Return by which lane results of a flow leave: that of their input, or the one by which they came in."""
+    return own or (flow.lane if isinstance(flow, ResultRange) else "")
 
 
 class Room(Protocol):

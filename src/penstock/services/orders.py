@@ -100,6 +100,9 @@ class StageOrder(_Order, frozen=True, kw_only=True):
     name: str
     kind: str
     inputs: tuple[tuple[str, str], ...]
+    """(lane, producer), as in the plan."""
+    producers: tuple[tuple[str, str], ...]
+    """(lane of the results, producer)"""
     workers: int
     order: str
     on_error: str
@@ -115,7 +118,7 @@ class SinkOrder(_Order, frozen=True, kw_only=True):
 
     name: str
     input: str
-    lane: str = ""
+    """A producer, or ``stage.lane``."""
 
 
 class BuilderOrder(_Order, frozen=True, kw_only=True):

@@ -72,7 +72,7 @@ def stage_order(
         kind=stage.kind,
         elements=tuple(_element(element, plan.folder) for element in stage.elements),
         folder=plan.folder,
-        producers=stage.inputs,
+        producers=tuple(stage.producers.items()),
         on_error=stage.on_error,
         trips=stage.trips,
         parameters=_encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
@@ -128,7 +128,7 @@ def builder_order(
         merges=tuple(MergeOrder(name=merge.name, streams=merge.streams) for merge in plan.merges.values()),
         stages=tuple(_stage(stage) for stage in plan.stages.values()),
         sinks=tuple(
-            SinkOrder(name=sink.name, input=sink.input, lane=sink.lane)
+            SinkOrder(name=sink.name, input=f"{sink.input}.{sink.lane}" if sink.lane else sink.input)
             for sink in plan.sinks.values()
             if not is_view_sink(plan, sink)
         ),
@@ -154,6 +154,7 @@ def _stage(stage: StagePlan) -> StageOrder:
         name=stage.name,
         kind=stage.kind,
         inputs=stage.inputs,
+        producers=tuple(stage.producers.items()),
         workers=stage.workers,
         order=stage.order,
         on_error=stage.on_error,

@@ -11,6 +11,7 @@ from typing import Any
 from penstock.core import Account, Kind
 from penstock.core.result_range import ResultRange
 from penstock.core.run import Outcome
+from penstock.pipeline.lanes import split_input
 from penstock.services.far_results import FarResults
 from penstock.services.flow import Flow, kind_of, with_values
 from penstock.services.orders import SinkOrder, StageOrder
@@ -46,11 +47,10 @@ class RemoteFold(RemoteStage):
     """What goes to one process in order."""
 
     def __init__(self, order: StageOrder | SinkOrder, floor: Floor) -> None:
-        producers = order.inputs if isinstance(order, StageOrder) else ((order.lane, order.input),)
+        producers = order.inputs if isinstance(order, StageOrder) else (("", split_input(order.input)[0]),)
         deadline_s = order.deadline_s if isinstance(order, StageOrder) else 60.0
         super().__init__(order.name, producers, floor, deadline_s)
         self.is_sink = isinstance(order, SinkOrder)
-        self._sink_lane = order.lane if isinstance(order, SinkOrder) else ""
         self._peer: Peer | None = None
         self._given: deque[_Given] = deque()
         """Not safe yet, oldest first."""
@@ -70,8 +70,8 @@ class RemoteFold(RemoteStage):
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Take custody of a flow, and give it to the process in its turn."""
-        if self._sink_lane and isinstance(flow, ResultRange) and flow.lane != self._sink_lane:
-            return
+        if self.is_sink:
+            producer = split_input(producer)[0]  # a sink's books do not say by which lane
         if self._is_stopped:
             self.entries[producer].arrive(len(with_values(flow)))
             return

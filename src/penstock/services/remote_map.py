@@ -17,7 +17,7 @@ from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange
 from penstock.core.trigger_map import TriggerMap
 from penstock.services.far_results import FarResults
-from penstock.services.flow import Flow, kind_of, numbers_of, with_values
+from penstock.services.flow import Flow, kind_of, lane_of, numbers_of, with_values
 from penstock.services.orders import StageOrder
 from penstock.services.peer import Peer
 from penstock.services.remote_stage import EVERYTHING, Floor, RemoteStage, is_counted, small_flows
@@ -71,7 +71,7 @@ class RemoteMap(RemoteStage):
         self._maps = maps
         self._tags = frozenset(order.tags)
         self._lanes = {producer: lane for lane, producer in order.inputs}
-        self._producers = dict(order.inputs)
+        self._producers = dict(order.producers)
         self._resequencers = {lane: Resequencer(order.order) for lane in self._producers}  # type: ignore[arg-type]
         self._dispatcher: Dispatcher[Flow] = Dispatcher(list(self._producers))
         self._lent: dict[int, _Lent] = {}
@@ -215,7 +215,7 @@ class RemoteMap(RemoteStage):
             routes = None
             if trigger_map is not None and isinstance(piece, EventBatch):
                 routes = trigger_map.routes(piece.numbers, piece.names).only(self._tags)
-            self._dispatcher.submit(piece, routes, self._lanes[producer])
+            self._dispatcher.submit(piece, routes, lane_of(piece, self._lanes[producer]))
 
     def _expect(self, taken: Taken[Flow]) -> None:
         """Learn in which order results must leave, and account for events that go to nobody here."""

@@ -12,7 +12,7 @@ from penstock.core.result_range import ResultRange
 from penstock.elements.instance import Instance
 from penstock.pipeline.plan import StagePlan
 from penstock.services.crew import Crew
-from penstock.services.flow import Flow, Outlet, items_of, kind_of, numbers_of, with_values
+from penstock.services.flow import Flow, Outlet, items_of, kind_of, lane_of, numbers_of, with_values
 from penstock.services.user_calls import UserCalls
 
 __all__ = ["StageRoom"]
@@ -73,8 +73,8 @@ class StageRoom(ABC):
         """Work on data, and give what comes of it."""
 
     def _lane(self, flow: Flow, producer: str) -> str:
-        """Return by which lane results of a flow leave: that of their input, or the one by which they came in."""
-        return self._own_lanes[producer] or (flow.lane if isinstance(flow, ResultRange) else "")
+        """Return by which lane results of a flow leave."""
+        return lane_of(flow, self._own_lanes[producer])
 
     def _cut(self, flow: Flow) -> Iterator[Flow]:
         """Cut a flow where parameters change; user code has those of each piece when that is yielded."""
