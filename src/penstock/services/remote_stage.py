@@ -143,7 +143,7 @@ class RemoteStage(ABC):
     def describe(self, flow: Flow, peer: Peer) -> FlowDescriptor:
         """Return the descriptor of a flow, after making sure that a process knows what it speaks of."""
         if isinstance(flow, Block):
-            return describe_block(flow.stream, self.floor.custody.place(flow))
+            return describe_block(flow.stream, self.floor.custody.place(flow), slice(0, len(flow)))
         if isinstance(flow, EventBatch):
             return describe_events(flow, self.floor.custody.place)
         found, pieces = picked(flow)

@@ -26,7 +26,9 @@ __all__ = [
     "Sum",
     "Table",
     "fail_at",
+    "frame",
     "named",
+    "message_id",
     "number",
     "odd",
     "same",
@@ -94,9 +96,19 @@ class Breaks(Frames):
         return super().read(now_ns)
 
 
+def frame(message: Message) -> int | None:
+    """Return the number of a message that an instrument gave."""
+    return message.key
+
+
 def number(event: Event) -> int:
     """Return the event's number."""
     return event.number
+
+
+def message_id(message: Message) -> int:
+    """Return the message's id."""
+    return message.id
 
 
 def named(event: Event) -> str:

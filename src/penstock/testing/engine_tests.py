@@ -224,6 +224,21 @@ class EngineTests:
         assert report.edge("a", "scan").accounts == {"joined": 12, "discarded": 2}
         assert (report.joins["scan"].formed, report.joins["scan"].partial) == (10, 2)
 
+    def test_a_block_of_a_source_is_shared_among_workers(self, tmp_path: Path) -> None:
+        pipeline = Pipeline(
+            name="suite",
+            sources={"a": Source(cases.Frames, n=500, block=100)},
+            stages={
+                "map": Map(cases.message_id, source="a", workers=2),
+                "list": Reduce(cases.Table, source="map"),
+            },
+            sinks={"file": Sink("hdf5", source="list", path="{run}.h5")},
+            folder=tmp_path,
+        )
+        report = self.run(pipeline)
+        assert self.table(report) == list(range(2, 502))
+        assert report.edge("a", "map").accounts == {"done": 502}
+
     def test_a_map_stage_may_read_another(self, tmp_path: Path) -> None:
         pipeline = Pipeline(
             name="suite",
@@ -350,3 +365,20 @@ class EngineTests:
     def test_what_is_wrong_is_refused_before_anything_runs(self, tmp_path: Path) -> None:
         with pytest.raises(CheckError, match="needs the argument"):
             self.run(self.scan(tmp_path, Map(cases.fail_at, source="scan")))
+
+    def test_a_map_stage_may_read_a_source_directly(self, tmp_path: Path) -> None:
+        pipeline = Pipeline(
+            name="suite",
+            sources={"a": Source(cases.Frames, n=90, block=40)},
+            stages={
+                "map": Map(cases.frame, source="a", workers=2),
+                "again": Map(Use(cases.frame), source="a"),
+                "sum": Reduce(cases.Sum, source="map"),
+            },
+            sinks={"file": Sink("hdf5", source="sum", path="{run}.h5")},
+            folder=tmp_path,
+        )
+        report = self.run(pipeline)
+        assert report.edge("a", "map").accounts == {"done": 92}
+        assert report.edge("a", "again").accounts == {"done": 92}
+        assert self.views(report)["sum"] == sum(range(90))
