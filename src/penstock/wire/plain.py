@@ -3,7 +3,7 @@
 Walking 4096 small dictionaries one by one costs a microsecond each; asking for the set of their types costs a tenth.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -51,5 +51,14 @@ def _are_plain(values: list[Any]) -> bool:
     if not kinds <= _DICTS:
         return False
     dicts: list[dict[Any, Any]] = [value for value in values if value is not None] if _NONE in kinds else values
-    items = map(type, chain.from_iterable(map(dict.values, dicts)))
-    return set(map(type, chain.from_iterable(dicts))) <= _TEXT and set(items) <= _PLAIN
+    if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
+        return False
+    kinds = set(map(type, _items(dicts)))
+    if list in kinds:  # as shapes are in the headers of images
+        lists = [item for item in _items(dicts) if type(item) is list]
+        kinds = kinds - {list} | set(map(type, chain.from_iterable(lists)))
+    return kinds <= _PLAIN
+
+
+def _items(dicts: list[dict[Any, Any]]) -> Iterable[Any]:
+    return chain.from_iterable(map(dict.values, dicts))
