@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import RemoteProtocolError
 
-__all__ = ["MAX_KEY", "ImageHeader", "image_array", "image_header", "json_object"]
+__all__ = ["MAX_KEY", "ImageHeader", "image_array", "image_header", "image_of", "json_object"]
 
 MAX_KEY = 2**64 - 1
 MAX_JSON_DEPTH = 200
@@ -79,6 +79,33 @@ def image_header(part: Bytes) -> ImageHeader:
     return header
 
 
+def image_of(part: Bytes, pixels: Bytes) -> tuple[int, NDArray[Any]]:
+    """Return an image's frame number and its pixels: ``image_array(image_header(part), pixels)``, but sooner.
+
+    Every call and attribute in it was counted: small images come 100,000 times a second.
+
+    Raises
+    ------
+    RemoteProtocolError
+        What those two raise.
+    """
+    try:
+        header = _decode_image(part)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        header = image_header(part)  # which says what is wrong
+    geometry = _geometries.get((header.type, header.shape))
+    if (
+        geometry is None
+        or geometry[2] != (pixels.nbytes if isinstance(pixels, memoryview) else len(pixels))
+        or header.compression != "none"
+        or not 0 <= header.frame <= MAX_KEY
+    ):
+        return header.frame, image_array(image_header(part), pixels)
+    array: NDArray[Any] = np.ndarray(geometry[1], geometry[0], pixels)
+    array.setflags(write=False)
+    return header.frame, array
+
+
 def image_array(header: ImageHeader, pixels: Bytes) -> NDArray[Any]:
     """Return the pixels as the header describes them, without a copy.
 
@@ -93,7 +120,7 @@ def image_array(header: ImageHeader, pixels: Bytes) -> NDArray[Any]:
         If shape or type are impossible, or there are more or fewer bytes than they ask for.
     """
     dtype, shape, expected = _geometries.get((header.type, header.shape)) or _geometry(header)
-    size = len(pixels) if type(pixels) is bytes else memoryview(pixels).nbytes
+    size = pixels.nbytes if isinstance(pixels, memoryview) else len(pixels)
     if header.compression != "none":
         if not size:
             raise RemoteProtocolError(f"frame {header.frame} is compressed ({header.compression}) and has no bytes")
@@ -103,8 +130,7 @@ def image_array(header: ImageHeader, pixels: Bytes) -> NDArray[Any]:
             f"frame {header.frame} has {size} bytes where shape {list(shape)} of {header.type} asks for {expected}"
         )
     array: NDArray[Any] = np.ndarray(shape, dtype, pixels)
-    if array.flags.writeable:
-        array.flags.writeable = False
+    array.setflags(write=False)
     return array
 
 

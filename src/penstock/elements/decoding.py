@@ -11,40 +11,33 @@ __all__ = ["Decoding"]
 
 
 class Decoding:
-    """One reading under way: feeds a decoder, builds blocks, and collects what was lost.
+    """One reading under way: feeds a decoder, builds blocks, and collects what was lost."""
 
-    It is full when it has taken as much as one reading may.
-    """
-
-    __slots__ = ("_builder", "_decoder", "_heartbeats", "_left_bytes", "_left_messages", "_lost")
+    __slots__ = ("_add", "_builder", "_decoder", "_feed", "_heartbeats", "_left_bytes", "_left_messages", "_lost")
 
     def __init__(self, decoder: Decoder, builder: BlockBuilder) -> None:
         self._decoder = decoder
         self._builder = builder
+        self._feed = decoder.feed
+        self._add = builder.add
         self._heartbeats = decoder.heartbeats
         self._lost: list[str] = []
         self._left_bytes = MAX_BYTES
         self._left_messages = MAX_MESSAGES
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the reading has taken all it may."""
-        return self._left_messages <= 0 or self._left_bytes <= 0
-
-    def feed(self, parts: Sequence[bytes | memoryview], received_ns: int) -> None:
-        """Decode one packet, or one piece of a byte stream."""
+    def feed(self, parts: Sequence[bytes | memoryview], received_ns: int) -> bool:
+        """Decode one packet, or one piece of a byte stream; return whether the reading may take more."""
         self._left_messages -= 1
-        add = self._builder.add
         while True:
             try:
-                for message in self._decoder.feed(parts, received_ns):
-                    self._left_bytes -= add(message, received_ns)
+                for message in self._feed(parts, received_ns):
+                    self._left_bytes -= self._add(message, received_ns)
             except RemoteProtocolError as error:
                 self._lost.append(str(error))
                 if self._decoder.is_byte_stream:
                     parts = ()  # more may have come behind the bad piece
                     continue
-            return
+            return self._left_bytes > 0 and self._left_messages > 0
 
     def finish(self, received_ns: int) -> None:
         """Decode what is left at the end of the connection."""

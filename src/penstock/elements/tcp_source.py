@@ -62,7 +62,8 @@ class TcpSource(Source):
         decoding = Decoding(self._decoder, self.builder)
         begun = time.monotonic_ns()
         passed = 0
-        while passed < MAX_NS and not decoding.is_full:
+        may_take_more = True
+        while passed < MAX_NS and may_take_more:
             piece = self._client.receive()
             passed = time.monotonic_ns() - begun
             if piece is None:
@@ -70,5 +71,5 @@ class TcpSource(Source):
             if not piece:
                 decoding.finish(now_ns + passed)
                 return decoding.reading(ended=True)
-            decoding.feed([piece], now_ns + passed)
+            may_take_more = decoding.feed([piece], now_ns + passed)
         return decoding.reading()

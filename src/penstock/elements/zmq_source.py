@@ -65,9 +65,10 @@ class ZmqSource(Source):
             return Reading()
         decoding = Decoding(self._decoder, self.builder)
         receive, feed, clock = self._receiver.receive, decoding.feed, time.monotonic_ns
-        begun = clock()
-        passed = 0
-        while passed < MAX_NS and not decoding.is_full and (parts := receive()) is not None:
-            passed = clock() - begun
-            feed(parts, now_ns + passed)
+        ahead_ns = now_ns - clock()
+        until_ns = now_ns + MAX_NS
+        while (parts := receive()) is not None:
+            now_ns = ahead_ns + clock()
+            if not feed(parts, now_ns) or now_ns >= until_ns:
+                break
         return decoding.reading()

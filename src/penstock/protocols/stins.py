@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.decoder import Decoder, Traits
-from penstock.core.image_header import image_array, image_header, json_object
+from penstock.core.image_header import image_of, json_object
 from penstock.core.message import Kind, Message
 from penstock.errors import RemoteProtocolError
 
@@ -44,9 +44,10 @@ class StinsDecoder(Decoder):
         metadata = json_object(parts[0])
         htype = metadata.get("htype")
         if htype == "image":
-            _check_count(parts, 2, 2, "an image")
-            header = image_header(parts[0])
-            return iter((Message(0, header.frame, received_ns, metadata, image_array(header, parts[1])),))
+            if len(parts) != 2:
+                _check_count(parts, 2, 2, "an image")
+            frame, array = image_of(parts[0], parts[1])
+            return iter((Message(0, frame, received_ns, metadata, array),))
         if htype == "header":
             _check_count(parts, 1, 2, "a start")
             if len(parts) == 2:

@@ -5,7 +5,7 @@ Thin: parts come and go as they are. Which process is on the other side is seen 
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import zmq
@@ -23,6 +23,10 @@ SUB_AHEAD = 10_000
 LEAST_AHEAD = 4
 """With fewer the network is idle while a frame is processed; measured with frames of 4 MB."""
 
+_NOBLOCK = int(zmq.NOBLOCK)
+"""As a number, because its enumeration is translated anew at every call."""
+_view: Callable[[zmq.Frame], memoryview] = memoryview  # type: ignore[assignment]  # a frame has the buffer protocol
+"""The same as ``frame.buffer``, which takes half as long again."""
 _REACHED = zmq.EVENT_HANDSHAKE_SUCCEEDED
 _REFUSED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _LOST = zmq.EVENT_DISCONNECTED
@@ -91,8 +95,10 @@ class ZmqReceiver:
             self.close()
             raise SourceError(f"{self.address}: ZeroMQ cannot connect there: {error.strerror}") from error
 
-    def receive(self) -> list[memoryview] | None:
-        """Return the parts of the next message without copying them, ``None`` if there is none now.
+    def receive(self) -> list[bytes | memoryview] | None:
+        """Return the parts of the next message, ``None`` if there is none now.
+
+        Nothing is copied but the first of several parts, which is a header in every protocol there is.
 
         Raises
         ------
@@ -103,17 +109,18 @@ class ZmqReceiver:
         if socket is None:
             return None
         try:
-            frame = socket.recv(zmq.NOBLOCK, copy=False)
+            frame = socket.recv(_NOBLOCK, copy=False)
         except zmq.Again:
             self._look()
             return None
-        parts = [frame.buffer]
+        parts: list[bytes | memoryview] = []
         while frame.more:
+            parts.append(_view(frame) if parts else frame.bytes)  # of a header a copy costs less than a view
             frame = socket.recv(copy=False)
-            parts.append(frame.buffer)
+        parts.append(last := _view(frame))
         self.is_reached = True
-        if len(parts[-1]) > self._largest:
-            self._bound(socket, len(parts[-1]))
+        if len(last) > self._largest:
+            self._bound(socket, len(last))
         return parts
 
     def wait(self, timeout_s: float) -> None:

@@ -78,8 +78,7 @@ class RecordingSource(Source):
             return Reading(ended=True)
         decoding = Decoding(self._decoder, self.builder)
         for record in self._records:
-            decoding.feed(record.parts, record.received_ns or 0)
-            if decoding.is_full:
+            if not decoding.feed(record.parts, record.received_ns or 0):
                 return decoding.reading()
         decoding.finish(0)
         if self._opened.trouble:
