@@ -23,6 +23,7 @@ from penstock.core.run import Outcome, RunState
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
+from penstock.engines.handle import Run
 from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, ProcessError, UserCodeError
 from penstock.monitor.report import ProcessReport, RunReport, books_of_nothing
 from penstock.pipeline.plan import Plan
@@ -46,7 +47,7 @@ from penstock.views.shared_tree import TreeReader, make_files
 from penstock.wire import supervision as say
 from penstock.wire.values import decode_value, encode_value
 
-__all__ = ["LocalRun", "run"]
+__all__ = ["LocalRun", "run", "start"]
 
 PRELOAD = (
     "numpy",
@@ -303,17 +304,34 @@ class LocalRun:
         """Whether there is anybody to wait for."""
         return self._builder is not None and not self._has_finished
 
-    def finish(self) -> RunReport:
-        """Close everything, and say how the run ended."""
+    def finish(self, *, keep_views: bool = False) -> RunReport:
+        """Close everything, and say how the run ended.
+
+        Parameters
+        ----------
+        keep_views
+            Leave ``views`` something to read, until ``forget_views`` is called.
+        """
         try:
             self._finish_sinks()
         finally:
             self._close()
+            if not keep_views:
+                self.forget_views()
         self._ended_s = time.monotonic()
         books = self._last_books()
         self.state.dead_letters = sum(edge.accounts.get("dead-lettered", 0) for edge in books.edges)
         self.state.end()
         return self.report()
+
+    def forget_views(self) -> None:
+        """Let go of what reduce stages have published."""
+        self._readers.clear()
+        for fds in self._files.values():
+            for fd in fds:
+                with suppress(OSError):
+                    os.close(fd)
+        self._files.clear()
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended; of one under way what is known since the last answer to ``ask``."""
@@ -562,11 +580,6 @@ class LocalRun:
         if self._builder_progress is not None:
             self._builder_progress.close()
             self._builder_progress = None
-        for fds in self._files.values():
-            for fd in fds:
-                with suppress(OSError):
-                    os.close(fd)
-        self._files.clear()
 
     def _last_books(self) -> RunReport:
         if self._books is None:
@@ -648,6 +661,24 @@ def run(
         local.abort("stopped at once on request")
         _wait_for_end(local)
     return local.finish()
+
+
+def start(plan: Plan, **options: Any) -> Run:
+    """Start a plan beside the caller, and return the handle of the run when everybody is there.
+
+    Parameters
+    ----------
+    **options
+        Those of ``LocalRun``.
+
+    Raises
+    ------
+    CheckError, NotBuiltYetError, ParameterError
+        If it cannot begin as it is written, or with the start values given.
+    PenstockError
+        If an output cannot be opened, or a process cannot be started.
+    """
+    return Run(LocalRun(plan, **options))
 
 
 def _work(local: LocalRun, progress: Callable[[RunReport], None] | None, interrupt: Interrupt | None) -> None:

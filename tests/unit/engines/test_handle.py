@@ -1,0 +1,269 @@
+"""The handle of a run, with a run that starts no process: who waits for what, and what becomes of them at its end."""
+
+import gc
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.core.parameters import Change
+from penstock.core.run import Outcome, RunState
+from penstock.core.timestamp import Timestamp
+from penstock.engines.handle import Run
+from penstock.errors import CheckError, ParameterError, PenstockError, SinkError, StateError
+from penstock.monitor.report import RunReport, books_of_nothing
+from tests.system.watching import held
+
+
+class Control:
+    """A run of nothing: it goes on until it is told to stop, and answers questions when the test says so."""
+
+    def __init__(self, *, answers: bool = True, opening: BaseException | None = None) -> None:
+        self.state = RunState("the-run")
+        self.answers = answers
+        self.opening = opening
+        self.breaks: BaseException | None = None
+        self.pending: list[Callable[[], None]] = []
+        self.waits_for_answers = threading.Event()
+        self.done: list[str] = []
+        self.threads: set[int] = set()
+        self.is_open = True
+        self._poller = select.poll()
+
+    def open(self) -> None:
+        self._note("open")
+        if self.opening is not None:
+            raise self.opening
+
+    def step(self) -> bool:
+        self.threads.add(threading.get_ident())
+        if self.is_open:
+            self._poller.poll(20_000)
+        if self.breaks is not None:
+            error, self.breaks = self.breaks, None
+            raise error
+        return self.is_open
+
+    def finish(self, *, keep_views: bool = False) -> RunReport:
+        self._note(f"finish, {'keeping' if keep_views else 'without'} views")
+        self.state.end()
+        return self._report()
+
+    def forget_views(self) -> None:
+        self.done.append("forget views")
+
+    def fail(self, error: PenstockError) -> None:
+        self.state.mark(Outcome.FAILED, str(error))
+        self.is_open = False
+
+    def wake_on(self, pollable: int) -> None:
+        self._poller.register(pollable, select.POLLIN)
+
+    def set(self, values: Mapping[str, Any], then: Callable[[Change], None], who: str = "") -> None:
+        self._note("set")
+        if "nonsense" in values:
+            raise ParameterError('no parameter "nonsense"')
+        change = Change(revision=1, from_event=7, values=values, who=who, when=Timestamp(0))
+        self._later(partial(then, change))
+
+    def scale(self, stage: str, workers: int) -> None:
+        self._note(f"scale {stage} {workers}")
+
+    def ask(self, then: Callable[[RunReport], None]) -> None:
+        self._note("ask")
+        self._later(lambda: then(self._report()))
+
+    def views(self, stage: str) -> Mapping[str, Any]:
+        return {"of": stage}
+
+    def drain(self, reason: str = "") -> None:
+        self._end(f"drain: {reason}", reason)
+
+    def abort(self, reason: str) -> None:
+        self._end(f"abort: {reason}", reason)
+
+    def _end(self, text: str, reason: str) -> None:
+        self._note(text)
+        self.state.mark(Outcome.ABORTED, reason)
+        self.is_open = False
+
+    def _later(self, answer: Callable[[], None]) -> None:
+        if self.answers:
+            answer()
+        else:
+            self.pending.append(answer)
+            if len(self.pending) == 2:
+                self.waits_for_answers.set()
+
+    def _note(self, text: str) -> None:
+        self.threads.add(threading.get_ident())
+        self.done.append(text)
+
+    def _report(self) -> RunReport:
+        books = books_of_nothing("nothing", self.state.id)
+        return RunReport(**{**{f: getattr(books, f) for f in books.__struct_fields__}, "outcome": self.state.outcome})
+
+
+def test_everything_is_done_in_one_thread_of_its_own() -> None:
+    control = Control()
+    with Run(control) as run:
+        assert (run.id, run.is_running, repr(run)) == ("the-run", True, "<Run the-run: running>")
+        with ThreadPoolExecutor(4) as pool:
+            changes = list(pool.map(lambda n: run.set({"fit.gain": n}, who="me", roi=2), range(20)))
+        assert [change.values for change in changes] == [{"fit.gain": n, "roi": 2} for n in range(20)]
+        assert {(change.from_event, change.who) for change in changes} == {(7, "me")}
+        run.scale("fit", 3)
+        assert run.views("sum") == {"of": "sum"}
+        assert run.statistics().outcome == "running"
+        run.stop("enough")
+    assert not run.is_running
+    assert len(control.threads) == 1
+    assert threading.get_ident() not in control.threads
+    assert control.done[-3:] == ["ask", "drain: enough", "finish, keeping views"]
+
+
+def test_what_is_asked_wrongly_is_raised_where_it_was_asked() -> None:
+    with Run(Control()) as run:
+        with pytest.raises(ParameterError, match="nonsense"):
+            run.set(nonsense=1)
+        assert run.set(gain=1).revision == 1
+        run.abort()
+
+
+@pytest.mark.parametrize("error", [CheckError([]), ParameterError("no"), SinkError("cannot be written"), OSError("no")])
+def test_what_keeps_a_run_from_beginning_is_raised_at_its_start(error: Exception) -> None:
+    control = Control(opening=error)
+    with pytest.raises(type(error)) as raised:
+        Run(control)
+    assert raised.value is error
+    assert control.done == ["open", "finish, without views"]
+
+
+def test_whoever_waits_for_an_answer_is_told_when_the_run_ends_first() -> None:
+    control = Control(answers=False)
+    run = Run(control)
+    with ThreadPoolExecutor(2) as pool:
+        change, report = pool.submit(run.set, gain=1), pool.submit(run.statistics)
+        assert control.waits_for_answers.wait(10)
+        run.stop()
+        with pytest.raises(StateError, match="the-run ended before it could answer"):
+            change.result(10)
+        assert report.result(10).outcome == "aborted"  # the last one
+
+
+def test_answers_may_come_in_any_order() -> None:
+    control = Control(answers=False)
+    run = Run(control)
+    with ThreadPoolExecutor(2) as pool:
+        change, report = pool.submit(run.set, gain=1), pool.submit(run.statistics)
+        assert control.waits_for_answers.wait(10)
+        for answer in reversed(control.pending):
+            answer()
+        assert change.result(10).values == {"gain": 1}
+        assert report.result(10).outcome == "running"
+    run.stop()
+    assert run.wait(10).outcome == "aborted"
+
+
+def test_after_the_end_there_is_the_last_report_and_the_last_views() -> None:
+    run = Run(Control())
+    run.stop()
+    report = run.wait(10)
+    assert (run.statistics(), run.views("sum"), repr(run)) == (report, {"of": "sum"}, "<Run the-run: aborted>")
+    run.stop()
+    run.abort()
+    for late in (lambda: run.set(gain=1), lambda: run.scale("fit", 2)):
+        with pytest.raises(StateError, match="run the-run has ended"):
+            late()
+
+
+def test_waiting_has_a_way_out_that_says_what_to_do() -> None:
+    with Run(Control()) as run:
+        with pytest.raises(TimeoutError, match=r"the-run has not ended within 0\.01 s; it goes on: stop it, or wait"):
+            run.wait(timeout_s=0.01)
+        assert run.is_running
+        run.abort()
+
+
+def test_a_block_left_with_an_exception_ends_the_run_at_once() -> None:
+    control = Control()
+    with pytest.raises(ZeroDivisionError), Run(control):
+        raise ZeroDivisionError
+    assert control.done[:2] == ["open", "abort: its block was left with ZeroDivisionError"]
+
+
+def test_a_run_that_fails_says_so_in_its_report() -> None:
+    control = Control()
+    run = Run(control)
+    control.breaks = SinkError("no room left on the device")
+    with pytest.raises(StateError):
+        run.set(gain=1)
+    assert run.wait(10).outcome == "failed"
+
+
+def test_a_defect_is_raised_to_whoever_waits_and_nothing_stays_open() -> None:
+    control = Control()
+    run = Run(control)
+    control.breaks = AssertionError("a defect")
+    with pytest.raises(StateError):
+        run.scale("fit", 2)
+    with pytest.raises(AssertionError, match="a defect"):
+        run.wait(10)
+    assert control.done[-1] == "finish, without views"
+
+
+def test_a_run_whose_handle_is_gone_is_ended() -> None:
+    control = Control()
+    run = Run(control)
+    loop = run._loop
+    del run
+    gc.collect()
+    assert loop.ended.result(10).outcome == "aborted"
+    loop._thread.join(10)
+    assert control.done[-1] == "forget views"
+
+
+def test_the_views_of_a_run_go_with_its_handle() -> None:
+    control = Control()
+    run = Run(control)
+    run.stop()
+    run.wait(10)
+    assert "forget views" not in control.done
+    del run
+    gc.collect()
+    assert control.done[-1] == "forget views"
+
+
+def test_no_descriptor_stays_open() -> None:
+    before = held()
+    for _ in range(3):
+        with Run(Control()) as run:
+            run.stop()
+    assert held() == before
+
+
+PROGRAM = """
+from tests.unit.engines.test_handle import Control
+from penstock.engines.handle import Run
+class Tells(Control):
+    def finish(self, **options):
+        print(*self.done, flush=True)
+        return super().finish(**options)
+run = Run(Tells())
+"""
+
+
+def test_a_program_that_forgets_its_run_ends() -> None:
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True, cwd=root, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "open abort: the program that had started the run ended\n"
