@@ -65,18 +65,19 @@ class Line:
         self._poller.register(link.fileno(), select.POLLIN)
 
     def next(self, timeout_s: float | None = None) -> Any:  # Any: one of Envelope
-        """Return what came next, ``None`` if nothing did in time; pools and pieces are seen to here.
+        """Return what came next; ``None`` if nothing did in time, or only what is seen to here: pools and pieces.
 
         Raises
         ------
         BuilderGoneError
             If the event builder has gone.
         """
-        while not self._came:
+        if not self._came:
             if timeout_s is not None and not self._poller.poll(timeout_s * 1000):
                 return None
             self._hear()
-        return self._came.popleft()
+        # Not waited for again: whoever asks may have something to do before it waits, such as to publish.
+        return self._came.popleft() if self._came else None
 
     def wait_for_freed(self) -> None:
         """Wait until slots of this process's own pool come back; what else comes is kept for ``next``.
