@@ -1,19 +1,43 @@
-"""How the C library gives memory back: not at all, where large buffers come and go all the time."""
+"""How the C library deals with freed memory in a process through which large buffers pass all the time.
+
+By default glibc gives a buffer of several MB back to the kernel when it is freed, and the kernel clears and maps every
+page of the next one anew: for frames of 4 MB that costs as much as copying them.
+"""
 
 import ctypes
-from contextlib import suppress
+from typing import Final
 
 __all__ = ["prefer_reuse"]
 
 # /usr/include/malloc.h
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_LARGEST_MMAP_THRESHOLD = 32 << 20
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
+_LARGEST_MMAP_THRESHOLD: Final = 4 * 1024 * 1024 * ctypes.sizeof(ctypes.c_long)
+"""A larger one is refused: DEFAULT_MMAP_THRESHOLD_MAX in glibc's malloc.c, 32 MB on machines of 64 bit."""
+_LARGEST_INT: Final = 2**31 - 1
 
 
-def prefer_reuse() -> None:
-    """Keep freed memory for the next buffer instead of giving it back; nothing where there is no glibc."""
-    with suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_ARENA_MAX, 1)
-        libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
-        libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+def prefer_reuse() -> bool:
+    """Keep freed memory of this process for the next buffer, up to 2 GB of it and for buffers below 32 MB.
+
+    Call it when the process begins: a thread that has allocated already keeps to memory of its own. What was needed
+    once is never given back, so this is only for processes whose buffers are all of a size, as of a source.
+
+    Returns
+    -------
+    bool
+        Whether it could be arranged; without glibc nothing is changed.
+    """
+    libc = ctypes.CDLL(None)
+    try:
+        libc.gnu_get_libc_version  # noqa: B018 - others have a mallopt too, which means something else
+        mallopt = libc.mallopt
+    except AttributeError:
+        return False
+    wanted = (
+        (_M_ARENA_MAX, 1),  # else every thread has its own, and ZeroMQ's allocates what ours frees
+        (_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD),
+        (_M_TRIM_THRESHOLD, _LARGEST_INT),
+    )
+    return 0 not in [mallopt(name, value) for name, value in wanted]
