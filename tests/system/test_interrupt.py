@@ -183,7 +183,7 @@ def test_a_limit_for_the_size_of_files(job: SmallJob) -> None:
     job.code += LARGE
     job.stages["sums"]["reduce"] = "code:Large"
     job.write()
-    with job.start() as process:
+    with job.start("--engine", "inline") as process:  # the limit holds for shared memory too
         resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, (1 << 18, 1 << 18))
         said = process.end(job.folder / "report.json")
     assert_says_that_nothing_was_written(job, said, "File too large")
@@ -192,7 +192,7 @@ def test_a_limit_for_the_size_of_files(job: SmallJob) -> None:
 def test_a_report_that_finds_no_room(job: SmallJob) -> None:
     job.sinks = {"print": {"use": "print", "from": "count"}}
     job.write()
-    with job.start() as process:
+    with job.start("--engine", "inline") as process:
         resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, (1 << 10, 1 << 10))
         said = process.end()
     assert_speaks_of_the_users_world(said)

@@ -37,7 +37,7 @@ def run(
     run_id: Annotated[str, typer.Option("--run", help="Name of the run; by default made of the time.")] = "",
     engine: Annotated[
         str, typer.Option(help="What executes the pipeline: inline, in one thread, or local, in processes.")
-    ] = "inline",
+    ] = "local",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for machines.")] = False,
 ) -> None:

@@ -85,6 +85,11 @@ class EventBuilder:
         return self._join.formed
 
     @property
+    def next_number(self) -> int:
+        """Above the numbers of all events formed so far, which have holes where events were dropped."""
+        return self._join.next_number
+
+    @property
     def partial(self) -> int:
         """Events that were formed without a part they should have."""
         return self._partial

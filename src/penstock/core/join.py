@@ -123,6 +123,8 @@ class Join(ABC):
         """For each stream the highest number below which nothing will come any more."""
         self.formed = 0
         """Events so far."""
+        self.next_number = 0
+        """Above the numbers of all events so far."""
 
     @abstractmethod
     def form(self) -> Iterator[EventBatch]:
@@ -155,6 +157,8 @@ class Join(ABC):
     def batch(self, numbers: NDArray[np.int64], parts: Sequence[PartColumn], arrived_ns: int) -> EventBatch:
         """Make a batch, and count its events."""
         self.formed += len(numbers)
+        if len(numbers):
+            self.next_number = int(numbers[-1]) + 1
         return EventBatch(
             join=self.name, names=self.streams, numbers=numbers, parts=tuple(parts), arrived_ns=arrived_ns
         )

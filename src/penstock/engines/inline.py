@@ -192,8 +192,8 @@ class InlineRun:
         ParameterError
             If one is unknown or refused; then none is changed.
         """
-        formed = max((join.builder.formed for join in self._rooms.joins.values()), default=0)
-        change = self._rooms.parameters.set(values, from_event=formed, who=who, when=Timestamp(self._utc()))
+        following = max((join.builder.next_number for join in self._rooms.joins.values()), default=0)
+        change = self._rooms.parameters.set(values, from_event=following, who=who, when=Timestamp(self._utc()))
         if self._log is not None:
             self._log.set(change)
         return change

@@ -7,7 +7,7 @@ pass from process to process without it; user code other than sinks of views nev
 import os
 import select
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -31,9 +31,11 @@ from penstock.services.build import trigger_map_of
 from penstock.services.child import Death
 from penstock.services.declared import declared_parameters
 from penstock.services.interrupt import Interrupt
+from penstock.services.log_file import claim
 from penstock.services.made import sink_of
 from penstock.services.members import Member, Members
 from penstock.services.notes import failure_of
+from penstock.services.orders import BuilderOrder
 from penstock.services.plan_orders import builder_order, is_view_sink, plain, sink_order, source_order, stage_order
 from penstock.services.processes import Processes
 from penstock.services.progress import Progress
@@ -62,8 +64,8 @@ PROGRESS_S = 0.25
 LONGEST_WAIT_S = 1.0
 HANG_S = 10.0
 """How long the event builder, or a source, may not come round until it is taken for hung."""
-CLOSE_S = 10.0
-"""How long processes may need to close."""
+CLOSE_S = 15.0
+"""How long it may take until all is closed, should the event builder not say that it took too long."""
 QUICK_S = 1.0
 MOST_QUICK_DEATHS = 5
 """In a row: who dies so often right after it began will do so again."""
@@ -112,7 +114,7 @@ class LocalRun:
         self._trigger_maps = trigger_maps or {}
         self._given = values or {}
         self._contexts = {} if contexts is None else contexts
-        self._event_log = "" if event_log is None else str(Path(event_log).absolute())
+        self._event_log = "" if event_log is None else str(event_log)
         self._silent_s = silent_s
         self.parameters, self._values = declared_parameters(plan, self._given, self.started)
         self._sinks: dict[str, SinkRoom] = {}
@@ -159,13 +161,19 @@ class LocalRun:
             maps=maps,
             silent_s=self._silent_s,
             event_log=self._event_log,
+            parameters=self.parameters.history[0].values,
         )
         members = self._all_members()  # before anything starts: whoever cannot be written down is refused
         self._processes = Processes(preload=PRELOAD)
         self._processes.__enter__()
         self._poller.register(self._processes.fileno(), select.POLLIN)
-        self._open_sinks()
-        self._start_builder(order)
+        log = [claim(Path(self._event_log))] if self._event_log else []
+        try:
+            self._open_sinks()
+            self._start_builder(order, log)
+        finally:
+            for fd in log:
+                os.close(fd)
         self._members = Members(self._processes, lambda word, fds: self._say(word, fds=fds))
         for member in members:
             self._members.add(member)
@@ -204,6 +212,10 @@ class LocalRun:
         self.state.mark(outcome, reason)
         self._say(say.Abort(reason, str(outcome)))
         self._closing_s = time.monotonic()
+        if self._members is not None and self._processes is not None:
+            for member in self._members:  # also one that is in the midst of an event, or of a hook
+                if member.role != "source" and member.child is not None:
+                    self._processes.stop(member.child)
 
     def fail(self, error: PenstockError) -> None:
         """Say that the run has failed, and keep the traceback of whatever is behind it."""
@@ -398,12 +410,12 @@ class LocalRun:
         published = self._readers[stage].read()
         return ({}, -1) if published is None else (published.tree, published.version)
 
-    def _start_builder(self, order: Any) -> None:
+    def _start_builder(self, order: BuilderOrder, log: Sequence[int]) -> None:
         assert self._processes is not None
         mine, its = Link.pair()
         self._builder_progress = Progress.make("builder")
         try:
-            fds = [its.fileno(), self._builder_progress.fd]
+            fds = [its.fileno(), self._builder_progress.fd, *log]
             self._builder_child = self._processes.start("builder", "penstock.services.builder_process:run", order, fds)
         except BaseException:
             mine.close()

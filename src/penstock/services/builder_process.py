@@ -59,6 +59,10 @@ BEAT_S = 1.0
 LINGER_NS = 50_000_000
 """How long it must be silent after the end until a run is over; nothing of a network on one site takes longer."""
 MOST_LINGERING = 20
+CLOSE_NS = 10_000_000_000
+"""How long processes may need to close."""
+ABORT_NS = 500_000_000
+"""The same when everything is to end at once."""
 CHANGED_NS = 50_000_000
 """How often at most it is told that views have changed."""
 
@@ -71,13 +75,14 @@ class BuilderProcess:
     order
         The run's.
     fds
-        The link to the supervisor, and the page of progress.
+        The link to the supervisor, the page of progress, and the event log, if there is to be one.
     """
 
     def __init__(self, order: BuilderOrder, fds: Sequence[int]) -> None:
         self.order = order
         self._supervisor = Link(fds[0], patience_s=FOR_EVER_S)
         self._progress = Progress(fds[1])
+        self._log_fd = fds[2] if len(fds) > 2 else None
         self._epoll = select.epoll()
         self._epoll.register(self._supervisor.fileno(), select.EPOLLIN)
         self._started = Timestamp(order.started_ns)
@@ -97,11 +102,14 @@ class BuilderProcess:
         self._readers: dict[str, set[str]] = {}
         self._shelves: list[tuple[wire.PoolMade, int]] = []
         self._log: LogFile | None = None
-        self._changes: list[wire.Change] = []
+        self._changes: dict[str, list[wire.Change]] = {}
+        """By stage, because what comes from different joins or instruments has different numbers."""
         self._is_going = False
         self._is_failing = False
         self._is_stopping = False
         self._closing_ns: int | None = None
+        self._close_by_ns = 1 << 62
+        self._is_settled = False
         self._linger_ns: int | None = None
         self._lingered = 0
         self._heard_ns: int | None = None
@@ -131,7 +139,9 @@ class BuilderProcess:
         order = self.order
         if order.event_log:
             header = LogHeader(run=order.run, pipeline=order.pipeline, begun_ns=order.started_ns)
-            self._log = LogFile(Path(order.event_log), header)
+            self._log = LogFile(Path(order.event_log), header, self._log_fd)
+            values = decode_value(order.parameters)
+            self._log.log.append(ParametersSet(revision=0, first=0, values=values))
             self.floor.log = self._log.log
         self._maps = {name: TriggerMap.of_tables(tables) for name, tables in decode_value(order.maps).items()}
         self.merges = {merge.name: MergeRoom(merged_plan(merge), self.ledger) for merge in order.merges}
@@ -159,6 +169,8 @@ class BuilderProcess:
     def _wait_s(self, now: int) -> float:
         due = [now + round(BEAT_S * NS_PER_S)]
         due += [moment for join in self._live_joins() if (moment := join.builder.next_deadline()) is not None]
+        if self._closing_ns is not None:
+            due.append(self._close_by_ns)
         if self._linger_ns is not None:
             due.append(self._linger_ns)
         if self._views_changed:
@@ -183,9 +195,7 @@ class BuilderProcess:
             case say.Enter(name, of, role):
                 self._enter(Peer(name, of, role, Link(fds.pop(0)), Progress(fds.pop(0))))
             case say.Leave(name):
-                stage = self.stages[self.names[name].of]
-                assert isinstance(stage, RemoteMap), "only workers leave"
-                stage.leave(name)
+                self._leave(self.names[name])
             case say.Go():
                 self._go()
             case say.SetParameters(number, revision, values):
@@ -196,6 +206,8 @@ class BuilderProcess:
             case say.Abort(reason, outcome):
                 self.state.mark(Outcome(outcome), reason)
                 self._finish()
+                if self.state.prospect is Outcome.ABORTED:
+                    self._close_by_ns = min(self._close_by_ns, time.monotonic_ns() + ABORT_NS)
             case say.Asked(number):
                 self._tell(say.Status(number, self._report()))
             case say.Gone(name, text, is_replaced):
@@ -260,20 +272,42 @@ class BuilderProcess:
         outlets[name].rooms.append(room)
         self._readers.setdefault(reader, set()).update(behind[name])
 
+    def _leave(self, peer: Peer) -> None:
+        peer.is_leaving = True
+        stage = self.stages[peer.of]
+        assert isinstance(stage, RemoteMap), "only workers leave"
+        if peer.name in stage.peers:  # else it is not ready yet, and goes when it is
+            stage.leave(peer.name)
+
     def _set(self, number: int, revision: int, values: msgspec.Raw) -> None:
-        formed = max((join.builder.formed for join in self.joins.values()), default=None)
-        if formed is None:
-            formed = max((source.last_id + 1 for source in self.sources.values()), default=0)
-        last = self._changes[-1].from_event if self._changes else 0
-        change = wire.Change(revision, max(formed, last), values)
-        self._changes.append(change)
-        for stage in self.stages.values():
+        following = self._following()
+        for name, stage in self.stages.items():
+            changes = self._changes.setdefault(name, [])
+            from_event = max(following[root] for root in self._roots(name))
+            change = wire.Change(revision, max(from_event, changes[-1].from_event if changes else 0), values)
+            changes.append(change)
             for peer in stage.peers.values():
                 peer.say(change)
+        told = max((following[name] for name in self.joins or self.sources), default=0)
         if self._log is not None:
             plain = decode_value(memoryview(values))
-            self._log.log.append(ParametersSet(revision=revision, first=change.from_event, values=plain))
-        self._tell(say.WasSet(number, change.from_event))
+            self._log.log.append(ParametersSet(revision=revision, first=told, values=plain))
+        self._tell(say.WasSet(number, told))
+
+    def _following(self) -> dict[str, int]:
+        """Return, for whatever numbers things, a number above all that it has given."""
+        sources = {name: source.last_id + 1 for name, source in self.sources.items()}
+        merges = {name: merge.next_number for name, merge in self.merges.items()}
+        joins = {join.name: 0 for join in self.order.joins}
+        return {**sources, **merges, **joins, **{name: join.builder.next_number for name, join in self.joins.items()}}
+
+    def _roots(self, name: str) -> set[str]:
+        """Return what numbers the items of a stage or sink: joins, merges, or sources."""
+        stages = {stage.name: [producer for _, producer in stage.inputs] for stage in self.order.stages}
+        stages |= {sink.name: [sink.input] for sink in self.order.sinks}
+        if name not in stages:
+            return {name}
+        return set().union(*(self._roots(split_input(written)[0]) for written in stages[name]))
 
     # What processes say.
 
@@ -310,8 +344,11 @@ class BuilderProcess:
                     self._heard_ns = now
                     self._linger_ns = None if self._linger_ns is None else now + LINGER_NS
                     self._lingered += 1
+            case wire.Saved(_, version) if self._is_settled:
+                self._changed(peer.of, version)
             case _:
-                self.stages[peer.of].hear(peer, envelope, now)
+                if not self._is_settled:  # behind that, what was under way is in the books as aborted
+                    self.stages[peer.of].hear(peer, envelope, now)
 
     def _ready(self, peer: Peer, ready: wire.Ready, now: int) -> None:
         peer.is_ready = True
@@ -323,7 +360,7 @@ class BuilderProcess:
             if self._is_going and source.is_open and not self._is_stopping:
                 peer.say(wire.Begin())
         else:
-            for change in self._changes:
+            for change in self._changes.get(peer.of, ()):
                 peer.say(change)
             self._introduce(peer)
             self.stages[peer.of].enter(peer, ready.position, now)
@@ -537,6 +574,7 @@ class BuilderProcess:
             return
         self._linger_ns = None
         self._closing_ns = time.monotonic_ns()
+        self._close_by_ns = self._closing_ns + CLOSE_NS
         for source in self.sources.values():
             if source.trouble:
                 self.state.mark(Outcome.INCOMPLETE, source.trouble)
@@ -545,15 +583,26 @@ class BuilderProcess:
         for join in self.joins.values():
             if not join.builder.is_finished:
                 join.builder.abort()
-        settle(self.ledger, self.state)
-        judge(self.ledger, self.state, {name: join.builder for name, join in self.joins.items()})
+        if self.state.prospect not in (Outcome.ABORTED, Outcome.FAILED):
+            self._settle()
         outcome = self.state.prospect
         for peer in self.names.values():
             peer.say(wire.Close(outcome is Outcome.FINISHED, str(outcome)))
 
+    def _settle(self) -> None:
+        """Close the books: from now on nothing that comes changes them."""
+        self._is_settled = True
+        settle(self.ledger, self.state)
+        judge(self.ledger, self.state, {name: join.builder for name, join in self.joins.items()})
+
     def _look_for_closed(self, now: int) -> None:
-        if any(peer.role != "source" and peer.is_ready and not peer.is_closed for peer in self.names.values()):
+        late = [p.name for p in self.names.values() if p.role != "source" and p.is_ready and not p.is_closed]
+        if late and now < self._close_by_ns:
             return
+        if late and self.state.prospect is not Outcome.ABORTED:
+            self.state.mark(Outcome.FAILED, f"{', '.join(late)} did not close in time")
+        if not self._is_settled:
+            self._settle()
         self._tell_changed(now)
         if self._log is not None:
             record = RunEnded(

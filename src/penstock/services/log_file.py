@@ -1,5 +1,6 @@
 """The event log of a run on disk: what every event was made of, how it ended, and what user code saw of chance."""
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,7 +10,24 @@ from penstock.core.parameters import Change
 from penstock.errors import SinkError
 from penstock.formats.event_log import LogHeader, encode_header, encode_record
 
-__all__ = ["LogFile"]
+__all__ = ["LogFile", "claim"]
+
+
+def claim(path: Path) -> int:
+    """Make a new file and return its descriptor.
+
+    Raises
+    ------
+    SinkError
+        If it is there already, or cannot be made.
+    """
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError as error:
+        raise SinkError(f"event log {path}: is there already; name another file") from error
+    except OSError as error:
+        text = f"event log {path}: {error.strerror}; name a file in a folder you may write"
+        raise SinkError(text) from error
 
 
 class LogFile:
@@ -19,6 +37,8 @@ class LogFile:
     ----------
     path
         Must not exist.
+    fd
+        What ``claim`` returned, where another process has made the file; closed with it.
 
     Raises
     ------
@@ -26,16 +46,10 @@ class LogFile:
         If it cannot be made.
     """
 
-    def __init__(self, path: Path, header: LogHeader) -> None:
+    def __init__(self, path: Path, header: LogHeader, fd: int | None = None) -> None:
         self.log = EventLog()
         self._path = path
-        try:
-            self._file: BinaryIO = path.open("xb")
-        except FileExistsError as error:
-            raise SinkError(f"event log {path}: is there already; name another file") from error
-        except OSError as error:
-            text = f"event log {path}: {error.strerror}; name a file in a folder you may write"
-            raise SinkError(text) from error
+        self._file: BinaryIO = os.fdopen(claim(path) if fd is None else fd, "wb")
         self._write(encode_header(header))
 
     def set(self, change: Change) -> None:

@@ -28,6 +28,8 @@ class MergeRoom:
         self._running = set(plan.streams)
         self._open = set(plan.streams)
         self._next = 0
+        self.next_number = 0
+        """Above the numbers of everything so far."""
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Hand a flow on."""
@@ -60,11 +62,13 @@ class MergeRoom:
         if isinstance(flow, Block):
             ids = np.arange(self._next + 1, self._next + 1 + len(flow), dtype=np.uint64)
             self._next += len(flow)
+            self.next_number = self._next + 1
             return replace(flow, stream=self.name, ids=ids)
         if kind_of(flow) is not Kind.DATA:
             return flow
         numbers = np.arange(self._next, self._next + len(flow))
         self._next += len(flow)
+        self.next_number = self._next
         if isinstance(flow, ResultRange):
             return replace(flow, numbers=numbers, lane="")  # one stream, whatever lanes its results came by
         return replace(flow, numbers=numbers)

@@ -136,3 +136,6 @@ class BuilderOrder(_Order, frozen=True, kw_only=True):
     """Tables of trigger maps by join, as ``encode_value`` writes them."""
     silent_s: float = 0.0
     event_log: str = ""
+    """Its path, for errors; the file is open already."""
+    parameters: bytes = b"\x80"
+    """Values at the start by address, as far as they can be written."""

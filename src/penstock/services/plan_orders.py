@@ -106,7 +106,14 @@ def sink_order(plan: Plan, sink: SinkPlan, facts: RunFacts) -> RoomOrder:
 
 
 def builder_order(
-    plan: Plan, *, run: str, started_ns: int, maps: Mapping[str, TriggerMap], silent_s: float, event_log: str
+    plan: Plan,
+    *,
+    run: str,
+    started_ns: int,
+    maps: Mapping[str, TriggerMap],
+    silent_s: float,
+    event_log: str,
+    parameters: Mapping[str, Any],
 ) -> BuilderOrder:
     """Return what the event builder is to be."""
     return BuilderOrder(
@@ -135,6 +142,7 @@ def builder_order(
         maps=encode_value({name: found.tables() for name, found in maps.items()}),
         silent_s=silent_s,
         event_log=event_log,
+        parameters=encode_value(plain(parameters)) if event_log else b"\x80",
     )
 
 

@@ -37,6 +37,7 @@ class ReduceProcess(RoomProcess):
         self._reducer: Reducer | None = None
         self._keeps_state = True
         self._has_failed = False
+        self._is_interrupted = False
         self._folded = 0
         self._saved = 0
         self._version = 0
@@ -117,6 +118,8 @@ class ReduceProcess(RoomProcess):
         notes = notes_of(calls.failures) if self.order.on_error != "fail" else ()
         gone = self.kept.let_go()
         self.line.send(Folded(given.id, took_ns, accounts, notes, kept, gone))
+        if self._is_interrupted:
+            raise KeyboardInterrupt
         if self._is_worth_it():
             self._save()
 
@@ -136,6 +139,8 @@ class ReduceProcess(RoomProcess):
         except UserCodeError as error:
             self._has_failed = True
             self.line.send(self.fail(error, calls, error.event))
+        except KeyboardInterrupt:  # what was folded is in the views, and so it must be in the books
+            self._is_interrupted = True
         return tuple([(k, n - m) for k, (n, m) in enumerate(zip(entry.accounts, before, strict=True)) if n != m])
 
     def _is_worth_it(self) -> bool:

@@ -122,6 +122,8 @@ class RemoteMap(RemoteStage):
                 barrier.waits_for.add(peer.name)
                 peer.say(wire.Flag(barrier.id, self.describe(barrier.flow, peer)))
         self._dispatcher.join(peer.name, self._tags, self._order.prefetch)
+        if peer.is_leaving:  # asked before it was there
+            self._dispatcher.retire(peer.name)
 
     def leave(self, name: str) -> None:
         """Give a worker nothing more; it goes when it has done what it has."""

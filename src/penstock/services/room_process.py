@@ -69,12 +69,13 @@ class RoomProcess(ABC):
         self.kept = KeptViews(self.line, order.stage, self._things)
         self._ledger = Ledger()
         self._asked_to_close: Close | None = None
+        self._is_closing = False
 
     def live(self) -> None:
         """Make the user's code, then work until told to end."""
         try:
             if self._begin():
-                self._work_on()
+                self._work_until_stopped()
         except BuilderGoneError:
             return  # the supervisor knows, and what nobody takes is of no use
         finally:
@@ -166,6 +167,15 @@ class RoomProcess(ABC):
         for instance in instances:
             instance.apply(self.crew.parameters.latest)
 
+    def _work_until_stopped(self) -> None:
+        try:
+            self._work_on()
+        except KeyboardInterrupt:  # everything is to end at once, whatever user code is in the midst of
+            if self._is_closing:
+                self.line.send(Closed())
+            else:
+                self._close(Close(ended_well=False, outcome="aborted"))
+
     def _work_on(self) -> None:
         while self._asked_to_close is None:
             envelope = self.line.next(self._tick())
@@ -214,6 +224,7 @@ class RoomProcess(ABC):
 
     def _close(self, asked: Close) -> None:
         trouble, note = "", None
+        self._is_closing = True
         try:
             self.close(asked)
         except PenstockError as error:

@@ -97,6 +97,9 @@ class Pool:
             mapping = _allocate(fd, handle)
         except OSError as error:
             os.close(fd)
+            if error.errno == errno.EFBIG:
+                text = f"pool {name}: {handle.nbytes:,} bytes are more than one file may have here (`ulimit -f`), and "
+                raise PenstockError(f"{text}shared memory counts as one; raise the limit") from error
             raise PenstockError(f"{_no_room(handle, free_bytes())} ({error.strerror})") from error
         except BaseException:
             os.close(fd)
