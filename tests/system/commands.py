@@ -151,6 +151,6 @@ def assert_adds_up(said: Said) -> None:
 
 def assert_speaks_of_the_users_world(said: Said) -> None:
     """No line of ours is shown to somebody who has not written it."""
-    assert "Traceback" not in said.err
+    assert "Traceback" not in said.err, said.err
     inside = [line for line in said.text.splitlines() if line.lstrip().startswith("File ") and "/penstock/" in line]
     assert not inside

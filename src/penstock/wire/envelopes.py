@@ -297,7 +297,7 @@ class Closed(_Envelope, frozen=True, tag=51):
 
     trouble: str = ""
     note: Note | None = None
-    context: msgspec.Raw = msgspec.Raw(b"\xc0")
+    context: msgspec.Raw = msgspec.Raw(b"\x80")
 
 
 Envelope = (
