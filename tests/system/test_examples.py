@@ -7,28 +7,47 @@ import h5py
 import numpy as np
 import pytest
 
-from penstock.engines.inline import run
 from penstock.monitor.report import RunReport
 from penstock.pipeline.check import check_file
+from penstock.pipeline.pipeline import find_engine
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 pytest.importorskip("matplotlib")
 
 
-def outcome(example: str, file: str, folder: Path, **environ: str) -> RunReport:
+ENGINES = pytest.mark.parametrize("engine", ["inline", "local"])
+
+
+def outcome(engine: str, example: str, file: str, folder: Path, **environ: str) -> RunReport:
     # A copy, because outputs lie beside the pipeline unless they are told otherwise.
     shutil.copytree(EXAMPLES / example, folder / example, ignore=shutil.ignore_patterns("penstock-out"))
     checked = check_file(folder / example / file, environ)
     assert not checked.problems
     assert checked.plan is not None
-    return run(checked.plan, run_id="r1")
+    report: RunReport = find_engine(engine)(checked.plan, run_id="r1")
+    return report
 
 
-def test_the_first_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = outcome("first", "pipeline.yaml", tmp_path)
+def contents(file: Path) -> dict[str, bytes]:
+    """Return every byte of every view, and what is said of it."""
+    found: dict[str, bytes] = {}
+
+    def read(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        said = sorted((key, np.asarray(value).tolist()) for key, value in item.attrs.items() if key != "DIMENSION_LIST")
+        data = item[()] if isinstance(item, h5py.Dataset) else b""
+        found[name] = (data.tobytes() if isinstance(data, np.ndarray) else repr(data).encode()) + repr(said).encode()
+
+    with h5py.File(file) as opened:
+        opened.visititems(read)
+    return found
+
+
+@ENGINES
+def test_the_first_pipeline(engine: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    report = outcome(engine, "first", "pipeline.yaml", tmp_path)
     assert (report.outcome, report.exit_code) == ("finished", 0)
-    assert capsys.readouterr().out.splitlines()[-1] == "image 40"
+    assert capfd.readouterr().out.splitlines()[-1] == "image 40"
     out = tmp_path / "first" / "penstock-out"
     assert sorted(path.name for path in out.iterdir()) == ["r1.h5", "r1.png"]
     with h5py.File(out / "r1.h5") as file:
@@ -36,9 +55,12 @@ def test_the_first_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert file["sum"][()].sum() == file["brightness"][()].sum() > 0
 
 
-def test_the_nanomax_map_from_files(tmp_path: Path, recordings: Path) -> None:
+@ENGINES
+def test_the_nanomax_map_from_files(engine: str, tmp_path: Path, recordings: Path) -> None:
     out = tmp_path / "out"
-    report = outcome("nanomax", "from-files.yaml", tmp_path, RECORDINGS=str(recordings.absolute()), OUT=str(out))
+    report = outcome(
+        engine, "nanomax", "from-files.yaml", tmp_path, RECORDINGS=str(recordings.absolute()), OUT=str(out)
+    )
     assert (report.outcome, report.exit_code) == ("finished", 0)
     assert report.joins["scan"].formed == 20
     assert (out / "r1.png").read_bytes().startswith(b"\x89PNG")
@@ -48,6 +70,22 @@ def test_the_nanomax_map_from_files(tmp_path: Path, recordings: Path) -> None:
         assert file["total/counts"][()].tolist() == [5, 7, 3, 32]
         assert np.abs(file["map/measured_x"][()] - file["map/x"][()]).max() < 0.005
         assert np.abs(file["map/measured_y"][()] - file["map/y"][()][:, None]).max() < 0.005
+
+
+def test_the_first_pipeline_gives_the_same_on_every_engine(tmp_path: Path) -> None:
+    reports = [outcome(engine, "first", "pipeline.yaml", tmp_path / engine) for engine in ("inline", "local")]
+    one, other = (contents(Path(report.outputs["file"])) for report in reports)
+    assert one
+    assert one == other
+    assert [edge.accounts for edge in reports[0].edges] == [edge.accounts for edge in reports[1].edges]
+
+
+def test_the_nanomax_map_is_the_same_on_every_engine(tmp_path: Path, recordings: Path) -> None:
+    environ = {"RECORDINGS": str(recordings.absolute()), "OUT": "out"}
+    reports = [outcome(e, "nanomax", "from-files.yaml", tmp_path / e, **environ) for e in ("inline", "local")]
+    one, other = (contents(Path(report.outputs["file"])) for report in reports)
+    assert one
+    assert one == other
 
 
 def test_the_nanomax_map_checks_without_an_instrument() -> None:
