@@ -19,6 +19,8 @@ def keys_not_built(spec: PipelineSpec) -> Iterator[tuple[Trail, str]]:
     for name, source in spec.sources.items():
         if source.record:
             yield ("sources", name, "record"), "recording a stream is not built yet"
+        if source.when_full not in ("block", "drop_newest"):
+            yield ("sources", name, "when_full"), f"{source.when_full} is not built yet; block and drop_newest are"
     for name, stage in spec.stages.items():
         yield from _of_stage(name, stage)
     for name, sink in spec.sinks.items():
@@ -30,6 +32,8 @@ def _of_sink(name: str, sink: SinkSpec, *, is_view: bool) -> Iterator[tuple[Trai
         yield ("sinks", name, "where"), "choosing items by a result's field is not built yet"
     if sink.when not in (None, "item") and not is_view:
         yield ("sinks", name, "when"), "writing items only now and then is not built yet"
+    if sink.when_full != "block":
+        yield ("sinks", name, "when_full"), "dropping before a sink that is full is not built yet"
     if sink.on_error != "fail":
         yield ("sinks", name, "on_error"), "going on after a failed write is not built yet"
 
@@ -39,5 +43,7 @@ def _of_stage(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:
         yield ("stages", name, "workers"), "steps in parallel are not built yet"
     if stage.run_in == "thread":
         yield ("stages", name, "run_in"), "workers in threads are not built yet"
+    if stage.when_full != "block":
+        yield ("stages", name, "when_full"), "dropping before a stage that is full is not built yet"
     if stage.record:
         yield ("stages", name, "record"), "recording results is not built yet"

@@ -252,3 +252,15 @@ def test_problems_can_be_told_to_machines(checked: Check) -> None:
 
     problems = checked("sources: {a: stinz}\n").problems
     assert json.loads(json.dumps([asdict(problem) for problem in problems]))[0]["line"] == 1
+
+
+def test_dropping_is_built_only_where_a_source_gives_up_the_newest(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(
+        "sources:\n  a: {use: contrast, connect: 'tcp://x:1', when_full: drop_newest}\n"
+        "  b: {use: contrast, connect: 'tcp://x:2', when_full: sample}\n"
+        "stages:\n  n: {from: a, steps: [count], when_full: drop_oldest}\n"
+        "sinks:\n  p: {use: print, from: n, when_full: drop_newest}\n"
+    )
+    planned = [problem.where for problem in check_file(file).of_level("planned")]
+    assert planned == ["sources.b.when_full", "stages.n.when_full", "sinks.p.when_full"]
