@@ -1,6 +1,7 @@
 """What checking says besides mistakes: warnings, what is detected, what is received, and the plan's defaults."""
 
 import json
+from pathlib import Path
 
 import pytest
 

@@ -122,7 +122,7 @@ def test_more_than_the_machine_has_is_refused_at_once() -> None:
         Pool.create("image", 1 << 20, 1 << 40)
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.ENOMEM, errno.EFBIG])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.ENOMEM])
 def test_a_refusal_of_the_kernel_is_told_alike(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     def refuse(fd: int, offset: int, size: int) -> None:
         raise OSError(code, os.strerror(code))
@@ -133,6 +133,15 @@ def test_a_refusal_of_the_kernel_is_told_alike(monkeypatch: pytest.MonkeyPatch, 
         Pool.create("image", 1, 4096)
     assert isinstance(caught.value.__cause__, OSError)
     assert _descriptors() == before
+
+
+def test_a_limit_for_files_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(fd: int, size: int) -> None:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with pytest.raises(PenstockError, match=r"4,096 bytes are more than one file may have here \(`ulimit -f`\)"):
+        Pool.create("image", 1, 4096)
 
 
 @pytest.mark.parametrize(("slots", "slot_bytes", "generation"), [(0, 1, 1), (1, 0, 1), (1, 1, 0), (-1, 1, 1)])
