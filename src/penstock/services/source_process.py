@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from penstock.core import Block, Kind
-from penstock.elements.filling_source import FillingSource, fill_slot
+from penstock.elements.filling_source import METADATA_BYTES, FillingSource, fill_slot, reserve_here
 from penstock.elements.source import Reading, Source
 from penstock.errors import PenstockError, SourceError, UserCodeError
 from penstock.pipeline.reference import resolve
@@ -32,8 +32,6 @@ __all__ = ["SourceProcess", "run"]
 
 LONGEST_WAIT_S = 0.1
 """Sources that wait for their instrument must be read that often."""
-METADATA_BYTES = 64 << 10
-"""Left free behind a frame that is filled in place."""
 
 
 class SourceProcess:
@@ -101,11 +99,11 @@ class SourceProcess:
             now = time.time_ns()
             wait_s = self._source.wait_s(now)
             if wait_s:
-                self._wait(wait_s)
+                self._waiter.wait(wait_s, without=[self._source.pollable])
             elif not self._pools.free and not self.order.drops:
                 self._wait_for_room()
             elif not self._read(now):
-                self._wait(LONGEST_WAIT_S)
+                self._waiter.wait(LONGEST_WAIT_S)
 
     def _listen(self, timeout_s: float | None) -> None:
         """Do what the event builder says; wait for it if nothing is to be read."""
@@ -202,7 +200,7 @@ class SourceProcess:
         slot = self._pools.lend()
         if slot is None:
             if self._scratch is None:
-                self._scratch = reserve(form, _aligned(form.nbytes + METADATA_BYTES))
+                self._scratch = reserve_here(form)
             _, filled = fill_slot(source, self._scratch, self._next_id, now)
             reading = Reading(ended=filled.ended)
             if filled.rows or filled.ended:
@@ -226,9 +224,6 @@ class SourceProcess:
             form = self._source.form  # type: ignore[attr-defined]  # only of those that fill
             self._reserved[key] = reserve(form, self._pools.memory(slot))
         return self._reserved[key]
-
-    def _wait(self, longest_s: float) -> None:
-        self._waiter.wait(longest_s)
 
     def _wait_for_room(self) -> None:
         if self.line.is_quiet:
@@ -256,13 +251,6 @@ class SourceProcess:
 def _with_room(layout: BlockLayout, pools: OwnPools) -> int:
     """Return how large slots should be for blocks that vary: a little larger than the first that did not fit."""
     return layout.nbytes if layout.nbytes <= pools.slot_bytes else layout.nbytes + layout.nbytes // 16
-
-
-def _aligned(nbytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    memory = np.empty(nbytes + 64, np.uint8)
-    start = -memory.__array_interface__["data"][0] % 64
-    found: np.ndarray[tuple[int], np.dtype[np.uint8]] = memory[start : start + nbytes]
-    return found
 
 
 def run(order: SourceOrder, fds: Sequence[int]) -> None:
