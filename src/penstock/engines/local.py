@@ -20,6 +20,7 @@ import msgspec
 from penstock.core import NS_PER_S, Ledger, Timestamp
 from penstock.core.parameters import Change
 from penstock.core.run import Outcome, RunState
+from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
@@ -27,6 +28,7 @@ from penstock.engines.handle import Run
 from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, ProcessError, UserCodeError
 from penstock.monitor.report import ProcessReport, RunReport, books_of_nothing
 from penstock.pipeline.plan import Plan
+from penstock.pipeline.reference import reference_problems
 from penstock.services.build import trigger_map_of
 from penstock.services.child import Death
 from penstock.services.declared import declared_parameters
@@ -61,6 +63,7 @@ PRELOAD = (
     "penstock.services.builder_process",
 )
 PROGRESS_S = 0.25
+BOOKS_S = 1.0
 LONGEST_WAIT_S = 1.0
 HANG_S = 10.0
 """How long the event builder, or a source, may not come round until it is taken for hung."""
@@ -131,6 +134,7 @@ class LocalRun:
         self._asked: dict[int, Callable[[Any], None]] = {}
         self._books: RunReport | None = None
         self._books_s = 0.0
+        self._asked_s = 0.0
         self._is_going = False
         self._has_finished = False
         self._closing_s: float | None = None
@@ -149,6 +153,8 @@ class LocalRun:
             If an output cannot be opened, a constructor raised, or a process cannot be started.
         """
         plan = self.plan
+        if problems := reference_problems(plan):
+            raise CheckError(problems)
         maps = {
             name: trigger_map_of(plan, name, self._trigger_maps)
             for name, join in plan.joins.items()
@@ -191,8 +197,10 @@ class LocalRun:
         PenstockError
             If a sink of views cannot be written.
         """
-        self._poller.poll(longest_s * 1000)
+        self._poller.poll(1000 * min(longest_s, self._until_due_s()))
         self._hear()
+        self._write_due_views()
+        self._keep_books()
         processes = self._processes
         assert processes is not None
         for death in processes.poll():
@@ -486,6 +494,27 @@ class LocalRun:
         if 0 <= index < len(contexts):
             contexts[index].update(decode_value(memoryview(context)))
 
+    def _until_due_s(self) -> float:
+        """Return for how long no sink has to write views because of the time, in s."""
+        due = [moment for room in self._sinks.values() if (moment := room.next_due_ns()) is not None]
+        return max(0.0, (min(due) - time.monotonic_ns()) / NS_PER_S) if due else LONGEST_WAIT_S
+
+    def _write_due_views(self) -> None:
+        now = time.monotonic_ns()
+        for room in self._sinks.values():
+            due = room.next_due_ns()
+            if due is not None and due <= now:
+                room.tick(now)
+
+    def _keep_books(self) -> None:
+        """Ask for the books every second, so that they are known should the event builder die."""
+        now_s = time.monotonic()
+        if self._is_going and self._closing_s is None and now_s - self._asked_s >= BOOKS_S:
+            self._asked_s = now_s
+            number = next(self._numbers)
+            self._asked[number] = lambda word: self._take_books(word.report)
+            self._say(say.Asked(number))
+
     def _write_views(self, stage: str) -> None:
         now = time.monotonic_ns()
         for room in self._sinks.values():
@@ -519,11 +548,13 @@ class LocalRun:
         can = self._can_be_replaced(member) and member.quick_deaths < MOST_QUICK_DEATHS
         can = can and self._closing_s is None and not member.is_leaving
         self._say(say.Gone(member.name, text, can or member.is_leaving))
+        assert self._members is not None
         if not can:
-            if not member.is_leaving and self._closing_s is None:
+            if member.is_leaving:
+                del self._members.by_name[member.name]
+            elif self._closing_s is None:
                 self._cannot_go_on(member, text, death)
             return
-        assert self._members is not None
         try:
             self._members.start(member)
         except ProcessError as error:
@@ -601,15 +632,25 @@ class LocalRun:
         return self._books
 
     def _process_reports(self) -> list[ProcessReport]:
+        """Return what is known of everybody who took part; those who have gone are stopped."""
         self._note_usage()
-        return list(self._usage.values())
+        running = self._running()
+        states = {} if self._books is None else {each.name: each.state for each in self._books.processes}
+        states = {**dict.fromkeys(running, str(State.INITIALISED)), "builder": str(State.PROCESSING), **states}
+        return [
+            msgspec.structs.replace(each, state=states[name] if name in running else str(State.STOPPED))
+            for name, each in self._usage.items()
+        ]
+
+    def _running(self) -> dict[str, int]:
+        found = {} if self._members is None else dict(self._members.pids())
+        if self._builder_child is not None:
+            found["builder"] = self._builder_child.pid
+        return found
 
     def _note_usage(self) -> None:
-        running = {} if self._members is None else dict(self._members.pids())
         roles = {} if self._members is None else {m.name: (m.role, m.deaths) for m in self._members}
-        if self._builder_child is not None:
-            running["builder"] = self._builder_child.pid
-        for name, pid in running.items():
+        for name, pid in self._running().items():
             usage: Usage = usage_of(pid)
             if usage.cpu_s or usage.private_bytes or name not in self._usage:
                 role, deaths = roles.get(name, ("builder", 0))

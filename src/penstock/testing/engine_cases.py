@@ -23,6 +23,7 @@ __all__ = [
     "Hooks",
     "Lines",
     "Opaque",
+    "Remembers",
     "Sum",
     "Table",
     "fail_at",
@@ -166,6 +167,19 @@ class worker_of:  # noqa: N801 - used as a function
         """Return number and worker, and which parts there are."""
         present = [name for name, part in zip(event.names, event.parts, strict=True) if part is not None]
         return {"number": event.number, "worker": self.name, "parts": present}
+
+
+class Remembers:
+    """Counts, in what survives runs, how often it was made."""
+
+    def __init__(self, context: dict[str, Any]) -> None:
+        self._made: int = context.get("made", 0) + 1
+        context["made"] = self._made
+
+    def process(self, event: Event) -> int:
+        """Return how often a worker like this was made."""
+        del event
+        return self._made
 
 
 class Opaque:

@@ -382,3 +382,26 @@ class EngineTests:
         assert report.edge("a", "map").accounts == {"done": 92}
         assert report.edge("a", "again").accounts == {"done": 92}
         assert self.views(report)["sum"] == sum(range(90))
+
+    def test_a_context_survives_the_run(self, tmp_path: Path) -> None:
+        contexts: dict[str, list[dict[str, Any]]] = {}
+        pipeline = self.scan(tmp_path, Map(cases.Remembers, source="scan"))
+        sums = [self.views(self.run(pipeline, contexts=contexts))["sum"] for _ in range(3)]
+        assert sums == [50, 100, 150]
+        assert contexts["map"] == [{"made": 3}]
+
+    def test_order_free_gives_every_result_once(self, tmp_path: Path) -> None:
+        report = self.run(self.scan(tmp_path, Map(cases.number, source="scan", workers=3, order="free")))
+        assert report.outcome == "finished"
+        assert sorted(self.views(report)["order/numbers"].tolist()) == list(range(50))
+
+    def test_views_are_written_while_the_run_goes_on(self, tmp_path: Path) -> None:
+        pipeline = Pipeline(
+            name="suite",
+            sources={"a": Source(cases.Frames, n=20)},
+            events={"scan": Join("a", by="order")},
+            stages={"map": Map(cases.number, source="scan"), "sum": Reduce(cases.Sum, source="map")},
+            sinks={"file": Sink("hdf5", source="sum", path="{run}.h5", when="change")},
+            folder=tmp_path,
+        )
+        assert self.views(self.run(pipeline))["sum"] == sum(range(20))
