@@ -69,12 +69,12 @@ class Remark:
 class Entry:
     """The books of one edge: one consumer of one stream, of one join's events, or of one stage's results."""
 
-    __slots__ = ("_accounts", "_arrived", "_counters", "consumer", "producer", "remarks")
+    __slots__ = ("_accounts", "_arrived", "_counters", "_ended", "consumer", "producer", "remarks")
 
     def __init__(self, producer: str, consumer: str) -> None:
         self.producer = producer
         self.consumer = consumer
-        self._arrived = 0
+        self._arrived = self._ended = 0
         self._accounts = [0] * len(Account)
         self._counters = [0] * len(Counter)
         self.remarks: deque[Remark] = deque(maxlen=20)
@@ -90,9 +90,14 @@ class Entry:
         return tuple(self._accounts)
 
     @property
+    def ended(self) -> int:
+        """How many are in an account: the sum of all."""
+        return self._ended
+
+    @property
     def in_flight(self) -> int:
         """How many came in and have not ended."""
-        return self._arrived - sum(self._accounts)
+        return self._arrived - self._ended
 
     def arrive(self, count: int) -> None:
         """Count what came in."""
@@ -106,11 +111,12 @@ class Entry:
         ValueError
             If more would end than came in: somebody accounts for the same message twice.
         """
-        if count > self.in_flight:
+        if count > self._arrived - self._ended:
             raise ValueError(
                 f"{self.producer} → {self.consumer}: {count} {account.label}, but only {self.in_flight} in flight"
             )
         self._accounts[account] += count
+        self._ended += count
         if detail and count:
             self.remarks.append(Remark(what=account.label, count=count, detail=detail))
 
@@ -141,6 +147,9 @@ class Ledger:
     def entry(self, producer: str, consumer: str) -> Entry:
         """Return the books of one edge, opened at the first call."""
         return self._entries.setdefault((producer, consumer), Entry(producer, consumer))
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())

@@ -9,12 +9,14 @@ import msgspec
 
 from penstock.core.event_builder import EventBuilder
 from penstock.core.ledger import Account, Counter, Entry, Ledger
+from penstock.monitor.edge_watch import Watches
 from penstock.monitor.latency import Latency
 
 __all__ = [
     "EdgeReport",
     "JoinReport",
     "LatencyReport",
+    "PoolReport",
     "ProcessReport",
     "RunReport",
     "books_of_nothing",
@@ -22,6 +24,22 @@ __all__ = [
     "join_report",
     "latency_report",
 ]
+
+
+LOSSES = (
+    Account.FAILED, Account.INCOMPLETE, Account.LATE, Account.UNPARSABLE, Account.DROPPED, Account.DEAD_LETTERED,
+    Account.ABORTED,
+)  # fmt: skip
+"""Accounts of what should have got through; what is filtered, discarded or there twice should not."""
+
+
+class LatencyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How long something took, in seconds."""
+
+    count: int
+    p50_s: float
+    p99_s: float
+    max_s: float
 
 
 class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +51,21 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, int]
     """By label, only what is not 0."""
     in_flight: int
+    """The backlog: what came in and has not ended."""
     counters: dict[str, int]
     """Gaps, reordered, restarts; only what is not 0."""
     rate_per_s: float
     """Of what arrived, over the whole run."""
     remarks: list[str]
     """The last few things worth naming."""
+    recent_per_s: float = 0.0
+    """Of what arrived, over about the last second."""
+    loss: int = 0
+    """What should have got through and did not: the sum of failed, incomplete, late, unparsable, dropped,
+    dead-lettered and aborted."""
+    latency: LatencyReport | None = None
+    """From arrival on this edge until the end in an account: at a join the wait for the other streams, at a stage that
+    for a worker and the work itself, at a reducer until the result is safe. ``None`` if nothing has ended."""
 
     @property
     def adds_up(self) -> bool:
@@ -51,7 +78,7 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
             return self
         label = Account.ABORTED.label
         accounts = {**self.accounts, label: self.accounts.get(label, 0) + self.in_flight}
-        return msgspec.structs.replace(self, accounts=accounts, in_flight=0)
+        return msgspec.structs.replace(self, accounts=accounts, in_flight=0, loss=self.loss + self.in_flight)
 
 
 class JoinReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,13 +92,20 @@ class JoinReport(msgspec.Struct, frozen=True, kw_only=True):
     """Formed without a part that order or map promised."""
 
 
-class LatencyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """From the arrival of an event's first message to its result, in seconds."""
+class PoolReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One pool of shared memory; an engine of one thread has none."""
 
-    count: int
-    p50_s: float
-    p99_s: float
-    max_s: float
+    name: str
+    """Of the source; ``… results`` of a worker; ``builder`` for what a join has put together."""
+    slots: int
+    slot_bytes: int
+    free: int
+    """Slots that nobody reads or waits for."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, whatever lies in them."""
+        return self.slots * self.slot_bytes
 
 
 class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +114,10 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     role: str
     pid: int
+    """0 when it has gone."""
+    state: str = "waiting"
+    """``initialised`` until it has made what it is to run, then ``waiting`` or ``processing``; ``finishing`` when it
+    is to end; ``stopped`` when it has gone."""
     cpu_s: float = 0.0
     private_bytes: int = 0
     """Memory of its own, without pools and what it shares with others."""
@@ -104,13 +142,15 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     edges: list[EdgeReport]
     joins: dict[str, JoinReport]
     latencies: dict[str, LatencyReport]
-    """By map stage."""
+    """By stage: from the arrival of an event's first message to its result, or until it is folded."""
     outputs: dict[str, str]
     """Path by sink."""
     dead_letters: list[dict[str, str | int | None]]
     failures: list[dict[str, str | int | None]]
     """The last exceptions of user code, with traceback."""
     processes: list[ProcessReport] = []
+    pools: list[PoolReport] = []
+    """All there are; their bytes are the bound of what a run holds in shared memory."""
 
     @property
     def adds_up(self) -> bool:
@@ -144,9 +184,15 @@ def books_of_nothing(pipeline: str, run: str) -> RunReport:
     )  # fmt: skip
 
 
-def edges_of(ledger: Ledger, duration_s: float) -> list[EdgeReport]:
-    """Return the books of all edges."""
-    return [_edge(entry, duration_s) for entry in ledger]
+def edges_of(ledger: Ledger, duration_s: float, watches: Watches | None = None, now: int = 0) -> list[EdgeReport]:
+    """Return the books of all edges.
+
+    Parameters
+    ----------
+    watches, now
+        Say how fast they are now, and how long things stay on them; nanoseconds, of the watches' clock.
+    """
+    return [_edge(entry, duration_s, watches, now) for entry in ledger]
 
 
 def join_report(builder: EventBuilder) -> JoinReport:
@@ -161,19 +207,18 @@ def join_report(builder: EventBuilder) -> JoinReport:
 
 def latency_report(latencies: Iterable[tuple[str, Latency]]) -> dict[str, LatencyReport]:
     """Return the latencies of whatever has any."""
-    return {
-        name: LatencyReport(
-            count=latency.total,
-            p50_s=latency.percentile_s(50),
-            p99_s=latency.percentile_s(99),
-            max_s=latency.max_s,
-        )
-        for name, latency in latencies
-        if latency.total
-    }
+    found = {name: _latency(latency) for name, latency in latencies}
+    return {name: latency for name, latency in found.items() if latency is not None}
 
 
-def _edge(entry: Entry, duration_s: float) -> EdgeReport:
+def _latency(latency: Latency) -> LatencyReport | None:
+    if not latency.total:
+        return None
+    p50_s, p99_s = latency.percentile_s(50), latency.percentile_s(99)
+    return LatencyReport(count=latency.total, p50_s=p50_s, p99_s=p99_s, max_s=latency.max_s)
+
+
+def _edge(entry: Entry, duration_s: float, watches: Watches | None, now: int) -> EdgeReport:
     return EdgeReport(
         producer=entry.producer,
         consumer=entry.consumer,
@@ -183,4 +228,7 @@ def _edge(entry: Entry, duration_s: float) -> EdgeReport:
         counters={counter.name.lower(): entry.counter(counter) for counter in Counter if entry.counter(counter)},
         rate_per_s=entry.arrived / duration_s if duration_s > 0 else 0.0,
         remarks=[f"{remark.what}: {remark.detail}" for remark in entry.remarks],
+        recent_per_s=0.0 if watches is None else watches.recent_per_s(entry, now),
+        loss=sum(entry[account] for account in LOSSES),
+        latency=None if watches is None else _latency(watches.latency(entry)),
     )

@@ -17,8 +17,10 @@ import msgspec
 from penstock.core import NS_PER_S, Ledger, Timestamp
 from penstock.core.log_records import ParametersSet, RunEnded
 from penstock.core.run import Outcome, RunState
+from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
 from penstock.formats.event_log import LogHeader
+from penstock.monitor.edge_watch import Watches
 from penstock.pipeline.lanes import origins, split_input
 from penstock.services.builder_report import report_of
 from penstock.services.custody import Custody
@@ -89,6 +91,7 @@ class BuilderProcess:
         self.began_ns = time.monotonic_ns()
         self.state = RunState(order.run)
         self.ledger = Ledger()
+        self.watches = Watches(self.ledger)
         self.custody = Custody(self._made_shelf)
         self.floor = Floor(
             custody=self.custody, ledger=self.ledger, state=self.state, kill=self._kill, changed=self._changed,
@@ -119,6 +122,27 @@ class BuilderProcess:
         self._wanting: set[int] = set()
         """Links on which something waits for room."""
         self._dying: dict[tuple[str, int], _Dying] = {}
+
+    @property
+    def pools(self) -> list[wire.PoolMade]:
+        """All that anything may lie in, also those whose writer has gone."""
+        own = [made for made, _ in self._shelves]
+        dying = [dying.made for dying in self._dying.values()]
+        return [*(made for peer in self.names.values() for made, _ in peer.pools.values()), *dying, *own]
+
+    def state_of(self, peer: Peer) -> State:
+        """Say what a process is at."""
+        if not peer.is_ready:
+            return State.INITIALISED
+        if peer.is_closed:
+            return State.STOPPED
+        if peer.is_leaving or self._closing_ns is not None:
+            return State.FINISHING
+        if peer.role == "source":
+            is_busy = self._is_going and self.sources[peer.of].is_open
+        else:
+            is_busy = self.stages[peer.of].is_busy(peer)
+        return State.PROCESSING if is_busy else State.WAITING
 
     def live(self) -> None:
         """Work until the run is over and reported, or the supervisor has gone."""
@@ -481,6 +505,7 @@ class BuilderProcess:
             self._want_room(peer)
         if self._log is not None:
             self._log.flush()
+        self.watches.look(now)
 
     def _want_room(self, peer: Peer) -> None:
         fd = peer.link.fileno()

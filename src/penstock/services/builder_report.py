@@ -4,8 +4,19 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from penstock.core import NS_PER_S
-from penstock.monitor.report import RunReport, edges_of, join_report, latency_report
+from penstock.monitor.report import (
+    EdgeReport,
+    PoolReport,
+    ProcessReport,
+    RunReport,
+    edges_of,
+    join_report,
+    latency_report,
+)
+from penstock.services.intake import INSTRUMENT
 
 if TYPE_CHECKING:
     from penstock.services.builder_process import BuilderProcess
@@ -15,7 +26,9 @@ __all__ = ["report_of"]
 
 def report_of(builder: "BuilderProcess") -> RunReport:
     """Return how things are; outcome and reasons are the supervisor's to complete."""
-    duration_s = (time.monotonic_ns() - builder.began_ns) / NS_PER_S
+    now = time.monotonic_ns()
+    duration_s = (now - builder.began_ns) / NS_PER_S
+    builder.watches.look(now)
     floor = builder.floor
     return RunReport(
         pipeline=builder.order.pipeline,
@@ -25,11 +38,39 @@ def report_of(builder: "BuilderProcess") -> RunReport:
         reasons=list(builder.state.reasons),
         started="",
         duration_s=duration_s,
-        edges=edges_of(builder.ledger, duration_s),
+        edges=_edges(builder, duration_s, now),
         joins={name: join_report(join.builder) for name, join in builder.joins.items()},
         latencies=latency_report((name, stage.latency) for name, stage in builder.stages.items()),
         outputs={},
         # By event, because which of two workers is the first to say is chance.
         dead_letters=[asdict(failure) for failure in sorted(floor.dead_letters, key=lambda f: (f.stage, f.event or 0))],
         failures=[asdict(failure) for failure in floor.failures],
+        processes=[
+            ProcessReport(name=peer.name, role=peer.role, pid=0, state=str(builder.state_of(peer)))
+            for peer in builder.names.values()
+        ],
+        pools=_pools(builder),
     )
+
+
+def _edges(builder: "BuilderProcess", duration_s: float, now: int) -> list[EdgeReport]:
+    """Return the books; of an instrument is known how long its messages have travelled."""
+    edges = edges_of(builder.ledger, duration_s, builder.watches, now)
+    travelled = latency_report((name, source.latency) for name, source in builder.sources.items())
+    return [
+        msgspec.structs.replace(edge, latency=travelled.get(edge.consumer)) if edge.producer == INSTRUMENT else edge
+        for edge in edges
+    ]
+
+
+def _pools(builder: "BuilderProcess") -> list[PoolReport]:
+    lent = builder.custody.lent()
+    return [
+        PoolReport(
+            name=made.name,
+            slots=made.slots,
+            slot_bytes=made.slot_bytes,
+            free=made.slots - lent[made.name, made.generation],
+        )
+        for made in builder.pools
+    ]

@@ -5,6 +5,7 @@ when the last of them is gone, it goes back to whoever writes it. Nothing is cou
 """
 
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -109,6 +110,10 @@ class Custody:
     def pool_bytes(self) -> int:
         """Bytes of all pools that blocks lie in."""
         return self._pools.nbytes
+
+    def lent(self) -> Counter[tuple[str, int]]:
+        """Return how many slots are lent, by pool and generation."""
+        return Counter((pool, generation) for pool, generation, _ in self._alive)
 
     def attach(self, made: PoolMade, fd: int) -> None:
         """Map a source's pool."""

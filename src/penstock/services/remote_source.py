@@ -2,6 +2,7 @@
 
 from penstock.core import Account, Kind, Ledger
 from penstock.core.decoder import Traits
+from penstock.monitor.latency import Latency
 from penstock.services.custody import Custody
 from penstock.services.flow import Outlet
 from penstock.services.intake import INSTRUMENT
@@ -28,6 +29,8 @@ class RemoteSource:
         self.entry = ledger.entry(INSTRUMENT, name)
         self.last_id = 0
         """Of the messages so far."""
+        self.latency = Latency()
+        """From reading a message until it is known here."""
         self._custody = custody
 
     def enter(self, peer: Peer) -> None:
@@ -49,6 +52,7 @@ class RemoteSource:
             block = self._custody.admit(self.name, filled, self.name)
             self.last_id = max(self.last_id, int(block.ids[-1]))
             self.has_ended |= block.kind is Kind.END
+            self.latency.add(now - filled.read_ns, len(block))
             self.outlet.give([block], now)
             entry.post(Account.DONE, len(block))
         self.last_id += read.dropped
