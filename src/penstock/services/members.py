@@ -42,7 +42,6 @@ class Member:
     """What its role has beside link and progress; the supervisor's."""
     cpus: Collection[int] = ()
     child: Child | None = None
-    incarnation: int = 0
     started_s: float = 0.0
     is_entered: bool = False
     keeps_state: bool = True
@@ -74,6 +73,8 @@ class Members:
         self._say = say
         self.by_name: dict[str, Member] = {}
         self._by_number: dict[int, Member] = {}
+        self._begun: dict[str, int] = {}
+        """How often somebody of a name was started; one who left may be followed by another of that name."""
 
     def __iter__(self) -> Any:  # an iterator of Member
         return iter(list(self.by_name.values()))
@@ -100,9 +101,10 @@ class Members:
         ProcessError
             If no process can be made.
         """
-        generation = member.incarnation * GENERATIONS + 1
+        begun = self._begun.get(member.name, 0)
+        generation = begun * GENERATIONS + 1
         member.order = msgspec.structs.replace(member.order, generation=generation, **changes)
-        member.incarnation += 1
+        self._begun[member.name] = begun + 1
         member.is_entered = False
         member.killed_for = ""
         member.started_s = time.monotonic()
