@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from penstock.core import NS_PER_S, Ledger, Timestamp
 from penstock.core.log_records import RunEnded
 from penstock.core.parameters import Change, Parameters
@@ -19,7 +21,8 @@ from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
 from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, UserCodeError
 from penstock.formats.event_log import LogHeader
-from penstock.monitor.report import RunReport
+from penstock.monitor.edge_watch import Watches
+from penstock.monitor.report import RunReport, edges_of
 from penstock.pipeline.plan import Plan
 from penstock.services.balance import Balance
 from penstock.services.build import Rooms, build
@@ -93,6 +96,7 @@ class InlineRun:
         self._started_ns = clock()
         self.state = RunState(run_id or new_run_id(self._started))
         self.ledger = Ledger()
+        self._watches = Watches(self.ledger)
         self._build = partial(
             build,
             plan,
@@ -157,6 +161,7 @@ class InlineRun:
         """
         was_busy = self._read()
         self._tick()
+        self._watches.look(self._clock())
         if self._log is not None:
             self._log.flush()
         if self.is_over:
@@ -231,9 +236,13 @@ class InlineRun:
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended."""
-        duration_ns = (self._ended_ns or self._clock()) - self._started_ns
+        now = self._ended_ns or self._clock()
+        self._watches.look(now)
+        edges = edges_of(self.ledger, (now - self._started_ns) / NS_PER_S, self._watches, now)
+        # Only a join lets anything wait here: what a stage is given has ended before this thread looks again.
+        edges = [e if e.consumer in self._rooms.joins else replace(e, latency=None) for e in edges]
         return write_report(
-            self.plan.name, self.state, self._started, duration_ns, self.ledger, self._rooms, self._failures
+            self.plan.name, self.state, self._started, now - self._started_ns, edges, self._rooms, self._failures
         )
 
     def wake_on(self, pollable: int) -> None:

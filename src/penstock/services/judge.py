@@ -7,7 +7,7 @@ from penstock.core import NS_PER_S, Account, Ledger
 from penstock.core.event_builder import EventBuilder
 from penstock.core.run import Outcome, RunState
 from penstock.core.timestamp import Timestamp
-from penstock.monitor.report import RunReport, edges_of, join_report, latency_report
+from penstock.monitor.report import EdgeReport, RunReport, join_report, latency_report
 from penstock.services.build import Rooms
 from penstock.services.map_room import MapRoom
 from penstock.services.user_calls import Failure
@@ -41,7 +41,7 @@ def write_report(
     state: RunState,
     started: Timestamp,
     duration_ns: int,
-    ledger: Ledger,
+    edges: list[EdgeReport],
     rooms: Rooms,
     failures: list[Failure],
 ) -> RunReport:
@@ -63,7 +63,7 @@ def write_report(
         reasons=list(state.reasons),
         started=started.isoformat(),
         duration_s=duration_ns / NS_PER_S,
-        edges=edges_of(ledger, duration_ns / NS_PER_S),
+        edges=edges,
         joins={name: join_report(room.builder) for name, room in rooms.joins.items()},
         latencies=latency_report(latencies),
         outputs={name: room.path for name, room in rooms.sinks.items() if room.path},
