@@ -31,6 +31,7 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "latency_small": "bench.local_latency:rows",
         "idle": "bench.local_idle:rows",
         "hops": "bench.local_hops:rows",
+        "counters": "bench.local_counters:rows",
         "camera": "bench.local_camera:rows",
     },
 }

@@ -12,7 +12,7 @@ from bench.local_run import RunError, run
 from bench.local_sources import ROWS
 from bench.row import Row
 
-__all__ = ["rows"]
+__all__ = ["costs_us", "rows"]
 
 UNIT_US = {"source": 17, "builder": 28, "map": 63, "reduce": 11}
 EVENT_US = {"source": 0.049, "builder": 0.030, "map": 0.091, "reduce": 0.007}
@@ -32,14 +32,15 @@ def rows(effort: Effort) -> Iterator[Row]:
 def _hops(
     name: str, effort: Effort, pipeline: str, few: int, many: int, recorded: Mapping[str, float], **arguments: Any
 ) -> Iterator[Row]:
-    each = [_costs_us(pipeline, effort.engine, few, many, arguments) for _ in range(effort.runs)]
+    each = [costs_us(pipeline, effort.engine, few, many, arguments) for _ in range(effort.runs)]
     costs = {role: statistics.median(run_[role] for run_ in each) for role in each[0]}
     for role, cost in costs.items():
         yield _row(f"{name}: {role}", cost, recorded.get(role, 0))
     yield _row(f"{name}: all together", sum(costs.values()), sum(recorded.values()))
 
 
-def _costs_us(pipeline: str, engine: str, few: int, many: int, arguments: dict[str, Any]) -> dict[str, float]:
+def costs_us(pipeline: str, engine: str, few: int, many: int, arguments: dict[str, Any]) -> dict[str, float]:
+    """Return by role what one more of what a pipeline makes costs, in µs."""
     start, whole = (run(pipeline, engine, expected=n, n=n, **arguments).cpu_s() for n in (few, many))
     if not whole:
         raise RunError(f"the {engine} engine says nothing of its processes")
