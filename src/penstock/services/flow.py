@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.core import Block, EventBatch, Kind
 from penstock.core.result_range import FarValues, ResultRange
 
-__all__ = ["Flow", "Outlet", "Room", "items_of", "kind_of", "lane_of", "numbers_of", "with_values"]
+__all__ = ["Flow", "Outlet", "Room", "copies_in", "items_of", "kind_of", "lane_of", "numbers_of", "with_values"]
 
 Flow = Block | EventBatch | ResultRange
 """Messages of a source, events of a join, or what a stage made of either."""
@@ -47,8 +47,21 @@ def with_values(flow: Flow) -> Flow:
     if isinstance(flow.values, FarValues):
         present = flow.values.present
         return flow if present is None else flow.take(np.flatnonzero(present))
+    if isinstance(flow.values, np.ndarray):
+        return flow
     has_value = [value is not None for value in flow.values]
     return flow if all(has_value) else flow.take(np.flatnonzero(has_value))
+
+
+def copies_in(flow: Flow, stage: str) -> str:
+    """Say what is wrong if an event is in a flow twice; a map stage answers for each event once."""
+    if not isinstance(flow, ResultRange) or len(flow) < 2 or (flow.numbers[1:] > flow.numbers[:-1]).all():
+        return ""
+    number = int(flow.numbers[1:][flow.numbers[1:] <= flow.numbers[:-1]][0])
+    return (
+        f"stage {stage}: event {number} went to several workers of {flow.stage}, whose results it cannot all work on; "
+        f"let {stage} read what {flow.stage} reads, or reduce the results"
+    )
 
 
 def lane_of(flow: Flow, own: str) -> str:

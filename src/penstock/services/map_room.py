@@ -18,10 +18,10 @@ from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.user_code import Worker
-from penstock.errors import UserCodeError
+from penstock.errors import StateError, UserCodeError
 from penstock.monitor.latency import Latency
 from penstock.pipeline.plan import StagePlan
-from penstock.services.flow import Flow, numbers_of
+from penstock.services.flow import Flow, copies_in, numbers_of
 from penstock.services.stage_room import StageRoom, items_for
 from penstock.services.user_calls import UserCalls
 
@@ -79,6 +79,8 @@ class MapRoom(StageRoom):
             self._dispatcher.join(worker, plan.tags)
 
     def _work(self, flow: Flow, producer: str, now: int) -> None:
+        if trouble := copies_in(flow, self.name):
+            raise StateError(trouble)
         trigger_map = self._maps.get(producer)
         routes = None
         if trigger_map is not None and isinstance(flow, EventBatch):

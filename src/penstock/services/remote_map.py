@@ -17,7 +17,7 @@ from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange
 from penstock.core.trigger_map import TriggerMap
 from penstock.services.far_results import FarResults
-from penstock.services.flow import Flow, kind_of, lane_of, numbers_of, with_values
+from penstock.services.flow import Flow, copies_in, kind_of, lane_of, numbers_of, with_values
 from penstock.services.orders import StageOrder
 from penstock.services.peer import Peer
 from penstock.services.remote_stage import EVERYTHING, Floor, RemoteStage, is_counted, small_flows
@@ -107,6 +107,10 @@ class RemoteMap(RemoteStage):
         if not len(flow):
             return
         self.entries[producer].arrive(len(flow))
+        if trouble := copies_in(flow, self.name):
+            self._is_stopped = True
+            self.fail(trouble, None, ())
+            return
         if self._waiting:
             self._waiting.append((flow, producer))
         else:

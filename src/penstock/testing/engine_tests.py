@@ -405,3 +405,20 @@ class EngineTests:
             folder=tmp_path,
         )
         assert self.views(self.run(pipeline))["sum"] == sum(range(20))
+
+    def test_results_of_one_event_by_several_workers_are_refused_by_a_second_map_stage(self, tmp_path: Path) -> None:
+        cells = [[{"constraint": n}] if n != 4 else [{"constraint": None}] for n in range(10)]
+        pipeline = Pipeline(
+            name="suite",
+            sources={"a": Source(cases.Frames, n=10)},
+            events={"scan": Join("a", by={"trigger-map": {"map": {"a": cells}}})},
+            stages={
+                "first": Map(cases.number, source="scan", workers=2),
+                "second": Map(cases.twice, source="first"),
+                "sum": Reduce(cases.Sum, source="second"),
+            },
+            folder=tmp_path,
+        )
+        report = self.run(pipeline)
+        assert report.outcome == "failed"
+        assert "stage second: event 4 went to several workers of first" in report.reasons[0]
