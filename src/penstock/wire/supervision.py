@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.errors import RemoteProtocolError
+from penstock.wire.columns import HOSTILE
 from penstock.wire.envelopes import Note
 
 __all__ = [
@@ -177,6 +178,6 @@ def open_orders(data: bytes) -> list[Any]:  # Any: of Word, which is matched by 
     """
     try:
         found: list[Any] = _DECODER.decode(data)
-    except msgspec.MsgspecError as error:
+    except HOSTILE as error:
         raise RemoteProtocolError(f"{len(data)} bytes are no words of supervision: {error}") from error
     return found
