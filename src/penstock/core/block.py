@@ -137,16 +137,16 @@ class Block:
         metadata: Iterable[Mapping[str, Any]] = repeat(NO_METADATA)
         if self.metadata is not None:
             metadata = self.metadata[rows] if isinstance(rows, slice) else map(self.metadata.__getitem__, rows.tolist())
-        return map(
-            Message,
+        fields: list[Iterable[Any]] = [
             self.ids[rows].tolist(),
             repeat(None) if self.keys is None else self.keys[rows].tolist(),
             self.timestamps[rows].tolist(),
             metadata,
             _buffers(self.columns[0], rows) if self.columns else repeat(None),
-            self._more(rows) if len(self.columns) > 1 else repeat(()),
-            repeat(self.kind),
-        )
+        ]
+        if len(self.columns) > 1 or self.kind is not Kind.DATA:  # what is as always is left out: 10 ns a message
+            fields += [self._more(rows) if len(self.columns) > 1 else repeat(()), repeat(self.kind)]
+        return map(Message, *fields)
 
     def _more(self, rows: Rows) -> Iterator[tuple[NDArray[Any], ...]]:
         """Yield the second and further buffers of some messages; some may have fewer than others."""

@@ -163,4 +163,5 @@ class EventBatch:
         """Yield every event; arrays are views of the blocks."""
         n = len(self.numbers)
         parts: Sequence[Iterator[Part]] = [part.messages(n) for part in self.parts]
-        return map(event_type(self.names), self.numbers.tolist(), zip(*parts, strict=True), repeat(self.kind))
+        kinds = [] if self.kind is Kind.DATA else [repeat(self.kind)]
+        return map(event_type(self.names), self.numbers.tolist(), zip(*parts, strict=True), *kinds)

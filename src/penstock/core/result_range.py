@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from penstock.core.block import Rows
 
-__all__ = ["FarValues", "ResultRange", "gather"]
+__all__ = ["FarValues", "ResultRange", "Values", "gather"]
+
+Values = Sequence[Any] | NDArray[Any]
+"""One value each: an array where user code gave one, whose rows are the values."""
 
 
 class FarValues(Sequence[Any]):
@@ -40,7 +43,7 @@ class ResultRange:
     stage: str
     numbers: NDArray[np.int64]
     """(n,)"""
-    values: Sequence[Any] | None
+    values: Values | None
     """n values, ``None`` among them where user code gave no result; ``None`` as a whole: these events have none
     (skipped, failed, or a copy that ended with its worker)."""
     revision: int = 0
@@ -61,7 +64,10 @@ class ResultRange:
         if isinstance(values, FarValues):
             values = values.take(rows)
         elif values is not None:
-            values = values[rows] if isinstance(rows, slice) else [values[row] for row in rows.tolist()]
+            if isinstance(rows, slice) or isinstance(values, np.ndarray):
+                values = values[rows]  # type: ignore[index]  # indices are for arrays only
+            else:
+                values = [values[row] for row in rows.tolist()]
         copies = None if self.copies is None else self.copies[rows]
         return replace(self, numbers=self.numbers[rows], values=values, copies=copies)
 

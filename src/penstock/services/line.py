@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.result_range import ResultRange
+from penstock.core.result_range import ResultRange, Values
 from penstock.errors import PenstockError, RemoteProtocolError
 from penstock.services.flow import Flow
 from penstock.transport.pool import PoolHandle
@@ -198,11 +198,12 @@ class Line:
             lane=flow.lane,
         )
 
-    def _piece(self, number: int) -> Sequence[Any]:
+    def _piece(self, number: int) -> Values:
         try:
-            return self._pieces[number].read(self._read_slot).values or ()
+            values = self._pieces[number].read(self._read_slot).values
         except KeyError:
             raise RemoteProtocolError(f"piece {number} was never sent here, or was dropped") from None
+        return () if values is None else values
 
 
 def slots_of(flow: BlockDescriptor | EventsDescriptor) -> set[SlotName]:

@@ -15,7 +15,7 @@ from penstock.core.event_log import EventLog
 from penstock.core.lease import Lease, Taken
 from penstock.core.log_records import EventsEnded, RangeWorked
 from penstock.core.resequencer import Resequencer
-from penstock.core.result_range import ResultRange
+from penstock.core.result_range import ResultRange, Values
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.user_code import Worker
 from penstock.errors import StateError, UserCodeError
@@ -125,13 +125,13 @@ class MapRoom(StageRoom):
         if self._log is not None:
             self._log.append(_worked(self.name, lease, numbers_of(flow), began, now - began))
 
-    def _values(self, calls: UserCalls, worker: Worker, flow: Flow) -> Sequence[Any]:
+    def _values(self, calls: UserCalls, worker: Worker, flow: Flow) -> Values:
         if worker.call_batch is not None and isinstance(flow, EventBatch):
             return calls.run_batch(worker.call_batch, worker.call, flow, revision=worker.revision)
         return calls.run(worker.call, items_for(worker, flow), numbers_of(flow).tolist(), revision=worker.revision)
 
     def _give(
-        self, lease: Lease[Flow], worker: Worker, numbers: NDArray[np.int64], values: Sequence[Any], start: int
+        self, lease: Lease[Flow], worker: Worker, numbers: NDArray[np.int64], values: Values, start: int
     ) -> None:
         """Hand on what came of the first events of a piece of a lease that begins at ``start``."""
         n = len(numbers)

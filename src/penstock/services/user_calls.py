@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from penstock.core import Account, Event, EventBatch
 from penstock.core.ledger import Entry
+from penstock.core.result_range import Values
 from penstock.core.values import check_value
 from penstock.errors import UserCodeError
 from penstock.pipeline.plan import OnError
@@ -70,6 +71,8 @@ class UserCalls:
         self._returns = returns
         self._trips = trips
         self._has_returned = False
+        self._is_whole = False
+        """Whether every item of the last range has a value."""
 
     def run(
         self, call: Callable[[Any], Any], items: Iterable[Any], numbers: list[int], *, revision: int = 0
@@ -89,7 +92,7 @@ class UserCalls:
         """
         values: list[Any] = []
         add = values.append
-        self.lost = []
+        self.lost, self._is_whole = [], False
         iterator = iter(items)
         while len(values) < len(numbers):
             item: Any = None
@@ -115,12 +118,12 @@ class UserCalls:
 
     def run_batch(
         self,
-        call_batch: Callable[[EventBatch], Sequence[Any] | None],
+        call_batch: Callable[[EventBatch], Values | None],
         call: Callable[[Any], Any],
         events: EventBatch,
         *,
         revision: int = 0,
-    ) -> list[Any]:
+    ) -> Values:
         """Call user code once for a whole range; event by event if that raises, so that only the culprit is lost.
 
         Raises
@@ -133,18 +136,21 @@ class UserCalls:
             returned = call_batch(events)
         except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; event by event it is named
             return self.run(call, events.events(), events.numbers.tolist(), revision=revision)
-        self.lost = []
-        values = [None] * n if returned is None else list(returned)
-        if len(values) != n:
+        self.lost, self._is_whole = [], False
+        values = [None] * n if returned is None else _column(returned)
+        if values is None or len(values) != n:
             self.entry.post(Account.FAILED, n)
-            text = f"stage {self.stage}: process_batch returned {len(values)} values for {n} events; return one each"
+            found = f"a {type(returned).__name__}" if values is None else f"{len(values)} values"
+            text = f"stage {self.stage}: process_batch returned {found} for {n} events; return one value each"
             raise UserCodeError(text, stage=self.stage, event=int(events.numbers[0]), revision=revision)
         self._check(values)
         self._post(values, 0)
         return values
 
-    def accounts(self, values: Sequence[Any]) -> NDArray[np.uint8]:
+    def accounts(self, values: Values) -> NDArray[np.uint8]:
         """(n,), the account in which each item of the last range ended."""
+        if self._is_whole:
+            return np.full(len(values), Account.DONE, np.uint8)
         ended = np.fromiter((Account.FILTERED if v is None else Account.DONE for v in values), np.uint8, len(values))
         ended[[row for row in self.lost if row < len(values)]] = (
             Account.DEAD_LETTERED if self._sets_aside else Account.FAILED
@@ -186,7 +192,7 @@ class UserCalls:
         text = f"stage {self.stage}, event {number}: {type(error).__name__}: {error}{_hint(item)}"
         return UserCodeError(text, stage=self.stage, event=number, revision=revision, done=done)
 
-    def _check(self, values: list[Any]) -> None:
+    def _check(self, values: Values) -> None:
         """Look at the first value there is: it stands for all, whose types cost too much to look at one by one."""
         if self._has_returned or not self._returns:
             return
@@ -195,10 +201,23 @@ class UserCalls:
             self._has_returned = True
             check_value(value, f"stage {self.stage}")
 
-    def _post(self, values: list[Any], accounted: int) -> None:
-        nothing = sum(map(is_, values, repeat(None))) if self._returns else accounted
+    def _post(self, values: Values, accounted: int) -> None:
+        nothing = accounted
+        if self._returns:
+            nothing = sum(map(is_, values, repeat(None))) if isinstance(values, list) else 0
+            self._is_whole = not nothing
         self.entry.post(Account.DONE, len(values) - nothing)
         self.entry.post(Account.FILTERED, nothing - accounted)
+
+
+def _column(returned: Any) -> Values | None:  # whatever user code returned
+    """Return its values, ``None`` if they cannot be counted; an array stays one if its rows are arrays or numbers."""
+    if type(returned) is np.ndarray and returned.ndim and returned.dtype.kind in "biufc":
+        return returned.copy() if returned.ndim == 1 else returned  # the user may fill the same memory again
+    try:
+        return list(returned)
+    except TypeError:
+        return None
 
 
 def _hint(item: Any) -> str:

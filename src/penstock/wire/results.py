@@ -90,7 +90,7 @@ class ResultsDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, 
             raise RemoteProtocolError(f"stage {self.stage}: {len(values)} values of {len(numbers)} results")
         return ResultRange(stage=self.stage, numbers=numbers, values=values, revision=self.revision, copies=copies)
 
-    def _values(self, read_slot: ReadSlot, resolve: ResolveType | None) -> list[Any] | None:
+    def _values(self, read_slot: ReadSlot, resolve: ResolveType | None) -> list[Any] | NDArray[Any] | None:
         if self.form is Form.ABSENT:
             return None
         slot = np.empty(0, np.uint8) if self.slot is None else self.slot.bytes(self.slot_bytes, read_slot)
@@ -106,7 +106,7 @@ class ResultsDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, 
             raise ValueError(f"{len(body)} bytes are not {self.numbers.size} of {type_}")
         if bool(type_[1]) is (self.form is Form.NUMBERS) or (not type_[1] and type_[0].type not in _NUMBERS):
             raise ValueError(f"{self.form.name.lower()} of {type_}")
-        return list(np.ndarray((self.numbers.size, *type_[1]), type_[0], body))
+        return np.ndarray((self.numbers.size, *type_[1]), type_[0], body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -209,6 +209,9 @@ def _packed(results: ResultRange) -> PackedResults:
     values = results.values
     if values is None:
         return _inline(results, Form.ABSENT, b"", b"")
+    if type(values) is np.ndarray:
+        if (found := _column(results, values)) is not None:
+            return found
     values = values if type(values) is list else list(values)
     kinds = set(map(type, values))
     kind = kinds.pop() if len(kinds) == 1 else None
@@ -228,6 +231,20 @@ def _inline(results: ResultRange, form: Form, type_: bytes, body: bytes, heap: "
     body_at = heap.reserve(len(body)) if len(body) > INLINE_BYTES else None
     return PackedResults(
         results=results, form=form, item=type_, body=body, body_at=body_at, slot_bytes=heap.end, placed=heap.placed
+    )
+
+
+def _column(results: ResultRange, values: NDArray[Any]) -> PackedResults | None:
+    """Keep together what user code returned as one array; ``None`` if its rows must be looked at one by one."""
+    item, shape = values.dtype, values.shape[1:]
+    if not values.nbytes or item.hasobject or (not shape and item.type not in _NUMBERS):
+        return None
+    encoded, form = encode_types(((item, shape),)), Form.ARRAYS if shape else Form.NUMBERS
+    if values.nbytes // len(values) <= LARGE_BYTES:
+        return _inline(results, form, encoded, values.tobytes())
+    nbytes = values.nbytes
+    return PackedResults(
+        results=results, form=form, item=encoded, body=b"", body_at=(0, nbytes), slot_bytes=nbytes, placed=[(0, values)]
     )
 
 

@@ -1,6 +1,7 @@
 """Ranges of results as descriptors: every value comes back as it was, large arrays as views of a slot."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,8 @@ def same_range(a: ResultRange, b: ResultRange) -> bool:
         (r.stage, r.revision, r.numbers.tolist(), r.values is None, None if r.copies is None else r.copies.tolist())
         for r in (a, b)
     ]
-    return heads[0] == heads[1] and same_value(list(a.values or ()), list(b.values or ()))
+    values = [[] if r.values is None else list(r.values) for r in (a, b)]
+    return heads[0] == heads[1] and same_value(*values)
 
 
 @given(ranges())
@@ -168,6 +170,25 @@ def test_small_values_need_no_slot() -> None:
         (packed,) = pack_results(results, 0)
         assert not packed.slot_bytes
         assert same_range(_read(encode(packed.descriptor()), Pool()), results)
+
+
+@pytest.mark.parametrize("dtype", ["<f8", ">u2", "?", "c8", "M8[us]", "U3", [("a", "u1"), ("b", "<f4")]])
+@pytest.mark.parametrize("shape", [(), (3,), (0,), (90, 60)])
+def test_the_rows_of_an_array_come_back(dtype: Any, shape: tuple[int, ...]) -> None:
+    values = np.arange(5 * math.prod(shape)).astype("U3" if dtype == "U3" else "i8").astype(dtype)
+    values = values.reshape(5, *shape)[::-1]
+    results = ResultRange(stage="fit", numbers=np.arange(5), values=values)
+    (found,) = travelled(results, Pool())
+    assert same_range(found, replace(results, values=list(values)))
+
+
+def test_a_column_of_numbers_stays_an_array() -> None:
+    for values in (np.arange(4096.0), np.arange(8192, dtype="u2").reshape(4096, 2)):
+        (packed,) = pack_results(ResultRange(stage="fit", numbers=np.arange(4096), values=values), 0)
+        found = _read(encode(packed.descriptor()), Pool()).values
+        assert isinstance(found, np.ndarray)
+        assert not found.flags.writeable
+        assert same(found, values)
 
 
 def test_arrays_that_are_no_buffers_come_back() -> None:
