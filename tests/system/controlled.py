@@ -1,8 +1,7 @@
-"""What the runs that tests control are made of: instruments that go on until they are stopped, code that tells who it is."""
+"""What the runs that tests control are made of: instruments that go on until stopped, code that tells who it is."""
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -113,6 +112,54 @@ class Rows:
         self.rows.append((result.number, seen["gain"], seen["worker"], result.revision, self.label))
 
 
+class Noted:
+    """Writes down, in a file of its own, which hooks are called and which events it sees."""
+
+    def __init__(self, folder: str, wait_s: float = 0.0) -> None:
+        self._path = Path(folder) / str(os.getpid())
+        self._wait_s = wait_s
+
+    def start(self, event: Event) -> None:
+        self._note("start")
+
+    def process(self, event: Event) -> dict[str, Any]:
+        self._note(f"event {event.number}")
+        time.sleep(self._wait_s)
+        return {"number": event.number, "gain": 1.0, "worker": os.getpid()}
+
+    def end(self, event: Event) -> None:
+        self._note("end")
+
+    def close(self) -> None:
+        self._note("close")
+
+    def _note(self, text: str) -> None:
+        with self._path.open("a") as file:
+            file.write(f"{text}\n")
+
+
+def place(event: Event) -> dict[str, Any]:
+    """Where a worker may run, and how many threads its libraries may have."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    threads = [os.environ.get(name, "") for name in names]
+    return {"cpus": sorted(os.sched_getaffinity(0)), "threads": threads, "worker": os.getpid()}
+
+
+class Places:
+    """Where all of them were."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[tuple[int, ...], tuple[str, ...]]] = set()
+        self.views: dict[str, Any] = {}
+
+    def reduce(self, value: dict[str, Any]) -> None:
+        self.seen.add((tuple(value["cpus"]), tuple(value["threads"])))
+        self.views = {
+            "cpus": [list(cpus) for cpus, _ in sorted(self.seen)],
+            "threads": sorted({t for _, t in self.seen}),
+        }
+
+
 def times(message: Message, *, factor: float = 1.0) -> dict[str, float]:
     """A step with a parameter; of a message of an instrument, whose ids count otherwise than events."""
     return {"id": message.id, "factor": factor}
@@ -121,3 +168,16 @@ def times(message: Message, *, factor: float = 1.0) -> dict[str, float]:
 def plus(value: dict[str, float], *, offset: float = 0.0) -> dict[str, float]:
     """A step behind it."""
     return {**value, "offset": offset}
+
+
+class Steps:
+    """What came of the steps: id, factor, offset, revision, and the reducer's own parameter."""
+
+    def __init__(self, *, label: float = 0.0) -> None:
+        self.label = label
+        self.rows = ArrayView((None, 5), "f8")
+        self.views = {"rows": self.rows}
+
+    def reduce(self, result: Result) -> None:
+        seen = result.value
+        self.rows.append((seen["id"], seen["factor"], seen["offset"], result.revision, self.label))

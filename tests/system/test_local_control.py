@@ -1,4 +1,4 @@
-"""A local run under control: parameters at an event's boundary, workers that come and go, the end when it is asked for."""
+"""A local run under control: parameters change at an event, workers come and go, and it ends when it is asked to."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from penstock.core.parameters import Change
 from penstock.engines.handle import Run
 from penstock.errors import ParameterError, PenstockError
 from penstock.monitor.report import ProcessReport, RunReport
-from penstock.pipeline import Join, Map, Pipeline, Reduce, Sink, Source, Steps
+from penstock.pipeline import Join, Map, Pipeline, Reduce, Source, Steps
 from tests.system import controlled
 from tests.system.watching import PATIENCE_S
 
@@ -109,3 +109,99 @@ def test_a_change_holds_from_one_event_on_everywhere(target: Any) -> None:
     assert {int(pid) for pid in seen[seen[:, 3] == 5, 2]} <= late
     assert len({*seen[:, 2]}) > 2, "only one worker had anything to do"
     assert (report.outcome, report.exit_code, report.reasons) == ("aborted", 130, ["stopped on request"])
+
+
+def test_steps_of_an_instrument_that_is_far_ahead_of_its_join_change_too() -> None:
+    pipeline = Pipeline(
+        name="control",
+        sources={"a": Source(controlled.Paced, rate=4000), "b": Source(controlled.Paced, rate=400)},
+        events={"scan": Join("a", "b", by="key", incomplete="wait")},
+        stages={
+            "map": Map(controlled.scaled, source="scan"),
+            "rows": Reduce(controlled.Rows, source="map"),
+            "watch": Steps(controlled.times, controlled.plus, source="a"),
+            "seen": Reduce(controlled.Steps, source="watch"),
+        },
+    )
+    with pipeline.start() as run:
+        goes_on(run, 20)
+        run.set({"watch.times.factor": 2.0, "seen.label": 2, "rows.label": 2, "map.gain": 2})
+        goes_on(run, 20)
+        run.set({"watch.plus.offset": 3.0, "seen.label": 3, "rows.label": 3, "map.gain": 3})
+        goes_on(run, 20)
+        run.stop()
+        assert run.wait(PATIENCE_S).adds_up
+    seen = np.asarray(run.views("seen")["rows"])
+    assert seen[:, 0].tolist() == list(range(2, len(seen) + 2))
+    expected = {0: [1, 0, 0], 1: [2, 0, 2], 2: [2, 3, 3]}
+    assert sorted(set(seen[:, 3])) == [0, 1, 2]
+    assert [row[[1, 2, 4]].tolist() for row in seen] == [expected[row[3]] for row in seen]
+    mapped = rows(run)
+    assert sorted(set(mapped[:, 3])) == [0, 1, 2]
+    assert [row[[1, 4]].tolist() for row in mapped] == [{0: [1, 0], 1: [2, 2], 2: [3, 3]}[row[3]] for row in mapped]
+
+
+def test_workers_come_and_go_under_load_and_nothing_is_lost_or_done_twice(tmp_path: Path) -> None:
+    stage = Map(controlled.Noted, folder=str(tmp_path), wait_s=0.004, source="scan", workers=2)
+    with scan(stage, rate=1e5, gate=str(tmp_path / "gate"), block=50).start() as run:
+        goes_on(run, 50)
+        everybody = {process.pid for process in workers(run).values()}
+        for asked in (5, 1, 4, 2, 3):
+            run.scale("map", asked)
+            until(lambda asked=asked: len(workers(run)) == asked)  # type: ignore[misc]
+            there = {process.pid for process in workers(run).values()}
+            everybody |= there
+            until(lambda there=there: _named("map-") == there)  # type: ignore[misc]
+            goes_on(run, 50)
+        with pytest.raises(PenstockError, match="no map stage is called 'rows'; there are map"):
+            run.scale("rows", 2)
+        with pytest.raises(PenstockError, match="0 workers for map"):
+            run.scale("map", 0)
+        (tmp_path / "gate").touch()
+        report = run.wait(PATIENCE_S)
+    assert (report.outcome, report.adds_up) == ("finished", True)
+    formed = report.joins["scan"].formed
+    assert rows(run)[:, 0].tolist() == list(range(formed))
+    assert report.edge("scan", "map").accounts == {"done": formed}
+    (tmp_path / "gate").unlink()
+    notes = {int(path.name): path.read_text().splitlines() for path in tmp_path.iterdir()}
+    assert set(notes) == everybody
+    worked = [line for lines in notes.values() for line in lines if line.startswith("event")]
+    assert len(worked) == formed, "one who left had not finished what it was given"
+    assert all((lines[0], lines[-1]) == ("start", "close") for lines in notes.values())
+    at_the_end = {pid for pid, lines in notes.items() if lines[-2:] == ["end", "close"]}
+    assert at_the_end == there
+    assert all(lines.count("end") == (pid in at_the_end) for pid, lines in notes.items())
+
+
+def test_a_successor_is_told_of_the_start_and_the_end(tmp_path: Path) -> None:
+    stage = Map(controlled.Noted, folder=str(tmp_path), source="scan", workers=2)
+    with scan(stage, gate=str(tmp_path / "gate")).start() as run:
+        goes_on(run, 50)
+        killed = workers(run)["map-1"].pid
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: workers(run).get("map-1", ProcessReport(name="", role="", pid=killed)).pid != killed)
+        goes_on(run, 200)
+        (tmp_path / "gate").touch()
+        report = run.wait(PATIENCE_S)
+    assert report.outcome == "finished"
+    assert next(process for process in report.processes if process.name == "map-1").deaths == 1
+    (tmp_path / "gate").unlink()
+    notes = {int(path.name): path.read_text().splitlines() for path in tmp_path.iterdir()}
+    assert len(notes) == 3
+    assert all(lines[0] == "start" for lines in notes.values())
+    assert {pid for pid, lines in notes.items() if lines[-2:] != ["end", "close"]} == {killed}
+
+
+def _named(prefix: str) -> set[int]:
+    """Return the processes of this name that were started from here, as the kernel knows them."""
+    found = set()
+    parents = {os.getpid()}
+    for _ in range(2):  # the warmed process stands between
+        lists = (Path(f"/proc/{pid}/task").glob("*/children") for pid in parents)
+        parents = {int(pid) for paths in lists for path in paths for pid in path.read_text().split()}
+    for pid in parents:
+        path = Path(f"/proc/{pid}/comm")
+        if path.exists() and path.read_text().startswith(f"penstock: {prefix}"):
+            found.add(pid)
+    return found
