@@ -1,6 +1,7 @@
 """What the tests of lists that travel share: any value of any kind that may be said, made from its declaration."""
 
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -35,6 +36,7 @@ def kinds_of(union: Any) -> list[Any]:
     return list(get_args(union))
 
 
+@cache
 def any_of(form: Any) -> st.SearchStrategy[Any]:
     """Any value of a declared type: numbers at their limits, texts of all scripts, structures to the bottom."""
     if form in _PLAIN:
