@@ -28,7 +28,7 @@ def made(seed: int, folder: Path) -> Pipeline:
     }
     code = chance.choice([cases.whole, cases.number, cases.odd])
     has_second = code is not cases.whole and chance.random() < 0.5
-    by: Any = chance.choice(["order", "key", "trigger-map"])
+    by: Any = chance.choice(["order", "key", "trigger-map"]) if n else "key"  # a map of no events is refused
     if by == "trigger-map":
         stickiness = chance.choice([1, 2, 5])
         for_all = [] if has_second else [[{"constraint": None}]]  # whose several results a second stage refuses
