@@ -156,7 +156,7 @@ class Places:
         self.seen.add((tuple(value["cpus"]), tuple(value["threads"])))
         self.views = {
             "cpus": [list(cpus) for cpus, _ in sorted(self.seen)],
-            "threads": sorted({t for _, t in self.seen}),
+            "threads": [list(threads) for _, threads in sorted(self.seen)],
         }
 
 

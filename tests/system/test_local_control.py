@@ -4,9 +4,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from penstock.engines.handle import Run
 from penstock.errors import ParameterError, PenstockError
 from penstock.monitor.report import ProcessReport, RunReport
 from penstock.pipeline import Join, Map, Pipeline, Reduce, Source, Steps
+from penstock.services.usage import usage_of
 from tests.system import controlled
 from tests.system.watching import PATIENCE_S
 
@@ -191,6 +194,130 @@ def test_a_successor_is_told_of_the_start_and_the_end(tmp_path: Path) -> None:
     assert len(notes) == 3
     assert all(lines[0] == "start" for lines in notes.values())
     assert {pid for pid, lines in notes.items() if lines[-2:] != ["end", "close"]} == {killed}
+
+
+def test_constraints_move_only_when_their_worker_leaves(tmp_path: Path) -> None:
+    n = 4000
+    cells = [[{"constraint": k % 4 if k % 100 else None}] for k in range(n)]
+    watched = [[*cell, {"constraint": 9, "tags": ["debug"]}] if not k % 10 else cell for k, cell in enumerate(cells)]
+    by = {"trigger-map": {"map": {"a": watched, "b": cells}}}
+    pipeline = Pipeline(
+        name="control",
+        sources={name: Source(controlled.Paced, rate=2000, n=n) for name in "ab"},
+        events={"scan": Join("a", "b", by=by)},
+        stages={
+            "map": Map(controlled.scaled, source="scan", workers=3),
+            "debug": Map(controlled.scaled, source="scan", tags=["debug"], workers=1),
+            "rows": Reduce(controlled.Rows, source="map"),
+            "seen": Reduce(controlled.Rows, source="debug"),
+        },
+    )
+    with pipeline.start() as run:
+        goes_on(run, 300)
+        first = {process.pid for process in workers(run).values()}
+        run.scale("map", 1)
+        run.scale("debug", 2)
+        until(lambda: (len(workers(run)), len(workers(run, "debug"))) == (1, 2))
+        ((_, left),) = workers(run).items()
+        goes_on(run, 300)
+        run.scale("map", 3)
+        until(lambda: len(workers(run)) == 3)
+        report = run.wait(PATIENCE_S)
+    assert (report.outcome, report.adds_up) == ("finished", True)
+    seen = rows(run)
+    numbers, pids = seen[:, 0].astype(int), seen[:, 2].astype(int)
+    assert sorted(set(numbers)) == list(range(n))
+    everybody = {int(number): pids[numbers == number].tolist() for number in range(0, n, 100)}
+    assert all(len(set(by)) == len(by) for by in everybody.values()), "one worker got an event for all twice"
+    assert len(numbers) == n + sum(len(by) - 1 for by in everybody.values())
+    sizes = [len(by) for by in everybody.values()]
+    assert (sizes[0], min(sizes), sizes[-1]) == (3, 1, 3)
+    assert set(everybody[0]) == first
+    for constraint in range(4):
+        chosen = pids[(numbers % 4 == constraint) & (numbers % 100 != 0)].tolist()
+        moves = [chosen[0], *(after for before, after in pairwise(chosen) if before != after)]
+        assert moves in ([left.pid], [moves[0], left.pid]), "it moved without need, or to somebody who had left"
+    debugged = np.asarray(run.views("seen")["rows"])
+    assert debugged[:, 0].tolist() == list(range(0, n, 10))
+    assert len({*debugged[:, 2]}) == 1, "a second worker for debugging took a constraint that the first one held"
+
+
+def test_stopping_brings_out_what_has_arrived_and_aborting_does_not_wait(tmp_path: Path) -> None:
+    stage = Map(controlled.Scaled, wait_s=0.002, source="scan", workers=2)
+    with scan(stage, rate=1e5).start() as run:
+        goes_on(run, 20)
+        run.stop("the beam is gone")
+        report = run.wait(PATIENCE_S)
+    assert (report.outcome, report.exit_code, report.reasons) == ("aborted", 130, ["the beam is gone"])
+    assert report.adds_up
+    assert not any(edge.in_flight for edge in report.edges)
+    assert report.edge("scan", "map").accounts == {"done": report.joins["scan"].formed}
+    assert rows(run)[:, 0].tolist() == list(range(report.joins["scan"].formed))
+
+    stage = Map(controlled.Scaled, wait_s=30.0, source="scan", workers=2)
+    with scan(stage, rate=1e5).start() as run:
+        until(lambda: all(process.state == "processing" for process in workers(run).values()))
+        asked = time.monotonic()
+        run.abort()
+        report = run.wait(PATIENCE_S)
+        assert time.monotonic() - asked < 10
+    assert (report.outcome, report.exit_code, report.adds_up) == ("aborted", 130, True)
+    assert report.edge("scan", "map").accounts["aborted"] == report.edge("scan", "map").loss
+    assert not any(edge.in_flight for edge in report.edges)
+
+
+def test_a_run_can_be_looked_at_while_it_goes_on(tmp_path: Path) -> None:
+    with scan(Map(controlled.scaled, source="scan", workers=2), rate=4000).start() as run:
+        goes_on(run, 100)
+        for _ in range(50):
+            report = run.statistics()
+            assert report.adds_up
+            assert report.outcome == "running"
+            assert all(0 <= pool.free <= pool.slots for pool in report.pools)
+        until(lambda: run.statistics().duration_s > 1.5)
+        report = run.statistics()
+        run.stop()
+    assert msgspec.json.decode(msgspec.json.encode(report), type=RunReport) == report
+    for edge in report.edges:
+        assert 2000 < edge.recent_per_s < 6000
+        assert edge.loss == 0
+        assert edge.latency is not None
+        assert 0 <= edge.latency.p50_s <= edge.latency.p99_s <= edge.latency.max_s < 5
+        assert edge.latency.count == sum(edge.accounts.values())
+    assert report.latencies["map"].count > 0
+    pools = {pool.name: pool for pool in report.pools}
+    assert {"a", "b"} <= set(pools)
+    assert all(pool.slots * pool.slot_bytes == pool.nbytes > 0 for pool in report.pools)
+    processes = {process.name: process for process in report.processes}
+    assert set(processes) == {"a", "b", "map-0", "map-1", "rows-0", "builder"}
+    assert {processes[name].state for name in ("a", "b", "builder")} == {"processing"}
+    assert all(process.private_bytes > 1 << 20 and process.pid for process in report.processes)
+    assert {process.state for process in run.wait().processes} == {"stopped"}
+
+
+def test_waiting_costs_nothing(tmp_path: Path) -> None:
+    pipeline = Pipeline(
+        name="idle",
+        sources={name: Source(controlled.Waits) for name in "ab"},
+        events={"scan": Join("a", "b", by="key")},
+        stages={"map": Map(controlled.scaled, source="scan", workers=2), "rows": Reduce(controlled.Rows, source="map")},
+    )
+    with pipeline.start() as run:
+        until(lambda: len(workers(run)) == 2 and run.statistics().edge("a", "scan").arrived == 1)
+        pids = [process.pid for process in run.statistics().processes]
+        before = sum(usage_of(pid).cpu_s for pid in pids) + time.process_time()
+        time.sleep(2)  # nothing is waited for: it is how long one looks
+        used = sum(usage_of(pid).cpu_s for pid in pids) + time.process_time() - before
+        run.abort()
+    assert used / 2 < 0.05
+
+
+def test_workers_stay_where_they_are_put_and_are_one_thread_each() -> None:
+    cpu = max(os.sched_getaffinity(0))
+    stage = Map(controlled.place, source="scan", workers=2, cpus=[cpu])
+    with scan(stage, n=200, reduce=controlled.Places).start() as run:
+        assert run.wait(PATIENCE_S).outcome == "finished"
+    assert run.views("rows") == {"cpus": [[cpu]], "threads": [["1", "1", "1"]]}
 
 
 def _named(prefix: str) -> set[int]:

@@ -632,17 +632,24 @@ class LocalRun:
         return self._books
 
     def _process_reports(self) -> list[ProcessReport]:
-        """Return what is known of everybody who took part; those who have gone are stopped."""
+        """Return what is known of everybody who took part."""
         self._note_usage()
         running = self._running()
         states = {} if self._books is None else {each.name: each.state for each in self._books.processes}
-        states = {**dict.fromkeys(running, str(State.INITIALISED)), "builder": str(State.PROCESSING), **states}
+        states["builder"] = str(State.PROCESSING)
+        for member in self._members or ():
+            if not member.is_entered:  # what the books say is of its predecessor
+                states[member.name] = str(State.INITIALISED)
         return [
-            msgspec.structs.replace(each, state=states[name] if name in running else str(State.STOPPED))
+            msgspec.structs.replace(
+                each, state=states.get(name, str(State.INITIALISED)) if name in running else str(State.STOPPED)
+            )
             for name, each in self._usage.items()
         ]
 
     def _running(self) -> dict[str, int]:
+        if self._ended_s is not None:  # their numbers may be others' by now
+            return {}
         found = {} if self._members is None else dict(self._members.pids())
         if self._builder_child is not None:
             found["builder"] = self._builder_child.pid

@@ -492,7 +492,7 @@ class BuilderProcess:
                 stage.advance(now)
                 stage.watch(now)
                 if isinstance(stage, RemoteMap):
-                    for peer in stage.left():
+                    for peer in stage.left(now):
                         peer.say(wire.Close())
             self._look_for_end(now)
         elif self._closing_ns is not None:

@@ -134,11 +134,13 @@ class RemoteMap(RemoteStage):
         self.peers[name].is_leaving = True
         self._dispatcher.retire(name)
 
-    def left(self) -> list[Peer]:
+    def left(self, now: int) -> list[Peer]:
         """Return workers that were to leave and have nothing more; they take part no more."""
         gone = [p for p in self.peers.values() if p.is_leaving and not self._dispatcher.leases_of(p.name)]
         for peer in gone:
-            self._forget(peer)
+            del self.peers[peer.name]
+            for lease in self._dispatcher.lost(peer.name).copies:
+                self._give_up(lease, Account.DISCARDED, "its worker left; others have the event too", now)
         return gone
 
     def hear(self, peer: Peer, envelope: Any, now: int) -> None:  # one of Envelope
@@ -371,10 +373,6 @@ class RemoteMap(RemoteStage):
         """Learn that an input has ended; the stage ends with its last."""
         super().close(producer, now)
         self._pass_barriers(now)
-
-    def _forget(self, peer: Peer) -> None:
-        del self.peers[peer.name]
-        self._dispatcher.lost(peer.name)
 
     def _log_ended(self, numbers: NDArray[np.int64], ended: Any, revision: int) -> None:
         if self.floor.log is not None:
