@@ -64,6 +64,7 @@ PRELOAD = (
 )
 PROGRESS_S = 0.25
 BOOKS_S = 1.0
+USAGE_S = 1.0
 LONGEST_WAIT_S = 1.0
 HANG_S = 10.0
 """How long the event builder, or a source, may not come round until it is taken for hung."""
@@ -140,6 +141,7 @@ class LocalRun:
         self._closing_s: float | None = None
         self._ended_s: float | None = None
         self._usage: dict[str, ProcessReport] = {}
+        self._usage_s = 0.0
         self._lost: list[tuple[str, float]] = []
 
     def open(self) -> None:
@@ -614,7 +616,7 @@ class LocalRun:
                 self.state.mark(Outcome.FAILED, str(error))
 
     def _close(self) -> None:
-        self._note_usage()
+        self._note_usage(0.0)
         if self._processes is not None:
             self._processes.close()
         if self._builder is not None:
@@ -655,11 +657,18 @@ class LocalRun:
             found["builder"] = self._builder_child.pid
         return found
 
-    def _note_usage(self) -> None:
+    def _note_usage(self, longest_s: float = USAGE_S) -> None:
+        """Read what processes use, unless that was done not so long ago: the kernel takes 2 ms for each to count."""
+        now = time.monotonic()
+        is_due = now - self._usage_s >= longest_s
+        self._usage_s = now if is_due else self._usage_s
         roles = {} if self._members is None else {m.name: (m.role, m.deaths) for m in self._members}
         for name, pid in self._running().items():
+            known = self._usage.get(name)
+            if not is_due and known is not None and known.pid == pid:
+                continue
             usage: Usage = usage_of(pid)
-            if usage.cpu_s or usage.private_bytes or name not in self._usage:
+            if usage.cpu_s or usage.private_bytes or known is None:
                 role, deaths = roles.get(name, ("builder", 0))
                 self._usage[name] = ProcessReport(
                     name=name, role=role, pid=pid, deaths=deaths, **msgspec.structs.asdict(usage)
