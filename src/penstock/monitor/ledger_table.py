@@ -14,6 +14,8 @@ __all__ = ["ledger_table", "remarks", "summary"]
 def ledger_table(report: RunReport, width: int | None = None) -> "Table":
     """Return the ledger: one row an edge; ``in`` is the sum of the accounts and what is in flight.
 
+    Of a run that goes on, it says how many came over the last second too.
+
     Parameters
     ----------
     width
@@ -53,12 +55,16 @@ def _columns(report: RunReport) -> "Table":
         table.add_column(name, justify="right")
     for name in counters:
         table.add_column(name, justify="right", style="dim")
+    is_moving = _is_moving(report)
+    if is_moving:
+        table.add_column("per s", justify="right")
     for edge in report.edges:
         table.add_row(
             *_head(edge),
             *(_count(edge.accounts.get(name, 0)) for name in accounts),
             _count(edge.in_flight),
             *(_count(edge.counters.get(name, 0)) for name in counters),
+            *([_count(round(edge.recent_per_s))] if is_moving else ()),
             style=_style(edge),
         )
     return table
@@ -72,7 +78,8 @@ def _sums(report: RunReport) -> "Table":
         in_flight = {"in flight": edge.in_flight} if edge.in_flight else {}
         terms = " + ".join(f"{n:,} {name}" for name, n in {**edge.accounts, **in_flight}.items())
         counted = ", ".join(f"{n:,} {name}" for name, n in edge.counters.items())
-        table.add_row(*_head(edge), "; ".join(filter(None, (terms or "·", counted))), style=_style(edge))
+        rate = f"{edge.recent_per_s:,.0f} per s" if _is_moving(report) else ""
+        table.add_row(*_head(edge), "; ".join(filter(None, (terms or "·", counted, rate))), style=_style(edge))
     return table
 
 
@@ -88,6 +95,10 @@ def _empty() -> "Table":
     return table
 
 
+def _is_moving(report: RunReport) -> bool:
+    return report.outcome == "running" and any(edge.recent_per_s for edge in report.edges)
+
+
 def _head(edge: EdgeReport) -> tuple[str, str, str, str]:
     return edge.producer, edge.consumer, f"{edge.arrived:,}", "=" if edge.adds_up else "≠"
 
@@ -101,5 +112,4 @@ def _count(number: int) -> str:
 
 
 def _style(edge: EdgeReport) -> str:
-    lost = {"failed", "incomplete", "late", "unparsable", "dropped", "dead-lettered"} & set(edge.accounts)
-    return "yellow" if lost or edge.counters else ""
+    return "yellow" if edge.loss or edge.counters else ""

@@ -3,6 +3,7 @@
 import io
 import re
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -63,3 +64,18 @@ def test_a_column_an_account_where_there_is_room() -> None:
 def test_a_sum_in_words_where_there_is_none(everything: Ledger) -> None:
     first = next(line for line in printed(everything, 80).splitlines() if line.strip().startswith("fluorescence"))
     assert first.split()[:6] == ["fluorescence", "scan", "123,456,789", "=", "1,000,001", "done"]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(80, " 1,235\n"), (40, "; 1,235 per s\n")])
+def test_while_a_run_goes_on_it_says_how_fast_everything_is_now(width: int, shown: str) -> None:
+    ledger = Ledger()
+    ledger.entry("detector", "scan").arrive(5000)
+    (edge,) = edges_of(ledger, 1.0)
+    going = msgspec.structs.replace(report(ledger), edges=[msgspec.structs.replace(edge, recent_per_s=1234.6)])
+    console = Console(file=io.StringIO(), width=width)
+    console.print(ledger_table(going, width))
+    console.print(ledger_table(msgspec.structs.replace(going, outcome="finished"), width))
+    assert isinstance(console.file, io.StringIO)
+    text = re.sub(r" +\n", "\n", console.file.getvalue())
+    assert text.count("1,235") == 1
+    assert shown in text
