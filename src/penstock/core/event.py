@@ -57,8 +57,17 @@ class Event(msgspec.Struct, frozen=True, gc=False, eq=False):
 @cache
 def event_type(names: tuple[str, ...]) -> type[Event]:
     """Return the class of events with these parts: a name is resolved by one dictionary of the class."""
+    positions = {name: k for k, name in enumerate(names)}
+
+    def part(event: Event, name: str) -> Any:
+        # As in the base class; what is closed over is found sooner than what the class holds.
+        try:
+            return event.parts[positions[name]]
+        except KeyError:
+            raise KeyError(f"{name!r} is not a part of this event; it has {', '.join(names)}") from None
+
     return type(
-        "Event", (Event,), {"names": names, "positions": {n: k for k, n in enumerate(names)}, "__module__": __name__},
+        "Event", (Event,), {"names": names, "positions": positions, "__getitem__": part, "__module__": __name__},
         frozen=True, gc=False, eq=False,
     )  # fmt: skip
 

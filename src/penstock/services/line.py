@@ -37,6 +37,9 @@ from penstock.wire.slots import Slot
 
 __all__ = ["BuilderGoneError", "Line", "SlotName", "slots_of"]
 
+TOGETHER_BYTES = 128 << 10
+"""Of several envelopes in one message; more go alone."""
+
 SlotName = tuple[str, int, int]
 """(pool, generation, slot)"""
 
@@ -101,15 +104,20 @@ class Line:
         return not self._came and not self._poller.poll(0)
 
     def send(self, *envelopes: Envelope, fds: Sequence[int] = ()) -> None:
-        """Say something; the event builder always listens.
+        """Say something, in one message if it is not too long; the event builder always listens.
 
         Raises
         ------
         BuilderGoneError
             If it has gone.
         """
+        sealed = seal(envelopes)
+        if len(sealed) > TOGETHER_BYTES and len(envelopes) > 1:
+            for envelope in envelopes:
+                self.send(envelope)
+            return
         try:
-            self.link.send(seal(envelopes), fds)
+            self.link.send(sealed, fds)
         except BrokenPipeError as error:
             raise BuilderGoneError("the event builder has gone") from error
 

@@ -22,6 +22,9 @@ __all__ = ["ReduceProcess", "run"]
 WORTH = 10
 """A state is published when folding has taken so many times longer than publishing: a tenth of the time at most."""
 
+LONGEST_PAUSE_NS = 20_000_000
+"""How long at most it waits for more to fold after it has published."""
+
 
 class ReduceProcess(RoomProcess):
     """Fold what is given, and publish.
@@ -73,9 +76,14 @@ class ReduceProcess(RoomProcess):
                 self._take_over()
 
     def when_quiet(self) -> float | None:
-        """Publish what is new while there is nothing else to do."""
-        if self._folded != self._saved:
-            self._save()
+        """Publish what is new while there is nothing else to do, a little later if that was done just now."""
+        if self._folded == self._saved:
+            return None
+        due_ns = self._saved_ns + min(WORTH * self._cost_ns, LONGEST_PAUSE_NS)
+        now = time.monotonic_ns()
+        if now < due_ns:
+            return (due_ns - now) / NS_PER_S
+        self._save()
         return None
 
     def _say_to(self, envelope: Any) -> None:

@@ -185,6 +185,8 @@ def main() -> None:
     name_process("penstock: warm")
     gc.collect()
     gc.freeze()  # a collection in a child writes to no page that it shares with this process
+    # A lease of 4096 small dictionaries made six collections, a sixth of its time; cycles of user code wait a little.
+    gc.set_threshold(10_000)
     birth = WarmProcess(Link(requests), Link(deaths), pidfd).serve()
     if birth is not None:
         live(birth)

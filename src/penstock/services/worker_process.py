@@ -20,7 +20,7 @@ from penstock.services.own_pools import OwnPools
 from penstock.services.room_process import RoomProcess, count_accounts
 from penstock.services.stage_room import items_for
 from penstock.services.user_calls import UserCalls
-from penstock.wire.envelopes import Done, Lease, Part, PoolGone, PoolMade
+from penstock.wire.envelopes import Done, Envelope, Lease, Part, PoolGone, PoolMade
 from penstock.wire.results import PackedResults, pack_results
 
 __all__ = ["WorkerProcess", "run"]
@@ -38,6 +38,8 @@ class WorkerProcess(RoomProcess):
         self._context = self.context()
         self._results = OwnPools(f"{order.name} results", order.result_slots, order.generation, self._announce)
         self._producers = dict(order.producers)
+        self._said: list[Envelope] = []
+        """What came of the lease and is not sent yet: with ``Done``, where it is small, one message says it all."""
         self._first: Instance | None = None
         self._batch: Callable[[EventBatch], Any] | None = None
 
@@ -72,11 +74,12 @@ class WorkerProcess(RoomProcess):
             self._work(envelope)
             kept = self.kept.after(self.line.slots_of(envelope.flow))
         except PenstockError as error:
+            self._say()
             self.send_failed(error)
             return
         finally:
             self.progress.end()
-        self.line.send(Done(envelope.id, max(1, time.monotonic_ns() - began_ns), kept, self.kept.let_go()))
+        self._say(Done(envelope.id, max(1, time.monotonic_ns() - began_ns), kept, self.kept.let_go()))
 
     def _work(self, lease: Lease) -> None:
         flow = self.line.read(lease.flow)
@@ -85,6 +88,7 @@ class WorkerProcess(RoomProcess):
         is_watched = lease.is_watched or self.order.is_named or lease.size <= WATCHED_SIZE
         start = 0
         for piece in self.cut(flow):
+            self._say()
             n = len(piece)
             values = self._call(calls, piece, is_watched)
             revision = self._revision()
@@ -145,7 +149,9 @@ class WorkerProcess(RoomProcess):
             if packed.slot_bytes:
                 slot = self._slot(packed.slot_bytes, lease.is_watched)
                 packed.write(self._results.memory(slot))
-            self.line.send(self._part(lease, packed, rows, slot, notes))
+            self._said.append(self._part(lease, packed, rows, slot, notes))
+            if packed.slot_bytes:
+                self._say()
             at, notes = at + n, ()
 
     def _packed(self, results: ResultRange) -> list[PackedResults]:
@@ -181,8 +187,14 @@ class WorkerProcess(RoomProcess):
                 if is_again:
                     self._results.grow()
                 else:
+                    self._say()
                     self.line.wait_for_freed()
         return slot
+
+    def _say(self, *more: Envelope) -> None:
+        said, self._said = [*self._said, *more], []
+        if said:
+            self.line.send(*said)
 
     def _take_back(self) -> None:
         freed, self.line.freed = self.line.freed, []
