@@ -22,7 +22,7 @@ from penstock.transport.slots import Loan, Slots
 from penstock.wire.envelopes import BlockFilled, PoolMade
 from penstock.wire.layout import BlockLayout, pack_block, read_block
 from penstock.wire.results import ResultsDescriptor
-from penstock.wire.slots import PlacedBlock, Slot
+from penstock.wire.slots import PlacedBlock, Slot, shifted
 
 __all__ = ["BUILDER", "Custody", "HeldPiece"]
 
@@ -242,7 +242,7 @@ class Custody:
         """Place a block that a merge has given other ids: dense ones, as those in the slot are."""
         whole = read_block(record.layout, self._memory(record), block.stream)
         shift = int(block.ids[0]) - int(whole.ids[first])
-        if shift < 0 or not np.array_equal(whole.ids[first : first + len(block)] + np.uint64(shift), block.ids):
+        if not np.array_equal(shifted(whole.ids[first : first + len(block)], shift), block.ids):
             return None
         return PlacedBlock(record.slot, record.layout, first, shift)
 

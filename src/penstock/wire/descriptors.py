@@ -9,13 +9,13 @@ import msgspec
 
 from penstock.core.block import Block, Rows
 from penstock.errors import RemoteProtocolError
-from penstock.wire.columns import HOSTILE, Size
+from penstock.wire.columns import HOSTILE
 from penstock.wire.events import EventsDescriptor, describe_events, split_events
 from penstock.wire.integers import Integers
 from penstock.wire.layout import BlockLayout
 from penstock.wire.results import PackedResults, ResultsDescriptor, pack_results
 from penstock.wire.rows import decode_rows, encode_rows
-from penstock.wire.slots import MAX_MESSAGE, PlacedBlock, ReadSlot, Slot, first_row
+from penstock.wire.slots import MAX_MESSAGE, PlacedBlock, ReadSlot, Shift, Slot, first_row
 
 __all__ = [
     "MAX_MESSAGE",
@@ -44,8 +44,8 @@ class BlockDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, fo
     slot: Slot
     layout: BlockLayout
     rows: Integers
-    shift: Size = 0
-    """What the ids are above those in the slot."""
+    shift: Shift = 0
+    """What the ids are above those in the slot; below 0 if they are lower."""
 
     def read(self, read_slot: ReadSlot) -> Block:
         """Return the block of the rows; arrays are views of the slot where the rows follow each other.

@@ -11,11 +11,10 @@ from penstock.core.block import Block
 from penstock.core.event import EventBatch, PartColumn
 from penstock.core.message import Kind
 from penstock.errors import RemoteProtocolError
-from penstock.wire.columns import Size
 from penstock.wire.integers import MAX_INTEGERS, Integers, encode_integers
 from penstock.wire.layout import BlockLayout
 from penstock.wire.rows import decode_rows, encode_rows, rows_bytes
-from penstock.wire.slots import MAX_MESSAGE, PlacedBlock, ReadSlot, Slot
+from penstock.wire.slots import MAX_MESSAGE, PlacedBlock, ReadSlot, Shift, Slot
 
 __all__ = ["EventsDescriptor", "PartDescriptor", "describe_events", "events_bytes", "split_events"]
 
@@ -34,8 +33,8 @@ class PartDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, for
     """One bit an event, the lowest first; ``None`` if all have a part."""
     counts: Integers | None = None
     """For ranges, the rows of each event."""
-    shift: Size = 0
-    """What the ids are above those in the slot."""
+    shift: Shift = 0
+    """What the ids are above those in the slot; below 0 if they are lower."""
 
     def column(self, stream: str, events: int, read_slot: ReadSlot) -> PartColumn:
         """Return the column, in which the block is a view of its slot."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
@@ -13,10 +13,13 @@ from penstock.errors import RemoteProtocolError
 from penstock.wire.columns import Size
 from penstock.wire.layout import BlockLayout, read_block
 
-__all__ = ["MAX_MESSAGE", "PlacedBlock", "ReadSlot", "Slot", "first_row"]
+__all__ = ["MAX_MESSAGE", "PlacedBlock", "ReadSlot", "Shift", "Slot", "first_row", "shifted"]
 
 MAX_MESSAGE: Final = 160 << 10
 """Bytes of a descriptor at most. A SEQPACKET message of some 200 kB fits a default socket; the rest is the sender's."""
+
+Shift = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+"""How far ids are above those in the slot, or below: a merge numbers anew, and leaves some messages out."""
 
 
 class Slot(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -42,7 +45,7 @@ class Slot(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknow
     def block(self, layout: BlockLayout, stream: str, read_slot: "ReadSlot", shift: int = 0) -> Block:
         """Return the block that lies in the slot, as views of it; ids are new where they are shifted."""
         block = read_block(layout, self.bytes(layout.nbytes, read_slot), stream)
-        return replace(block, ids=block.ids + np.uint64(shift)) if shift else block
+        return replace(block, ids=shifted(block.ids, shift)) if shift else block
 
 
 ReadSlot = Callable[[Slot, int], NDArray[np.uint8]]
@@ -58,7 +61,12 @@ class PlacedBlock(msgspec.Struct, frozen=True, gc=False):
     first: int = 0
     """The row of that at which the block begins; other than 0 for a slice of it."""
     shift: int = 0
-    """What its ids are above those in the slot, because a merge numbered them anew."""
+    """What its ids are above those in the slot, because a merge numbered them anew; below 0 if it left some out."""
+
+
+def shifted(ids: NDArray[np.uint64], shift: int) -> NDArray[np.uint64]:
+    """Return ids that are so much higher."""
+    return ids + np.uint64(shift % 2**64)  # what is to be subtracted is added, and wraps
 
 
 def first_row(block: Block, whole: Block) -> int | None:
