@@ -15,6 +15,7 @@ import numpy as np
 
 from penstock.core import Event, EventBatch, Message
 from penstock.core.event import PartColumn
+from penstock.core.result import ResultBatch
 
 __all__ = [
     "AddArrays",
@@ -87,18 +88,17 @@ def read_frame(message: Message) -> dict[str, int]:
 
 
 class SumRows:
-    """Row sums of both streams, a whole range at once; one result a range."""
+    """Row sums of both streams, a whole range at once."""
 
-    def process(self, event: Event) -> tuple[int, int]:
+    def process(self, event: Event) -> np.uint32:
         """Do the same for one event."""
-        return 1, int(event["left"].array.sum()) + int(event["right"].array.sum())
+        sums: np.uint32 = event["left"].array.sum(dtype=np.uint32) + event["right"].array.sum(dtype=np.uint32)
+        return sums
 
-    def process_batch(self, events: EventBatch) -> list[tuple[int, int] | None]:
-        """Return how many events there were and the sum of all at the first one, nothing at the others."""
+    def process_batch(self, events: EventBatch) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
+        """Return a sum for each event."""
         left, right = map(_row_sums, events.parts)
-        nothing: list[tuple[int, int] | None] = [None] * len(events)
-        nothing[0] = (len(events), int((left + right).sum()))
-        return nothing
+        return left + right
 
 
 class MakeArrays:
@@ -158,12 +158,29 @@ class _Folded:
 
 
 class AddNumbers(_Folded):
-    """Adds numbers."""
+    """Adds numbers one by one."""
 
     def reduce(self, value: int) -> None:
         """Add one."""
         self.sum += value
         self.count += 1
+        if self.count >= self._due:
+            self._note()
+
+
+class AddRanges(_Folded):
+    """Adds numbers range by range."""
+
+    def reduce(self, value: int) -> None:
+        """Add one."""
+        self.sum += int(value)
+        self.count += 1
+
+    def reduce_batch(self, results: ResultBatch) -> None:
+        """Add all of a range."""
+        values = results.values
+        self.sum += int(values.sum(dtype=np.uint64)) if isinstance(values, np.ndarray) else sum(values)
+        self.count += len(values)
         if self.count >= self._due:
             self._note()
 
@@ -181,16 +198,6 @@ class AddDicts(_Folded):
         self.count += 1
         if self.count >= self._due:
             self._note()
-
-
-class AddRanges(_Folded):
-    """Adds what `SumRows` returns."""
-
-    def reduce(self, value: tuple[int, int]) -> None:
-        """Add a range."""
-        self.count += value[0]
-        self.sum += value[1]
-        self._note()
 
 
 class AddArrays(_Folded):

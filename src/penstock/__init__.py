@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.core.message import Message as Message
     from penstock.core.parameter import Unit as Unit
     from penstock.core.result import Result as Result
+    from penstock.core.result import ResultBatch as ResultBatch
     from penstock.core.timestamp import Timestamp as Timestamp
     from penstock.errors import PenstockError as PenstockError
     from penstock.pipeline import ByKey as ByKey
@@ -59,6 +60,7 @@ _HOMES = {
     "Pipeline": "penstock.pipeline",
     "Reduce": "penstock.pipeline",
     "Result": "penstock.core.result",
+    "ResultBatch": "penstock.core.result",
     "Sink": "penstock.pipeline",
     "Source": "penstock.pipeline",
     "Steps": "penstock.pipeline",

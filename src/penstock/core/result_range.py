@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from penstock.core.block import Rows
 
-__all__ = ["FarValues", "ResultRange", "Values", "gather"]
+__all__ = ["FarValues", "ResultRange", "Values", "gather", "stacked"]
 
 Values = Sequence[Any] | NDArray[Any]
 """One value each: an array where user code gave one, whose rows are the values."""
@@ -70,6 +70,22 @@ class ResultRange:
                 values = [values[row] for row in rows.tolist()]
         copies = None if self.copies is None else self.copies[rows]
         return replace(self, numbers=self.numbers[rows], values=values, copies=copies)
+
+
+def stacked(values: Values) -> Values:
+    """Return values as one array if all are NumPy numbers of one type, or arrays of one dtype and shape."""
+    if isinstance(values, np.ndarray) or not len(values):
+        return values
+    kinds = set(map(type, values))
+    kind = kinds.pop() if len(kinds) == 1 else object
+    if issubclass(kind, np.bool_ | np.number):
+        return np.array(values, np.dtype(kind))
+    if kind is not np.ndarray or len({(value.shape, value.dtype) for value in values}) > 1:
+        return values
+    if not values[0].ndim or values[0].dtype.hasobject:
+        return values
+    column = np.empty((len(values), *values[0].shape), values[0].dtype)  # stack would choose a byte order
+    return np.stack(values, out=column)
 
 
 def gather(

@@ -28,7 +28,11 @@ _SAYS: Mapping[str, str] = MappingProxyType(
         "result": "results come here, from a map stage",
     }
 )
-_COUNTS: Mapping[str, int] = MappingProxyType({"start": 1, "end": 1, "tick": 1, "close": 0, "process_batch": 1})
+_COUNTS: Mapping[str, int] = MappingProxyType(
+    {"start": 1, "end": 1, "tick": 1, "close": 0, "process_batch": 1, "reduce_batch": 1}
+)
+_BATCH_OF: Mapping[str, CodeKind] = MappingProxyType({"process_batch": "map", "reduce_batch": "reduce"})
+"""Where a hook for whole ranges is called; others are called everywhere."""
 
 
 def problems_of(
@@ -150,7 +154,7 @@ def _class_problems(kind: CodeKind, target: type, where: str, receives: Receives
         yield from _call_problems(kind, main, _after_self(target, main)[:1], where, receives)
     for hook, count in _COUNTS.items():
         method = method_of(target, hook)
-        if method is not None and (hook != "process_batch" or kind == "map"):
+        if method is not None and _BATCH_OF.get(hook, kind) == kind:
             yield from _hook_problems(target, hook, method, count, where)
     if method_of(target, "tick") is not None and not _may_have_tick_s(target):
         text = f"{target.__name__} has a hook `tick` and no `tick_s`"
@@ -192,7 +196,7 @@ def _hook_problems(target: type, hook: str, method: Callable[..., Any], count: i
     try:
         bound.bind(*[None] * (count if is_bound else count + 1))
     except TypeError as error:
-        argument = {"tick": "now", "process_batch": "events"}.get(hook, "event")
+        argument = {"tick": "now", "process_batch": "events", "reduce_batch": "results"}.get(hook, "event")
         wanted = f"def {hook}(self{f', {argument}' if count else ''})"
         yield Problem(where=where, text=f"{name}{bound} cannot be called as a hook: {error}", remedy=f"write {wanted}")
 

@@ -25,6 +25,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "process": ("process_event", "process_message", "on_event", "handle_event"),
         "process_batch": ("process_events", "on_batch"),
+        "reduce_batch": ("process_batch", "reduce_results", "reduce_range", "on_batch"),
         "reduce": ("process_result", "reduce_result", "on_result", "fold"),
         "start": ("on_start", "start_run", "on_begin"),
         "end": ("on_end", "finish", "on_finish", "end_run", "on_stop"),
@@ -103,7 +104,7 @@ def _half_a_pair(target: type, where: str) -> Iterator[Problem]:
 
 
 def _known(kind: CodeKind) -> tuple[str, ...]:
-    main = {"step": (), "map": ("process", "process_batch"), "reduce": ("reduce", "views", *_PAIR)}
+    main = {"step": (), "map": ("process", "process_batch"), "reduce": ("reduce", "reduce_batch", "views", *_PAIR)}
     return (*main.get(kind, ()), *_HOOKS, "tick_s")
 
 

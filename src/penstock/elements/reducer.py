@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, MappingProxyType
 from typing import Any
 
+from penstock.core.event import EventBatch
+from penstock.core.result import ResultBatch
 from penstock.elements.checkpoint import checkpoint_bytes, checkpoint_from
 from penstock.elements.instance import Call, Instance
 from penstock.elements.reducer_state import AttributeState, view_paths
@@ -17,6 +19,7 @@ __all__ = ["Reducer"]
 class Reducer(Instance):
     """An object with ``reduce(value)`` and ``views``, or a function ``fold(state, value) -> state``.
 
+    An object may have ``reduce_batch(results)`` too, which folds a whole range at once, as ``reduce`` would one by one.
     A fold begins with ``state`` ``None`` unless its first argument was given, and publishes it as the view ``value``.
 
     If its process dies, another may go on: what ``capture`` returned, with the views of the same moment, is what
@@ -46,6 +49,11 @@ class Reducer(Instance):
                 self._attributes = self._attribute_state()
             except UncapturableError as error:
                 self._attributes = str(error)
+
+    @property
+    def call_batch(self) -> Callable[[ResultBatch | EventBatch], object] | None:
+        """The user's ``reduce_batch``, if there is one."""
+        return self._method("reduce_batch")
 
     @property
     def views(self) -> Mapping[str, Any]:

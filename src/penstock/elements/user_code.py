@@ -8,9 +8,10 @@ Users write plain functions and small classes, without any base class of ours:
 - a *step* is a function ``f(item)`` that returns the next item or ``None``, or a class with ``__call__``.
 
 Classes may have the hooks ``start(event)``, ``end(event)``, ``tick(now)`` with ``tick_s``, and ``close()``; workers
-also ``process_batch(events)``. A function is called with items if its first argument is left open; if everything it
-requires is given, it makes the thing that is called. Keyword-only annotated arguments with defaults are parameters;
-objects find them as attributes. An argument named ``context`` gets the dictionary that survives runs.
+also ``process_batch(events)``, reducers ``reduce_batch(results)``. A function is called with items if its first
+argument is left open; if everything it requires is given, it makes the thing that is called. Keyword-only annotated
+arguments with defaults are parameters; objects find them as attributes. An argument named ``context`` gets the
+dictionary that survives runs.
 
 What is annotated ``Result`` gets number, value and revision instead of the value alone.
 """

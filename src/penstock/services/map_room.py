@@ -130,9 +130,7 @@ class MapRoom(StageRoom):
             return calls.run_batch(worker.call_batch, worker.call, flow, revision=worker.revision)
         return calls.run(worker.call, items_for(worker, flow), numbers_of(flow).tolist(), revision=worker.revision)
 
-    def _give(
-        self, lease: Lease[Flow], worker: Worker, numbers: NDArray[np.int64], values: Values, start: int
-    ) -> None:
+    def _give(self, lease: Lease[Flow], worker: Worker, numbers: NDArray[np.int64], values: Values, start: int) -> None:
         """Hand on what came of the first events of a piece of a lease that begins at ``start``."""
         n = len(numbers)
         if self._log is not None and n:

@@ -8,11 +8,11 @@ from penstock.core import NS_PER_S
 from penstock.elements.instance import Instance
 from penstock.elements.user_code import Reducer
 from penstock.errors import PenstockError, UserCodeError
-from penstock.services.flow import Flow, numbers_of
+from penstock.services.flow import Flow
 from penstock.services.notes import notes_of
 from penstock.services.orders import RoomOrder
+from penstock.services.reduce_room import fold
 from penstock.services.room_process import RoomProcess
-from penstock.services.stage_room import items_for
 from penstock.services.user_calls import UserCalls
 from penstock.views.shared_tree import TreeReader, TreeWriter
 from penstock.wire.envelopes import Begin, Close, Flag, Folded, Give, Ready, Save, Saved
@@ -139,11 +139,9 @@ class ReduceProcess(RoomProcess):
         calls.failures.clear()
         calls.dead_letters.clear()
         before = entry.accounts
-        numbers: list[int] = []
         try:
             for piece in self.cut(flow):
-                numbers = numbers_of(piece).tolist()
-                calls.run(reducer.call, items_for(reducer, piece), numbers)
+                fold(reducer, calls, piece)
         except UserCodeError as error:
             self._has_failed = True
             self.line.send(self.fail(error, calls, error.event))

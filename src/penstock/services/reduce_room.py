@@ -6,9 +6,19 @@ from penstock.core import Ledger
 from penstock.elements.user_code import Reducer
 from penstock.pipeline.plan import StagePlan
 from penstock.services.flow import Flow, numbers_of
-from penstock.services.stage_room import StageRoom, items_for
+from penstock.services.stage_room import StageRoom, batch_for, items_for
+from penstock.services.user_calls import UserCalls
 
-__all__ = ["ReduceRoom"]
+__all__ = ["ReduceRoom", "fold"]
+
+
+def fold(reducer: Reducer, calls: UserCalls, flow: Flow) -> None:
+    """Fold a range at once if the reducer can, else item by item; raises what ``UserCalls`` does."""
+    batch = None if reducer.call_batch is None else batch_for(flow)
+    if batch is not None and reducer.call_batch is not None:
+        calls.run_fold(reducer.call_batch, batch, numbers_of(flow))
+    else:
+        calls.run(reducer.call, items_for(reducer, flow), numbers_of(flow).tolist())
 
 
 class ReduceRoom(StageRoom):
@@ -30,7 +40,6 @@ class ReduceRoom(StageRoom):
 
     def _work(self, flow: Flow, producer: str, now: int) -> None:
         for piece in self._cut(flow):
-            items = items_for(self.reducer, piece)
-            self.calls[producer].run(self.reducer.call, items, numbers_of(piece).tolist())
+            fold(self.reducer, self.calls[producer], piece)
         # Sinks learn that the views have changed; what they write is up to them.
         self.outlet.give([flow], now)

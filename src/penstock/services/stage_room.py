@@ -1,21 +1,21 @@
 """What every stage in one thread does: start and end go to its user code first, its books are kept by input."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from penstock.core import Account, Block, Kind, Ledger
-from penstock.core.result import Result
-from penstock.core.result_range import ResultRange
+from penstock.core import Account, Block, EventBatch, Kind, Ledger
+from penstock.core.result import Result, ResultBatch
+from penstock.core.result_range import ResultRange, stacked
 from penstock.elements.instance import Instance
 from penstock.pipeline.plan import StagePlan
 from penstock.services.crew import Crew
 from penstock.services.flow import Flow, Outlet, items_of, kind_of, lane_of, numbers_of, with_values
 from penstock.services.user_calls import UserCalls
 
-__all__ = ["StageRoom"]
+__all__ = ["StageRoom", "batch_for", "items_for"]
 
 
 class StageRoom(ABC):
@@ -84,6 +84,15 @@ class StageRoom(ABC):
             stop = self.crew.apply(numbers, start)
             yield flow if stop - start == len(numbers) else flow.take(slice(start, stop))
             start = stop
+
+
+def batch_for(flow: Flow) -> ResultBatch | EventBatch | None:
+    """Return what ``reduce_batch`` gets; ``None`` for messages, which come one by one."""
+    if not isinstance(flow, ResultRange):
+        return flow if isinstance(flow, EventBatch) else None
+    values = items_of(flow)
+    assert isinstance(values, Sequence | np.ndarray), "values that are here can be counted"
+    return ResultBatch(numbers=flow.numbers, values=stacked(values), revision=flow.revision)
 
 
 def items_for(instance: Instance, flow: Flow) -> Iterable[Any]:

@@ -147,6 +147,29 @@ class UserCalls:
         self._post(values, 0)
         return values
 
+    def run_fold(self, call_batch: Callable[[Any], object], batch: Any, numbers: NDArray[np.int64]) -> None:
+        """Call a reducer once for a whole range; if that raises, all of it is given up.
+
+        It is not tried event by event: what was folded before it raised would be folded twice.
+
+        Raises
+        ------
+        UserCodeError
+            If it raised and ``on_error`` is ``fail``.
+        """
+        self.lost = []
+        try:
+            call_batch(batch)
+        except (Exception, SystemExit) as error:  # user code may raise anything
+            n, first, last = len(numbers), int(numbers[0]), int(numbers[-1])
+            self.lost = list(range(n))
+            self._note(batch, first, error, n)
+            if self.on_error == "fail":
+                text = f"stage {self.stage}, reduce_batch of events {first} to {last}: {type(error).__name__}: {error}"
+                raise UserCodeError(text, stage=self.stage, event=first) from error
+            return
+        self.entry.post(Account.DONE, len(numbers))
+
     def accounts(self, values: Values) -> NDArray[np.uint8]:
         """(n,), the account in which each item of the last range ended."""
         if self._is_whole:
@@ -170,8 +193,8 @@ class UserCalls:
                 continue
         return None
 
-    def _note(self, item: Any, number: int, error: BaseException) -> None:
-        """Keep what happened to an item that is given up, and account for it."""
+    def _note(self, item: Any, number: int, error: BaseException, count: int = 1) -> None:
+        """Keep what happened to items that are given up, and account for them."""
         failure = Failure(
             stage=self.stage,
             event=number,
@@ -183,7 +206,7 @@ class UserCalls:
         if self._sets_aside:
             self.dead_letters.append(failure)
         self.entry.post(
-            Account.DEAD_LETTERED if self._sets_aside else Account.FAILED, 1, f"event {number}: {failure.cause}"
+            Account.DEAD_LETTERED if self._sets_aside else Account.FAILED, count, f"event {number}: {failure.cause}"
         )
 
     def _failure(

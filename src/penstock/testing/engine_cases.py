@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from penstock.core import Block, Event, Kind, Message
+from penstock.core import Block, Event, EventBatch, Kind, Message
 from penstock.core.decoder import Traits
 from penstock.core.parameter import Unit
-from penstock.core.result import Result
+from penstock.core.result import Result, ResultBatch
 from penstock.elements.sink import RunFacts, Sink
 from penstock.elements.source import Reading, Source
 from penstock.errors import SourceError
@@ -24,16 +24,20 @@ __all__ = [
     "Lines",
     "Opaque",
     "Remembers",
+    "Squares",
     "Sum",
     "Table",
+    "Whole",
     "fail_at",
     "frame",
     "message_id",
     "named",
     "number",
     "odd",
+    "powers",
     "same",
     "scaled",
+    "square",
     "twice",
     "whole",
     "worker_of",
@@ -130,6 +134,52 @@ def whole(event: Event) -> dict[str, Any]:
 def odd(event: Event) -> int | None:
     """Return odd numbers, and nothing for even ones."""
     return event.number if event.number % 2 else None
+
+
+class Squares:
+    """The squares of the events' numbers, and a row of the first three powers beside if wished, a range at once."""
+
+    def __init__(self, rows: bool = False) -> None:
+        self.rows = rows
+
+    def process(self, event: Event) -> Any:
+        """Return those of one event."""
+        return np.array([event.number**k for k in (1, 2, 3)]) if self.rows else np.int64(event.number**2)
+
+    def process_batch(self, events: EventBatch) -> Any:
+        """Return those of a range as one array."""
+        powers = events.numbers[:, None] ** np.arange(1, 4)
+        return powers if self.rows else powers[:, 1]
+
+
+class Whole:
+    """The sum of all results, and how many there were, added range by range."""
+
+    def __init__(self) -> None:
+        self.sum = ArrayView((3,), "i8")
+        self.count = ArrayView((), "i8")
+        self.views = {"sum": self.sum, "count": self.count}
+
+    def reduce(self, value: Any) -> None:
+        """Refuse: it must not come here."""
+        raise AssertionError(f"{value!r} came alone")
+
+    def reduce_batch(self, results: ResultBatch) -> None:
+        """Add a range."""
+        assert isinstance(results.values, np.ndarray)
+        assert results.values.dtype == np.int64
+        self.sum.add((), results.values.sum(axis=0))
+        self.count.add((), len(results))
+
+
+def square(event: Event) -> np.int64:
+    """Return the square of the event's number."""
+    return np.int64(event.number**2)
+
+
+def powers(event: Event) -> Any:
+    """Return a row of the first three powers of the event's number."""
+    return np.array([event.number**k for k in (1, 2, 3)])
 
 
 def twice(value: int) -> int:

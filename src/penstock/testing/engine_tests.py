@@ -239,6 +239,18 @@ class EngineTests:
         assert self.table(report) == list(range(2, 502))
         assert report.edge("a", "map").accounts == {"done": 502}
 
+    @pytest.mark.parametrize("rows", [False, True])
+    def test_what_is_returned_as_an_array_may_be_folded_range_by_range(self, tmp_path: Path, rows: bool) -> None:
+        whole = Map(cases.Squares, source="scan", workers=2, rows=rows)
+        single = Map(cases.powers if rows else cases.square, source="scan", workers=2)
+        for stage in (whole, single):
+            report = self.run(self.scan(tmp_path, stage, reduce=cases.Whole))
+            found = self.views(report)
+            powers = [sum(n**k for n in range(50)) for k in (1, 2, 3)]
+            assert found["sum"].tolist() == (powers if rows else [powers[1]] * 3)
+            assert found["count"] == 50
+            assert report.edge("map", "sum").accounts == {"done": 50}
+
     def test_a_map_stage_may_read_another(self, tmp_path: Path) -> None:
         pipeline = Pipeline(
             name="suite",

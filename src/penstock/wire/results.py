@@ -209,9 +209,8 @@ def _packed(results: ResultRange) -> PackedResults:
     values = results.values
     if values is None:
         return _inline(results, Form.ABSENT, b"", b"")
-    if type(values) is np.ndarray:
-        if (found := _column(results, values)) is not None:
-            return found
+    if type(values) is np.ndarray and (found := _column(results, values)) is not None:
+        return found
     values = values if type(values) is list else list(values)
     kinds = set(map(type, values))
     kind = kinds.pop() if len(kinds) == 1 else None

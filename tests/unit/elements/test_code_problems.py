@@ -121,6 +121,8 @@ def test_annotations(annotation: Any, receives: Receives, text: str) -> None:
         ("map", "timer", "tick"),
         ("reduce", "reduce_result", "reduce"),
         ("reduce", "process_result", "reduce"),
+        ("reduce", "process_batch", "reduce_batch"),
+        ("reduce", "reduceBatch", "reduce_batch"),
         ("step", "on_end", "end"),
         ("step", "Close", "close"),
     ],

@@ -45,7 +45,7 @@ class Collected:
 
     def take(self, flow: Any, producer: str, now: int) -> None:
         if isinstance(flow, ResultRange):
-            self.values += list(flow.values or [])
+            self.values += [] if flow.values is None else list(flow.values)
 
     def close(self, producer: str, now: int) -> None:
         self.closed += 1
@@ -155,6 +155,45 @@ def test_a_batch_of_another_length_is_an_error() -> None:
     user, _ = calls("fail", 4)
     with pytest.raises(UserCodeError, match="returned 1 values for 4 events"):
         user.run_batch(lambda events: [1], lambda event: 1, batch(0, 4))
+
+
+@pytest.mark.parametrize("returned", [7, np.array(7.0)])
+def test_a_batch_that_returns_no_values_is_an_error(returned: Any) -> None:
+    user, _ = calls("fail", 4)
+    with pytest.raises(UserCodeError, match=r"returned a [a-z]+ for 4 events"):
+        user.run_batch(lambda events: returned, lambda event: 1, batch(0, 4))
+
+
+def test_a_batch_may_return_an_array_and_use_it_again() -> None:
+    user, entry = calls("fail", 8)
+    memory = np.zeros(4)
+
+    def numbers(events: EventBatch) -> np.ndarray[Any, Any]:
+        memory[:] = events.numbers
+        return memory
+
+    found = [user.run_batch(numbers, lambda event: 1, batch(n, n + 4)) for n in (0, 4)]
+    assert [values.tolist() for values in found if isinstance(values, np.ndarray)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert user.accounts(found[1]).tolist() == [Account.DONE] * 4
+    assert entry[Account.DONE] == 8
+
+
+@pytest.mark.parametrize("on_error", ["fail", "skip", "dead_letter"])
+def test_a_range_that_cannot_be_folded_is_given_up_as_a_whole(on_error: OnError) -> None:
+    entry = Entry("fit", "sum")
+    entry.arrive(3)
+    user = UserCalls("sum", entry, on_error, returns=False)
+
+    def refuse(results: Any) -> None:
+        raise ValueError("not these")
+
+    if on_error == "fail":
+        with pytest.raises(UserCodeError, match="stage sum, reduce_batch of events 4 to 6: ValueError: not these"):
+            user.run_fold(refuse, None, np.arange(4, 7))
+    else:
+        user.run_fold(refuse, None, np.arange(4, 7))
+    assert entry[Account.DEAD_LETTERED if on_error == "dead_letter" else Account.FAILED] == 3
+    assert (entry.in_flight, len(user.failures)) == (0, 1)
 
 
 def gained(event: Any, *, gain: Annotated[int, Unit("1")] = 1) -> int:

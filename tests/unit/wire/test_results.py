@@ -175,20 +175,20 @@ def test_small_values_need_no_slot() -> None:
 @pytest.mark.parametrize("dtype", ["<f8", ">u2", "?", "c8", "M8[us]", "U3", [("a", "u1"), ("b", "<f4")]])
 @pytest.mark.parametrize("shape", [(), (3,), (0,), (90, 60)])
 def test_the_rows_of_an_array_come_back(dtype: Any, shape: tuple[int, ...]) -> None:
-    values = np.arange(5 * math.prod(shape)).astype("U3" if dtype == "U3" else "i8").astype(dtype)
-    values = values.reshape(5, *shape)[::-1]
-    results = ResultRange(stage="fit", numbers=np.arange(5), values=values)
+    column = np.arange(5 * math.prod(shape)).astype("U3" if dtype == "U3" else "i8").astype(dtype)
+    column = column.reshape(5, *shape)[::-1]
+    results = ResultRange(stage="fit", numbers=np.arange(5), values=column)
     (found,) = travelled(results, Pool())
-    assert same_range(found, replace(results, values=list(values)))
+    assert same_range(found, replace(results, values=list(column)))
 
 
 def test_a_column_of_numbers_stays_an_array() -> None:
-    for values in (np.arange(4096.0), np.arange(8192, dtype="u2").reshape(4096, 2)):
-        (packed,) = pack_results(ResultRange(stage="fit", numbers=np.arange(4096), values=values), 0)
+    for column in (np.arange(4096.0), np.arange(8192, dtype="u2").reshape(4096, 2)):
+        (packed,) = pack_results(ResultRange(stage="fit", numbers=np.arange(4096), values=column), 0)
         found = _read(encode(packed.descriptor()), Pool()).values
         assert isinstance(found, np.ndarray)
         assert not found.flags.writeable
-        assert same(found, values)
+        assert same(found, column)
 
 
 def test_arrays_that_are_no_buffers_come_back() -> None:
