@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.errors import StateError
 from penstock.transport.pool import Pool
 from penstock.transport.slots import Loan, Slots
 from penstock.wire.envelopes import Free, PoolGone, PoolMade
@@ -115,9 +116,16 @@ class OwnPools:
         StateError
             If one was not out.
         """
-        generation = self._generations[freed.generation]
+        generation = self._generations.get(freed.generation)
+        if generation is None:
+            raise StateError(f"{self.name}: slots of generation {freed.generation} came back, which was not out")
         for slot in freed.slots:
-            generation.slots.release(generation.loans.pop(slot))
+            loan = generation.loans.pop(slot, None)
+            if loan is None:
+                raise StateError(
+                    f"{self.name}: slot {slot} of generation {freed.generation} came back, which was not out"
+                )
+            generation.slots.release(loan)
         if generation is not self._current:
             self._retire(generation)
 
