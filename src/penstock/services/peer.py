@@ -1,5 +1,6 @@
 """The event builder's end of the way to one process. It never waits: what finds no room is sent when there is some."""
 
+import os
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -59,9 +60,9 @@ class Peer:
         self._said.append(envelope)
 
     def say_with(self, envelope: Envelope, fds: Sequence[int]) -> None:
-        """Say something beside which descriptors travel, which stay open here."""
+        """Say something beside which descriptors travel; those here may be closed before there is room for it."""
         self._seal()
-        self._unsent.append((seal([envelope]), tuple(fds)))
+        self._unsent.append((seal([envelope]), tuple(map(os.dup, fds))))
 
     def tell_pool(self, made: PoolMade, fd: int) -> None:
         """Make sure that the process knows a pool before anything that lies in it."""
@@ -101,10 +102,10 @@ class Peer:
         self._seal()
         try:
             while self._unsent and self.link.try_send(*self._unsent[0]):
-                self._unsent.popleft()
+                self._drop_first()
         except BrokenPipeError:  # its end is told by what it cannot say any more
             self._is_gone = True
-            self._unsent.clear()
+            self._drop_all()
 
     def hear(self, most: int = 64) -> list[tuple[Any, tuple[int, ...]]]:
         """Return what has come: envelopes, with the descriptors that came beside."""
@@ -123,9 +124,19 @@ class Peer:
 
     def close(self) -> None:
         """Close this end, and let go of what the process had."""
+        self._drop_all()
         self.link.close()
         self.progress.close()
         self.kept.clear()
+
+    def _drop_first(self) -> None:
+        _, fds = self._unsent.popleft()
+        for fd in fds:
+            os.close(fd)
+
+    def _drop_all(self) -> None:
+        while self._unsent:
+            self._drop_first()
 
     def _seal(self) -> None:
         said, self._said = self._said, []
