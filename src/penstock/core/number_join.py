@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.ascending import is_same
 from penstock.core.block import pick
 from penstock.core.event import EventBatch, PartColumn
 from penstock.core.join import Incomplete, Join
@@ -88,7 +89,7 @@ class NumberJoin(Join):
 
     @staticmethod
     def _is_same(numbers: NDArray[np.int64], runs: Sequence[Run | None]) -> bool:
-        return all(run is not None and np.array_equal(run.numbers, numbers) for run in runs[1:])
+        return all(run is not None and is_same(run.numbers, numbers) for run in runs[1:])
 
     def _form_uneven(self, runs: Sequence[Run | None]) -> EventBatch | None:
         """Form events of which some lack a part."""

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.ascending import is_same
 from penstock.core.expected import Expected
 from penstock.core.result_range import ResultRange
 from penstock.errors import StateError
@@ -62,7 +63,7 @@ class Resequencer:
         if numbers[0] <= self._last or (len(numbers) > 1 and not (numbers[1:] > numbers[:-1]).all()):
             raise StateError(f"event {int(numbers[0])} expected after event {self._last}; their numbers must ascend")
         self._last = int(numbers[-1])
-        owed = np.ones(len(numbers), np.int32) if deliveries is None else deliveries.astype(np.int32)
+        owed = None if deliveries is None else deliveries.astype(np.int32)
         self._expected.append(Expected(numbers=numbers, owed=owed))
         if deliveries is not None:
             self._release()  # gives nothing, but passes over events that go to nobody
@@ -78,7 +79,7 @@ class Resequencer:
         for rows, expected, positions in self._places(numbers):
             if expected is None or (positions < expected.at).any():
                 raise StateError(f"event {int(numbers[rows][0])} has left; nothing more can be expected of it")
-            expected.owed[positions] += deliveries[rows]
+            expected.owe(positions, deliveries[rows])
 
     def is_missing(self, numbers: NDArray[np.int64], copies: NDArray[np.int32] | None = None) -> NDArray[np.bool_]:
         """Return (n,), which results have not come: what of a dead worker's lease must be given again."""
@@ -100,6 +101,8 @@ class Resequencer:
         """
         if self._is_next(results):
             return self._pass(results)
+        if self._is_whole(results):
+            return []
         free: list[ResultRange] = []
         for rows, expected, positions in self._places(results.numbers):
             if expected is None:
@@ -116,11 +119,21 @@ class Resequencer:
             return False
         head = self._expected[0]
         span = slice(head.at, head.at + len(results))
-        return (
-            not head.piece
-            and np.array_equal(head.numbers[span], results.numbers)
-            and bool((head.owed[span] == 1).all())
-        )
+        return not head.piece and is_same(head.numbers[span], results.numbers) and head.owes_one_each(span)
+
+    def _is_whole(self, results: ResultRange) -> bool:
+        """Keep a range that came too early and is just what was taken together; return whether it is."""
+        if self._is_free or not self._expected or results.copies is not None or not len(results):
+            return False
+        at = bisect_left(self._expected, int(results.numbers[-1]), key=lambda e: int(e.numbers[-1]))
+        if at == len(self._expected):
+            return False
+        expected = self._expected[at]
+        if expected.at or expected.owed is not None or expected.whole or not is_same(expected.numbers, results.numbers):
+            return False
+        expected.whole = results
+        self.held += len(results)
+        return True
 
     def _pass(self, results: ResultRange) -> list[ResultRange]:
         self._expected[0].at += len(results)

@@ -64,6 +64,7 @@ class Line:
         self._pools = Pools()
         self._pieces: dict[int, ResultsDescriptor] = {}
         self._came: deque[Any] = deque()
+        self._later: list[Envelope] = []
         self._poller = select.poll()
         self._poller.register(link.fileno(), select.POLLIN)
 
@@ -76,7 +77,9 @@ class Line:
             If the event builder has gone.
         """
         if not self._came:
-            if timeout_s is not None and not self._poller.poll(timeout_s * 1000):
+            if timeout_s is None:
+                self.flush()
+            elif not self._poller.poll(timeout_s * 1000):
                 return None
             self._hear()
         # Not waited for again: whoever asks may have something to do before it waits, such as to publish.
@@ -90,6 +93,7 @@ class Line:
         BuilderGoneError
             If the event builder has gone.
         """
+        self.flush()
         while not self.freed:
             self._hear()
 
@@ -103,6 +107,17 @@ class Line:
         """Whether nothing lies ready."""
         return not self._came and not self._poller.poll(0)
 
+    def later(self, envelope: Envelope) -> int:
+        """Say something together with what is said next, or before waiting without an end; return how much waits."""
+        self._later.append(envelope)
+        return len(self._later)
+
+    def flush(self) -> None:
+        """Say now what was to be said later; raises what ``send`` does."""
+        later, self._later = self._later, []
+        if later:
+            self._send(later)
+
     def send(self, *envelopes: Envelope, fds: Sequence[int] = ()) -> None:
         """Say something, in one message if it is not too long; the event builder always listens.
 
@@ -111,15 +126,10 @@ class Line:
         BuilderGoneError
             If it has gone.
         """
-        sealed = seal(envelopes)
-        if len(sealed) > TOGETHER_BYTES and len(envelopes) > 1:
-            for envelope in envelopes:
-                self.send(envelope)
-            return
-        try:
-            self.link.send(sealed, fds)
-        except BrokenPipeError as error:
-            raise BuilderGoneError("the event builder has gone") from error
+        if fds:
+            self.flush()
+        later, self._later = self._later, []
+        self._send([*later, *envelopes], fds)
 
     def read(self, flow: FlowDescriptor) -> Flow:
         """Return what a descriptor describes, as views of pools.
@@ -158,6 +168,17 @@ class Line:
         """Let go of everything."""
         self.link.close()
         self._pools.close()
+
+    def _send(self, envelopes: Sequence[Envelope], fds: Sequence[int] = ()) -> None:
+        sealed = seal(envelopes)
+        if len(sealed) > TOGETHER_BYTES and len(envelopes) > 1:
+            for envelope in envelopes:
+                self._send([envelope])
+            return
+        try:
+            self.link.send(sealed, fds)
+        except BrokenPipeError as error:
+            raise BuilderGoneError("the event builder has gone") from error
 
     def _hear(self) -> None:
         received = self.link.receive()

@@ -21,7 +21,8 @@ __all__ = ["ReduceProcess", "run"]
 
 WORTH = 10
 """A state is published when folding has taken so many times longer than publishing: a tenth of the time at most."""
-
+MOST_UNSAID = 16
+"""Ranges folded at most before the event builder is told, which stops at 64."""
 LONGEST_PAUSE_NS = 20_000_000
 """How long at most it waits for more to fold after it has published."""
 
@@ -113,7 +114,8 @@ class ReduceProcess(RoomProcess):
         self.progress.begin(given.id)
         try:
             accounts = self._fold(calls, self.line.read(given.flow))
-            kept = self.kept.after(self.line.slots_of(given.flow))
+            slots = self.line.slots_of(given.flow)
+            kept = self.kept.after(slots)
         except PenstockError as error:
             self.send_failed(error)
             return
@@ -121,11 +123,15 @@ class ReduceProcess(RoomProcess):
             self.progress.end()
         self._folded = given.id
         self._version += 1
-        took_ns = time.monotonic_ns() - began_ns
+        folded_ns = time.monotonic_ns()
+        took_ns = folded_ns - began_ns
         self._spent_ns += took_ns
         notes = notes_of(calls.failures) if self.order.on_error != "fail" else ()
         gone = self.kept.let_go()
-        self.line.send(Folded(given.id, took_ns, accounts, notes, kept, gone))
+        # Nobody waits for it but those whose slots it lends: it travels with the word that it is safe, soon.
+        waiting = self.line.later(Folded(given.id, took_ns, accounts, notes, kept, gone, folded_ns))
+        if slots or waiting >= MOST_UNSAID or self._is_interrupted:
+            self.line.flush()
         if self._is_interrupted:
             raise KeyboardInterrupt
         if self._is_worth_it():

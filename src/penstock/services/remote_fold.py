@@ -206,7 +206,7 @@ class RemoteFold(RemoteStage):
             return
         arrived_ns = getattr(given.flow, "arrived_ns", 0)
         if arrived_ns:
-            self.latency.add(now - arrived_ns, len(given.flow))
+            self.latency.add((folded.folded_ns or now) - arrived_ns, len(given.flow))
         if folded.notes:
             self.note(folded.notes, self.entries[given.producer], Account.FAILED)
 

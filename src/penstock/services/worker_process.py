@@ -20,7 +20,7 @@ from penstock.services.own_pools import OwnPools
 from penstock.services.room_process import RoomProcess, count_accounts
 from penstock.services.stage_room import items_for
 from penstock.services.user_calls import UserCalls
-from penstock.wire.envelopes import Done, Envelope, Lease, Part, PoolGone, PoolMade
+from penstock.wire.envelopes import Done, Lease, Part, PoolGone, PoolMade
 from penstock.wire.results import PackedResults, pack_results
 
 __all__ = ["WorkerProcess", "run"]
@@ -38,8 +38,6 @@ class WorkerProcess(RoomProcess):
         self._context = self.context()
         self._results = OwnPools(f"{order.name} results", order.result_slots, order.generation, self._announce)
         self._producers = dict(order.producers)
-        self._said: list[Envelope] = []
-        """What came of the lease and is not sent yet: with ``Done``, where it is small, one message says it all."""
         self._first: Instance | None = None
         self._batch: Callable[[EventBatch], Any] | None = None
 
@@ -74,12 +72,11 @@ class WorkerProcess(RoomProcess):
             self._work(envelope)
             kept = self.kept.after(self.line.slots_of(envelope.flow))
         except PenstockError as error:
-            self._say()
             self.send_failed(error)
             return
         finally:
             self.progress.end()
-        self._say(Done(envelope.id, max(1, time.monotonic_ns() - began_ns), kept, self.kept.let_go()))
+        self.line.send(Done(envelope.id, max(1, time.monotonic_ns() - began_ns), kept, self.kept.let_go()))
 
     def _work(self, lease: Lease) -> None:
         flow = self.line.read(lease.flow)
@@ -88,7 +85,7 @@ class WorkerProcess(RoomProcess):
         is_watched = lease.is_watched or self.order.is_named or lease.size <= WATCHED_SIZE
         start = 0
         for piece in self.cut(flow):
-            self._say()
+            self.line.flush()  # what came of the piece before, where parameters change within a lease
             n = len(piece)
             values = self._call(calls, piece, is_watched)
             revision = self._revision()
@@ -149,9 +146,9 @@ class WorkerProcess(RoomProcess):
             if packed.slot_bytes:
                 slot = self._slot(packed.slot_bytes, lease.is_watched)
                 packed.write(self._results.memory(slot))
-            self._said.append(self._part(lease, packed, rows, slot, notes))
+            self.line.later(self._part(lease, packed, rows, slot, notes))  # small ones travel with what ends the lease
             if packed.slot_bytes:
-                self._say()
+                self.line.flush()
             at, notes = at + n, ()
 
     def _packed(self, results: ResultRange) -> list[PackedResults]:
@@ -187,14 +184,8 @@ class WorkerProcess(RoomProcess):
                 if is_again:
                     self._results.grow()
                 else:
-                    self._say()
                     self.line.wait_for_freed()
         return slot
-
-    def _say(self, *more: Envelope) -> None:
-        said, self._said = [*self._said, *more], []
-        if said:
-            self.line.send(*said)
 
     def _take_back(self) -> None:
         freed, self.line.freed = self.line.freed, []

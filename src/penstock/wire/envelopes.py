@@ -129,7 +129,16 @@ class Ready(_Envelope, frozen=True, tag=12):
 
 
 class Begin(_Envelope, frozen=True, tag=14):
-    """Open the instrument and read."""
+    """Open the instrument and read; to a reducer: go on from what is published."""
+
+    shift: int = 0
+    """Messages that predecessors have given: ids go on from there."""
+    skip: int = 0
+    """Messages to read and give nobody, because a predecessor gave them."""
+    skip_unparsable: int = 0
+    """Likewise of what it could not parse."""
+    skip_filtered: int = 0
+    """Likewise of what it left out."""
 
 
 class Opened(_Envelope, frozen=True, tag=15):
@@ -137,6 +146,8 @@ class Opened(_Envelope, frozen=True, tag=15):
 
     is_file: bool
     """Whether reading never depends on anything arriving."""
+    is_repeatable: bool = False
+    """Whether one that is made anew reads the same from the beginning."""
 
 
 class Broken(_Envelope, frozen=True, tag=13):
@@ -253,6 +264,8 @@ class Folded(_Envelope, frozen=True, tag=41):
     kept: tuple[tuple[str, int, int], ...] = ()
     let_go: tuple[tuple[str, int, int], ...] = ()
     """Slots that were kept, and are no more."""
+    folded_ns: int = 0
+    """When, on the machine's monotonic clock; 0: just now."""
 
 
 class Save(_Envelope, frozen=True, tag=42):
