@@ -33,6 +33,7 @@ class KeptViews:
         self._stage = stage
         self._things = things
         self._held: set[SlotName] = set()
+        """What was told to be held, and whose end was not."""
 
     def let_go(self) -> tuple[SlotName, ...]:
         """Return slots that were held and are no more."""
@@ -53,18 +54,20 @@ class KeptViews:
         found = self._line.kept(slots)
         if not found:
             return ()
-        self._held.update(found)
-        pools = [name[0] for name in self._held]
+        held = self._held.union(found)
+        pools = [name[0] for name in held]
         if any(pools.count(pool) > ALLOWED for pool in set(pools)):
-            self._held = set(self._line.kept_for_sure(self._held))
-            self._judge()
-        return tuple(name for name in found if name in self._held)
+            held = set(self._line.kept_for_sure(held))
+            self._judge(held)
+        new = tuple(name for name in found if name in held)
+        self._held.update(new)  # what was told before stays in here until ``let_go`` has told its end
+        return new
 
-    def _judge(self) -> None:
-        pools = [name[0] for name in self._held]
+    def _judge(self, held: Collection[SlotName]) -> None:
+        pools = [name[0] for name in held]
         for pool in sorted(set(pools)):
             if pools.count(pool) > ALLOWED:
-                where = self._where() or "somewhere"
+                where = self._where(held) or "somewhere"
                 text = (
                     f"stage {self._stage}: {self._names()} keeps arrays of {pools.count(pool)} blocks of {pool}, "
                     f"{where}; it may keep those of {ALLOWED}: keep copies instead, with array.copy()"
@@ -74,9 +77,9 @@ class KeptViews:
     def _names(self) -> str:
         return ", ".join(dict.fromkeys(thing.name for thing in self._things()))
 
-    def _where(self) -> str:
+    def _where(self, held: Collection[SlotName]) -> str:
         """Say in which attribute of the user's object a view is, if that is easily seen."""
-        bases = {id(self._line.view(name).base) for name in self._held}
+        bases = {id(self._line.view(name).base) for name in held}
         for thing in self._things():
             for name, value in thing.attributes.items():
                 if any(id(array.base) in bases for array in _arrays(value)):

@@ -12,57 +12,24 @@ from hypothesis import strategies as st
 from penstock.core.result_range import ResultRange
 from penstock.errors import RemoteProtocolError
 from penstock.services.line import TOGETHER_BYTES, BuilderGoneError, Line
-from penstock.transport.pool import Pool
-from penstock.transport.seqpacket import Link
-from penstock.wire.descriptors import BlockDescriptor, describe_block, describe_events
+from penstock.wire.descriptors import describe_events
 from penstock.wire.envelopes import (
     Drop,
-    Envelope,
     Failed,
     Free,
     Picked,
     Piece,
     PoolGone,
-    PoolMade,
     Save,
     Stop,
     open_envelopes,
-    seal,
 )
 from penstock.wire.integers import encode_integers
-from penstock.wire.layout import pack_block
 from penstock.wire.results import ResultsDescriptor, pack_results
 from penstock.wire.slots import PlacedBlock, Slot
 from tests.unit.services.custody_cases import batch_of, plain_block
+from tests.unit.services.line_cases import Builder
 from tests.unit.wire.block_cases import same_block
-
-
-class Builder:
-    """The other end, in the hands of the test, with one pool of somebody's."""
-
-    def __init__(self) -> None:
-        near, self.link = Link.pair()
-        self.line = Line(near)
-        self.pool = Pool.create("detector", 2, 1 << 14)
-
-    def say(self, *envelopes: Envelope, fds: Sequence[int] = ()) -> None:
-        self.link.send(seal(envelopes), fds)
-
-    def tell_pool(self) -> None:
-        handle = self.pool.handle
-        self.say(PoolMade(handle.name, 1, handle.slots, handle.slot_bytes), fds=[self.pool.fd])
-        self.line.look()
-
-    def put(self, slot: int = 0) -> BlockDescriptor:
-        """Write a block of four messages, and return how it is described."""
-        packed = pack_block(plain_block(4))
-        packed.write(self.pool.writable(slot))
-        return describe_block("detector", PlacedBlock(Slot("detector", 1, slot), packed.layout))
-
-    def close(self) -> None:
-        self.line.close()
-        self.link.close()
-        self.pool.close()
 
 
 @pytest.fixture
