@@ -65,6 +65,8 @@ CLOSE_NS = 10_000_000_000
 """How long processes may need to close."""
 ABORT_NS = 500_000_000
 """The same when everything is to end at once."""
+WATCH_NS = 250_000_000
+"""How often at most it looks for who hangs; deadlines are of seconds."""
 CHANGED_NS = 50_000_000
 """How often at most it is told that views have changed."""
 
@@ -119,6 +121,7 @@ class BuilderProcess:
         self._is_finished = False
         self._views_changed: dict[str, int] = {}
         self._told_ns = 0
+        self._watched_ns = 0
         self._wanting: set[int] = set()
         """Links on which something waits for room."""
         self._dying: dict[tuple[str, int], _Dying] = {}
@@ -490,22 +493,36 @@ class BuilderProcess:
         if self._is_going and self._closing_ns is None:
             for stage in self.stages.values():
                 stage.advance(now)
-                stage.watch(now)
-                if isinstance(stage, RemoteMap):
-                    for peer in stage.left(now):
-                        peer.say(wire.Close())
+        # Whoever waits for work or for slots is told before anything else is seen to.
+        self._give_back()
+        self._flush()
+        if self._is_going and self._closing_ns is None:
+            self._watch(now)
             self._look_for_end(now)
         elif self._closing_ns is not None:
             self._look_for_closed(now)
         if self._views_changed and now - self._told_ns >= CHANGED_NS:
             self._tell_changed(now)
-        self._give_back()
-        for peer in list(self.names.values()):
-            peer.flush()
-            self._want_room(peer)
+        self._flush()
         if self._log is not None:
             self._log.flush()
         self.watches.look(now)
+
+    def _watch(self, now: int) -> None:
+        """See who hangs, now and then, and who may go."""
+        is_due = now - self._watched_ns >= WATCH_NS
+        self._watched_ns = now if is_due else self._watched_ns
+        for stage in self.stages.values():
+            if is_due:
+                stage.watch(now)
+            for peer in stage.left(now):
+                peer.say(wire.Close())
+
+    def _flush(self) -> None:
+        for peer in self.names.values():
+            if peer.has_more:
+                peer.flush()
+                self._want_room(peer)
 
     def _want_room(self, peer: Peer) -> None:
         fd = peer.link.fileno()
@@ -546,10 +563,12 @@ class BuilderProcess:
         """Whether nothing more can happen: joins have had their end event, other sources have ended, all is done."""
         if self._is_failing:
             return all(stage.is_settled for stage in self.stages.values())
+        if not all(stage.is_idle for stage in self.stages.values()):
+            return False
+        if not all(join.builder.is_finished for join in self.joins.values()):
+            return False
         joined = {stream for join in self.joins.values() for stream in self._sources_of(join.builder.streams)}
-        finished = all(join.builder.is_finished for join in self.joins.values())
-        ended = all(source.has_ended for name, source in self.sources.items() if name not in joined)
-        return finished and ended and all(stage.is_idle for stage in self.stages.values())
+        return all(source.has_ended for name, source in self.sources.items() if name not in joined)
 
     def _sources_of(self, streams: Sequence[str]) -> set[str]:
         found: set[str] = set()

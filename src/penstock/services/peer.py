@@ -55,6 +55,11 @@ class Peer:
         """Whether something waits for room."""
         return bool(self._unsent)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether ``flush`` has anything to do."""
+        return bool(self._said or self._freed or self._dropped or self._unsent)
+
     def say(self, envelope: Envelope) -> None:
         """Say something, with the next ``flush``."""
         self._said.append(envelope)

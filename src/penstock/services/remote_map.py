@@ -136,6 +136,8 @@ class RemoteMap(RemoteStage):
 
     def left(self, now: int) -> list[Peer]:
         """Return workers that were to leave and have nothing more; they take part no more."""
+        if not any(peer.is_leaving for peer in self.peers.values()):
+            return []
         gone = [p for p in self.peers.values() if p.is_leaving and not self._dispatcher.leases_of(p.name)]
         for peer in gone:
             del self.peers[peer.name]

@@ -104,6 +104,10 @@ class RemoteStage(ABC):
     def advance(self, now: int) -> None:
         """Give out what can be given out."""
 
+    def left(self, now: int) -> Sequence[Peer]:
+        """Return processes that were to leave and have nothing more; they take part no more."""
+        return ()
+
     @property
     @abstractmethod
     def is_idle(self) -> bool:
