@@ -68,6 +68,9 @@ USAGE_S = 1.0
 LONGEST_WAIT_S = 1.0
 HANG_S = 10.0
 """How long the event builder, or a source, may not come round until it is taken for hung."""
+MOST_BEAT_S = 1.0
+BEATS = 4
+"""How often at least who is watched says that it lives: so many times before it would be taken for hung."""
 CLOSE_S = 15.0
 """How long it may take until all is closed, should the event builder not say that it took too long."""
 QUICK_S = 1.0
@@ -96,6 +99,8 @@ class LocalRun:
         A new file for the event log; none by default.
     silent_s
         End the run when nothing has arrived for so long after the first message; 0 waits for ever.
+    hang_s
+        How long the event builder, or a source, may not come round until it is killed, in s; 0.5 at least.
     """
 
     def __init__(
@@ -108,6 +113,7 @@ class LocalRun:
         contexts: dict[str, list[dict[str, Any]]] | None = None,
         event_log: Path | str | None = None,
         silent_s: float = 0.0,
+        hang_s: float = HANG_S,
     ) -> None:
         if plan.planned:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
@@ -120,6 +126,8 @@ class LocalRun:
         self._contexts = {} if contexts is None else contexts
         self._event_log = "" if event_log is None else str(event_log)
         self._silent_s = silent_s
+        self._hang_s = max(0.5, hang_s)
+        self._beat_s = min(MOST_BEAT_S, self._hang_s / BEATS)
         self.parameters, self._values = declared_parameters(plan, self._given, self.started)
         self._sinks: dict[str, SinkRoom] = {}
         self._files: dict[str, tuple[int, ...]] = {}
@@ -130,6 +138,9 @@ class LocalRun:
         self._builder: Link | None = None
         self._builder_child: Any = None
         self._builder_progress: Progress | None = None
+        self._has_lost_builder = False
+        self._killed_for = ""
+        """Why the supervisor killed the event builder itself."""
         self._poller = select.poll()
         self._numbers = count(1)
         self._asked: dict[int, Callable[[Any], None]] = {}
@@ -170,6 +181,7 @@ class LocalRun:
             silent_s=self._silent_s,
             event_log=self._event_log,
             parameters=self.parameters.history[0].values,
+            beat_s=self._beat_s,
         )
         members = self._all_members()  # before anything starts: whoever cannot be written down is refused
         self._processes = Processes(preload=PRELOAD)
@@ -313,6 +325,11 @@ class LocalRun:
         published = reader.read()
         return {} if published is None else published.tree
 
+    def pids(self) -> dict[str, int]:
+        """Return who runs now: process numbers by name."""
+        found = {} if self._members is None else dict(self._members.pids())
+        return found if self._builder_child is None else {**found, "builder": self._builder_child.pid}
+
     def wake_on(self, pollable: int) -> None:
         """Stop waiting when this file descriptor can be read."""
         self._poller.register(pollable, select.POLLIN)
@@ -377,7 +394,7 @@ class LocalRun:
     def _all_members(self) -> list[Member]:
         plan = self.plan
         found = [
-            Member(name=name, of=name, role="source", order=source_order(plan, source))
+            Member(name=name, of=name, role="source", order=source_order(plan, source, beat_s=self._beat_s))
             for name, source in plan.sources.items()
         ]
         for name, stage in plan.stages.items():
@@ -545,7 +562,7 @@ class LocalRun:
         member.deaths += 1
         text = f"{death}; {member.killed_for}" if member.killed_for else str(death)
         lived_s = time.monotonic() - member.started_s
-        is_quick = not member.is_entered or (lived_s < QUICK_S and member.role != "map")
+        is_quick = not member.is_entered or (lived_s < QUICK_S and member.role in ("source", "sink"))
         member.quick_deaths = member.quick_deaths + 1 if is_quick else 0
         can = self._can_be_replaced(member) and member.quick_deaths < MOST_QUICK_DEATHS
         can = can and self._closing_s is None and not member.is_leaving
@@ -564,11 +581,13 @@ class LocalRun:
 
     def _can_be_replaced(self, member: Member) -> bool:
         if member.role == "steps":
-            return member.keeps_state
+            return member.keeps_state or not member.is_entered
         return member.role != "sink"
 
     def _cannot_go_on(self, member: Member, text: str, death: Death) -> None:
         why = "" if member.quick_deaths < MOST_QUICK_DEATHS else f", {member.quick_deaths} times in a row"
+        if member.role == "steps" and not why:
+            why = f"; the steps of {member.of} are not all functions, and what the others kept is lost"
         self.state.mark(Outcome.FAILED, f"{text}{why}")
         if death.text:
             self._failures.append(Failure(stage=member.of, event=None, cause=str(death), traceback=death.text))
@@ -585,17 +604,30 @@ class LocalRun:
             known = f"the books are those of {age_s:.1f} s before"
         else:
             known = "its books are lost"
-        self.state.mark(Outcome.FAILED, f"{death}: the events under way are lost, and {known}")
+        self._has_lost_builder = True
+        why = f"; {self._killed_for}" if self._killed_for else ""
+        self.state.mark(Outcome.FAILED, f"{death}{why}: the events under way are lost, and {known}")
         if death.text:
             self._failures.append(Failure(stage="builder", event=None, cause=str(death), traceback=death.text))
         self._has_finished = True
 
     def _look_for_hangs(self) -> None:
-        progress, child = self._builder_progress, self._builder_child
-        if progress is None or child is None or self._processes is None or not progress.beat_ns:
+        """Kill who does not come round: the event builder, or a source; it looks after everybody else."""
+        if self._builder_child is None or self._processes is None:
             return
-        if time.monotonic_ns() - progress.beat_ns > HANG_S * NS_PER_S:
-            self._processes.kill(child)
+        if self._hangs(self._builder_progress):
+            self._killed_for = f"it did not come round for {self._hang_s:g} s"
+            self._processes.kill(self._builder_child)
+            return  # others may only have waited for it
+        for member in self._members or ():
+            if member.role == "source" and self._hangs(member.progress):
+                assert self._members is not None
+                self._members.kill(member.name, f"it did not come round for {self._hang_s:g} s")
+
+    def _hangs(self, progress: Progress | None) -> bool:
+        if progress is None or not progress.beat_ns:
+            return False
+        return time.monotonic_ns() - progress.beat_ns > self._hang_s * NS_PER_S
 
     def _give_up(self, reason: str) -> None:
         self.state.mark(Outcome.FAILED, reason)
@@ -618,13 +650,27 @@ class LocalRun:
     def _close(self) -> None:
         self._note_usage(0.0)
         if self._processes is not None:
+            self._let_sinks_close()
             self._processes.close()
+        if self._members is not None:
+            self._members.close()
         if self._builder is not None:
             self._builder.close()
             self._builder = None
         if self._builder_progress is not None:
             self._builder_progress.close()
             self._builder_progress = None
+
+    def _let_sinks_close(self) -> None:
+        """Give the processes of sinks, which notice by themselves that the event builder has died, time to close."""
+        if not self._has_lost_builder or self._members is None or self._processes is None:
+            return
+        end_s = time.monotonic() + CLOSE_S
+        while any(member.role == "sink" and member.child is not None for member in self._members):
+            if time.monotonic() > end_s:
+                return
+            for death in self._processes.poll(0.1):
+                self._members.bury(death)
 
     def _last_books(self) -> RunReport:
         if self._books is None:

@@ -56,8 +56,6 @@ class _Dying:
     is_source: bool
 
 
-BEAT_S = 1.0
-"""How often at least it comes round, so that a hang is noticed."""
 LINGER_NS = 50_000_000
 """How long it must be silent after the end until a run is over; nothing of a network on one site takes longer."""
 MOST_LINGERING = 20
@@ -65,6 +63,8 @@ CLOSE_NS = 10_000_000_000
 """How long processes may need to close."""
 ABORT_NS = 500_000_000
 """The same when everything is to end at once."""
+MOST_DEATHS = 3
+"""How often the processes of a source may die in the same reading, if each reads it again."""
 WATCH_NS = 250_000_000
 """How often at most it looks for who hangs; deadlines are of seconds."""
 CHANGED_NS = 50_000_000
@@ -194,7 +194,7 @@ class BuilderProcess:
         self._advance()
 
     def _wait_s(self, now: int) -> float:
-        due = [now + round(BEAT_S * NS_PER_S)]
+        due = [now + round(self.order.beat_s * NS_PER_S)]
         due += [moment for join in self._live_joins() if (moment := join.builder.next_deadline()) is not None]
         if self._closing_ns is not None:
             due.append(self._close_by_ns)
@@ -264,7 +264,7 @@ class BuilderProcess:
         self._is_going = True
         for source in self.sources.values():
             if source.peer is not None:
-                source.peer.say(wire.Begin())
+                source.begin()
 
     def _connect(self) -> None:
         order = self.order
@@ -364,8 +364,8 @@ class BuilderProcess:
                     self.state.mark(Outcome.FAILED, trouble)
                     self.floor.note(note)
                 self._tell(say.Left(peer.name, context))
-            case wire.Opened(is_file):
-                self.sources[peer.of].is_file = is_file
+            case wire.Opened():
+                self.sources[peer.of].opened(envelope)
             case wire.Read():
                 if self.sources[peer.of].hear(envelope, now):
                     self._heard_ns = now
@@ -378,14 +378,14 @@ class BuilderProcess:
                     self.stages[peer.of].hear(peer, envelope, now)
 
     def _ready(self, peer: Peer, ready: wire.Ready, now: int) -> None:
-        peer.is_ready = True
+        peer.is_ready, peer.keeps_state = True, ready.keeps_state
         if peer.role == "source":
             source = self.sources[peer.of]
             source.enter(peer)
             if ready.traits is not None and not self._is_going:
                 source.traits = ready.traits
             if self._is_going and source.is_open and not self._is_stopping:
-                peer.say(wire.Begin())
+                source.begin()
         else:
             for change in self._changes.get(peer.of, ()):
                 peer.say(change)
@@ -464,13 +464,15 @@ class BuilderProcess:
 
     def _lose_source(self, peer: Peer, text: str, is_replaced: bool, now: int) -> None:
         source = self.sources[peer.of]
+        if self._is_going and source.is_open and not self._is_stopping:
+            times = source.lose(text, peer.progress.lease)
+            if source.is_repeatable and times >= MOST_DEATHS:
+                self.state.mark(Outcome.FAILED, f"{text}, {times} times in a row in the same reading")
+                self._fail(text)
+            elif not is_replaced:
+                self.state.mark(Outcome.FAILED, text)
         source.peer = None
-        if not source.is_open or self._is_stopping:
-            return
-        if is_replaced:
-            source.entry.remark("restarted", f"{text} after message {source.last_id}")
-        else:
-            self.state.mark(Outcome.FAILED, text)
+        if self._is_stopping or not is_replaced:
             source.end(now)
 
     def _bury(self, peer: Peer) -> None:

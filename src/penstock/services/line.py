@@ -85,8 +85,8 @@ class Line:
         # Not waited for again: whoever asks may have something to do before it waits, such as to publish.
         return self._came.popleft() if self._came else None
 
-    def wait_for_freed(self) -> None:
-        """Wait until slots of this process's own pool come back; what else comes is kept for ``next``.
+    def wait_for_freed(self, timeout_s: float | None = None) -> None:
+        """Wait until slots of this process's own pool come back, or time is up; what else comes waits for ``next``.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class Line:
             If the event builder has gone.
         """
         self.flush()
-        while not self.freed:
+        while not self.freed and (timeout_s is None or self._poller.poll(timeout_s * 1000)):
             self._hear()
 
     def look(self) -> None:

@@ -42,6 +42,8 @@ class Member:
     """What its role has beside link and progress; the supervisor's."""
     cpus: Collection[int] = ()
     child: Child | None = None
+    progress: Progress | None = None
+    """The page of its present incarnation."""
     started_s: float = 0.0
     is_entered: bool = False
     keeps_state: bool = True
@@ -109,7 +111,8 @@ class Members:
         member.killed_for = ""
         member.started_s = time.monotonic()
         mine, its = Link.pair()
-        progress = Progress.make(member.name)
+        self._forget(member)
+        progress = member.progress = Progress.make(member.name)
         try:
             member.child = self._processes.start(
                 member.name,
@@ -123,13 +126,13 @@ class Members:
         finally:
             its.close()
             mine.close()
-            progress.close()
 
     def bury(self, death: Death) -> Member | None:
         """Return whose process has ended; ``None`` if that is nobody of these."""
         member = self._by_number.pop(death.child.number, None)
         if member is not None and member.child is not None and member.child.number == death.child.number:
             member.child = None
+            self._forget(member)
         return member
 
     def kill(self, name: str, why: str) -> None:
@@ -138,6 +141,17 @@ class Members:
         if member is not None and member.child is not None:
             member.killed_for = why
             self._processes.kill(member.child)
+
+    def close(self) -> None:
+        """Let go of what is known of anybody; their processes go with whoever started them."""
+        for member in self:
+            self._forget(member)
+
+    @staticmethod
+    def _forget(member: Member) -> None:
+        if member.progress is not None:
+            member.progress.close()
+            member.progress = None
 
     @property
     def are_ready(self) -> bool:

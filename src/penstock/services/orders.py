@@ -38,12 +38,10 @@ class SourceOrder(_Order, frozen=True, kw_only=True):
     slots: int
     generation: int = 1
     """Of its pools: those of predecessors were lower."""
-    shift: int = 0
-    """Messages that predecessors have given: ids go on from there."""
-    skip: int = 0
-    """Messages to read and give nobody, because a predecessor gave them."""
     drops: bool = False
     """Whether it drops what finds no free slot, instead of waiting."""
+    beat_s: float = 1.0
+    """How often at least it says that it lives."""
 
 
 class RoomOrder(_Order, frozen=True, kw_only=True):
@@ -135,6 +133,8 @@ class BuilderOrder(_Order, frozen=True, kw_only=True):
     maps: bytes
     """Tables of trigger maps by join, as ``encode_value`` writes them."""
     silent_s: float = 0.0
+    beat_s: float = 1.0
+    """How often at least it says that it lives."""
     event_log: str = ""
     """Its path, for errors; the file is open already."""
     parameters: bytes = b"\x80"

@@ -35,7 +35,7 @@ def is_view_sink(plan: Plan, sink: SinkPlan) -> bool:
     return stage is not None and stage.kind == "reduce"
 
 
-def source_order(plan: Plan, source: SourcePlan) -> SourceOrder:
+def source_order(plan: Plan, source: SourcePlan, *, beat_s: float = 1.0) -> SourceOrder:
     """Return what a source's process is to be."""
     return SourceOrder(
         name=source.name,
@@ -43,6 +43,7 @@ def source_order(plan: Plan, source: SourcePlan) -> SourceOrder:
         folder=plan.folder,
         slots=slots_for(plan, source.name),
         drops=source.when_full != "block",
+        beat_s=beat_s,
     )
 
 
@@ -114,6 +115,7 @@ def builder_order(
     silent_s: float,
     event_log: str,
     parameters: Mapping[str, Any],
+    beat_s: float = 1.0,
 ) -> BuilderOrder:
     """Return what the event builder is to be."""
     return BuilderOrder(
@@ -142,6 +144,7 @@ def builder_order(
         maps=encode_value({name: found.tables() for name, found in maps.items()}),
         silent_s=silent_s,
         event_log=event_log,
+        beat_s=beat_s,
         parameters=encode_value(plain(parameters)) if event_log else b"\x80",
     )
 

@@ -27,8 +27,12 @@ class RemoteSource:
         """Whether nothing will ever come again, or its scan is over."""
         self.trouble = ""
         self.entry = ledger.entry(INSTRUMENT, name)
+        self.is_repeatable = False
+        """Whether a successor reads the same from the beginning."""
         self.last_id = 0
         """Of the messages so far."""
+        self._unparsable = self._filtered = 0
+        self._died_at = self._deaths = 0
         self.latency = Latency()
         """From reading a message until it is known here."""
         self._custody = custody
@@ -36,6 +40,39 @@ class RemoteSource:
     def enter(self, peer: Peer) -> None:
         """Let a process read for this source."""
         self.peer = peer
+
+    def begin(self) -> None:
+        """Have it read: from the beginning, or on from where its predecessor was."""
+        assert self.peer is not None
+        is_again = self.is_repeatable
+        self.peer.say(
+            wire.Begin(
+                shift=0 if is_again else self.last_id,
+                skip=self.last_id if is_again else 0,
+                skip_unparsable=self._unparsable if is_again else 0,
+                skip_filtered=self._filtered if is_again else 0,
+            )
+        )
+
+    def opened(self, opened: wire.Opened) -> None:
+        """Learn what kind of source it is."""
+        self.is_file, self.is_repeatable = opened.is_file, opened.is_repeatable
+
+    def lose(self, why: str, at: int) -> int:
+        """Note that its process died, and return how often in a row that happened in the same reading.
+
+        Parameters
+        ----------
+        at
+            In which reading; 0 if between two.
+        """
+        self.peer = None
+        if at:
+            self._deaths = self._deaths + 1 if at == self._died_at else 1
+            self._died_at = at
+        goes_on = "read again from there" if self.is_repeatable else "what came until it was read again is missing"
+        self.entry.remark("restarted", f"{why}, after message {self.last_id}: {goes_on}")
+        return self._deaths if at else 0
 
     def hear(self, read: wire.Read, now: int) -> bool:
         """Take what a reading brought; return whether there was anything."""
@@ -50,12 +87,13 @@ class RemoteSource:
             entry.post(Account.UNPARSABLE, 1, text)
         for filled in read.blocks:
             block = self._custody.admit(self.name, filled, self.name)
-            self.last_id = max(self.last_id, int(block.ids[-1]))
             self.has_ended |= block.kind is Kind.END
             self.latency.add(now - filled.read_ns, len(block))
             self.outlet.give([block], now)
             entry.post(Account.DONE, len(block))
-        self.last_id += read.dropped
+        self.last_id += sum(sizes) + read.dropped
+        self._unparsable += len(read.unparsable)
+        self._filtered += read.filtered
         if read.trouble:
             self.trouble = read.trouble
         if read.ended:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from penstock.core import Account, EventBatch, Kind
@@ -25,6 +26,7 @@ class SinkProcess(RoomProcess):
     def __init__(self, order: RoomOrder, fds: Sequence[int]) -> None:
         super().__init__(order, fds)
         self._sink: Sink | None = None
+        self._is_open = False
 
     def make(self) -> Sequence[Instance]:
         """Make the sink, and open it."""
@@ -33,6 +35,7 @@ class SinkProcess(RoomProcess):
         facts = decode_value(self.order.facts)
         started = Timestamp(facts.pop("started"))
         self._calling(lambda sink: sink.open(RunFacts(started=started, **facts)))
+        self._is_open = True
         return ()
 
     def handle(self, envelope: Any) -> None:  # one of Envelope
@@ -60,8 +63,18 @@ class SinkProcess(RoomProcess):
             self._calling(lambda sink, item=item: sink.write(item))
             accounts[Account.DONE] += 1
 
+    def live(self) -> None:
+        """Write until told to end; a sink whose event builder has died closes its output by itself."""
+        try:
+            super().live()
+        finally:
+            if self._is_open:
+                with suppress(PenstockError):
+                    self.close(Close(ended_well=False, outcome="failed"))
+
     def close(self, asked: Close) -> None:
         """Finish the output."""
+        self._is_open = False
         self._calling(lambda sink: sink.close(asked.ended_well, asked.outcome))
 
     def _calling(self, call: Any) -> None:

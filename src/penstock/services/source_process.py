@@ -31,7 +31,7 @@ from penstock.wire.values import decode_value
 __all__ = ["SourceProcess", "run"]
 
 LONGEST_WAIT_S = 0.1
-"""Sources that wait for their instrument must be read that often."""
+"""Sources that wait for their instrument must be read that often; whoever watches hears that often that it lives."""
 
 
 class SourceProcess:
@@ -56,7 +56,11 @@ class SourceProcess:
         self._waiter = Waiter()
         self._filled: list[BlockFilled] = []
         self._reserved: dict[tuple[int, int], Reserved] = {}
-        self._next_id = order.shift + 1
+        self._begun = Begin()
+        self._unparsable = self._filtered = 0
+        """Read so far, of what a predecessor has told of."""
+        self._next_id = 1
+        self._readings = 0
         self._scratch: Reserved | None = None
 
     def live(self) -> None:
@@ -93,19 +97,19 @@ class SourceProcess:
     def _work_on(self) -> None:
         while not self._is_asked_to_end:
             self.progress.beat()
-            self._listen(None if not self._is_reading else 0.0)
+            self._listen(self.order.beat_s if not self._is_reading else 0.0)
             if not self._is_reading or self._is_asked_to_end:
                 continue
             now = time.time_ns()
             wait_s = self._source.wait_s(now)
             if wait_s:
-                self._waiter.wait(wait_s, without=[self._source.pollable])
+                self._waiter.wait(min(wait_s, LONGEST_WAIT_S), without=[self._source.pollable])
             elif not self._pools.free and not self.order.drops:
                 self._wait_for_room()
             elif not self._read(now):
-                self._waiter.wait(LONGEST_WAIT_S)
+                self._waiter.wait(min(LONGEST_WAIT_S, self.order.beat_s))
 
-    def _listen(self, timeout_s: float | None) -> None:
+    def _listen(self, timeout_s: float) -> None:
         """Do what the event builder says; wait for it if nothing is to be read."""
         self.line.look()
         self._take_back()
@@ -113,11 +117,7 @@ class SourceProcess:
             timeout_s = 0.0
             match envelope:
                 case Begin():
-                    self._source.open()
-                    self._waiter.add(self._source.pollable)
-                    self._waiter.add(self.line.link.fileno())
-                    self._is_reading = True
-                    self.line.send(Opened(self._source.pollable is None))
+                    self._begin(envelope)
                 case Stop():
                     if self._is_reading:
                         self._end()
@@ -125,11 +125,25 @@ class SourceProcess:
                     self._is_asked_to_end = True
             self._take_back()
 
+    def _begin(self, asked: Begin) -> None:
+        """Open the instrument; a successor's messages go on from those of its predecessors."""
+        self._begun = asked
+        self._next_id = asked.shift + 1
+        self._source.open()
+        self._waiter.add(self._source.pollable)
+        self._waiter.add(self.line.link.fileno())
+        self._is_reading = True
+        self.line.send(Opened(self._source.pollable is None, self._source.is_repeatable))
+
     def _read(self, now: int) -> bool:
         """Read once; return whether there was anything."""
-        if isinstance(self._source, FillingSource):
+        self._readings += 1
+        is_skipping = self._next_id <= self._begun.skip
+        if isinstance(self._source, FillingSource) and not is_skipping:
             return self._fill(self._source, now)
         reading = self._reading(now)
+        if is_skipping:
+            self._next_id += sum(map(len, reading.blocks))
         read_ns = time.monotonic_ns()
         dropped = sum(self._put(block, read_ns) for block in reading.blocks)
         if not reading.is_empty:
@@ -139,6 +153,7 @@ class SourceProcess:
         return not reading.is_empty
 
     def _reading(self, now: int) -> Reading:
+        self.progress.begin(self._readings)
         try:
             return self._source.read(now)
         except SourceError as error:
@@ -151,23 +166,30 @@ class SourceProcess:
         except (Exception, SystemExit) as error:  # a source may be user code
             name = self.order.name
             raise UserCodeError(f"source {name}: {type(error).__name__}: {error}", stage=name) from error
+        finally:
+            self.progress.end()
 
     _trouble = ""
 
     def _tell(self, reading: Reading, dropped: int) -> None:
         blocks, self._filled = tuple(self._filled), []
-        self.line.send(Read(blocks, tuple(reading.unparsable), reading.filtered, dropped, reading.ended, self._trouble))
+        begun = self._begun
+        unparsable = reading.unparsable[max(0, begun.skip_unparsable - self._unparsable) :]
+        self._unparsable += len(reading.unparsable)
+        filtered = min(reading.filtered, max(0, self._filtered + reading.filtered - begun.skip_filtered))
+        self._filtered += reading.filtered
+        self.line.send(Read(blocks, tuple(unparsable), filtered, dropped, reading.ended, self._trouble))
 
     def _put(self, block: Block, read_ns: int) -> int:
         """Write a block into a slot; return how many messages were dropped instead."""
-        order = self.order
-        if order.skip:
-            at = int(np.searchsorted(block.ids, order.skip, side="right"))
+        begun = self._begun
+        if begun.skip:
+            at = int(np.searchsorted(block.ids, begun.skip, side="right"))
             if at == len(block):
                 return 0
             block = block if not at else block.take(slice(at, len(block)))
-        if order.shift:
-            block = replace(block, ids=block.ids + np.uint64(order.shift))
+        if begun.shift:
+            block = replace(block, ids=block.ids + np.uint64(begun.shift))
         packed = pack_block(block)
         self._pools.fit(packed.layout.nbytes if not self._pools.slot_bytes else _with_room(packed.layout, self._pools))
         slot = self._slot(block.kind)
@@ -189,7 +211,8 @@ class SourceProcess:
             if self._filled:
                 blocks, self._filled = tuple(self._filled), []
                 self.line.send(Read(blocks))
-            self.line.wait_for_freed()
+            self.line.wait_for_freed(LONGEST_WAIT_S)
+            self.progress.beat()
             self._take_back()
         return slot
 
