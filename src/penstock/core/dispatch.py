@@ -329,8 +329,8 @@ class Dispatcher(Generic[B]):
             for held in queue:
                 again, ended = split_copies(held, held.lease.part(held.at, held.lease.size), gone.slot)
                 lost.copies.extend(ended)
-                for lease in again:
-                    self.again(lease)
+                for lease in again:  # nobody was given them yet
+                    self.again(replace(lease, attempts=lease.attempts - 1))
         return lost
 
     def again(self, lease: Lease[B]) -> None:

@@ -115,6 +115,11 @@ class Instance:
             self._use(self._values if self._items else changed)
         return self.call
 
+    @property
+    def is_function(self) -> bool:
+        """Whether it is a function that is called for each item, not an object that may keep something."""
+        return bool(self._items)
+
     def value_of(self, parameter: Parameter) -> Any:  # of the type the user declared
         """Return the value in force of one of its parameters."""
         return self._values[parameter.name]

@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
-__all__ = ["Progress"]
+__all__ = ["BESIDES", "Progress"]
 
 _EVENT, _LEASE, _BEAT, _SIZE = 0, 1, 2, 8
 NOTHING = -1
+BESIDES = -1
+"""In a lease's place: user code that belongs to no lease, such as a hook."""
 
 
 class Progress:
@@ -51,9 +53,14 @@ class Progress:
         return None if found == NOTHING else found
 
     @property
-    def state(self) -> tuple[int, int]:
+    def lease(self) -> int:
+        """What is worked on: a lease, or ``BESIDES``; 0 for nothing."""
+        return self._words[_LEASE]
+
+    @property
+    def state(self) -> tuple[int, int, int]:
         """Whatever changes while work goes on."""
-        return self._words[_LEASE], self._words[_EVENT]
+        return self._words[_LEASE], self._words[_EVENT], self._words[_BEAT]
 
     @property
     def beat_ns(self) -> int:
@@ -65,13 +72,14 @@ class Progress:
         self._words[_BEAT] = time.monotonic_ns()
 
     def begin(self, lease: int) -> None:
-        """Say that work on a lease begins."""
-        self._words[_LEASE] = lease
+        """Say that work on a lease begins, or on something ``BESIDES``."""
         self._words[_EVENT] = NOTHING
+        self._words[_LEASE] = lease
 
     def end(self) -> None:
         """Say that there is nothing being worked on."""
         self._words[_EVENT] = NOTHING
+        self._words[_LEASE] = 0
 
     def marks(self, numbers: Sequence[int]) -> Iterator[None]:
         """Tell each number as it is asked for; a loop in C, because it stands before every event."""

@@ -1,7 +1,8 @@
 """The process of a reducer: results come in order, are folded into views, and are published so that they outlive it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from penstock.core import NS_PER_S
@@ -11,6 +12,7 @@ from penstock.errors import PenstockError, UserCodeError
 from penstock.services.flow import Flow
 from penstock.services.notes import notes_of
 from penstock.services.orders import RoomOrder
+from penstock.services.progress import BESIDES
 from penstock.services.reduce_room import fold
 from penstock.services.room_process import RoomProcess
 from penstock.services.user_calls import UserCalls
@@ -74,7 +76,8 @@ class ReduceProcess(RoomProcess):
             case Save():
                 self._save()
             case Begin():
-                self._take_over()
+                with self._named():
+                    self._take_over()
 
     def when_quiet(self) -> float | None:
         """Publish what is new while there is nothing else to do, a little later if that was done just now."""
@@ -101,7 +104,12 @@ class ReduceProcess(RoomProcess):
         published = TreeReader(self._files).read()
         if published is None or self._reducer is None:
             return
-        self._reducer.restore(published.tree, published.state)
+        try:
+            self._reducer.restore(published.tree, published.state)
+        except PenstockError as error:
+            self._has_failed = True
+            self.send_failed(error)
+            return
         self._folded = self._saved = published.position
         self._version = published.version
         self.line.send(Saved(self._saved, self._version, True))
@@ -163,27 +171,40 @@ class ReduceProcess(RoomProcess):
     def _save(self) -> None:
         reducer = self._reducer
         assert reducer is not None
+        self.line.flush()  # how something ended must be known before it may be published: whoever comes after skips it
         began_ns = time.monotonic_ns()
         try:
-            state = reducer.capture() if self._keeps_state else None
-            self._writer.publish(reducer.views, position=self._folded, version=self._version, state=state or b"")
+            with self._named():
+                state = reducer.capture() if self._keeps_state else None
+                if self._keeps_state and state is None:  # likewise
+                    self._keeps_state = False
+                    self.line.send(Saved(self._saved, self._version, False))
+                self._writer.publish(reducer.views, position=self._folded, version=self._version, state=state or b"")
         except PenstockError as error:
             self.send_failed(error)
             return
-        if self._keeps_state and state is None:
-            self._keeps_state = False
         self._saved = self._folded
         self._saved_ns = time.monotonic_ns()
         self._cost_ns, self._spent_ns = self._saved_ns - began_ns, 0
         self.line.send(Saved(self._folded, self._version, self._keeps_state))
 
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Say that user code is called, which may end the process."""
+        self.progress.begin(BESIDES)
+        try:
+            yield
+        finally:
+            self.progress.end()
+
     def close(self, asked: Close) -> None:
-        """Let user code close what it has opened, and publish the last there is."""
+        """Let user code close what it has opened, and publish the last there is, unless a predecessor has."""
         try:
             super().close(asked)
         finally:
-            self._version += 1
-            self._save()
+            if self._folded or TreeReader(self._files).version is None:
+                self._version += 1
+                self._save()
 
 
 def run(order: RoomOrder, fds: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ from penstock.core.result_range import ResultRange
 from penstock.core.run import Outcome
 from penstock.pipeline.lanes import split_input
 from penstock.services.far_results import FarResults
-from penstock.services.flow import Flow, kind_of, with_values
+from penstock.services.flow import Flow, kind_of, numbers_of, with_values
 from penstock.services.orders import SinkOrder, StageOrder
 from penstock.services.peer import Peer
 from penstock.services.remote_stage import Floor, RemoteStage, is_counted, small_flows
@@ -24,6 +24,8 @@ __all__ = ["RemoteFold"]
 MOST_UNFOLDED_BYTES = 32 << 20
 MOST_UNFOLDED = 64
 """Ranges given and not folded; beyond, workers are lent nothing, so that results do not pile up."""
+MOST_DEATHS = 3
+"""Of reducers in a row, at the same results."""
 REBUILD_BYTES = 64 << 20
 """What is kept of all results, for a reducer whose state cannot be published."""
 
@@ -58,6 +60,9 @@ class RemoteFold(RemoteStage):
         """Everything that was safe, of a reducer whose state cannot be published; ``None``: too much to keep."""
         self._rebuild_bytes = 0
         self._keeps_state = True
+        self._died_at: tuple[int, ...] = ()
+        self._deaths = 0
+        """In a row, at the same place."""
         self._last = 0
         self._sent = 0
         self._folded = 0
@@ -95,6 +100,10 @@ class RemoteFold(RemoteStage):
                 peer.say(wire.Flag(0, self.describe(self._start.flow, peer)))
             if self._keeps_state:
                 peer.say(wire.Begin())
+        if self._is_new:
+            self._keeps_state = peer.keeps_state
+        if self._is_lost:
+            return  # it closes, and leaves what is published as it is
         self._folded = self._sent = self._given[0].id - 1 if self._given else self._last
         self._unfolded_bytes = sum(given.nbytes for given in self._given)
         self._is_new = False
@@ -107,7 +116,7 @@ class RemoteFold(RemoteStage):
                 self.keep(peer, envelope.kept, envelope.let_go)
                 self._fold(envelope, now)
             case wire.Saved(number, version, keeps_state):
-                self._keeps_state = keeps_state
+                self._hear_of_state(keeps_state)
                 self._save(number)
                 if not self.is_sink:
                     self.floor.changed(self.name, version)
@@ -131,6 +140,8 @@ class RemoteFold(RemoteStage):
                 f"{why}; the state of its reducer could not be published, and of its results too much has passed to "
                 "fold them again: give it checkpoint() and restore(), or views of declared arrays alone"
             )
+        else:
+            self._count_death(peer.progress.lease, why)
 
     def advance(self, now: int) -> None:
         """Send what there is, and ask for a publication when it would let the rest go on."""
@@ -157,6 +168,33 @@ class RemoteFold(RemoteStage):
     def is_busy(self, peer: Peer) -> bool:
         """Whether it was given something that is not folded."""
         return peer is self._peer and self._sent > self._folded
+
+    def _count_death(self, at: int, why: str) -> None:
+        """End the run if its processes die of the same thing again and again."""
+        if not at:
+            return  # it worked on nothing
+        given = self._at(at)
+        place = (at,) if given is not None else (at, self._folded, self._last - len(self._given))
+        self._deaths = self._deaths + 1 if place == self._died_at else 1
+        self._died_at = place
+        if self._deaths < MOST_DEATHS:
+            return
+        what = "a hook, a checkpoint or a restore"
+        if given is not None:
+            numbers = numbers_of(given.flow)
+            what = f"a result of {given.producer} among events {numbers[0]} to {numbers[-1]}"
+        self._end(f"stage {self.name}: {self._deaths} reducers in a row died of {what}, the last one: {why}")
+
+    def _hear_of_state(self, keeps_state: bool) -> None:
+        """Learn whether a successor could go on; from the first state that cannot be given on, it is too late."""
+        if self._keeps_state and not keeps_state and self._given_up_to:
+            self._rebuild = None
+        self._keeps_state = keeps_state
+
+    @property
+    def _given_up_to(self) -> int:
+        """The number of the last that was let go."""
+        return self._given[0].id - 1 if self._given else self._last
 
     def _take_flag(self, flow: Flow, producer: str) -> None:
         counted = len(flow) if is_counted(flow, producer) else 0
@@ -224,8 +262,6 @@ class RemoteFold(RemoteStage):
             if not self._keeps_state:
                 self._keep_for_rebuild(given)
         self._sent = max(self._sent, self._folded)
-        if self._keeps_state:
-            self._rebuild, self._rebuild_bytes = deque(), 0
 
     def _keep_for_rebuild(self, given: _Given) -> None:
         if self._rebuild is None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from penstock.core import Account, EventBatch, Kind
 from penstock.core.dispatch import Dispatcher
-from penstock.core.lease import Lease, Taken
+from penstock.core.lease import Lease, Lost, Taken
 from penstock.core.ledger import Entry
 from penstock.core.log_records import EventsEnded, RangeWorked
 from penstock.core.resequencer import Resequencer
@@ -20,6 +20,7 @@ from penstock.services.far_results import FarResults
 from penstock.services.flow import Flow, copies_in, kind_of, lane_of, numbers_of, with_values
 from penstock.services.orders import StageOrder
 from penstock.services.peer import Peer
+from penstock.services.progress import BESIDES
 from penstock.services.remote_stage import EVERYTHING, Floor, RemoteStage, is_counted, small_flows
 from penstock.wire import envelopes as wire
 from penstock.wire.integers import encode_integers
@@ -81,6 +82,8 @@ class RemoteMap(RemoteStage):
         """Kept for workers that come later."""
         self._flags = 0
         self._trips: dict[tuple[str, int], int] = {}
+        self._deaths_in_hooks = 0
+        """In a row."""
         self._is_stopped = False
         self._is_outlet_closed = False
 
@@ -161,19 +164,23 @@ class RemoteMap(RemoteStage):
 
     def lose(self, peer: Peer, why: str, now: int) -> None:
         """Give what a dead worker had to others; what seems to have killed it goes alone, and at last to nobody."""
-        self.peers.pop(peer.name, None)
+        if self.peers.pop(peer.name, None) is None:
+            return  # it had left
         lost = self._dispatcher.lost(peer.name)
-        at_event = peer.progress.event
-        at_lease = peer.progress.state[0]
+        at_lease, at_event = peer.progress.lease, peer.progress.event
+        self._remark_state(lost, peer.name)
         for lease in lost.leases:
-            lent = self._lent.pop(lease.id, None)
-            told = lent.told if lent is not None else 0
-            if told < lease.size:
-                suspect = at_event if lease.id == at_lease else None
-                self._again(lease.part(told, lease.size), suspect, why, now)
+            rest = self._untold(lease)
+            if lease.id == at_lease:
+                self._again(rest, at_event, why, now)
+            elif rest.size:  # it killed nobody
+                self._dispatcher.again(replace(rest, attempts=rest.attempts - 1))
         for lease in lost.copies:
-            lent = self._lent.pop(lease.id, None)
-            self._give_up(lease, Account.FAILED, "its worker died; others have the event too", now)
+            self._give_up(self._untold(lease), Account.FAILED, "its worker died; others have the event too", now)
+        for lease in (*lost.leases, *lost.copies):
+            self._lent.pop(lease.id, None)
+        if at_lease == BESIDES:
+            self._count_death_in_hook(why)
         for barrier in self._waiting:
             if isinstance(barrier, _Barrier) and barrier.waits_for is not None:
                 barrier.waits_for.discard(peer.name)
@@ -205,8 +212,10 @@ class RemoteMap(RemoteStage):
         return self.is_idle
 
     def is_busy(self, peer: Peer) -> bool:
-        """Whether a worker has a lease."""
-        return bool(self._dispatcher.leases_of(peer.name))
+        """Whether a worker has a lease, or a hook to call."""
+        if self._dispatcher.leases_of(peer.name):
+            return True
+        return any(isinstance(b, _Barrier) and peer.name in (b.waits_for or ()) for b in self._waiting)
 
     @staticmethod
     def _is_left(lent: _Lent) -> bool:
@@ -307,18 +316,20 @@ class RemoteMap(RemoteStage):
 
     def _again(self, lease: Lease[Flow], suspect: int | None, why: str, now: int) -> None:
         """Give rows again: the event that was worked on apart from its neighbours."""
+        if not lease.size:
+            return
         numbers = numbers_of(lease.batch)[lease.rows]
         at = -1 if suspect is None else int(np.searchsorted(numbers, suspect))
         if not 0 <= at < len(numbers) or numbers[at] != suspect:
             self._dispatcher.again(lease)
             return
         key = lease.lane, int(numbers[at])
-        self._trips[key] = trips = self._trips.get(key, 0) + 1
+        # Whoever died of this lease before, when no number was told, died of this event too.
+        self._trips[key] = trips = self._trips.get(key, lease.attempts - 1) + 1
         alone = lease.part(at, at + 1)
-        if at:
-            self._dispatcher.again(replace(lease.part(0, at), attempts=0))
-        if at + 1 < lease.size:
-            self._dispatcher.again(replace(lease.part(at + 1, lease.size), attempts=0))
+        for part in (lease.part(0, at), lease.part(at + 1, lease.size)):
+            if part.size:
+                self._dispatcher.again(replace(part, attempts=0))
         if trips < self._order.trips:
             self._dispatcher.again(alone)
             return
@@ -328,8 +339,34 @@ class RemoteMap(RemoteStage):
         self._give_up(alone, Account.DEAD_LETTERED, f"event {key[1]}: {cause}", now)
         self.note([note], None, Account.DEAD_LETTERED)
 
+    def _untold(self, lease: Lease[Flow]) -> Lease[Flow]:
+        """Return the lease of those of a dead worker's rows of which nothing has come."""
+        lent = self._lent.get(lease.id)
+        if lent is None or not lent.told:
+            return lease
+        numbers = numbers_of(lease.batch)[lease.rows]
+        return lease.part(int(np.searchsorted(numbers, lent.numbers[lent.told - 1], side="right")), lease.size)
+
+    def _remark_state(self, lost: Lost[Flow], worker: str) -> None:
+        """Name it in the books that a worker had events that belong together."""
+        for lane, constraints in lost.constraints.items():
+            if len(constraints):
+                kept = f"{len(constraints)} constraint{'s' if len(constraints) > 1 else ''}"
+                text = f"{worker} died with what it kept for the events of {kept}; the rest of them go to others"
+                self._entry(lane).remark("state lost", text)
+
+    def _count_death_in_hook(self, why: str) -> None:
+        """End the run if workers die of a hook again and again."""
+        self._deaths_in_hooks += 1
+        if self._deaths_in_hooks >= self._order.trips and not self._is_stopped:
+            self._is_stopped = True
+            text = f"stage {self.name}: {self._deaths_in_hooks} workers in a row died of a hook, the last one: {why}"
+            self.fail(text, None, ())
+
     def _give_up(self, lease: Lease[Flow], account: Account, detail: str, now: int) -> None:
         """Let events pass without a result."""
+        if not lease.size:
+            return
         numbers = numbers_of(lease.batch)[lease.rows]
         self._entry(lease.lane).post(account, len(numbers), detail)
         if self.floor.log is not None:
@@ -366,6 +403,7 @@ class RemoteMap(RemoteStage):
             peer.say(wire.Flag(barrier.id, self.describe(barrier.flow, peer)))
 
     def _flagged(self, peer: Peer, number: int, now: int) -> None:
+        self._deaths_in_hooks = 0
         for barrier in self._waiting:
             if isinstance(barrier, _Barrier) and barrier.id == number and barrier.waits_for is not None:
                 barrier.waits_for.discard(peer.name)

@@ -78,7 +78,7 @@ class RemoteStage(ABC):
             self.entries[producer] = floor.ledger.entry(producer, name)
         self._open = set(self.entries)
         self._deadline_ns = round(deadline_s * 1e9)
-        self._seen: dict[str, tuple[tuple[int, int], int]] = {}
+        self._seen: dict[str, tuple[tuple[int, int, int], int]] = {}
 
     @abstractmethod
     def take(self, flow: Flow, producer: str, now: int) -> None:

@@ -26,7 +26,7 @@ from penstock.services.kept_views import KeptViews
 from penstock.services.line import BuilderGoneError, Line
 from penstock.services.notes import note_of_error, notes_of
 from penstock.services.orders import RoomOrder
-from penstock.services.progress import Progress
+from penstock.services.progress import BESIDES, Progress
 from penstock.services.user_calls import UserCalls
 from penstock.transport.seqpacket import Link
 from penstock.wire.envelopes import (
@@ -213,10 +213,13 @@ class RoomProcess(ABC):
                 self.handle(envelope)
 
     def _flag(self, flow: FlowDescriptor) -> None:
+        self.progress.begin(BESIDES)
         try:
             self.crew.flag(self.line.read(flow))
         except UserCodeError as error:
             self.send_failed(error)
+        finally:
+            self.progress.end()
 
     def close(self, asked: Close) -> None:
         """Let user code close what it has opened."""

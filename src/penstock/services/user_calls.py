@@ -170,6 +170,37 @@ class UserCalls:
             return
         self.entry.post(Account.DONE, len(numbers))
 
+    def run_singly(
+        self,
+        call_batch: Callable[[EventBatch], Values | None],
+        call: Callable[[Any], Any],
+        events: EventBatch,
+        marks: Iterable[None],
+        *,
+        revision: int = 0,
+    ) -> Values:
+        """Do as ``run_batch``, in ranges of one event each: for a range of which one event may kill.
+
+        Parameters
+        ----------
+        marks
+            One an event, asked for before it is worked on.
+        """
+        columns: list[Values] = []
+        lost: list[int] = []
+        is_whole = True
+        for row, _ in enumerate(marks):
+            try:
+                column = self.run_batch(call_batch, call, events.take(slice(row, row + 1)), revision=revision)
+            except UserCodeError as error:
+                error.done = [*(value for column in columns for value in column), *error.done]
+                raise
+            columns.append(column)
+            lost += [row] * len(self.lost)
+            is_whole = is_whole and self._is_whole
+        self.lost, self._is_whole = lost, is_whole
+        return _joined(columns)
+
     def accounts(self, values: Values) -> NDArray[np.uint8]:
         """(n,), the account in which each item of the last range ended."""
         if self._is_whole:
@@ -241,6 +272,14 @@ def _column(returned: Any) -> Values | None:  # whatever user code returned
         return list(returned)
     except TypeError:
         return None
+
+
+def _joined(columns: Sequence[Values]) -> Values:
+    """Return the values of several ranges, as one array if they could have come as one."""
+    arrays = [column for column in columns if isinstance(column, np.ndarray)]
+    if arrays and len(arrays) == len(columns) and len({(array.dtype, array.shape[1:]) for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    return [value for column in columns for value in column]
 
 
 def _hint(item: Any) -> str:

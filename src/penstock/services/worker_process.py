@@ -20,12 +20,14 @@ from penstock.services.own_pools import OwnPools
 from penstock.services.room_process import RoomProcess, count_accounts
 from penstock.services.stage_room import items_for
 from penstock.services.user_calls import UserCalls
-from penstock.wire.envelopes import Done, Lease, Part, PoolGone, PoolMade
+from penstock.wire.envelopes import Done, Lease, Part, PoolGone, PoolMade, Ready
 from penstock.wire.results import PackedResults, pack_results
 
 __all__ = ["WorkerProcess", "run"]
 
 ANY_SIZE = 1 << 62
+LONGEST_QUIET_S = 0.1
+"""How often it says that it lives while it waits."""
 WATCHED_SIZE = 256
 """Leases of so few events take milliseconds for each: telling its number costs nothing there."""
 
@@ -59,6 +61,10 @@ class WorkerProcess(RoomProcess):
         self._first = steps[0]
         return steps
 
+    def ready(self) -> Ready:
+        """Say also whether a successor could go on: a chain of functions keeps nothing."""
+        return Ready(self.order.kind == "map" or all(step.is_function for step in self.crew.instances))
+
     def contexts(self) -> dict[str, Any]:
         """Return the worker's context."""
         return self._context
@@ -87,7 +93,7 @@ class WorkerProcess(RoomProcess):
         for piece in self.cut(flow):
             self.line.flush()  # what came of the piece before, where parameters change within a lease
             n = len(piece)
-            values = self._call(calls, piece, is_watched)
+            values = self._call(calls, piece, is_watched, is_suspect=lease.is_watched or self.order.is_named)
             revision = self._revision()
             results = ResultRange(
                 stage=self.order.stage,
@@ -100,7 +106,9 @@ class WorkerProcess(RoomProcess):
             self._give(lease, calls, results)
             start += n
 
-    def _call(self, calls: UserCalls, flow: Flow, is_watched: bool) -> Any:  # a list, or an array of numbers
+    def _call(
+        self, calls: UserCalls, flow: Flow, is_watched: bool, *, is_suspect: bool
+    ) -> Any:  # a list, or an array of numbers
         first = self._first
         assert first is not None
         calls.entry.arrive(len(flow))
@@ -109,8 +117,10 @@ class WorkerProcess(RoomProcess):
         numbers = numbers_of(flow).tolist()
         try:
             if self._batch is not None and isinstance(flow, EventBatch):
-                call = first.call
-                return calls.run_batch(self._batch, call, flow, revision=self._revision())
+                call, revision = first.call, self._revision()
+                if not is_suspect:
+                    return calls.run_batch(self._batch, call, flow, revision=revision)
+                return calls.run_singly(self._batch, call, flow, self.progress.marks(numbers), revision=revision)
             items: Iterable[Any] = items_for(first, flow)
             if is_watched:
                 items = map(itemgetter(0), zip(items, self.progress.marks(numbers), strict=False))
@@ -184,7 +194,8 @@ class WorkerProcess(RoomProcess):
                 if is_again:
                     self._results.grow()
                 else:
-                    self.line.wait_for_freed()
+                    self.line.wait_for_freed(LONGEST_QUIET_S)
+                    self.progress.beat()  # who waits does not hang
         return slot
 
     def _take_back(self) -> None:
