@@ -12,6 +12,7 @@ from tests.system.watching import Pipe, held
 @pytest.fixture
 def nothing_left_open() -> Iterator[None]:
     """Fail a test that leaves a descriptor open."""
+    gc.collect()  # what earlier tests have forgotten may still be open
     before = held()
     yield
     gc.collect()  # an exception that was caught holds what its frames held
