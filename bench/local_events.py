@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from bench.effort import Effort
-from bench.local_code import AddDicts, AddNumbers, AddRanges, SumRows, small_dict, touch
+from bench.local_code import AddDicts, AddRanges, SumRows, small_dict, touch
 from bench.local_limits import calls_per_s, copy_and_row_sum_per_s
 from bench.local_run import run
 from bench.local_sources import GAPS_PERIOD, GAPS_PRESENT, ROWS, Rows
@@ -25,7 +25,7 @@ def batches(notes: str, n: int, order: str = "kept", *, has_gaps: bool = False) 
 
 def calls(notes: str, n: int, order: str = "kept") -> Pipeline:
     """Return a pipeline that calls a function for each of ``n`` events, which returns a number."""
-    return _pipeline(n, touch, AddNumbers, order, notes=notes, every=NOTE_EVERY)
+    return _pipeline(n, touch, AddRanges, order, notes=notes, every=NOTE_EVERY)
 
 
 def dicts(notes: str, n: int, order: str = "kept") -> Pipeline:
@@ -50,7 +50,7 @@ def call_rows(effort: Effort) -> Iterator[Row]:
         _rate("dicts", effort, 1.5e6),
     )
     of = "events made and called alone"
-    yield from _kept_and_free("events_call: process(event), a number", kept, free, limit, of, target=2.0)
+    yield from _kept_and_free("events_call: process(event), a number, folded range by range", kept, free, limit, of, target=2.0)
     name = "events_call: process(event), a small dict folded one by one"
     yield _speed(name, folded, limit, of, target=1.2)
 
