@@ -50,12 +50,13 @@ class Peer:
         self._freed: dict[int, list[int]] = {}
         self._dropped: list[int] = []
         self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._is_blocked = False
         self._is_gone = False
 
     @property
     def has_unsent(self) -> bool:
-        """Whether something waits for room."""
-        return bool(self._unsent)
+        """Whether something found no room when it was last to be sent; what was only said since does not count."""
+        return self._is_blocked
 
     @property
     def has_more(self) -> bool:
@@ -113,6 +114,7 @@ class Peer:
         except BrokenPipeError:  # its end is told by what it cannot say any more
             self._is_gone = True
             self._drop_all()
+        self._is_blocked = bool(self._unsent)
 
     def hear(self, most: int = 64) -> list[tuple[Any, tuple[int, ...]]]:
         """Return what has come: envelopes, with the descriptors that came beside."""

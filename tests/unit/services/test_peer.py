@@ -127,6 +127,16 @@ def test_a_pool_is_known_before_anything_that_lies_in_it_and_told_once(ends: End
         assert os.fstat(fd).st_ino == os.fstat(pool.fd).st_ino
 
 
+def test_what_was_only_said_waits_for_no_room(ends: Ends) -> None:
+    # A reducer is given nothing while something waits for room; word of a new pool must not hold it up for a turn.
+    with Pool.create("detector", 1, 1) as pool:
+        ends.peer.tell_pool(PoolMade("detector", 1, 1, pool.handle.slot_bytes), pool.fd)
+        assert not ends.peer.has_unsent
+        ends.peer.flush()
+        assert not ends.peer.has_unsent
+        ends.read()
+
+
 def test_a_pool_that_has_gone_may_be_told_again(ends: Ends) -> None:
     with Pool.create("detector", 1, 1) as pool:
         made = PoolMade("detector", 1, 1, pool.handle.slot_bytes)
