@@ -257,7 +257,7 @@ class RemoteFold(RemoteStage):
                 self._unfolded_bytes -= given.nbytes
             if not given.is_booked:
                 entry = self.entries[given.producer]
-                for account, count in given.accounts or ():
+                for account, count in _ended(given):
                     entry.post(Account(account), count)
             if not self._keeps_state:
                 self._keep_for_rebuild(given)
@@ -288,6 +288,13 @@ def _nbytes(flow: Flow) -> int:
 
 def _is_small(results: ResultRange) -> bool:
     return isinstance(results.values, FarResults) and results.values.is_small
+
+
+def _ended(given: _Given) -> tuple[tuple[int, int], ...]:
+    """Say how what is safe ended; done, where a reducer published it and died before it could say more."""
+    if given.accounts is not None:
+        return given.accounts
+    return ((int(Account.DONE), _counted(given) if given.is_flag else len(given.flow)),)
 
 
 def _counted(given: _Given) -> int:
