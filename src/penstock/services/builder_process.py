@@ -7,7 +7,7 @@ nothing but numbers and times.
 import os
 import select
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,6 +182,7 @@ class BuilderProcess:
             self.stages[stage.name] = kind(stage, *arguments, self.floor)
         for sink in order.sinks:
             self.stages[sink.name] = RemoteFold(sink, self.floor)
+        self._readers = self._find_readers()
 
     def _turn(self) -> None:
         now = time.monotonic_ns()
@@ -270,24 +271,30 @@ class BuilderProcess:
         order = self.order
         rooms: dict[str, Any] = {**self.sources, **self.joins, **self.merges, **self.stages}
         outlets: dict[str, Outlet] = {name: room.outlet for name, room in rooms.items()}
-        behind: dict[str, set[str]] = {name: {name} for name in (*self.sources, *self.stages)}
         groups: list[JoinOrder | MergeOrder] = [*order.joins, *order.merges]
         for group in groups:
             for stream in group.streams:
                 outlets[stream].rooms.append(rooms[group.name])
-        for merge in order.merges:
-            behind[merge.name] = set().union(*(behind[stream] for stream in merge.streams))
-        for join in order.joins:
-            behind[join.name] = set().union(*(behind[stream] for stream in join.streams))
-        for stage in order.stages:
-            for _, producer in stage.inputs:
-                self._read(producer, stage.name, outlets, behind)
-        for sink in order.sinks:
-            self._read(sink.input, sink.name, outlets, behind)
+        for reader, written in self._inputs():
+            self._read(written, reader, outlets)
 
-    def _read(
-        self, written: str, reader: str, outlets: Mapping[str, Outlet], behind: Mapping[str, Collection[str]]
-    ) -> None:
+    def _inputs(self) -> list[tuple[str, str]]:
+        """Return every stage and sink with each of its inputs, as written."""
+        stages = [(stage.name, producer) for stage in self.order.stages for _, producer in stage.inputs]
+        return stages + [(sink.name, sink.input) for sink in self.order.sinks]
+
+    def _find_readers(self) -> dict[str, set[str]]:
+        """Return, for every stage and sink, the sources and stages in whose pools lies what it is given."""
+        behind: dict[str, set[str]] = {name: {name} for name in (*self.sources, *self.stages)}
+        groups: list[JoinOrder | MergeOrder] = [*self.order.merges, *self.order.joins]
+        for group in groups:
+            behind[group.name] = set().union(*(behind[stream] for stream in group.streams))
+        found: dict[str, set[str]] = {}
+        for reader, written in self._inputs():
+            found.setdefault(reader, set()).update(behind[split_input(written)[0]])
+        return found
+
+    def _read(self, written: str, reader: str, outlets: Mapping[str, Outlet]) -> None:
         """Let a stage or a sink read from what was written: everything of it, or one lane."""
         name, lane = split_input(written)
         room: Room = self.stages[reader]
@@ -297,7 +304,6 @@ class BuilderProcess:
             groups = {group.name: group.streams for group in streams}
             room = OneLane(room, written, origins(inputs, groups, written))
         outlets[name].rooms.append(room)
-        self._readers.setdefault(reader, set()).update(behind[name])
 
     def _leave(self, peer: Peer) -> None:
         peer.is_leaving = True
