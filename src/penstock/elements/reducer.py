@@ -43,17 +43,14 @@ class Reducer(Instance):
         super().__init__(
             target, arguments, parameters=parameters, stage=stage, step=step, context=context, revision=revision
         )
+        self.call_batch: Callable[[ResultBatch | EventBatch], object] | None = self._method("reduce_batch")
+        """The user's ``reduce_batch``, if there is one."""
         self._attributes: AttributeState | str = ""
         if not self._has_checkpoint:
             try:
                 self._attributes = self._attribute_state()
             except UncapturableError as error:
                 self._attributes = str(error)
-
-    @property
-    def call_batch(self) -> Callable[[ResultBatch | EventBatch], object] | None:
-        """The user's ``reduce_batch``, if there is one."""
-        return self._method("reduce_batch")
 
     @property
     def views(self) -> Mapping[str, Any]:

@@ -71,7 +71,7 @@ class UserCalls:
         self._returns = returns
         self._trips = trips
         self._has_returned = False
-        self._is_whole = False
+        self.is_whole = False
         """Whether every item of the last range has a value."""
 
     def run(
@@ -92,7 +92,7 @@ class UserCalls:
         """
         values: list[Any] = []
         add = values.append
-        self.lost, self._is_whole = [], False
+        self.lost, self.is_whole = [], False
         iterator = iter(items)
         while len(values) < len(numbers):
             item: Any = None
@@ -136,7 +136,7 @@ class UserCalls:
             returned = call_batch(events)
         except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; event by event it is named
             return self.run(call, events.events(), events.numbers.tolist(), revision=revision)
-        self.lost, self._is_whole = [], False
+        self.lost, self.is_whole = [], False
         values = [None] * n if returned is None else _column(returned)
         if values is None or len(values) != n:
             self.entry.post(Account.FAILED, n)
@@ -197,13 +197,13 @@ class UserCalls:
                 raise
             columns.append(column)
             lost += [row] * len(self.lost)
-            is_whole = is_whole and self._is_whole
-        self.lost, self._is_whole = lost, is_whole
+            is_whole = is_whole and self.is_whole
+        self.lost, self.is_whole = lost, is_whole
         return _joined(columns)
 
     def accounts(self, values: Values) -> NDArray[np.uint8]:
         """(n,), the account in which each item of the last range ended."""
-        if self._is_whole:
+        if self.is_whole:
             return np.full(len(values), Account.DONE, np.uint8)
         ended = np.fromiter((Account.FILTERED if v is None else Account.DONE for v in values), np.uint8, len(values))
         ended[[row for row in self.lost if row < len(values)]] = (
@@ -259,7 +259,7 @@ class UserCalls:
         nothing = accounted
         if self._returns:
             nothing = sum(map(is_, values, repeat(None))) if isinstance(values, list) else 0
-            self._is_whole = not nothing
+            self.is_whole = not nothing
         self.entry.post(Account.DONE, len(values) - nothing)
         self.entry.post(Account.FILTERED, nothing - accounted)
 

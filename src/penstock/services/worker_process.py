@@ -147,11 +147,11 @@ class WorkerProcess(RoomProcess):
     def _give(self, lease: Lease, calls: UserCalls, results: ResultRange) -> None:
         """Send what came of some rows, in as many messages as it needs; large arrays go into slots."""
         notes = notes_of(calls.failures) if self.order.on_error != "fail" else ()
-        ended = calls.accounts(results.values)  # type: ignore[arg-type]  # values that are here
+        ended = None if calls.is_whole else calls.accounts(results.values)  # type: ignore[arg-type]  # they are here
         at = 0
         for packed in self._packed(results):
             n = len(packed.results)
-            rows = ended[at : at + n]
+            rows = None if ended is None else ended[at : at + n]
             slot = None
             if packed.slot_bytes:
                 slot = self._slot(packed.slot_bytes, lease.is_watched)
@@ -173,6 +173,10 @@ class WorkerProcess(RoomProcess):
                 self._results.fit(largest + largest // 16)
 
     def _part(self, lease: Lease, packed: PackedResults, rows: Any, slot: Any, notes: Any) -> Part:
+        if rows is None:  # all are done, as almost always
+            n = len(packed.results)
+            ended = memoryview(bytes([Account.DONE]) * n) if self.order.is_logged else None
+            return Part(lease.id, n, packed.descriptor(slot), ((int(Account.DONE), n),), None, notes, ended)
         there = rows == Account.DONE
         return Part(
             lease.id,

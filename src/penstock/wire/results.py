@@ -7,6 +7,7 @@ is one MessagePack array, out of which large arrays are taken, however deep they
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -97,7 +98,8 @@ class ResultsDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, 
         slot = _read_only(slot[: self.slot_bytes])
         body = np.frombuffer(self.body, np.uint8) if self.body_at is None else _piece(slot, *self.body_at)
         if self.form is Form.VALUES:
-            found = decode_value(body.data, resolve, lambda *what: _fetch(slot, *what))
+            fetch = None if self.slot is None else partial(_fetch, slot)
+            found = decode_value(body.data, resolve, fetch)
             if type(found) is not list:
                 raise ValueError(f"a {type(found).__name__} instead of a list")
             return found

@@ -112,6 +112,9 @@ def decode_value(data: bytes | memoryview, resolve: ResolveType | None = None, f
     # what a decoder raises on hostile bytes has no common root but this; the reader runs no code that bytes choose
     except Exception as error:
         raise RemoteProtocolError(f"{len(data)} bytes are not a value: {type(error).__name__}: {error}") from error
+    finally:
+        if reader is not _READER:
+            reader.close()
 
 
 def loaded_type(module: str, name: str) -> type | None:
@@ -230,6 +233,10 @@ class _Reader:
 
     def read(self, data: bytes | memoryview) -> Any:
         return self._decoder.decode(data)
+
+    def close(self) -> None:
+        """Let go of everything now: it refers to itself, and may hold a slot until the garbage collector comes by."""
+        del self._decoder, self._readers, self._fetch
 
     def _extension(self, code: int, data: memoryview) -> Any:
         reader = self._readers.get(code)

@@ -1,7 +1,9 @@
 """Values as bytes: everything on the closed list comes back as it was, everything else is refused."""
 
 import dataclasses
+import gc
 import sys
+import weakref
 from collections import namedtuple
 from contextlib import suppress
 from dataclasses import dataclass
@@ -182,3 +184,21 @@ def test_damaged_bytes_give_a_value_or_the_one_error(value: Any, damage: list[tu
 def test_any_bytes_give_a_value_or_the_one_error(data: bytes) -> None:
     with suppress(RemoteProtocolError):
         decode_value(data)
+
+
+def test_what_arrays_are_fetched_from_is_let_go_at_once() -> None:
+    class Fetch:
+        def __call__(self, *_: Any) -> Any:
+            return np.zeros(3)
+
+    fetch = Fetch()
+    gone = weakref.ref(fetch)
+    data = encode_value({"image": np.zeros(3)}, lambda _: 0)
+    gc.collect()
+    gc.disable()  # or it might come by just in time
+    try:
+        assert decode_value(data, fetch=fetch)["image"].tolist() == [0, 0, 0]
+        del fetch
+        assert gone() is None
+    finally:
+        gc.enable()
