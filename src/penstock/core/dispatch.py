@@ -134,8 +134,11 @@ class Dispatcher(Generic[B]):
 
     def _take_some(self, lane: Lane[B], now_ns: int, out: Assigned[B]) -> bool:
         """Take rows of one of the lane's heads; return whether there were any that can go somewhere."""
+        heads = lane.heads()
+        if not heads:
+            return False
         idle = sorted((w for w in self._workers.values() if w.free > 0), key=lambda w: (len(w.lent), w.last, w.slot))
-        for pending in lane.heads():
+        for pending in heads:
             if pending.routes is not None:
                 if self._take_routed(lane, pending, pending.routes, idle, out):
                     return True
