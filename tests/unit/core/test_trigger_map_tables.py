@@ -22,21 +22,12 @@ TAG_SETS = (GENERIC, frozenset({"debug"}), frozenset({"generic", "gpu"}))
 def columns(draw: st.DrawFn, n: int, tag_sets: int) -> CellColumn:
     """What a stream does in n events: absent, discarded, for one, for several, for all, with tags."""
     width = draw(st.integers(1, 3))
-    destination = st.sampled_from([ALL, NOWHERE, 0, 1, 2]) | st.integers(0, 10**15)
-    constraint = np.array(
-        draw(st.lists(st.lists(destination, min_size=n, max_size=n), min_size=width, max_size=width)), np.int64
-    ).reshape(width, n)
-    present = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)), np.bool_)
-    codes = draw(
-        st.lists(
-            st.lists(st.integers(0, tag_sets - 1), min_size=n, max_size=n), min_size=width, max_size=width
-        )
-    )  # fmt: skip
-    return CellColumn(
-        present=present,
-        constraint=np.where(present, constraint, NOWHERE),
-        tags_code=np.array(codes, np.int16).reshape(width, n),
-    )
+    destinations = np.array([ALL, NOWHERE, 0, 1, 2, draw(st.integers(0, 10**15))])
+    random = np.random.default_rng(draw(st.integers(0, 9999)))
+    present = random.random(n) < draw(st.sampled_from([0.3, 0.8, 1.0]))
+    constraint = np.where(present, random.choice(destinations, (width, n)), NOWHERE)
+    codes = random.integers(0, tag_sets, (width, n), np.int16)
+    return CellColumn(present=present, constraint=constraint, tags_code=codes)
 
 
 @st.composite
