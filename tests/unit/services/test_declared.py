@@ -105,6 +105,14 @@ def test_wherever_a_start_value_is_written_it_is_found(name: str) -> None:
     same(pipeline(**STAGES[name]), {})
 
 
+def test_what_stands_beside_goes_before_what_stands_among_the_arguments() -> None:
+    plan = pipeline(fit=Map(Weighted, source="a", parameters={"gain": 4.0}))
+    (element,) = plan.stages["fit"].elements
+    both = replace(plan.stages["fit"], elements=(replace(element, arguments={"gain": 3.0, "name": "x"}),))
+    values = same(replace(plan, stages={"fit": both}), {})
+    assert (values["fit.gain"], values["fit.name"]) == (4.0, "x")
+
+
 @pytest.mark.parametrize("given", [{"gain": 8}, {"fit.gain": 8.0, "limit": 12}, {"fit.gain": 1}])
 def test_what_is_given_for_the_run_goes_before_the_pipelines(given: dict[str, Any]) -> None:
     plan = pipeline(fit=Map(Weighted, source="a", parameters={"gain": 4, "limit": 2}))
