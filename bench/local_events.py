@@ -50,7 +50,9 @@ def call_rows(effort: Effort) -> Iterator[Row]:
         _rate("dicts", effort, 1.5e6),
     )
     of = "events made and called alone"
-    yield from _kept_and_free("events_call: process(event), a number, folded range by range", kept, free, limit, of, target=2.0)
+    yield from _kept_and_free(
+        "events_call: process(event), a number, folded range by range", kept, free, limit, of, target=2.0
+    )
     name = "events_call: process(event), a small dict folded one by one"
     yield _speed(name, folded, limit, of, target=1.2)
 
