@@ -126,7 +126,7 @@ class Dispatcher(Generic[B]):
                 self._lend(worker, cut_off, now_ns, out)
 
     def _lend(self, worker: Holder[B], held: Held[B], now_ns: int, out: Assigned[B]) -> None:
-        held.lease = replace(held.lease, id=next(self._lease_ids), given_ns=now_ns)
+        held.lease = held.lease.lent(next(self._lease_ids), now_ns)
         worker.lent[held.lease.id] = held
         worker.last = held.lease.id
         self._lease_of[held.lease.id] = worker.name

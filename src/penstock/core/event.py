@@ -161,7 +161,10 @@ class EventBatch:
         """Return the batch of some events, by slice or ascending indices."""
         if isinstance(rows, slice) and rows == slice(0, len(self)):
             return self
-        return replace(self, numbers=self.numbers[rows], parts=tuple(part.take(rows) for part in self.parts))
+        return EventBatch(
+            join=self.join, names=self.names, numbers=self.numbers[rows],
+            parts=tuple([part.take(rows) for part in self.parts]), kind=self.kind, arrived_ns=self.arrived_ns,
+        )  # fmt: skip
 
     def masked(self, streams: NDArray[np.uint64]) -> "EventBatch":
         """Return the batch in which each event has only the parts whose bit is set in its mask, (n,)."""

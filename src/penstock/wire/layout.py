@@ -6,6 +6,7 @@ anywhere: it says sizes, and a reader computes the same places from them and ref
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ __all__ = ["ALIGNMENT", "BlockLayout", "PackedBlock", "Places", "measure", "pack
 ALIGNMENT: Final = 64
 """Every column begins at a multiple of this many bytes: a cache line, and the widest vector load there is."""
 
+_CACHED_BYTES: Final = 1024
 _U8: Final = np.dtype(np.uint64)
 _I8: Final = np.dtype(np.int64)
 _I4: Final = np.dtype(np.int32)
@@ -195,14 +197,8 @@ def _read(layout: BlockLayout, payload: NDArray[np.uint8], stream: str) -> Block
     rows = layout.rows
     if rows > layout.capacity or layout.head > len(payload):
         raise ValueError(f"{rows} rows and a head of {layout.head} bytes in {len(payload)}")
-    types = decode_types(payload[: layout.head].tobytes())
-    places = Places(layout, types)
-    if (
-        len(types) > MAX_COLUMNS
-        or places.end != layout.nbytes
-        or places.end > len(payload)
-        or types.count(None) != len(layout.ragged)
-    ):
+    types, places = (_planned if layout.head <= _CACHED_BYTES else _plan)(layout, payload[: layout.head].tobytes())
+    if places.end > len(payload):
         raise ValueError(f"{len(types)} columns end at {places.end} of {len(payload)} bytes")
     ragged = iter(layout.ragged)
     return Block(
@@ -221,6 +217,18 @@ def _read(layout: BlockLayout, payload: NDArray[np.uint8], stream: str) -> Block
             ]
         ),
     )
+
+
+def _plan(layout: BlockLayout, head: bytes) -> tuple[tuple[ArrayType | None, ...], Places]:
+    types = decode_types(head)
+    places = Places(layout, types)
+    if len(types) > MAX_COLUMNS or places.end != layout.nbytes or types.count(None) != len(layout.ragged):
+        raise ValueError(f"{len(types)} columns end at {places.end}")
+    return types, places
+
+
+_planned = lru_cache(maxsize=64)(_plan)
+"""Blocks of a stream are mostly alike."""
 
 
 def _metadata(layout: BlockLayout, data: NDArray[np.uint8]) -> MetadataColumn:
