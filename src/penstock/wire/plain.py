@@ -5,6 +5,7 @@ Walking 4096 small dictionaries one by one costs a microsecond each; asking for 
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ _NONE: Final = type(None)
 _PLAIN: Final = frozenset({_NONE, bool, int, float, str, bytes})
 _DICTS: Final = frozenset({dict, _NONE})
 _TEXT: Final = frozenset({str})
+_FEW: Final = 16
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -51,13 +53,33 @@ def _are_plain(values: list[Any]) -> bool:
     if not kinds <= _DICTS:
         return False
     dicts: list[dict[Any, Any]] = [value for value in values if value is not None] if _NONE in kinds else values
-    if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
-        return False
-    kinds = set(map(type, _items(dicts)))
+    found = _kinds_of_alike(dicts)
+    if found is None:
+        if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
+            return False
+        found = set(map(type, _items(dicts)))
+    kinds = found
     if list in kinds:  # as shapes are in the headers of images
         lists = [item for item in _items(dicts) if type(item) is list]
         kinds = kinds - {list} | set(map(type, chain.from_iterable(lists)))
     return kinds <= _PLAIN
+
+
+def _kinds_of_alike(dicts: list[dict[Any, Any]]) -> set[type] | None:
+    """Return the types of all values of dictionaries that have the same few keys; ``None`` for others.
+
+    Column by column that takes half as long as value by value, and user code mostly returns such.
+    """
+    keys = list(dicts[0])
+    if not 0 < len(keys) <= _FEW or not set(map(type, keys)) <= _TEXT or len(set(map(len, dicts))) > 1:
+        return None
+    kinds: set[type] = set()
+    try:
+        for key in keys:
+            kinds.update(map(type, map(itemgetter(key), dicts)))
+    except KeyError:
+        return None
+    return kinds
 
 
 def _items(dicts: list[dict[Any, Any]]) -> Iterable[Any]:

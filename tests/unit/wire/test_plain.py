@@ -21,6 +21,11 @@ def test_many_are_written_as_one_list_is(many: list[Any]) -> None:
     assert encode_all(many) == encode_value(many)
 
 
+@given(st.lists(st.fixed_dictionaries({"a": scalars | odd, "b": scalars}, optional={"c": scalars}), max_size=6))
+def test_many_with_the_same_keys_are_written_as_one_list_is(many: list[Any]) -> None:
+    assert encode_all(many) == encode_value(many)
+
+
 @pytest.mark.parametrize("bad", [object(), [1, object()]])
 def test_what_cannot_travel_is_refused(bad: Any) -> None:
     with pytest.raises(ResultTypeError):
