@@ -688,9 +688,12 @@ class LocalRun:
         for member in self._members or ():
             if not member.is_entered:  # what the books say is of its predecessor
                 states[member.name] = str(State.INITIALISED)
+        deaths = {member.name: member.deaths for member in self._members or ()}
         return [
             msgspec.structs.replace(
-                each, state=states.get(name, str(State.INITIALISED)) if name in running else str(State.STOPPED)
+                each,
+                state=states.get(name, str(State.INITIALISED)) if name in running else str(State.STOPPED),
+                deaths=deaths.get(name, each.deaths),
             )
             for name, each in self._usage.items()
         ]

@@ -472,6 +472,9 @@ class BuilderProcess:
         source = self.sources[peer.of]
         if self._is_going and source.is_open and not self._is_stopping:
             times = source.lose(text, peer.progress.lease)
+            if not source.is_repeatable:
+                missing = f"{text}: what {peer.of} sent until it was read again is missing"
+                self.state.mark(Outcome.INCOMPLETE, missing)
             if source.is_repeatable and times >= MOST_DEATHS:
                 self.state.mark(Outcome.FAILED, f"{text}, {times} times in a row in the same reading")
                 self._fail(text)
