@@ -70,10 +70,10 @@ def held() -> dict[str, str]:
     return found
 
 
-def rounds(request: pytest.FixtureRequest, few: int) -> Iterator[random.Random]:
+def rounds(request: pytest.FixtureRequest, few: int, many: int = 500) -> Iterator[random.Random]:
     """Yield dice: few and always the same, or many and new ones."""
     is_long = request.config.getoption("--long")
-    for number in range(500 if is_long else few):
+    for number in range(many if is_long else few):
         seed = time.time_ns() if is_long else number
         sys.stdout.write(f"seed {seed}\n")  # shown if the test fails
         yield random.Random(seed)
