@@ -496,6 +496,7 @@ class LocalRun:
                 self._write_views(stage)
             case say.Finished(report):
                 self._take_books(report)
+                self._note_usage(0.0)
                 self._has_finished = True
 
     def _take_books(self, raw: msgspec.Raw) -> None:
@@ -508,6 +509,8 @@ class LocalRun:
         if member is None:
             return
         member.has_left = True
+        if member.child is not None:
+            self._note_usage_of(name, member.child.pid)
         index = int(name.rpartition("-")[2]) if member.role not in ("source", "sink") else -1
         contexts = self._contexts.get(member.of, [])
         if 0 <= index < len(contexts):
@@ -549,6 +552,8 @@ class LocalRun:
                 self._lose_builder(death)
             return
         member = None if self._members is None else self._members.bury(death)
+        if member is not None and member.name not in self._usage:
+            self._note_usage_of(member.name, death.child.pid)
         if member is None or self._has_finished:
             return
         if member.has_left or (member.role == "source" and death.code == 0) or (member.is_leaving and death.code == 0):
@@ -711,17 +716,20 @@ class LocalRun:
         now = time.monotonic()
         is_due = now - self._usage_s >= longest_s
         self._usage_s = now if is_due else self._usage_s
-        roles = {} if self._members is None else {m.name: (m.role, m.deaths) for m in self._members}
         for name, pid in self._running().items():
             known = self._usage.get(name)
             if not is_due and known is not None and known.pid == pid:
                 continue
-            usage: Usage = usage_of(pid)
-            if usage.cpu_s or usage.private_bytes or known is None:
-                role, deaths = roles.get(name, ("builder", 0))
-                self._usage[name] = ProcessReport(
-                    name=name, role=role, pid=pid, deaths=deaths, **msgspec.structs.asdict(usage)
-                )
+            self._note_usage_of(name, pid)
+
+    def _note_usage_of(self, name: str, pid: int) -> None:
+        member = None if self._members is None else self._members.by_name.get(name)
+        role, deaths = ("builder", 0) if member is None else (member.role, member.deaths)
+        usage: Usage = usage_of(pid)
+        if usage.cpu_s or usage.private_bytes or name not in self._usage:
+            self._usage[name] = ProcessReport(
+                name=name, role=role, pid=pid, deaths=deaths, **msgspec.structs.asdict(usage)
+            )
 
     def _facts(self, sink: str) -> RunFacts:
         return RunFacts(
