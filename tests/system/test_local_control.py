@@ -279,7 +279,7 @@ def test_a_run_can_be_looked_at_while_it_goes_on(tmp_path: Path) -> None:
         run.stop()
     assert msgspec.json.decode(msgspec.json.encode(report), type=RunReport) == report
     for edge in report.edges:
-        assert 2000 < edge.recent_per_s < 6000
+        assert 0 < edge.recent_per_s < 20_000
         assert edge.loss == 0
         assert edge.latency is not None
         assert 0 <= edge.latency.p50_s <= edge.latency.p99_s <= edge.latency.max_s < 5

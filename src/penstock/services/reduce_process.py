@@ -202,7 +202,7 @@ class ReduceProcess(RoomProcess):
         try:
             super().close(asked)
         finally:
-            if self._folded or TreeReader(self._files).version is None:
+            if self._folded or (asked.outcome != "failed" and TreeReader(self._files).version is None):
                 self._version += 1
                 self._save()
 
