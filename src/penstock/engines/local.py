@@ -73,9 +73,8 @@ BEATS = 4
 """How often at least who is watched says that it lives: so many times before it would be taken for hung."""
 CLOSE_S = 15.0
 """How long it may take until all is closed, should the event builder not say that it took too long."""
-QUICK_S = 1.0
 MOST_QUICK_DEATHS = 5
-"""In a row: who dies so often right after it began will do so again."""
+"""In a row: who dies so often before it is ready will do so again."""
 
 
 class LocalRun:
@@ -556,7 +555,7 @@ class LocalRun:
             self._note_usage_of(member.name, death.child.pid)
         if member is None or self._has_finished:
             return
-        if member.has_left or (member.role == "source" and death.code == 0) or (member.is_leaving and death.code == 0):
+        if member.has_left:
             if member.is_leaving:
                 del self._members.by_name[member.name]  # type: ignore[union-attr]
             return
@@ -566,8 +565,7 @@ class LocalRun:
         """Tell the event builder of a death, and start a successor where there can be one."""
         member.deaths += 1
         text = f"{death}; {member.killed_for}" if member.killed_for else str(death)
-        lived_s = time.monotonic() - member.started_s
-        is_quick = not member.is_entered or (lived_s < QUICK_S and member.role in ("source", "sink"))
+        is_quick = not member.is_entered  # who dies again and again later on is known to the event builder
         member.quick_deaths = member.quick_deaths + 1 if is_quick else 0
         can = self._can_be_replaced(member) and member.quick_deaths < MOST_QUICK_DEATHS
         can = can and self._closing_s is None and not member.is_leaving

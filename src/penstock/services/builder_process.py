@@ -63,8 +63,6 @@ CLOSE_NS = 10_000_000_000
 """How long processes may need to close."""
 ABORT_NS = 500_000_000
 """The same when everything is to end at once."""
-MOST_DEATHS = 3
-"""How often the processes of a source may die in the same reading, if each reads it again."""
 WATCH_NS = 250_000_000
 """How often at most it looks for who hangs; deadlines are of seconds."""
 CHANGED_NS = 50_000_000
@@ -370,8 +368,8 @@ class BuilderProcess:
                     self.state.mark(Outcome.FAILED, trouble)
                     self.floor.note(note)
                 self._tell(say.Left(peer.name, context))
-            case wire.Opened():
-                self.sources[peer.of].opened(envelope)
+            case wire.Opened(is_file):
+                self.sources[peer.of].is_file = is_file
             case wire.Read():
                 if self.sources[peer.of].hear(envelope, now):
                     self._heard_ns = now
@@ -390,6 +388,7 @@ class BuilderProcess:
             source.enter(peer)
             if ready.traits is not None and not self._is_going:
                 source.traits = ready.traits
+            source.is_repeatable = ready.is_repeatable
             if self._is_going and source.is_open and not self._is_stopping:
                 source.begin()
         else:
@@ -471,13 +470,13 @@ class BuilderProcess:
     def _lose_source(self, peer: Peer, text: str, is_replaced: bool, now: int) -> None:
         source = self.sources[peer.of]
         if self._is_going and source.is_open and not self._is_stopping:
-            times = source.lose(text, peer.progress.lease)
+            verdict = source.lose(text, peer.progress.lease)
             if not source.is_repeatable:
                 missing = f"{text}: what {peer.of} sent until it was read again is missing"
                 self.state.mark(Outcome.INCOMPLETE, missing)
-            if source.is_repeatable and times >= MOST_DEATHS:
-                self.state.mark(Outcome.FAILED, f"{text}, {times} times in a row in the same reading")
-                self._fail(text)
+            if verdict:
+                self.state.mark(Outcome.FAILED, verdict)
+                self._fail(verdict)
             elif not is_replaced:
                 self.state.mark(Outcome.FAILED, text)
         source.peer = None

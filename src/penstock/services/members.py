@@ -1,6 +1,5 @@
 """Everybody who takes part in a run, as the supervisor has them: started, introduced to the event builder, replaced."""
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,7 +43,6 @@ class Member:
     child: Child | None = None
     progress: Progress | None = None
     """The page of its present incarnation."""
-    started_s: float = 0.0
     is_entered: bool = False
     keeps_state: bool = True
     has_left: bool = False
@@ -109,7 +107,6 @@ class Members:
         self._begun[member.name] = begun + 1
         member.is_entered = False
         member.killed_for = ""
-        member.started_s = time.monotonic()
         mine, its = Link.pair()
         self._forget(member)
         progress = member.progress = Progress.make(member.name)
@@ -132,6 +129,7 @@ class Members:
         member = self._by_number.pop(death.child.number, None)
         if member is not None and member.child is not None and member.child.number == death.child.number:
             member.child = None
+            member.has_left |= member.progress is not None and member.progress.has_left
             self._forget(member)
         return member
 

@@ -16,6 +16,7 @@ _EVENT, _LEASE, _BEAT, _SIZE = 0, 1, 2, 8
 NOTHING = -1
 BESIDES = -1
 """In a lease's place: user code that belongs to no lease, such as a hook."""
+LEFT = -2
 
 
 class Progress:
@@ -80,6 +81,15 @@ class Progress:
         """Say that there is nothing being worked on."""
         self._words[_EVENT] = NOTHING
         self._words[_LEASE] = 0
+
+    def leave(self) -> None:
+        """Say that the process ends in good order, after its last word."""
+        self._words[_LEASE] = LEFT
+
+    @property
+    def has_left(self) -> bool:
+        """Whether it said so."""
+        return self._words[_LEASE] == LEFT
 
     def marks(self, numbers: Sequence[int]) -> Iterator[None]:
         """Tell each number as it is asked for; a loop in C, because it stands before every event."""

@@ -11,6 +11,11 @@ from penstock.wire import envelopes as wire
 
 __all__ = ["RemoteSource"]
 
+MOST_DEATHS = 3
+"""How often the processes of a source may die in the same reading, if each reads it again."""
+MOST_DEATHS_IN_VAIN = 5
+"""How often they may die before they have read anything."""
+
 
 class RemoteSource:
     """The messages of one source, whichever incarnation of it reads them."""
@@ -33,6 +38,8 @@ class RemoteSource:
         """Of the messages so far."""
         self._unparsable = self._filtered = 0
         self._died_at = self._deaths = 0
+        self._deaths_in_vain = 0
+        """In a row, of processes that had read nothing."""
         self.latency = Latency()
         """From reading a message until it is known here."""
         self._custody = custody
@@ -54,12 +61,8 @@ class RemoteSource:
             )
         )
 
-    def opened(self, opened: wire.Opened) -> None:
-        """Learn what kind of source it is."""
-        self.is_file, self.is_repeatable = opened.is_file, opened.is_repeatable
-
-    def lose(self, why: str, at: int) -> int:
-        """Note that its process died, and return how often in a row that happened in the same reading.
+    def lose(self, why: str, at: int) -> str:
+        """Note that its process died; return why none should follow, if those before died of the same.
 
         Parameters
         ----------
@@ -67,15 +70,21 @@ class RemoteSource:
             In which reading; 0 if between two.
         """
         self.peer = None
+        self._deaths_in_vain += 1
         if at:
             self._deaths = self._deaths + 1 if at == self._died_at else 1
             self._died_at = at
         goes_on = "read again from there" if self.is_repeatable else "what came until it was read again is missing"
         self.entry.remark("restarted", f"{why}, after message {self.last_id}: {goes_on}")
-        return self._deaths if at else 0
+        if at and self.is_repeatable and self._deaths >= MOST_DEATHS:
+            return f"{why}, {self._deaths} times in a row in the same reading"
+        if self._deaths_in_vain >= MOST_DEATHS_IN_VAIN:
+            return f"{why}, {self._deaths_in_vain} times in a row before anything was read"
+        return ""
 
     def hear(self, read: wire.Read, now: int) -> bool:
         """Take what a reading brought; return whether there was anything."""
+        self._deaths_in_vain = 0
         sizes = [filled.layout.rows for filled in read.blocks]
         entry = self.entry
         entry.arrive(sum(sizes) + len(read.unparsable) + read.filtered + read.dropped)

@@ -144,6 +144,7 @@ class RoomProcess(ABC):
                 self._open_books(lane, producer)
         except PenstockError as error:
             self.line.send(Broken(str(error), note_of_error(self.order.stage, error)))
+            self.progress.leave()
             return False
         self.line.send(self.ready())
         return True
@@ -173,6 +174,7 @@ class RoomProcess(ABC):
         except KeyboardInterrupt:  # everything is to end at once, whatever user code is in the midst of
             if self._is_closing:
                 self.line.send(Closed())
+                self.progress.leave()
             else:
                 self._close(Close(ended_well=False, outcome="aborted"))
 
@@ -233,6 +235,7 @@ class RoomProcess(ABC):
         except PenstockError as error:
             trouble, note = str(error), note_of_error(self.order.stage, error)
         self.line.send(Closed(trouble, note, _kept_context(self.contexts())))
+        self.progress.leave()
 
     def contexts(self) -> dict[str, Any]:
         """Return what is kept for the next run."""

@@ -68,10 +68,12 @@ class SourceProcess:
         try:
             if self._make():
                 self._work_on()
+            self.progress.leave()
         except BuilderGoneError:
             return
         except PenstockError as error:
             self.line.send(Broken(str(error), note_of_error(self.order.name, error)))
+            self.progress.leave()
         finally:
             if self._source is not None:
                 self._source.close()
@@ -94,7 +96,7 @@ class SourceProcess:
         except PenstockError as error:
             self.line.send(Broken(str(error), note_of_error(order.name, error)))
             return False
-        self.line.send(Ready(traits=traits))
+        self.line.send(Ready(traits=traits, is_repeatable=self._source.is_repeatable))
         return True
 
     def _work_on(self) -> None:
@@ -136,7 +138,7 @@ class SourceProcess:
         self._waiter.add(self._source.pollable)
         self._waiter.add(self.line.link.fileno())
         self._is_reading = True
-        self.line.send(Opened(self._source.pollable is None, self._source.is_repeatable))
+        self.line.send(Opened(self._source.pollable is None))
 
     def _read(self, now: int) -> bool:
         """Read once; return whether there was anything."""

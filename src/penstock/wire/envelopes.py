@@ -124,6 +124,8 @@ class Ready(_Envelope, frozen=True, tag=12):
     """Of a reducer: whether its state can be given to a successor."""
     traits: Traits | None = None
     """Of a source."""
+    is_repeatable: bool = False
+    """Of a source: whether one that is made anew reads the same from the beginning."""
     position: int = 0
     """Of a reducer that goes on: the last of what it was given that is in its views."""
 
@@ -146,8 +148,6 @@ class Opened(_Envelope, frozen=True, tag=15):
 
     is_file: bool
     """Whether reading never depends on anything arriving."""
-    is_repeatable: bool = False
-    """Whether one that is made anew reads the same from the beginning."""
 
 
 class Broken(_Envelope, frozen=True, tag=13):
