@@ -78,8 +78,10 @@ class Hits:
         """Hit who is to be hit now."""
         now = time.monotonic()
         if not self._due_s:
-            self._due_s = now + self.from_s + self.dice.uniform(0, self.pause_s)
-        if now < self._due_s or not self._has_successor(run):
+            if not self._has_successor(run):
+                return
+            self._due_s = now + self.dice.uniform(0, self.pause_s) + (self.from_s if not self.pids else 0.0)
+        if now < self._due_s:
             return
         if len(self.pids) == self.count:
             if self.gate:
@@ -93,7 +95,7 @@ class Hits:
             os.kill(pid, self.by)
             self.pids.append(pid)
             self.hit.append(name)
-            self._due_s = now + self.dice.uniform(0.005, self.pause_s)
+            self._due_s = 0.0
 
     def _has_successor(self, run: LocalRun) -> bool:
         return not self.pids or not self.waits or self._is_ready(run, self.hit[-1])

@@ -51,7 +51,8 @@ def test_an_instrument_whose_reader_hangs_is_read_again(tmp_path: Path, request:
         edge = report.edge("a", "scan")
         missing = 6002 - edge.accounts["joined"]
         assert edge.counters["gaps"] > 1000
-        assert missing == edge.counters["gaps"] + edge.accounts.get("late", 0)  # late where the machine was too slow
+        # Late, or discarded behind the end, where the machine was too slow; an end has no number that could be missing.
+        assert missing - edge.counters["gaps"] - edge.accounts.get("late", 0) <= ("discarded" in edge.accounts)
         rows = ended.views["lists"]["rows"]
         assert [row[1] for row in rows] == list(range(6000))
         assert all(row[3] == code.SIZE * row[1] and row[2] in (-1, row[3]) for row in rows)

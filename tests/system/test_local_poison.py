@@ -116,9 +116,10 @@ def test_a_constructor_that_kills_its_process_ends_the_run() -> None:
 def test_what_a_worker_kept_for_a_group_is_said_to_be_lost(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     cells = [[{"constraint": k % 4 if k % 50 else None}] for k in range(N)]
     by = {"trigger-map": {"map": {"a": cells, "b": cells}}}
+    remarks = []
     for dice in rounds(request, 3):
         gate = str(tmp_path / f"{dice.getrandbits(32)}")
-        hits = Hits(dice, ["map-0", "map-1"], 3, gate=gate)
+        hits = Hits(dice, ["map-0", "map-1"], 3, gate=gate, from_s=0.1)
         stage = Map(code.weigh, source="scan", workers=2, spend_s=0.0002, is_small=True)
         found = ended(stage, code.Lists, hits, by=by, block=20, pace_s=0.004, gate=gate)
         report = found.report
@@ -132,7 +133,8 @@ def test_what_a_worker_kept_for_a_group_is_said_to_be_lost(tmp_path: Path, reque
         assert accounts["done"] == len(numbers)
         assert set(accounts) <= {"done", "failed"}
         assert sum(accounts.values()) <= N + len(for_all)
-        assert any("state lost: map-" in remark for remark in report.edge("scan", "map").remarks)
+        remarks += report.edge("scan", "map").remarks
+    assert any("state lost: map-" in remark for remark in remarks)  # not if it had none yet
 
 
 def test_an_event_may_be_compared_with_the_one_before() -> None:
