@@ -54,7 +54,7 @@ def lease_pattern(lane: str, worker: str, pending: Pending[B], rows: Rows, size:
     """Return a lease of whole events that is not lent yet."""
     return Lease(
         id=0, worker=worker, lane=lane, batch=pending.batch, rows=rows, size=size, given_ns=0,
-        attempts=pending.attempts + 1, submission=pending.submission,
+        attempts=pending.attempts + 1, again=pending.again, submission=pending.submission,
     )  # fmt: skip
 
 

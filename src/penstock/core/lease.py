@@ -36,6 +36,8 @@ class Lease(Generic[B]):
     its numbers, so results are deduplicated by (event, copy)."""
     attempts: int = 1
     """How many workers have been given these rows, this one included."""
+    again: bool = False
+    """Whether these rows come from a dead worker: others wait for what stands before theirs."""
     submission: int = 0
     """Which ``submit`` brought the batch, from 0."""
     routes: Routes | None = None
@@ -46,7 +48,7 @@ class Lease(Generic[B]):
         # Not with replace, which takes five times as long: this is done for every range of every stage.
         return Lease(
             id=number, worker=self.worker, lane=self.lane, batch=self.batch, rows=self.rows, size=self.size,
-            given_ns=now_ns, streams=self.streams, copies=self.copies, attempts=self.attempts,
+            given_ns=now_ns, streams=self.streams, copies=self.copies, attempts=self.attempts, again=self.again,
             submission=self.submission, routes=self.routes,
         )  # fmt: skip
 

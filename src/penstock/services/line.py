@@ -7,7 +7,7 @@ import gc
 import os
 import select
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,10 @@ class Line:
         """Take in what has come, without waiting."""
         while self._poller.poll(0):
             self._hear()
+
+    def has_come(self, is_so: Callable[[Any], bool]) -> bool:  # Any: one of Envelope
+        """Whether something lies here for ``next`` that is so."""
+        return any(map(is_so, self._came))
 
     @property
     def is_quiet(self) -> bool:

@@ -261,7 +261,7 @@ class RemoteMap(RemoteStage):
         self._lent[lease.id] = _Lent(lease, numbers_of(flow), getattr(flow, "arrived_ns", 0))
         copies = None if lease.copies is None else encode_integers(lease.copies)
         descriptor = self.describe(flow, peer)
-        peer.say(wire.Lease(lease.id, lease.lane, descriptor, lease.size, lease.attempts > 1, copies))
+        peer.say(wire.Lease(lease.id, lease.lane, descriptor, lease.size, lease.attempts > 1, copies, lease.again))
 
     def _part(self, part: wire.Part, now: int) -> None:
         lent = self._lent.get(part.lease)

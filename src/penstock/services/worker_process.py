@@ -154,7 +154,7 @@ class WorkerProcess(RoomProcess):
             rows = None if ended is None else ended[at : at + n]
             slot = None
             if packed.slot_bytes:
-                slot = self._slot(packed.slot_bytes, lease.is_watched)
+                slot = self._slot(packed.slot_bytes, lease.is_again)
                 packed.write(self._results.memory(slot))
             self.line.later(self._part(lease, packed, rows, slot, notes))  # small ones travel with what ends the lease
             if packed.slot_bytes:
@@ -195,7 +195,7 @@ class WorkerProcess(RoomProcess):
             self.line.look()
             self._take_back()
             if not self._results.free:
-                if is_again:
+                if is_again or self.line.has_come(_is_again):  # behind this one
                     self._results.grow()
                 else:
                     self.line.wait_for_freed(LONGEST_QUIET_S)
@@ -209,6 +209,10 @@ class WorkerProcess(RoomProcess):
 
     def _announce(self, what: PoolMade | PoolGone, fds: tuple[int, ...]) -> None:
         self.line.send(what, fds=fds)
+
+
+def _is_again(envelope: Any) -> bool:  # one of Envelope
+    return isinstance(envelope, Lease) and envelope.is_again
 
 
 def run(order: RoomOrder, fds: Sequence[int]) -> None:

@@ -204,6 +204,8 @@ class Lease(_Envelope, frozen=True, tag=32):
     is_watched: bool = False
     """Whether the number of each event must be told before it is worked on: one of them may kill."""
     copies: Integers | None = None
+    is_again: bool = False
+    """Whether others wait for it whose results lie in slots: it must not wait for those."""
 
 
 class Part(_Envelope, frozen=True, tag=33):
