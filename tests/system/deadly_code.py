@@ -148,12 +148,12 @@ def spend(seconds: float) -> None:
         pass
 
 
-def weigh(event: Event, spend_s: float = 0.0, is_small: bool = False) -> dict[str, Any]:
-    """Return what can be checked: the sum of every part, and now and then a large array."""
+def weigh(event: Event, spend_s: float = 0.0, large_every: int = 50) -> dict[str, Any]:
+    """Return what can be checked: the sum of every part, and now and then a large array; with 0, never."""
     spend(spend_s)
     sums = [int(part.array.sum()) if isinstance(part, Message) else -1 for part in event.parts]
     found: dict[str, Any] = {"number": event.number, "sums": sums}
-    if event.number % 50 == 0 and not is_small:  # large enough to travel in a slot
+    if large_every and event.number % large_every == 0:  # large enough to travel in a slot
         found["image"] = np.full(8192, event.number, np.int64)
     return found
 

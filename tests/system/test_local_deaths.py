@@ -59,13 +59,25 @@ def test_a_reducer_whose_state_cannot_be_given_on_folds_everything_again(
 ) -> None:
     for dice in rounds(request, 2, many=20):
         gate = tmp_path / f"{dice.getrandbits(32)}"
-        small = Map(code.weigh, source="scan", is_small=True, spend_s=0.0002, workers=2)
+        small = Map(code.weigh, source="scan", large_every=0, spend_s=0.0002, workers=2)
         pipeline = scan(map=small, gate=str(gate), lists=code.Opaque)
         ended = run(pipeline, Hits(dice, ["lists-0"], 3, gate=str(gate)))
         assert (ended.report.outcome, ended.report.reasons) == ("finished", [])
         assert books(ended.report) == books(undisturbed.report)
         assert ended.views["lists"] == undisturbed.views["lists"]
         assert deaths(ended.report, "lists-0") == 3
+
+
+def test_workers_whose_results_are_large_do_not_wait_for_each_other(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    large = Map(code.weigh, source="scan", large_every=1, workers=2)
+    undisturbed = run(scan(map=large))
+    for dice in rounds(request, 3, many=50):
+        gate = tmp_path / f"{dice.getrandbits(32)}"
+        ended = run(scan(map=large, gate=str(gate)), Hits(dice, ["map-0", "map-1"], KILLS, gate=str(gate)))
+        assert_same(ended, undisturbed)
+        assert deaths(ended.report) == KILLS
 
 
 def test_what_an_instrument_sends_while_nobody_listens_is_named(tmp_path: Path, request: pytest.FixtureRequest) -> None:

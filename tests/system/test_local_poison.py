@@ -120,7 +120,7 @@ def test_what_a_worker_kept_for_a_group_is_said_to_be_lost(tmp_path: Path, reque
     for dice in rounds(request, 3):
         gate = str(tmp_path / f"{dice.getrandbits(32)}")
         hits = Hits(dice, ["map-0", "map-1"], 3, gate=gate, from_s=0.1)
-        stage = Map(code.weigh, source="scan", workers=2, spend_s=0.0002, is_small=True)
+        stage = Map(code.weigh, source="scan", workers=2, spend_s=0.0002, large_every=0)
         found = ended(stage, code.Lists, hits, by=by, block=20, pace_s=0.004, gate=gate)
         report = found.report
         assert (report.outcome, report.reasons, deaths(report)) == ("finished", [], 3)
