@@ -160,8 +160,9 @@ class Places:
         }
 
 
-def times(message: Message, *, factor: float = 1.0) -> dict[str, float]:
+def times(message: Message, wait_s: float = 0.0, *, factor: float = 1.0) -> dict[str, float]:
     """A step with a parameter; of a message of an instrument, whose ids count otherwise than events."""
+    time.sleep(wait_s)
     return {"id": message.id, "factor": factor}
 
 

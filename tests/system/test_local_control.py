@@ -17,6 +17,7 @@ from penstock.engines.handle import Run
 from penstock.errors import ParameterError, PenstockError
 from penstock.monitor.report import ProcessReport, RunReport
 from penstock.pipeline import Join, Map, Pipeline, Reduce, Source, Steps
+from penstock.pipeline.entries import Use
 from penstock.services.usage import usage_of
 from tests.system import controlled
 from tests.system.watching import PATIENCE_S
@@ -117,12 +118,13 @@ def test_a_change_holds_from_one_event_on_everywhere(target: Any) -> None:
 def test_steps_of_an_instrument_that_is_far_ahead_of_its_join_change_too() -> None:
     pipeline = Pipeline(
         name="control",
-        sources={"a": Source(controlled.Paced, rate=4000), "b": Source(controlled.Paced, rate=400)},
+        sources={"a": Source(controlled.Paced, rate=1000), "b": Source(controlled.Paced, rate=100)},
         events={"scan": Join("a", "b", by="key", incomplete="wait")},
         stages={
             "map": Map(controlled.scaled, source="scan"),
             "rows": Reduce(controlled.Rows, source="map"),
-            "watch": Steps(controlled.times, controlled.plus, source="a"),
+            # So slow that at every change some messages are under way to it, and some results from it.
+            "watch": Steps(Use(controlled.times, wait_s=0.001), controlled.plus, source="a"),
             "seen": Reduce(controlled.Steps, source="watch"),
         },
     )
