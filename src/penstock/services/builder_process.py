@@ -108,6 +108,7 @@ class BuilderProcess:
         self._changes: dict[str, list[wire.Change]] = {}
         """By stage, because what comes from different joins or instruments has different numbers."""
         self._is_going = False
+        self._is_reading = False
         self._is_failing = False
         self._is_stopping = False
         self._closing_ns: int | None = None
@@ -369,7 +370,9 @@ class BuilderProcess:
                     self.floor.note(note)
                 self._tell(say.Left(peer.name, context))
             case wire.Opened(is_file):
-                self.sources[peer.of].is_file = is_file
+                source = self.sources[peer.of]
+                source.is_file, source.is_opened = is_file, True
+                self._let_read()
             case wire.Read():
                 if self.sources[peer.of].hear(envelope, now):
                     self._heard_ns = now
@@ -380,6 +383,15 @@ class BuilderProcess:
             case _:
                 if not self._is_settled:  # behind that, what was under way is in the books as aborted
                     self.stages[peer.of].hear(peer, envelope, now)
+
+    def _let_read(self) -> None:
+        """Have sources read once all are open: of a run that cannot begin, nothing is to be found anywhere."""
+        sources = [source for source in self.sources.values() if source.is_open]
+        self._is_reading = self._is_reading or all(source.is_opened for source in sources)
+        for source in sources if self._is_reading else ():
+            if source.is_opened and source.peer is not None and not source.peer.is_reading:
+                source.peer.is_reading = True
+                source.peer.say(wire.Go())
 
     def _ready(self, peer: Peer, ready: wire.Ready, now: int) -> None:
         peer.is_ready, peer.keeps_state = True, ready.keeps_state
@@ -482,6 +494,7 @@ class BuilderProcess:
         source.peer = None
         if self._is_stopping or not is_replaced:
             source.end(now)
+        self._let_read()
 
     def _bury(self, peer: Peer) -> None:
         if self.names.get(peer.name) is peer:

@@ -36,6 +36,8 @@ class Peer:
         self.link = link
         self.progress = progress
         self.is_ready = False
+        self.is_reading = False
+        """Of a source: whether it was told to."""
         self.keeps_state = True
         """Whether a successor could go on, as it said when it was ready."""
         self.is_leaving = False

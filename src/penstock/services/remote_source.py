@@ -26,6 +26,8 @@ class RemoteSource:
         self.peer: Peer | None = None
         self.traits = Traits()
         self.is_file = False
+        self.is_opened = False
+        """Whether its instrument is, by the process that is to read it now."""
         self.is_open = True
         """Whether more may come."""
         self.has_ended = False
@@ -69,7 +71,7 @@ class RemoteSource:
         at
             In which reading; 0 if between two.
         """
-        self.peer = None
+        self.peer, self.is_opened = None, False
         self._deaths_in_vain += 1
         if at:
             self._deaths = self._deaths + 1 if at == self._died_at else 1

@@ -22,7 +22,7 @@ from penstock.services.room_process import FOR_EVER_S
 from penstock.services.waiter import Waiter
 from penstock.transport.malloc import prefer_reuse
 from penstock.transport.seqpacket import Link
-from penstock.wire.envelopes import Begin, BlockFilled, Broken, Close, Opened, PoolGone, PoolMade, Read, Ready, Stop
+from penstock.wire.envelopes import Begin, BlockFilled, Broken, Close, Go, Opened, PoolGone, PoolMade, Read, Ready, Stop
 from penstock.wire.layout import BlockLayout, pack_block
 from penstock.wire.reserve import Reserved, reserve
 from penstock.wire.slots import Slot
@@ -51,6 +51,7 @@ class SourceProcess:
         self.progress = Progress(fds[1])
         self._pools = OwnPools(order.name, order.slots, order.generation, self._announce)
         self._source: Source = None  # type: ignore[assignment]  # made before it is used
+        self._is_open = False
         self._is_reading = False
         self._is_asked_to_end = False
         self._waiter = Waiter()
@@ -123,8 +124,10 @@ class SourceProcess:
             match envelope:
                 case Begin():
                     self._begin(envelope)
+                case Go():
+                    self._is_reading = True
                 case Stop():
-                    if self._is_reading:
+                    if self._is_open:
                         self._end()
                 case Close():
                     self._is_asked_to_end = True
@@ -135,9 +138,9 @@ class SourceProcess:
         self._begun = asked
         self._next_id = asked.shift + 1
         self._source.open()
+        self._is_open = True
         self._waiter.add(self._source.pollable)
         self._waiter.add(self.line.link.fileno())
-        self._is_reading = True
         self.line.send(Opened(self._source.pollable is None))
 
     def _read(self, now: int) -> bool:
@@ -264,7 +267,7 @@ class SourceProcess:
 
     def _end(self, *, tell: bool = True) -> None:
         """Read nothing more; what lies in slots is still needed, so the process stays."""
-        self._is_reading = False
+        self._is_open = self._is_reading = False
         self._waiter.drop(self._source.pollable)
         self._source.close()
         if tell:

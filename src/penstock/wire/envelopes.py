@@ -34,6 +34,7 @@ __all__ = [
     "Folded",
     "Free",
     "Give",
+    "Go",
     "Lease",
     "Note",
     "Opened",
@@ -131,7 +132,7 @@ class Ready(_Envelope, frozen=True, tag=12):
 
 
 class Begin(_Envelope, frozen=True, tag=14):
-    """Open the instrument and read; to a reducer: go on from what is published."""
+    """Open the instrument; to a reducer: go on from what is published."""
 
     shift: int = 0
     """Messages that predecessors have given: ids go on from there."""
@@ -144,10 +145,14 @@ class Begin(_Envelope, frozen=True, tag=14):
 
 
 class Opened(_Envelope, frozen=True, tag=15):
-    """The instrument is being read."""
+    """The instrument is open, and will be read from ``Go`` on."""
 
     is_file: bool
     """Whether reading never depends on anything arriving."""
+
+
+class Go(_Envelope, frozen=True, tag=16):
+    """Every instrument is open: read."""
 
 
 class Broken(_Envelope, frozen=True, tag=13):
@@ -316,7 +321,7 @@ class Closed(_Envelope, frozen=True, tag=51):
 
 
 Envelope = (
-    PoolMade | PoolGone | Ready | Begin | Opened | Broken | Read | Free | Stop | Piece | Drop | Lease | Part | Done
+    PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Stop | Piece | Drop | Lease | Part | Done
     | Flag | Flagged | Give | Folded | Save | Saved | Failed | Change | Close | Closed
 )  # fmt: skip
 
