@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Final, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,8 +80,7 @@ Column = NDArray[Any] | RaggedColumn
 """One array a message: an ndarray of shape (messages, …) where they are uniform."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Block:
+class Block(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """Consecutive messages of one kind of one stream."""
 
     stream: str

@@ -5,12 +5,12 @@ It only decides. It moves no data, knows no socket, and is told the time; nothin
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import count
 from typing import Final, Generic
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core.binder import Room, bind, first_blocked

@@ -4,13 +4,13 @@ Users read events one by one; the engines move them as batches of columns. Nothi
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice, repeat
 from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core.block import Block, Rows, pick
@@ -72,13 +72,12 @@ def event_type(names: tuple[str, ...]) -> type[Event]:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PartColumn:
+class PartColumn(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """What one stream contributes to a batch of events."""
 
     block: Block | None
     """Where the rows are; ``None`` if the stream contributes to no event of the batch."""
-    rows: Rows = field(default_factory=lambda: slice(0, 0))
+    rows: Rows = slice(0, 0)
     """The row of each event that has a part, in event order; for ranges, all rows, one event's after the other's."""
     present: NDArray[np.bool_] | None = None
     """(events,), which events have a part; ``None`` if all have, or none has."""
@@ -139,8 +138,7 @@ class PartColumn:
         return PartColumn(block=self.block, rows=pick(self.rows, np.flatnonzero(kept)), present=present)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class EventBatch:
+class EventBatch(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """Events of one join, in the order of their numbers."""
 
     join: str

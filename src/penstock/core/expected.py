@@ -1,7 +1,6 @@
 """Events that were taken together, and which of their results have come; the resequencer's memory, range by range."""
 
-from dataclasses import dataclass, field
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,8 +9,7 @@ from penstock.core.result_range import ResultRange, gather
 __all__ = ["Expected"]
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Expected:
+class Expected(msgspec.Struct, kw_only=True, eq=False, gc=False):
     """Numbers that were taken together, and what has come of them."""
 
     numbers: NDArray[np.int64]
@@ -22,10 +20,10 @@ class Expected:
     """Everything before has left."""
     whole: ResultRange | None = None
     """All results, where they came at once, which most do."""
-    pieces: list[ResultRange] = field(default_factory=list)
-    piece: dict[int, NDArray[np.int32]] = field(default_factory=dict)
+    pieces: list[ResultRange] = msgspec.field(default_factory=list)
+    piece: dict[int, NDArray[np.int32]] = msgspec.field(default_factory=dict)
     """Per copy, (m,): which piece has its result, -1 where none came."""
-    row: dict[int, NDArray[np.int32]] = field(default_factory=dict)
+    row: dict[int, NDArray[np.int32]] = msgspec.field(default_factory=dict)
     """Per copy, (m,): which row of that piece."""
 
     def positions(self, numbers: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -1,10 +1,12 @@
 """What one worker has: rows held for it, leases lent to it, and what of it others must have when it dies."""
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Generic
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from penstock.core.block import Rows
 from penstock.core.lane import Pending
@@ -16,13 +18,12 @@ from penstock.core.routes import ALL, NOWHERE
 __all__ = ["Held", "Holder", "lease_pattern", "split_copies"]
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Held(Generic[B]):
+class Held(msgspec.Struct, Generic[B], kw_only=True, eq=False, gc=False):
     """Rows that are a worker's already but not lent yet; ``lease`` is a pattern for the leases cut from it."""
 
     lease: Lease[B]
     lowest: int = NO_CONSTRAINT
-    receivers: dict[int, set[int]] = field(default_factory=dict)
+    receivers: dict[int, set[int]] = msgspec.field(default_factory=dict)
     """Per tag code, the slots of all workers that got copies of this window's entries for all."""
     at: int = 0
 

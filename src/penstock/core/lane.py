@@ -2,9 +2,9 @@
 
 from bisect import insort
 from collections import deque
-from dataclasses import dataclass
 from typing import Generic
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +16,7 @@ from penstock.core.routes import Routes
 __all__ = ["Lane", "Pending"]
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Pending(Generic[B]):
+class Pending(msgspec.Struct, Generic[B], kw_only=True, eq=False, gc=False):
     """Rows of one batch that wait to be taken; ``at`` moves from 0 to ``size``."""
 
     batch: B

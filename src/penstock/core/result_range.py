@@ -2,11 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core.block import Rows
@@ -36,8 +37,7 @@ class FarValues(Sequence[Any]):
         """Return rows of several columns in one order; a column that is ``None`` has no values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ResultRange:
+class ResultRange(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """What one stage has to say about some events, in ascending order of their numbers."""
 
     stage: str

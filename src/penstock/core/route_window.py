@@ -4,9 +4,10 @@ Pure array work on bound routes; who is bound where is decided before.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core.binding import UNBOUND

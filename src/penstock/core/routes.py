@@ -3,10 +3,11 @@
 A trigger map writes them, the dispatcher reads them. Routes name constraints and tags, never real workers.
 """
 
-from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core.block import Rows
@@ -21,8 +22,7 @@ GENERIC: Final = frozenset({"generic"})
 """The tags of a worker, and of an entry, that says nothing of tags."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Routes:
+class Routes(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """The destinations of n events, up to k entries each.
 
     An event is delivered once to each worker that at least one of its entries names, with the parts of all entries

@@ -4,10 +4,10 @@ The tracker does not know what the numbers mean (frame, pulse, index, nanosecond
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import groupby
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +21,7 @@ MOST_EARLY = 4096
 """Numbers below the first that are remembered, to tell a late message from a doubled one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Messages of one block whose numbers ascend."""
 
     block: Block

@@ -7,10 +7,11 @@ when the last of them is gone, it goes back to whoever writes it. Nothing is cou
 import weakref
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core import Block, EventBatch, PartColumn
@@ -32,8 +33,7 @@ SHELF_SLOTS = 8
 LEAST_SHELF_BYTES = 64 << 10
 
 
-@dataclass(slots=True)
-class _Record:
+class _Record(msgspec.Struct, eq=False, gc=False):
     """A block that lies in a slot."""
 
     slot: Slot
@@ -77,8 +77,7 @@ class HeldPiece:
         self._on_gone(self.number, self.results.slot, self.known_to)
 
 
-@dataclass(slots=True)
-class _Shelf:
+class _Shelf(msgspec.Struct, eq=False):
     pool: Pool
     slots: Slots
     loans: dict[int, Loan]

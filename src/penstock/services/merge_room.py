@@ -1,9 +1,9 @@
 """A merge in one thread: several streams interleaved into one, in the order of arrival."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from penstock.core import Account, Block, Kind, Ledger
 from penstock.core.decoder import Traits

@@ -1,6 +1,6 @@
 """Reads one lane of a stage for a room: the room sees an input of its own, and nothing of other lanes."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from penstock.core import EventBatch
 from penstock.core.result_range import ResultRange

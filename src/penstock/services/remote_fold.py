@@ -4,9 +4,10 @@ A reducer that dies is followed by another one, which begins where the state was
 """
 
 from collections import deque
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+import msgspec
 
 from penstock.core import Account, Kind
 from penstock.core.result_range import ResultRange
@@ -30,8 +31,7 @@ REBUILD_BYTES = 64 << 20
 """What is kept of all results, for a reducer whose state cannot be published."""
 
 
-@dataclass(slots=True, eq=False)
-class _Given:
+class _Given(msgspec.Struct, eq=False, gc=False):
     """A flow that was given, or is to be."""
 
     id: int

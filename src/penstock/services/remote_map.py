@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core import Account, EventBatch, Kind
@@ -31,8 +32,7 @@ MOST_HELD = 65_536
 """Results that wait for an earlier event; beyond, nothing new is lent until that event has come."""
 
 
-@dataclass(slots=True, eq=False)
-class _Lent:
+class _Lent(msgspec.Struct, eq=False, gc=False):
     """A lease, and how much of it has come back."""
 
     lease: Lease[Flow]
@@ -41,8 +41,7 @@ class _Lent:
     told: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class _Barrier:
+class _Barrier(msgspec.Struct, eq=False):
     """A start or an end: everything before it is done first, then everybody is told, then it goes on."""
 
     id: int

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from penstock.core import Block, Kind
 from penstock.elements.filling_source import METADATA_BYTES, FillingSource, fill_slot, reserve_here

@@ -1,11 +1,11 @@
 """What every descriptor says of a slot, and how a reader comes to it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated, Final
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core.block import Block

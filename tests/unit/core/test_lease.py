@@ -1,8 +1,7 @@
 """A lease keeps, through lending and parting, all that is said of its rows."""
 
-from dataclasses import fields
-
 import numpy as np
+from msgspec.structs import fields
 
 from penstock.core.lease import Lease
 

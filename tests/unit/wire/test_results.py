@@ -1,7 +1,7 @@
 """Ranges of results as descriptors: every value comes back as it was, large arrays as views of a slot."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nst
+from msgspec.structs import replace
 
 from penstock.core.result_range import ResultRange
 from penstock.errors import RemoteProtocolError, ResultTypeError

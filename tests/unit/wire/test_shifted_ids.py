@@ -1,6 +1,5 @@
 """Ids that a merge has given anew: the same slot, described with how far they are from those in it."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from penstock.core import Block, EventBatch, PartColumn
 from penstock.errors import RemoteProtocolError
