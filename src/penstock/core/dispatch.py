@@ -108,14 +108,15 @@ class Dispatcher(Generic[B]):
         out: Assigned[B] = Assigned(leases=[], taken=[])
         for lane in self._lanes.values():
             self._lend_held(lane.name, now_ns, out)
-            while self._take_some(lane, now_ns, out):
+            while lane.waiting and self._take_some(lane, now_ns, out):
                 self._lend_held(lane.name, now_ns, out)
-            self._forget(lane)
+            if len(lane.binding) >= self._forget_at[lane.name]:
+                self._forget(lane)
         return out
 
     def _lend_held(self, lane: str, now_ns: int, out: Assigned[B]) -> None:
         for worker in self._workers.values():
-            queue = worker.held[lane]
+            queue = worker.held[lane] if worker.backlog else ()
             while queue and worker.free > 0:
                 held = queue[0]
                 start, held.at = held.at, min(held.at + worker.size.rows, held.lease.size)
@@ -134,11 +135,10 @@ class Dispatcher(Generic[B]):
 
     def _take_some(self, lane: Lane[B], now_ns: int, out: Assigned[B]) -> bool:
         """Take rows of one of the lane's heads; return whether there were any that can go somewhere."""
-        heads = lane.heads()
-        if not heads:
-            return False
-        idle = sorted((w for w in self._workers.values() if w.free > 0), key=lambda w: (len(w.lent), w.last, w.slot))
-        for pending in heads:
+        idle = [worker for worker in self._workers.values() if worker.free > 0]
+        if len(idle) > 1:
+            idle.sort(key=Holder.idleness)
+        for pending in lane.heads():
             if pending.routes is not None:
                 if self._take_routed(lane, pending, pending.routes, idle, out):
                     return True
@@ -241,8 +241,6 @@ class Dispatcher(Generic[B]):
 
     def _forget(self, lane: Lane[B]) -> None:
         """Drop dead constraints whenever their number has doubled; what is lent may come back and still needs its."""
-        if len(lane.binding) < self._forget_at[lane.name]:
-            return
         held = (h for w in self._workers.values() for h in (*w.held[lane.name], *w.lent.values()))
         used = [h.lease.routes for h in held if h.lease.lane == lane.name and h.lowest < lane.horizon]
         used += [pending.routes for pending in lane.returned]
@@ -349,6 +347,14 @@ class Dispatcher(Generic[B]):
     def workers(self) -> tuple[str, ...]:
         """Who takes part."""
         return tuple(self._workers)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there are rows not lent."""
+        for lane in self._lanes.values():
+            if lane.waiting:
+                return True
+        return any(worker.backlog for worker in self._workers.values())
 
     @property
     def waiting(self) -> int:

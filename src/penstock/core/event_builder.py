@@ -63,6 +63,8 @@ class EventBuilder:
             for (stream, traits), entry in zip(streams.items(), entries, strict=True)
         }
         self._order = list(self._inlets.values())
+        for place, inlet in enumerate(self._order):
+            inlet.place = place
         self._is_started = False
         self._is_finished = False
         self._partial = 0
@@ -116,15 +118,20 @@ class EventBuilder:
             Nanoseconds of any clock that never goes back.
         """
         inlet = self._inlets[block.stream]
-        inlet.entry.arrive(len(block))
-        if inlet.phase is Phase.ENDED:
+        inlet.entry.arrive(len(block.ids))
+        if inlet.phase is Phase.RUNNING and block.kind is Kind.DATA and self._is_started:
+            self._note_arrival(inlet, now)
+            self._add(inlet, inlet.admit(block, now))
+            if not inlet.is_full:  # neither can it begin now, nor end
+                self._join.reached[inlet.place] = inlet.reached
+                return self._formed()
+        elif inlet.phase is Phase.ENDED:
             inlet.entry.post(Account.DISCARDED, len(block), "came after the end")
         elif inlet.phase is Phase.WAITING and block.kind is not Kind.START:
             what = "an end before the start" if block.kind is Kind.END else "before the start"
             inlet.entry.post(Account.LATE, len(block), f"{what}: left over from an earlier scan")
         else:
-            self._since_ns = now if self._since_ns is None else self._since_ns
-            inlet.last_ns = now
+            self._note_arrival(inlet, now)
             self._admit(inlet, block, now)
         return self._advance()
 
@@ -193,6 +200,11 @@ class EventBuilder:
             inlet.abort()
         self._is_finished = True
 
+    def _note_arrival(self, inlet: Inlet, now: int) -> None:
+        inlet.last_ns = now
+        if self._since_ns is None:
+            self._since_ns = now
+
     def _admit(self, inlet: Inlet, block: Block, now: int) -> None:
         if self._is_wrapped and block.kind is Kind.START:
             self._begin(inlet, block)
@@ -219,7 +231,7 @@ class EventBuilder:
             inlet.entry.post(Account.DISCARDED, surplus, "another start within the run")
 
     def _add(self, inlet: Inlet, runs: Iterable[Run]) -> None:
-        waiting = self._join.waiting[self._order.index(inlet)]
+        waiting = self._join.waiting[inlet.place]
         for run in runs:
             waiting.add(run)
 
@@ -241,15 +253,20 @@ class EventBuilder:
         for inlet in self._order:
             if not inlet.traits.has_end and inlet.phase is not Phase.ENDED and inlet.is_full:
                 self._add(inlet, inlet.close())
-        for k, inlet in enumerate(self._order):
-            self._join.reached[k] = inlet.reached
-        for batch in self._join.form():
-            self._partial += self._count_partial(batch)
-            batches.append(batch)
+        for inlet in self._order:
+            self._join.reached[inlet.place] = inlet.reached
+        batches += self._formed()
         if all(inlet.phase is Phase.ENDED and not inlet.unmapped for inlet in self._order):
             self._join.close()
             self._is_finished = True
             batches.append(self._flagged(Kind.END))
+        return batches
+
+    def _formed(self) -> list[EventBatch]:
+        """Form the events that every stream is beyond."""
+        batches = [*self._join.form()]
+        if self.rule.by in ("order", "trigger-map"):
+            self._partial += sum(map(self._count_partial, batches))
         return batches
 
     def _flagged(self, kind: Kind) -> EventBatch:
@@ -269,7 +286,7 @@ class EventBuilder:
 
     def _count_partial(self, batch: EventBatch) -> int:
         """Return how many events lack a part that order or map promises them."""
-        if self.rule.by not in ("order", "trigger-map"):
+        if all(part.block is not None and part.present is None for part in batch.parts):
             return 0
         lacking = np.zeros(len(batch), np.bool_)
         for stream, part in zip(batch.names, batch.parts, strict=True):

@@ -45,6 +45,10 @@ class Holder(Generic[B]):
     last: int = 0
     """Which lease, or binding, it was given last: of equally idle workers the one that has waited longest is next."""
 
+    def idleness(self) -> tuple[int, int, int]:
+        """By which the idlest is found first."""
+        return len(self.lent), self.last, self.slot
+
     @property
     def free(self) -> int:
         """Leases it may still be lent."""

@@ -1,6 +1,6 @@
 """One stream on its way into a join: whether its scan has begun and ended, which numbers its messages have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum, auto
 
 import numpy as np
@@ -57,6 +57,8 @@ class Inlet:
         """What the instrument said after its data, until it is part of the end event."""
         self.last_ns = 0
         """When something arrived last; 0 for never."""
+        self.place = 0
+        """Of the stream in its join, from 0."""
         self._numbering = numbering
         self._map = trigger_map
         self.unmapped: list[Run] = []
@@ -74,10 +76,10 @@ class Inlet:
         """The highest number below which, and with which, nothing will come any more."""
         return max(self._given_up, self._next_place())
 
-    def admit(self, block: Block, now: int) -> Iterator[Run]:
-        """Take data; yield what the join can have, with the join's numbers."""
-        for run in self.tracker.admit(block, slice(0, len(block)), self._numbering.numbers(block), now):
-            yield from self._mapped(run)
+    def admit(self, block: Block, now: int) -> Iterable[Run]:
+        """Take data; return what the join can have, with the join's numbers."""
+        runs = self.tracker.admit(block, slice(0, len(block.ids)), self._numbering.numbers(block), now)
+        return runs if self._map is None else (mapped for run in runs for mapped in self._mapped(run))
 
     def give_up(self, number: int) -> Iterator[Run]:
         """Wait no longer for anything up to a number."""

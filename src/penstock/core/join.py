@@ -5,7 +5,7 @@ A join never decides what arrives in which order; trackers do. It holds whatever
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -42,6 +42,15 @@ class Waiting:
         self.count += len(run.numbers)
 
     @property
+    def whole(self) -> Run | None:
+        """The first messages, all of one block, if none of them was taken."""
+        return self._runs[0] if self._runs and not self._taken else None
+
+    def drop_whole(self) -> None:
+        """Take all of these."""
+        self.count -= len(self._runs.popleft().numbers)
+
+    @property
     def head(self) -> NDArray[np.int64]:
         """Numbers of the first messages, all of one block; empty if none wait."""
         if not self._runs:
@@ -50,6 +59,8 @@ class Waiting:
 
     def oldest_ns(self, since_ns: int) -> int | None:
         """When the first message arrived, of those that arrived after a time."""
+        if not self._runs:
+            return None
         return next((run.arrived_ns for run in self._runs if run.arrived_ns > since_ns), None)
 
     def last_before(self, arrived_ns: int) -> int | None:
@@ -127,8 +138,8 @@ class Join(ABC):
         """Above the numbers of all events so far."""
 
     @abstractmethod
-    def form(self) -> Iterator[EventBatch]:
-        """Yield the events that can be formed now, in the order of their numbers."""
+    def form(self) -> Iterable[EventBatch]:
+        """Return the events that can be formed now, in the order of their numbers."""
 
     @abstractmethod
     def overdue(self, arrived_ns: int) -> int | None:

@@ -70,7 +70,7 @@ class Lane(Generic[B]):
 
     def heads(self) -> list[Pending[B]]:
         """Return what may be taken next: any of the returned rows, and the head of the queue."""
-        return [*self.returned, *([self.queue[0]] if self.queue else [])]
+        return [*self.returned, self.queue[0]] if self.queue else self.returned[:]
 
     def take(self, pending: Pending[B], count: int) -> Rows:
         """Take the next rows of one of the heads."""

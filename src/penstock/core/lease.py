@@ -77,8 +77,7 @@ class Taken(msgspec.Struct, Generic[B], frozen=True, kw_only=True, eq=False, gc=
     """True: these rows were taken before, and ``deliveries`` come on top (a dead worker's rows went to several)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Assigned(Generic[B]):
+class Assigned(msgspec.Struct, Generic[B], frozen=True, kw_only=True, eq=False, gc=False):
     """What ``assign`` decided; give ``taken`` to the resequencer before any result of ``leases``."""
 
     leases: list[Lease[B]]

@@ -1,6 +1,6 @@
 """Join streams on equal numbers: keys, indices, or the event numbers of a trigger map."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -47,23 +47,47 @@ class NumberJoin(Join):
         super().__init__(name, streams, entries, incomplete)
         self._is_renumbered = is_renumbered
         self._ranged = tuple(stream in ranges for stream in streams)
+        self._is_ranged = any(self._ranged)
         self._map = trigger_map
+        self._limit: int | None = None
+        """Up to which number everything was formed."""
 
-    def form(self) -> Iterator[EventBatch]:
-        """Yield the events whose number every stream is beyond."""
+    def form(self) -> Iterable[EventBatch]:
+        """Return the events whose number every stream is beyond."""
         limit = min(self.reached)
-        while True:
+        if limit == self._limit:  # what comes is above what its stream had reached, and so is nothing new below
+            return ()
+        self._limit = limit
+        formed: list[EventBatch] = []
+        while (aligned := self._aligned(limit)) is not None:
+            formed.append(aligned)
+        while any(waiting.count for waiting in self.waiting):
             heads = [waiting.head for waiting in self.waiting]
-            ends = [int(head[-1]) for head in heads if len(head)]
-            if not ends:
-                return
-            stop = min(limit, *ends)
+            stop = min(limit, *[int(head[-1]) for head in heads if len(head)])
             counts = [_up_to(head, stop) for head in heads]
             if not any(counts):
-                return
+                break
             batch = self._form(counts, stop)
             if batch is not None:
-                yield batch
+                formed.append(batch)
+        return formed
+
+    def _aligned(self, limit: int) -> EventBatch | None:
+        """Form the events of whole blocks, one a stream, that have the same numbers, as those of most scans do."""
+        runs: list[Run] = []
+        for waiting in () if self._is_ranged else self.waiting:
+            run = waiting.whole
+            if run is None or (runs and not is_same(runs[0].numbers, run.numbers)):
+                return None
+            runs.append(run)
+        if not runs or (last := int(runs[0].numbers[-1])) > limit:
+            return None
+        numbers = runs[0].numbers
+        if self._map is not None and not self._map.is_full(int(numbers[0]), last):
+            return None
+        for waiting in self.waiting:
+            waiting.drop_whole()
+        return self._whole(runs)
 
     def overdue(self, arrived_ns: int) -> int | None:
         """Return the highest number that arrived by then."""
@@ -72,14 +96,19 @@ class NumberJoin(Join):
 
     def _form(self, counts: Sequence[int], stop: int) -> EventBatch | None:
         runs = [self._take(stream, count, stop) for stream, count in enumerate(counts)]
-        first = runs[0]
-        is_even = not any(self._ranged) and first is not None and self._is_same(first.numbers, runs)
-        if is_even and first is not None and (self._map is None or self._map.is_full(int(first.numbers[0]), stop)):
-            for stream in range(len(runs)):
-                self.post(stream, Account.JOINED, len(first.numbers))
-            parts = [PartColumn(block=run.block, rows=run.rows) for run in runs if run is not None]
-            return self._number(first.numbers, parts, runs)
+        there = [run for run in runs if run is not None]
+        if not self._is_ranged and len(there) == len(runs) and self._is_same(there):
+            numbers = there[0].numbers
+            if self._map is None or self._map.is_full(int(numbers[0]), stop):
+                return self._whole(there)
         return self._form_uneven(runs)
+
+    def _whole(self, runs: Sequence[Run]) -> EventBatch:
+        """Form events that lack nothing."""
+        numbers = runs[0].numbers
+        for entry in self.entries:
+            entry.post(Account.JOINED, len(numbers))
+        return self._number(numbers, [PartColumn(block=run.block, rows=run.rows) for run in runs], runs)
 
     def _take(self, stream: int, count: int, stop: int) -> Run | None:
         waiting = self.waiting[stream]
@@ -88,8 +117,8 @@ class NumberJoin(Join):
         return waiting.take(_up_to(waiting.numbers(), stop))
 
     @staticmethod
-    def _is_same(numbers: NDArray[np.int64], runs: Sequence[Run | None]) -> bool:
-        return all(run is not None and is_same(run.numbers, numbers) for run in runs[1:])
+    def _is_same(runs: Sequence[Run]) -> bool:
+        return all(is_same(run.numbers, runs[0].numbers) for run in runs[1:])
 
     def _form_uneven(self, runs: Sequence[Run | None]) -> EventBatch | None:
         """Form events of which some lack a part."""
@@ -152,7 +181,7 @@ class NumberJoin(Join):
     ) -> EventBatch:
         if self._is_renumbered:
             numbers = np.arange(self.formed, self.formed + len(numbers))
-        return self.batch(numbers, parts, min(run.arrived_ns for run in runs if run is not None))
+        return self.batch(numbers, parts, min([run.arrived_ns for run in runs if run is not None]))
 
 
 def _up_to(numbers: NDArray[np.int64], stop: int) -> int:

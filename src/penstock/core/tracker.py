@@ -3,7 +3,7 @@
 The tracker does not know what the numbers mean (frame, pulse, index, nanoseconds) nor what other streams do.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import groupby
 
@@ -103,19 +103,16 @@ class Tracker:
     @property
     def oldest_ns(self) -> int | None:
         """When the oldest message kept back arrived."""
-        return min((at for _, _, _, at in self._held.values()), default=None)
+        return min((at for _, _, _, at in self._held.values()), default=None) if self._held else None
 
-    def admit(self, block: Block, rows: Rows, numbers: NDArray[np.int64], now: int) -> Iterator[Run]:
-        """Take messages in order of arrival; yield those whose turn has come."""
+    def admit(self, block: Block, rows: Rows, numbers: NDArray[np.int64], now: int) -> Iterable[Run]:
+        """Take messages in order of arrival; return those whose turn has come, to be looked at before the next call."""
         if not len(numbers):
-            return
+            return ()
         is_settled = not self.reorder or (self._has_gaps and self.last is not None and self._is_dense(numbers))
         if is_settled and not self._heap and self._ascends(numbers):
-            yield self._pass(Run(block, rows, numbers, now))
-        elif self.reorder:
-            yield from self._hold(block, rows, numbers, now)
-        else:
-            yield from self._sift(block, rows, numbers, now)
+            return (self._pass(Run(block, rows, numbers, now)),)
+        return (self._hold if self.reorder else self._sift)(block, rows, numbers, now)
 
     def give_up(self, number: int) -> Iterator[Run]:
         """Wait no longer for numbers up to this one; what was kept back up to it comes now."""
@@ -155,10 +152,11 @@ class Tracker:
         numbers = run.numbers
         if self._has_gaps and not self._is_dense(numbers):
             self._note_gaps(numbers)
-        self.last = int(numbers[-1])
+        self.last = last = int(numbers[-1])
         if self._first is None:
             self._first = int(numbers[0])
-        self.top = self.last if self.top is None else max(self.top, self.last)
+        if self.top is None or last > self.top:
+            self.top = last
         return run
 
     def _note_gaps(self, numbers: NDArray[np.int64]) -> None:

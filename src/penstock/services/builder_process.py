@@ -19,6 +19,7 @@ from penstock.core.log_records import ParametersSet, RunEnded
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
+from penstock.errors import RemoteProtocolError
 from penstock.formats.event_log import LogHeader
 from penstock.monitor.edge_watch import Watches
 from penstock.pipeline.lanes import origins, split_input
@@ -65,6 +66,11 @@ ABORT_NS = 500_000_000
 """The same when everything is to end at once."""
 WATCH_NS = 250_000_000
 """How often at most it looks for who hangs; deadlines are of seconds."""
+TICK_NS = 5_000_000
+"""How often at least it is seen whether time has run out for something, while there is always something to do."""
+MOST_ROUNDS = 8
+"""How often it listens before it goes on with what it has heard."""
+OF_STAGES = (wire.Part, wire.Done, wire.Folded, wire.Saved, wire.Flagged, wire.Failed)
 CHANGED_NS = 50_000_000
 """How often at most it is told that views have changed."""
 
@@ -121,6 +127,10 @@ class BuilderProcess:
         self._views_changed: dict[str, int] = {}
         self._told_ns = 0
         self._watched_ns = 0
+        self._tick_ns = 0
+        """When time may have run out for something, unless that is found sooner."""
+        self._left: set[RemoteMap] = set()
+        """Stages of which workers were to leave."""
         self._wanting: set[int] = set()
         """Links on which something waits for room."""
         self._dying: dict[tuple[str, int], _Dying] = {}
@@ -184,18 +194,27 @@ class BuilderProcess:
         self._readers = self._find_readers()
 
     def _turn(self) -> None:
-        now = time.monotonic_ns()
         self._progress.beat()
-        for fd, _ in self._epoll.poll(self._wait_s(now)):
-            if fd == self._supervisor.fileno():
-                self._obey()
-            elif fd in self.peers:
-                self._hear(self.peers[fd])
+        ready = self._epoll.poll(0) or self._epoll.poll(self._wait_s(time.monotonic_ns()))
+        for _ in range(MOST_ROUNDS):
+            now = time.monotonic_ns()
+            for fd, _ in ready:
+                peer = self.peers.get(fd)
+                if peer is not None:
+                    self._hear(peer, now)
+                elif fd == self._supervisor.fileno():
+                    self._obey()
+            # To ask once whether anybody has said more costs less than to ask everybody.
+            ready = self._epoll.poll(0)
+            if not ready:
+                break
         self._advance()
 
     def _wait_s(self, now: int) -> float:
+        """Return for how long nothing needs to be done, in s, unless somebody says something."""
         due = [now + round(self.order.beat_s * NS_PER_S)]
         due += [moment for join in self._live_joins() if (moment := join.builder.next_deadline()) is not None]
+        self._tick_ns = min(due)
         if self._closing_ns is not None:
             due.append(self._close_by_ns)
         if self._linger_ns is not None:
@@ -308,6 +327,7 @@ class BuilderProcess:
         peer.is_leaving = True
         stage = self.stages[peer.of]
         assert isinstance(stage, RemoteMap), "only workers leave"
+        self._left.add(stage)
         if peer.name in stage.peers:  # else it is not ready yet, and goes when it is
             stage.leave(peer.name)
 
@@ -343,14 +363,33 @@ class BuilderProcess:
 
     # What processes say.
 
-    def _hear(self, peer: Peer) -> None:
-        now = time.monotonic_ns()
-        for envelope, fds in peer.hear():
+    def _hear(self, peer: Peer, now: int) -> None:
+        for envelope, fds in peer.hear(most=1):
             self._take(peer, envelope, fds, now)
         if peer.is_ended:
             self._ended(peer, now)
 
     def _take(self, peer: Peer, envelope: Any, fds: Sequence[int], now: int) -> None:
+        # Nearly everything is said by sources of what they read, or by stages of what they were given.
+        kind = type(envelope)
+        if kind is wire.Read:
+            self._take_read(self.sources[peer.of], envelope, now)
+        elif kind in OF_STAGES:
+            if not self._is_settled:  # behind that, what was under way is in the books as aborted
+                self.stages[peer.of].hear(peer, envelope, now)
+            elif kind is wire.Saved:
+                self._changed(peer.of, envelope.version)
+        else:
+            self._take_rest(peer, envelope, fds, now)
+
+    def _take_read(self, source: RemoteSource, read: wire.Read, now: int) -> None:
+        if source.hear(read, now):
+            self._heard_ns = now
+            if self._linger_ns is not None:
+                self._linger_ns = now + LINGER_NS
+            self._lingered += 1
+
+    def _take_rest(self, peer: Peer, envelope: Any, fds: Sequence[int], now: int) -> None:
         match envelope:
             case wire.PoolMade():
                 self._pool_made(peer, envelope, fds[0])
@@ -373,16 +412,8 @@ class BuilderProcess:
                 source = self.sources[peer.of]
                 source.is_file, source.is_opened = is_file, True
                 self._let_read()
-            case wire.Read():
-                if self.sources[peer.of].hear(envelope, now):
-                    self._heard_ns = now
-                    self._linger_ns = None if self._linger_ns is None else now + LINGER_NS
-                    self._lingered += 1
-            case wire.Saved(_, version) if self._is_settled:
-                self._changed(peer.of, version)
             case _:
-                if not self._is_settled:  # behind that, what was under way is in the books as aborted
-                    self.stages[peer.of].hear(peer, envelope, now)
+                raise RemoteProtocolError(f"{peer.name} said {type(envelope).__name__}, which is not for the builder")
 
     def _let_read(self) -> None:
         """Have sources read once all are open: of a run that cannot begin, nothing is to be found anywhere."""
@@ -511,8 +542,10 @@ class BuilderProcess:
 
     def _advance(self) -> None:
         now = time.monotonic_ns()
-        for join in self._live_joins():
-            join.tick(now)
+        if now >= self._tick_ns:
+            self._tick_ns = now + TICK_NS
+            for join in self._live_joins():
+                join.tick(now)
         if self._is_going and self._closing_ns is None:
             for stage in self.stages.values():
                 stage.advance(now)
@@ -534,10 +567,11 @@ class BuilderProcess:
     def _watch(self, now: int) -> None:
         """See who hangs, now and then, and who may go."""
         is_due = now - self._watched_ns >= WATCH_NS
-        self._watched_ns = now if is_due else self._watched_ns
-        for stage in self.stages.values():
-            if is_due:
+        if is_due:
+            self._watched_ns = now
+            for stage in self.stages.values():
                 stage.watch(now)
+        for stage in self._left:
             for peer in stage.left(now):
                 peer.say(wire.Close())
 
@@ -545,7 +579,8 @@ class BuilderProcess:
         for peer in self.names.values():
             if peer.has_more:
                 peer.flush()
-                self._want_room(peer)
+                if peer.has_unsent or self._wanting:
+                    self._want_room(peer)
 
     def _want_room(self, peer: Peer) -> None:
         fd = peer.link.fileno()

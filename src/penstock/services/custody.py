@@ -38,6 +38,8 @@ class _Record(msgspec.Struct, eq=False, gc=False):
 
     slot: Slot
     layout: BlockLayout
+    whole: PlacedBlock
+    """Where all of it lies."""
     reference: Any
     """The weak reference that tells when nobody speaks of it any more."""
     address: int | None = None
@@ -166,9 +168,10 @@ class Custody:
 
     def settle(self, batch: EventBatch) -> EventBatch:
         """Return the batch with all its blocks in slots, copying those that are not: a join has put them together."""
-        if all(part.block is None or self._placed(part.block) is not None for part in batch.parts):
-            return batch
-        return replace(batch, parts=tuple(map(self._settled, batch.parts)))
+        for part in batch.parts:
+            if part.block is not None and self._placed(part.block) is None:
+                return replace(batch, parts=tuple(map(self._settled, batch.parts)))
+        return batch
 
     def shelve(self, block: Block) -> Block:
         """Return a copy of a block, in a slot of the event builder's own."""
@@ -211,7 +214,7 @@ class Custody:
         block = read_block(layout, owner, stream)
         key, name = id(owner), _name(slot)
         reference = weakref.ref(owner, lambda _: self._slot_gone(key, name))
-        self._records[key] = _Record(slot, layout, reference)
+        self._records[key] = _Record(slot, layout, PlacedBlock(slot, layout), reference)
         self._alive[name] = reference
         return block
 
@@ -230,12 +233,13 @@ class Custody:
     def _placed(self, block: Block) -> PlacedBlock | None:
         owner = block.timestamps.base
         record = self._records.get(id(owner)) if owner is not None else None
-        if record is None or (len(block) > 1 and block.timestamps.strides != (8,)):
+        n = len(block.ids)
+        if record is None or (n > 1 and block.timestamps.strides != (8,)):
             return None
         # Most blocks are all that lies in their slot; to ask NumPy for an address takes 3 µs.
-        first = 0 if len(block) == record.layout.rows else self._first(block, record)
+        first = 0 if n == record.layout.rows else self._first(block, record)
         if block.ids.base is owner:
-            return PlacedBlock(record.slot, record.layout, first)
+            return record.whole if not first else PlacedBlock(record.slot, record.layout, first)
         return self._renumbered(block, record, first)
 
     def _first(self, block: Block, record: _Record) -> int:

@@ -94,6 +94,11 @@ class Outlet:
             for room in self.rooms:
                 room.take(flow, self.name, now)
 
+    def pass_on(self, flow: Flow, now: int) -> None:
+        """Hand one flow on."""
+        for room in self.rooms:
+            room.take(flow, self.name, now)
+
     def close(self, now: int) -> None:
         """Say that nothing more will come."""
         for room in self.rooms:

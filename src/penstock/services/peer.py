@@ -125,7 +125,8 @@ class Peer:
             received = self.link.try_receive()
             if received is None:
                 break
-            heard += [(envelope, received.fds) for envelope in open_envelopes(received.data)]
+            fds = received.fds
+            heard += [(envelope, fds) for envelope in open_envelopes(received.data)]
         return heard
 
     @property

@@ -189,11 +189,12 @@ class RemoteMap(RemoteStage):
         """Lend what can be lent."""
         if self._is_stopped or self._is_held_up():
             return
-        assigned = self._dispatcher.assign(now)
-        for taken in assigned.taken:
-            self._expect(taken)
-        for lease in assigned.leases:
-            self._lend(lease)
+        if self._dispatcher.has_waiting:
+            assigned = self._dispatcher.assign(now)
+            for taken in assigned.taken:
+                self._expect(taken)
+            for lease in assigned.leases:
+                self._lend(lease)
         self._pass_barriers(now)
 
     @property
@@ -222,10 +223,13 @@ class RemoteMap(RemoteStage):
 
     def _is_held_up(self) -> bool:
         """Whether nothing should be made now: what reads from here has enough, or waits for an earlier event."""
-        if any(getattr(room, "is_full", False) for room in self.outlet.rooms):
-            return True
-        held = max(resequencer.held for resequencer in self._resequencers.values())
-        return held > MOST_HELD and not self._dispatcher.has_returned
+        for room in self.outlet.rooms:
+            if getattr(room, "is_full", False):
+                return True
+        for resequencer in self._resequencers.values():
+            if resequencer.held > MOST_HELD:
+                return not self._dispatcher.has_returned
+        return False
 
     def _submit(self, flow: Flow, producer: str) -> None:
         trigger_map = self._maps.get(producer)

@@ -87,29 +87,39 @@ class RemoteSource:
     def hear(self, read: wire.Read, now: int) -> bool:
         """Take what a reading brought; return whether there was anything."""
         self._deaths_in_vain = 0
-        sizes = [filled.layout.rows for filled in read.blocks]
         entry = self.entry
-        entry.arrive(sum(sizes) + len(read.unparsable) + read.filtered + read.dropped)
+        is_short = bool(read.unparsable or read.filtered or read.dropped)
+        if is_short:
+            self._post_lost(read)
+        for filled in read.blocks:
+            n = filled.layout.rows
+            block = self._custody.admit(self.name, filled, self.name)
+            if block.kind is Kind.END:
+                self.has_ended = True
+            self.last_id += n
+            self.latency.add(now - filled.read_ns, n)
+            entry.arrive(n)
+            self.outlet.pass_on(block, now)
+            entry.post(Account.DONE, n)
+        if read.trouble:
+            self.trouble = read.trouble
+        if read.ended:
+            self.end(now)
+        return is_short or bool(read.blocks)
+
+    def _post_lost(self, read: wire.Read) -> None:
+        """Account for what was read and given to nobody."""
+        entry = self.entry
+        entry.arrive(len(read.unparsable) + read.filtered + read.dropped)
         entry.post(Account.FILTERED, read.filtered)
         entry.post(
             Account.DROPPED, read.dropped, "no slot was free, and when_full says to drop" if read.dropped else ""
         )
         for text in read.unparsable:
             entry.post(Account.UNPARSABLE, 1, text)
-        for filled in read.blocks:
-            block = self._custody.admit(self.name, filled, self.name)
-            self.has_ended |= block.kind is Kind.END
-            self.latency.add(now - filled.read_ns, len(block))
-            self.outlet.give([block], now)
-            entry.post(Account.DONE, len(block))
-        self.last_id += sum(sizes) + read.dropped
+        self.last_id += read.dropped
         self._unparsable += len(read.unparsable)
         self._filtered += read.filtered
-        if read.trouble:
-            self.trouble = read.trouble
-        if read.ended:
-            self.end(now)
-        return bool(sizes or read.unparsable or read.filtered or read.dropped)
 
     def end(self, now: int) -> None:
         """Take it that nothing more will come."""

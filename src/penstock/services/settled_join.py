@@ -18,10 +18,10 @@ class SettledJoin(JoinRoom):
     """Set before the first block comes."""
 
     def _give(self, batches: list[EventBatch], now: int) -> None:
-        if self._log is not None:
-            for batch in batches:
+        for batch in batches:
+            if self._log is not None:
                 self._log.append(EventsFormed.of(batch))
-        self.outlet.give([self.custody.settle(batch) for batch in batches], now)
+            self.outlet.pass_on(self.custody.settle(batch), now)
         if self.builder.is_finished:
             self.outlet.close(now)
 

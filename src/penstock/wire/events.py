@@ -143,8 +143,10 @@ def split_events(batch: EventBatch, limit: int = MAX_MESSAGE) -> list[EventBatch
 
 def _surely_fits(batch: EventBatch) -> bool:
     """Whether a batch fits a message without a look at its sizes: what a join makes of blocks that align."""
-    parts = batch.parts
-    return len(batch) <= 4096 and len(parts) <= 32 and all(type(p.rows) is slice and p.counts is None for p in parts)
+    for part in batch.parts:
+        if type(part.rows) is not slice or part.counts is not None:
+            return False
+    return len(batch.numbers) <= 4096 and len(batch.parts) <= 32
 
 
 def _described(part: PartColumn, placed: PlacedBlock) -> PartDescriptor:
