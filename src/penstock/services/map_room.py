@@ -128,7 +128,7 @@ class MapRoom(StageRoom):
     def _values(self, calls: UserCalls, worker: Worker, flow: Flow) -> Values:
         if worker.call_batch is not None and isinstance(flow, EventBatch):
             return calls.run_batch(worker.call_batch, worker.call, flow, revision=worker.revision)
-        return calls.run(worker.call, items_for(worker, flow), numbers_of(flow).tolist(), revision=worker.revision)
+        return calls.run(worker.call, items_for(worker, flow), numbers_of(flow), revision=worker.revision)
 
     def _give(self, lease: Lease[Flow], worker: Worker, numbers: NDArray[np.int64], values: Values, start: int) -> None:
         """Hand on what came of the first events of a piece of a lease that begins at ``start``."""

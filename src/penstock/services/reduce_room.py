@@ -18,7 +18,7 @@ def fold(reducer: Reducer, calls: UserCalls, flow: Flow) -> None:
     if batch is not None and reducer.call_batch is not None:
         calls.run_fold(reducer.call_batch, batch, numbers_of(flow))
     else:
-        calls.run(reducer.call, items_for(reducer, flow), numbers_of(flow).tolist())
+        calls.run(reducer.call, items_for(reducer, flow), numbers_of(flow))
 
 
 class ReduceRoom(StageRoom):

@@ -32,7 +32,7 @@ class StepsRoom(StageRoom):
         for piece in self._cut(flow):
             numbers, revision = numbers_of(piece), self._steps[0].revision
             items = items_for(self._steps[0], piece)
-            values = self.calls[producer].run(chain_of(self._steps), items, numbers.tolist(), revision=revision)
+            values = self.calls[producer].run(chain_of(self._steps), items, numbers, revision=revision)
             lane = self._lane(flow, producer)
             result = ResultRange(stage=self.name, numbers=numbers, values=values, revision=revision, lane=lane)
             self.outlet.give([result], now)

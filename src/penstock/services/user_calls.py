@@ -75,7 +75,7 @@ class UserCalls:
         """Whether every item of the last range has a value."""
 
     def run(
-        self, call: Callable[[Any], Any], items: Iterable[Any], numbers: list[int], *, revision: int = 0
+        self, call: Callable[[Any], Any], items: Iterable[Any], numbers: NDArray[np.int64], *, revision: int = 0
     ) -> list[Any]:
         """Call user code for each item.
 
@@ -106,12 +106,12 @@ class UserCalls:
             except (Exception, SystemExit) as error:  # user code may raise anything
                 value = self._again(call, item) if self.on_error == "retry" else None
                 if value is None:
-                    self._note(item, numbers[len(values)], error)
+                    self._note(item, int(numbers[len(values)]), error)
                     self.lost.append(len(values))
                 add(value)
                 if self.on_error == "fail":
                     self._post(values, len(self.lost))
-                    raise self._failure(item, numbers[len(values) - 1], error, revision, values[:-1]) from error
+                    raise self._failure(item, int(numbers[len(values) - 1]), error, revision, values[:-1]) from error
         self._check(values)
         self._post(values, len(self.lost))
         return values
@@ -135,7 +135,7 @@ class UserCalls:
         try:
             returned = call_batch(events)
         except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; event by event it is named
-            return self.run(call, events.events(), events.numbers.tolist(), revision=revision)
+            return self.run(call, events.events(), events.numbers, revision=revision)
         self.lost, self.is_whole = [], False
         values = [None] * n if returned is None else _column(returned)
         if values is None or len(values) != n:

@@ -114,19 +114,21 @@ class WorkerProcess(RoomProcess):
         calls.entry.arrive(len(flow))
         calls.failures.clear()
         calls.dead_letters.clear()
-        numbers = numbers_of(flow).tolist()
+        numbers = numbers_of(flow)
         try:
             if self._batch is not None and isinstance(flow, EventBatch):
                 call, revision = first.call, self._revision()
                 if not is_suspect:
                     return calls.run_batch(self._batch, call, flow, revision=revision)
-                return calls.run_singly(self._batch, call, flow, self.progress.marks(numbers), revision=revision)
+                return calls.run_singly(
+                    self._batch, call, flow, self.progress.marks(numbers.tolist()), revision=revision
+                )
             items: Iterable[Any] = items_for(first, flow)
             if is_watched:
-                items = map(itemgetter(0), zip(items, self.progress.marks(numbers), strict=False))
+                items = map(itemgetter(0), zip(items, self.progress.marks(numbers.tolist()), strict=False))
             return calls.run(self._called(), items, numbers, revision=self._revision())
         except UserCodeError as error:
-            event = numbers[min(len(error.done), len(numbers) - 1)] if error.event is None else error.event
+            event = int(numbers[min(len(error.done), len(numbers) - 1)]) if error.event is None else error.event
             # Said before what was done, so that nothing behind this event is let past.
             self.line.send(self.fail(error, calls, event))
             return [*error.done, *([None] if len(error.done) < len(numbers) else [])]

@@ -96,7 +96,7 @@ def test_a_hook_that_raises_is_named() -> None:
 def test_fail_accounts_for_what_was_called_before() -> None:
     user, entry = calls("fail", 4)
     with pytest.raises(UserCodeError, match="stage fit, event 12: ZeroDivisionError") as caught:
-        user.run(lambda item: 1 / item, [1, 1, 0, 1], [10, 11, 12, 13])
+        user.run(lambda item: 1 / item, [1, 1, 0, 1], np.array([10, 11, 12, 13]))
     assert (caught.value.event, caught.value.stage) == (12, "fit")
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert (entry[Account.DONE], entry[Account.FAILED], entry.in_flight) == (2, 1, 1)
@@ -112,7 +112,7 @@ def test_retry_gives_an_item_three_trips() -> None:
         return item
 
     user, entry = calls("retry", 2)
-    assert user.run(twice_unlucky, [5, 6], [0, 1]) == [5, 6]
+    assert user.run(twice_unlucky, [5, 6], np.array([0, 1])) == [5, 6]
     assert entry[Account.DONE] == 2
     assert seen.count(5) == 3
 
@@ -120,7 +120,7 @@ def test_retry_gives_an_item_three_trips() -> None:
 def test_skip_and_dead_letter_differ_in_the_account() -> None:
     for on_error, account in (("skip", Account.FAILED), ("dead_letter", Account.DEAD_LETTERED)):
         user, entry = calls(on_error, 3)  # type: ignore[arg-type]  # a loop over two of the literals
-        assert user.run(lambda item: 1 / item, [1, 0, 2], [0, 1, 2]) == [1.0, None, 0.5]
+        assert user.run(lambda item: 1 / item, [1, 0, 2], np.array([0, 1, 2])) == [1.0, None, 0.5]
         assert (entry[Account.DONE], entry[account], entry.in_flight) == (2, 1, 0)
         assert user.accounts([1.0, None, 0.5]).tolist() == [Account.DONE, account, Account.DONE]
         assert "ZeroDivisionError" in user.failures[0].traceback
@@ -129,11 +129,11 @@ def test_skip_and_dead_letter_differ_in_the_account() -> None:
 def test_only_the_first_result_is_looked_at_and_arrays_may_be_among_them() -> None:
     user, entry = calls("fail", 3)
     returned = [None, np.arange(3), object()]
-    assert len(user.run(lambda item: returned[item], [0, 1, 2], [0, 1, 2])) == 3
+    assert len(user.run(lambda item: returned[item], [0, 1, 2], np.array([0, 1, 2]))) == 3
     assert (entry[Account.DONE], entry[Account.FILTERED]) == (2, 1)
     other, _ = calls("fail", 1)
     with pytest.raises(ResultTypeError, match="stage fit"):
-        other.run(lambda item: object(), [0], [0])
+        other.run(lambda item: object(), [0], np.array([0]))
 
 
 def test_a_batch_that_raises_is_done_event_by_event() -> None:
