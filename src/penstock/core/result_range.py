@@ -14,17 +14,20 @@ from penstock.core.block import Rows
 
 __all__ = ["FarValues", "ResultRange", "Values", "gather", "stacked"]
 
-Values = Sequence[Any] | NDArray[Any]
-"""One value each: an array where user code gave one, whose rows are the values."""
 
-
-class FarValues(Sequence[Any]):
+class FarValues:
     """Values that lie in another process: they can be chosen and put in an order, and are not looked at."""
+
+    __slots__ = ()
 
     present: NDArray[np.bool_] | None
     """(n,), which rows have a value; ``None`` if all have."""
 
-    def __getitem__(self, row: Any) -> Any:  # a sequence's
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, row: Any) -> Any:
         raise TypeError("these values lie in another process and are not looked at here")
 
     @abstractmethod
@@ -37,13 +40,17 @@ class FarValues(Sequence[Any]):
         """Return rows of several columns in one order; a column that is ``None`` has no values."""
 
 
+Values = Sequence[Any] | NDArray[Any]
+"""One value each: an array where user code gave one, whose rows are the values."""
+
+
 class ResultRange(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """What one stage has to say about some events, in ascending order of their numbers."""
 
     stage: str
     numbers: NDArray[np.int64]
     """(n,)"""
-    values: Values | None
+    values: Values | FarValues | None
     """n values, ``None`` among them where user code gave no result; ``None`` as a whole: these events have none
     (skipped, failed, or a copy that ended with its worker)."""
     revision: int = 0

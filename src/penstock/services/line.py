@@ -213,14 +213,14 @@ class Line:
 
     def _picked(self, flow: Picked) -> ResultRange:
         columns: list[Any] = [self._piece(number) for number in flow.pieces]
-        rows = flow.rows.array()
         if flow.which is None:
             (column,) = columns
             first, n = flow.rows.first, flow.rows.size
             is_run = not flow.rows.item and (flow.rows.step == 1 or n == 1)
-            values = column[first : first + n] if is_run else [column[row] for row in rows.tolist()]
+            values = column[first : first + n] if is_run else [column[row] for row in flow.rows.array().tolist()]
         else:
-            values = [columns[k][row] for k, row in zip(flow.which.array().tolist(), rows.tolist(), strict=True)]
+            places = zip(flow.which.array().tolist(), flow.rows.array().tolist(), strict=True)
+            values = [columns[k][row] for k, row in places]
         copies = None if flow.copies is None else flow.copies.array().astype(np.int32)
         return ResultRange(
             stage=flow.stage,
@@ -233,7 +233,7 @@ class Line:
 
     def _piece(self, number: int) -> Values:
         try:
-            values = self._pieces[number].read(self._read_slot).values
+            values = self._pieces[number].values(self._read_slot)
         except KeyError:
             raise RemoteProtocolError(f"piece {number} was never sent here, or was dropped") from None
         return () if values is None else values

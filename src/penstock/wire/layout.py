@@ -5,7 +5,6 @@ anywhere: it says sizes, and a reader computes the same places from them and ref
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -78,8 +77,7 @@ def _aligned(nbytes: int) -> int:
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PackedBlock:
+class PackedBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A block of which is known how it will lie in a slot; nothing of it is copied yet."""
 
     block: Block
@@ -138,12 +136,18 @@ def pack_block(block: Block) -> PackedBlock:
     except ResultTypeError as error:
         raise ResultTypeError(f"stream {block.stream}: {error}") from error
     payloads = [int(c.offsets[-1] - c.offsets[0]) for c in block.columns if isinstance(c, RaggedColumn)]
-    n, is_keyed = len(block), block.keys is not None
+    n = len(block)
     ragged = tuple([(len(table), payload) for table, payload in zip(tables, payloads, strict=True)])
-    draft = BlockLayout(n, n, len(head), 0, block.kind, is_keyed, len(metadata), ragged)
-    places = Places(draft, types)
-    layout = BlockLayout(n, n, len(head), places.end, block.kind, is_keyed, len(metadata), ragged)
+    draft = BlockLayout(n, n, len(head), 0, block.kind, block.keys is not None, len(metadata), ragged)
+    layout, places = _placed(draft, types)
     return PackedBlock(block=block, layout=layout, places=places, head=head, tables=tables, metadata=metadata)
+
+
+@lru_cache(maxsize=64)
+def _placed(draft: BlockLayout, types: tuple[ArrayType | None, ...]) -> tuple[BlockLayout, Places]:
+    """Return a layout with its size, and where everything lies; blocks of a stream are mostly alike."""
+    places = Places(draft, types)
+    return msgspec.structs.replace(draft, nbytes=places.end), places
 
 
 def _check(columns: Sequence[Column]) -> None:

@@ -5,7 +5,6 @@ is one MessagePack array, out of which large arrays are taken, however deep they
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 from typing import Annotated, Any, Final
@@ -14,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.result_range import ResultRange
+from penstock.core.result_range import FarValues, ResultRange
 from penstock.errors import RemoteProtocolError, ResultTypeError
 from penstock.wire.columns import HOSTILE, ArrayType, Size, array_bytes, decode_types, encode_types
 from penstock.wire.integers import MAX_INTEGERS, Integers, encode_integers
@@ -32,6 +31,7 @@ ALIGNMENT: Final = 64
 _FIXED: Final = 512
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _NOTHING: Final = memoryview(b"")
+_NO_SLOT: Final = np.frombuffer(b"", np.uint8)
 _NUMBERS: Final = frozenset(np.dtype(code).type for code in "?bhilBHILefdFD")
 
 
@@ -83,19 +83,25 @@ class ResultsDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, 
         """
         numbers = self.numbers.array()
         copies = None if self.copies is None else _copies(self.copies, len(numbers), self.stage)
+        values = self.values(read_slot, resolve)
+        return ResultRange(stage=self.stage, numbers=numbers, values=values, revision=self.revision, copies=copies)
+
+    def values(self, read_slot: ReadSlot, resolve: ResolveType | None = None) -> list[Any] | NDArray[Any] | None:
+        """Return the values alone, ``None`` if there are none; as ``read``."""
         try:
             values = self._values(read_slot, resolve)
         except HOSTILE as error:
             raise RemoteProtocolError(f"stage {self.stage}: these are no results: {error}") from error
-        if values is not None and len(values) != len(numbers):
-            raise RemoteProtocolError(f"stage {self.stage}: {len(values)} values of {len(numbers)} results")
-        return ResultRange(stage=self.stage, numbers=numbers, values=values, revision=self.revision, copies=copies)
+        if values is not None and len(values) != self.numbers.size:
+            raise RemoteProtocolError(f"stage {self.stage}: {len(values)} values of {self.numbers.size} results")
+        return values
 
     def _values(self, read_slot: ReadSlot, resolve: ResolveType | None) -> list[Any] | NDArray[Any] | None:
         if self.form is Form.ABSENT:
             return None
-        slot = np.empty(0, np.uint8) if self.slot is None else self.slot.bytes(self.slot_bytes, read_slot)
-        slot = _read_only(slot[: self.slot_bytes])
+        slot = _NO_SLOT if self.slot is None else self.slot.bytes(self.slot_bytes, read_slot)[: self.slot_bytes]
+        if slot.flags.writeable:
+            slot = _read_only(slot)
         body = np.frombuffer(self.body, np.uint8) if self.body_at is None else _piece(slot, *self.body_at)
         if self.form is Form.VALUES:
             fetch = None if self.slot is None else partial(_fetch, slot)
@@ -111,8 +117,7 @@ class ResultsDescriptor(msgspec.Struct, array_like=True, frozen=True, gc=False, 
         return np.ndarray((self.numbers.size, *type_[1]), type_[0], body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PackedResults:
+class PackedResults(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Results of which is known how they will travel; large arrays are not copied yet."""
 
     results: ResultRange
@@ -213,6 +218,7 @@ def _packed(results: ResultRange) -> PackedResults:
         return _inline(results, Form.ABSENT, b"", b"")
     if type(values) is np.ndarray and (found := _column(results, values)) is not None:
         return found
+    assert not isinstance(values, FarValues), "these lie in another process, and are not packed again"
     values = values if type(values) is list else list(values)
     kinds = set(map(type, values))
     kind = kinds.pop() if len(kinds) == 1 else None
