@@ -88,16 +88,17 @@ class Dispatcher(Generic[B]):
         ValueError
             If routes and batch differ in length.
         """
-        if routes is not None and len(routes) != len(batch):
-            raise ValueError(f"lane {lane!r}: {len(batch)} events with routes for {len(routes)}; one column an event")
-        if not len(batch):
+        n = len(batch)
+        if routes is not None and len(routes) != n:
+            raise ValueError(f"lane {lane!r}: {n} events with routes for {len(routes)}; one column an event")
+        if not n:
             return
         self._lanes[lane].append(
             Pending(
                 batch=batch,
                 submission=next(self._submissions),
-                rows=slice(0, len(batch)),
-                size=len(batch),
+                rows=slice(0, n),
+                size=n,
                 routes=routes,
                 needs_nobody=routes is not None and bool((routes.constraint == NOWHERE).all()),
             )
@@ -127,11 +128,11 @@ class Dispatcher(Generic[B]):
                 self._lend(worker, cut_off, now_ns, out)
 
     def _lend(self, worker: Holder[B], held: Held[B], now_ns: int, out: Assigned[B]) -> None:
-        held.lease = held.lease.lent(next(self._lease_ids), now_ns)
-        worker.lent[held.lease.id] = held
-        worker.last = held.lease.id
-        self._lease_of[held.lease.id] = worker.name
-        out.leases.append(held.lease)
+        number = worker.last = next(self._lease_ids)
+        held.lease = lease = held.lease.lent(number, now_ns)
+        worker.lent[number] = held
+        self._lease_of[number] = worker.name
+        out.leases.append(lease)
 
     def _take_some(self, lane: Lane[B], now_ns: int, out: Assigned[B]) -> bool:
         """Take rows of one of the lane's heads; return whether there were any that can go somewhere."""
@@ -151,13 +152,12 @@ class Dispatcher(Generic[B]):
         self, lane: Lane[B], pending: Pending[B], idle: Sequence[Holder[B]], now_ns: int, out: Assigned[B]
     ) -> None:
         """Lend the next rows, which have no routes, to the idlest worker."""
-        size = min(pending.left, idle[0].size.fair(lane.waiting, len(idle)))
-        start = pending.at
+        worker, start = idle[0], pending.at
+        size = min(pending.left, worker.size.fair(lane.waiting, len(idle)))
         rows = lane.take(pending, size)
-        lease = lease_pattern(lane.name, idle[0].name, pending, rows, size)
-        if pending.copies is not None:
-            lease = replace(lease, copies=pending.copies[start : pending.at])
-        self._lend(idle[0], Held(lease=lease), now_ns, out)
+        copies = None if pending.copies is None else pending.copies[start : pending.at]
+        lease = lease_pattern(lane.name, worker.name, pending, rows, size, copies)
+        self._lend(worker, Held(lease=lease), now_ns, out)
         if not pending.again:
             out.taken.append(Taken(lane=lane.name, batch=pending.batch, rows=rows))
 

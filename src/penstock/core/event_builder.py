@@ -107,7 +107,7 @@ class EventBuilder:
         index = self.streams.index(stream)
         return self._order[index].pending + self._join.pending(index)
 
-    def handle(self, block: Block, now: int) -> list[EventBatch]:
+    def handle(self, block: Block, now: int) -> Sequence[EventBatch]:
         """Take a block of any of the streams.
 
         Parameters
@@ -121,9 +121,11 @@ class EventBuilder:
         inlet.entry.arrive(len(block.ids))
         if inlet.phase is Phase.RUNNING and block.kind is Kind.DATA and self._is_started:
             self._note_arrival(inlet, now)
-            self._add(inlet, inlet.admit(block, now))
+            join, place = self._join, inlet.place
+            for run in inlet.admit(block, now):
+                join.waiting[place].add(run)
             if not inlet.is_full:  # neither can it begin now, nor end
-                self._join.reached[inlet.place] = inlet.reached
+                join.reached[place] = inlet.reached
                 return self._formed()
         elif inlet.phase is Phase.ENDED:
             inlet.entry.post(Account.DISCARDED, len(block), "came after the end")
@@ -262,9 +264,9 @@ class EventBuilder:
             batches.append(self._flagged(Kind.END))
         return batches
 
-    def _formed(self) -> list[EventBatch]:
+    def _formed(self) -> Sequence[EventBatch]:
         """Form the events that every stream is beyond."""
-        batches = [*self._join.form()]
+        batches = self._join.form()
         if self.rule.by in ("order", "trigger-map"):
             self._partial += sum(map(self._count_partial, batches))
         return batches

@@ -7,6 +7,7 @@ from typing import Generic
 import msgspec
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from penstock.core.block import Rows
 from penstock.core.lane import Pending
@@ -55,11 +56,13 @@ class Holder(Generic[B]):
         return self.credit - len(self.lent)
 
 
-def lease_pattern(lane: str, worker: str, pending: Pending[B], rows: Rows, size: int) -> Lease[B]:
+def lease_pattern(
+    lane: str, worker: str, pending: Pending[B], rows: Rows, size: int, copies: NDArray[np.int32] | None = None
+) -> Lease[B]:
     """Return a lease of whole events that is not lent yet."""
     return Lease(
         id=0, worker=worker, lane=lane, batch=pending.batch, rows=rows, size=size, given_ns=0,
-        attempts=pending.attempts + 1, again=pending.again, submission=pending.submission,
+        copies=copies, attempts=pending.attempts + 1, again=pending.again, submission=pending.submission,
     )  # fmt: skip
 
 

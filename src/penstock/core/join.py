@@ -5,7 +5,7 @@ A join never decides what arrives in which order; trackers do. It holds whatever
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -138,7 +138,7 @@ class Join(ABC):
         """Above the numbers of all events so far."""
 
     @abstractmethod
-    def form(self) -> Iterable[EventBatch]:
+    def form(self) -> Sequence[EventBatch]:
         """Return the events that can be formed now, in the order of their numbers."""
 
     @abstractmethod

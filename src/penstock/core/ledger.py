@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-__all__ = ["Account", "Counter", "Entry", "Ledger", "Remark"]
+__all__ = ["ACCOUNTS", "Account", "Counter", "Entry", "Ledger", "Remark"]
 
 
 class Account(IntEnum):
@@ -43,6 +43,10 @@ class Account(IntEnum):
     def label(self) -> str:
         """The name as people read it."""
         return self.name.lower().replace("_", "-")
+
+
+ACCOUNTS = tuple(Account)
+"""By number; to ask the class for one takes as long as to post to it."""
 
 
 class Counter(IntEnum):

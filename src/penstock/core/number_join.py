@@ -1,6 +1,6 @@
 """Join streams on equal numbers: keys, indices, or the event numbers of a trigger map."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -52,7 +52,7 @@ class NumberJoin(Join):
         self._limit: int | None = None
         """Up to which number everything was formed."""
 
-    def form(self) -> Iterable[EventBatch]:
+    def form(self) -> Sequence[EventBatch]:
         """Return the events whose number every stream is beyond."""
         limit = min(self.reached)
         if limit == self._limit:  # what comes is above what its stream had reached, and so is nothing new below

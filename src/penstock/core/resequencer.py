@@ -58,9 +58,10 @@ class Resequencer:
         StateError
             If the numbers do not ascend.
         """
-        if not len(numbers):
+        n = len(numbers)
+        if not n:
             return
-        if numbers[0] <= self._last or (len(numbers) > 1 and not (numbers[1:] > numbers[:-1]).all()):
+        if numbers[0] <= self._last or (n > 1 and not (numbers[1:] > numbers[:-1]).all()):
             raise StateError(f"event {int(numbers[0])} expected after event {self._last}; their numbers must ascend")
         self._last = int(numbers[-1])
         owed = None if deliveries is None else deliveries.astype(np.int32)
@@ -137,7 +138,8 @@ class Resequencer:
 
     def _pass(self, results: ResultRange) -> list[ResultRange]:
         self._expected[0].at += len(results)
-        return [results, *self._release()]
+        released = self._release()
+        return [results, *released] if released else [results]
 
     def _put(
         self, part: ResultRange, expected: Expected, copy: int, positions: NDArray[np.intp], mine: NDArray[np.intp]

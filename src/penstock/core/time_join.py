@@ -1,6 +1,6 @@
 """Join streams on time: each message of the first stream is an event, and the others give what belongs to its time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -55,8 +55,9 @@ class TimeJoin(Join):
         self._held: list[Block | None] = [None] * len(streams)
         self._is_used = [False] * len(streams)
 
-    def form(self) -> Iterator[EventBatch]:
-        """Yield the events for which everything is decided."""
+    def form(self) -> Sequence[EventBatch]:
+        """Return the events for which everything is decided."""
+        formed: list[EventBatch] = []
         while len(self.waiting[0].head):
             times = self.waiting[0].head
             n = int(np.searchsorted(times, self._decided(), "right"))
@@ -65,10 +66,11 @@ class TimeJoin(Join):
                 n -= 1
             n = min([n, *(self._ranges_known(stream, following, n) for stream in range(1, len(self.streams)))])
             if n <= 0:
-                return
+                break
             batch = self._form(n)
             if batch is not None:
-                yield batch
+                formed.append(batch)
+        return formed
 
     def overdue(self, arrived_ns: int) -> int | None:
         """Return the time of the last event that arrived by then, and what the window needs beyond it."""

@@ -107,8 +107,17 @@ class Tracker:
 
     def admit(self, block: Block, rows: Rows, numbers: NDArray[np.int64], now: int) -> Iterable[Run]:
         """Take messages in order of arrival; return those whose turn has come, to be looked at before the next call."""
-        if not len(numbers):
+        n = len(numbers)
+        if not n:
             return ()
+        if not (self.reorder or self.many):
+            first, last, before = int(numbers[0]), int(numbers[-1]), self.last
+            if (before is None or first > before) and (n == 1 or (numbers[1:] > numbers[:-1]).all()):
+                if self._has_gaps and last - (first - self._step if before is None else before) != self._step * n:
+                    self._note_gaps(numbers)
+                self._let_past(first, last)
+                return (Run(block, rows, numbers, now),)
+            return self._sift(block, rows, numbers, now)
         is_settled = not self.reorder or (self._has_gaps and self.last is not None and self._is_dense(numbers))
         if is_settled and not self._heap and self._ascends(numbers):
             return (self._pass(Run(block, rows, numbers, now)),)
@@ -152,12 +161,15 @@ class Tracker:
         numbers = run.numbers
         if self._has_gaps and not self._is_dense(numbers):
             self._note_gaps(numbers)
-        self.last = last = int(numbers[-1])
+        self._let_past(int(numbers[0]), int(numbers[-1]))
+        return run
+
+    def _let_past(self, first: int, last: int) -> None:
+        self.last = last
         if self._first is None:
-            self._first = int(numbers[0])
+            self._first = first
         if self.top is None or last > self.top:
             self.top = last
-        return run
 
     def _note_gaps(self, numbers: NDArray[np.int64]) -> None:
         if self.last is not None and numbers[0] > self.last + self._step:

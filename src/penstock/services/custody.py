@@ -7,6 +7,7 @@ when the last of them is gone, it goes back to whoever writes it. Nothing is cou
 import weakref
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -132,9 +133,9 @@ class Custody:
         RemoteProtocolError
             If there is no such slot, or no such block in it.
         """
-        slot = Slot(pool, filled.generation, filled.slot)
-        owner = self._pools.find(pool, filled.generation).loan(filled.slot, filled.layout.nbytes)
-        return self._admit(slot, filled.layout, owner, stream)
+        layout = filled.layout
+        owner = self._pools.find(pool, filled.generation).loan(filled.slot, layout.nbytes)
+        return self._admit(Slot(pool, filled.generation, filled.slot), layout, owner, stream)
 
     def piece(self, results: ResultsDescriptor) -> HeldPiece:
         """Return results of a worker; their slot is lent until nothing leads to them any more."""
@@ -211,14 +212,13 @@ class Custody:
             shelf.pool.close()
 
     def _admit(self, slot: Slot, layout: BlockLayout, owner: NDArray[np.uint8], stream: str) -> Block:
-        block = read_block(layout, owner, stream)
-        key, name = id(owner), _name(slot)
-        reference = weakref.ref(owner, lambda _: self._slot_gone(key, name))
+        key, name = id(owner), (slot.pool, slot.generation, slot.index)
+        reference = weakref.ref(owner, partial(self._slot_gone, key, name))
         self._records[key] = _Record(slot, layout, PlacedBlock(slot, layout), reference)
         self._alive[name] = reference
-        return block
+        return read_block(layout, owner, stream)
 
-    def _slot_gone(self, key: int, name: SlotName) -> None:
+    def _slot_gone(self, key: int, name: SlotName, _: Any) -> None:
         del self._records[key]
         self._alive.pop(name, None)
         self.freed.append(name)

@@ -1,6 +1,6 @@
 """A join in one thread: hands blocks to the event builder and events on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from penstock.core import Block, EventBatch
 from penstock.core.decoder import Traits
@@ -53,7 +53,7 @@ class JoinRoom:
         """Form what can be formed: nothing more will come."""
         self._give(self.builder.stop(), now)
 
-    def _give(self, batches: list[EventBatch], now: int) -> None:
+    def _give(self, batches: Sequence[EventBatch], now: int) -> None:
         if self._log is not None:
             for batch in batches:
                 self._log.append(EventsFormed.of(batch))

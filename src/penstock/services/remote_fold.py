@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from penstock.core import Account, Kind
+from penstock.core.ledger import ACCOUNTS
 from penstock.core.result_range import ResultRange
 from penstock.core.run import Outcome
 from penstock.pipeline.lanes import split_input
@@ -258,7 +259,7 @@ class RemoteFold(RemoteStage):
             if not given.is_booked:
                 entry = self.entries[given.producer]
                 for account, count in _ended(given):
-                    entry.post(Account(account), count)
+                    entry.post(ACCOUNTS[account], count)
             if not self._keeps_state:
                 self._keep_for_rebuild(given)
         self._sent = max(self._sent, self._folded)

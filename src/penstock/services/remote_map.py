@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.core import Account, EventBatch, Kind
 from penstock.core.dispatch import Dispatcher
 from penstock.core.lease import Lease, Lost, Taken
-from penstock.core.ledger import Entry
+from penstock.core.ledger import ACCOUNTS, Entry
 from penstock.core.log_records import EventsEnded, RangeWorked
 from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange
@@ -98,6 +98,12 @@ class RemoteMap(RemoteStage):
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Queue a flow; a start or an end waits until everything before it is done."""
+        if type(flow) is EventBatch and flow.kind is Kind.DATA and not self._waiting:  # as almost always
+            n = len(flow.numbers)
+            if n:
+                self.entries[producer].arrive(n)
+                self._submit(flow, producer)
+            return
         if kind_of(flow) is not Kind.DATA:
             counted = len(flow) if is_counted(flow, producer) else 0
             self.entries[producer].arrive(counted)
@@ -232,24 +238,26 @@ class RemoteMap(RemoteStage):
         return False
 
     def _submit(self, flow: Flow, producer: str) -> None:
-        trigger_map = self._maps.get(producer)
+        trigger_map, own_lane = self._maps.get(producer), self._lanes[producer]
         for piece in small_flows(flow):
             routes = None
             if trigger_map is not None and isinstance(piece, EventBatch):
                 routes = trigger_map.routes(piece.numbers, piece.names).only(self._tags)
-            self._dispatcher.submit(piece, routes, lane_of(piece, self._lanes[producer]))
+            self._dispatcher.submit(piece, routes, own_lane or lane_of(piece, own_lane))
 
     def _expect(self, taken: Taken[Flow]) -> None:
         """Learn in which order results must leave, and account for events that go to nobody here."""
         numbers = numbers_of(taken.batch)[taken.rows]
-        resequencer, entry = self._resequencers[taken.lane], self._entry(taken.lane)
+        resequencer = self._resequencers[taken.lane]
+        if taken.deliveries is None:
+            resequencer.expect(numbers)
+            return
+        entry = self._entry(taken.lane)
         if taken.again:
-            assert taken.deliveries is not None
             resequencer.expect_more(numbers, taken.deliveries)
             entry.arrive(int(taken.deliveries.sum()))
-            return
-        resequencer.expect(numbers, taken.deliveries)
-        if taken.deliveries is not None:
+        else:
+            resequencer.expect(numbers, taken.deliveries)
             entry.arrive(int(np.maximum(taken.deliveries - 1, 0).sum()))
             entry.post(Account.DISCARDED, int((taken.deliveries == 0).sum()))
 
@@ -275,7 +283,7 @@ class RemoteMap(RemoteStage):
         lease, numbers = lent.lease, lent.numbers[rows]
         entry = self._entry(lease.lane)
         for account, count in part.accounts:
-            entry.post(Account(account), count)
+            entry.post(ACCOUNTS[account], count)
         if part.notes:
             set_aside = self._order.on_error in ("retry", "dead_letter")
             self.note(part.notes, entry, Account.DEAD_LETTERED if set_aside else Account.FAILED)

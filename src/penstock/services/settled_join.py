@@ -1,5 +1,7 @@
 """A join whose events are to travel: every block of theirs lies in a slot."""
 
+from collections.abc import Sequence
+
 from penstock.core import EventBatch
 from penstock.core.log_records import EventsFormed
 from penstock.pipeline.plan import JoinPlan, MergePlan
@@ -17,7 +19,7 @@ class SettledJoin(JoinRoom):
     custody: Custody
     """Set before the first block comes."""
 
-    def _give(self, batches: list[EventBatch], now: int) -> None:
+    def _give(self, batches: Sequence[EventBatch], now: int) -> None:
         for batch in batches:
             if self._log is not None:
                 self._log.append(EventsFormed.of(batch))
