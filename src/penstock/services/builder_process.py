@@ -39,6 +39,7 @@ from penstock.services.remote_source import RemoteSource
 from penstock.services.remote_stage import Floor, RemoteStage
 from penstock.services.room_process import FOR_EVER_S
 from penstock.services.settled_join import SettledJoin, joined_plan, merged_plan
+from penstock.transport.malloc import KEPT_BYTES, prefer_reuse
 from penstock.transport.seqpacket import Link
 from penstock.wire import envelopes as wire
 from penstock.wire import supervision as say
@@ -158,6 +159,7 @@ class BuilderProcess:
 
     def live(self) -> None:
         """Work until the run is over and reported, or the supervisor has gone."""
+        prefer_reuse(KEPT_BYTES)
         try:
             self._build()
             while not self._is_finished:

@@ -28,6 +28,7 @@ from penstock.services.notes import note_of_error, notes_of
 from penstock.services.orders import RoomOrder
 from penstock.services.progress import BESIDES, Progress
 from penstock.services.user_calls import UserCalls
+from penstock.transport.malloc import KEPT_BYTES, prefer_reuse
 from penstock.transport.seqpacket import Link
 from penstock.wire.envelopes import (
     Broken,
@@ -73,6 +74,7 @@ class RoomProcess(ABC):
 
     def live(self) -> None:
         """Make the user's code, then work until told to end."""
+        prefer_reuse(KEPT_BYTES)
         try:
             if self._begin():
                 self._work_until_stopped()

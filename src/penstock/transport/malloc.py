@@ -7,7 +7,7 @@ page of the next one anew: for frames of 4 MB that costs as much as copying them
 import ctypes
 from typing import Final
 
-__all__ = ["prefer_reuse"]
+__all__ = ["KEPT_BYTES", "prefer_reuse"]
 
 # /usr/include/malloc.h
 _M_TRIM_THRESHOLD: Final = -1
@@ -16,13 +16,19 @@ _M_ARENA_MAX: Final = -8
 _LARGEST_MMAP_THRESHOLD: Final = 4 * 1024 * 1024 * ctypes.sizeof(ctypes.c_long)
 """A larger one is refused: DEFAULT_MMAP_THRESHOLD_MAX in glibc's malloc.c, 32 MB on machines of 64 bit."""
 _LARGEST_INT: Final = 2**31 - 1
+KEPT_BYTES: Final = 64 << 20
+"""Of a process whose buffers come and go in all sizes: enough that the next range finds what the last one left."""
 
 
-def prefer_reuse() -> bool:
-    """Keep freed memory of this process for the next buffer, up to 2 GB of it and for buffers below 32 MB.
+def prefer_reuse(kept_bytes: int = _LARGEST_INT) -> bool:
+    """Keep freed memory of this process for the next buffer, and for buffers below 32 MB.
 
-    Call it when the process begins: a thread that has allocated already keeps to memory of its own. What was needed
-    once is never given back, so this is only for processes whose buffers are all of a size, as of a source.
+    Call it when the process begins: a thread that has allocated already keeps to memory of its own.
+
+    Parameters
+    ----------
+    kept_bytes
+        How much may be kept, at most 2 GB. So much is for processes whose buffers are all of a size, as of a source.
 
     Returns
     -------
@@ -38,6 +44,6 @@ def prefer_reuse() -> bool:
     wanted = (
         (_M_ARENA_MAX, 1),  # else every thread has its own, and ZeroMQ's allocates what ours frees
         (_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD),
-        (_M_TRIM_THRESHOLD, _LARGEST_INT),
+        (_M_TRIM_THRESHOLD, min(kept_bytes, _LARGEST_INT)),
     )
     return 0 not in [mallopt(name, value) for name, value in wanted]
