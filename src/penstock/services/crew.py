@@ -33,6 +33,8 @@ class Crew:
         """Those of the whole pipeline; set once all rooms have declared theirs."""
         self._due_ns: dict[int, int] = {}
         self._period_ns = [round((instance.tick_s or 0.0) * NS_PER_S) for instance in self.instances]
+        self.is_ticking = any(self._period_ns)
+        """Whether anybody has something to do now and then."""
 
     def flag(self, flow: Flow) -> None:
         """Call the start or end hook of everybody."""

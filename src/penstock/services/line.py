@@ -85,6 +85,10 @@ class Line:
         # Not waited for again: whoever asks may have something to do before it waits, such as to publish.
         return self._came.popleft() if self._came else None
 
+    def here(self) -> Any:  # Any: one of Envelope
+        """Return what came next, if it was received already; else ``None``."""
+        return self._came.popleft() if self._came else None
+
     def wait_for_freed(self, timeout_s: float | None = None) -> None:
         """Wait until slots of this process's own pool come back, or time is up; what else comes waits for ``next``.
 
@@ -193,23 +197,24 @@ class Line:
             self._take(envelope, fds)
 
     def _take(self, envelope: Any, fds: list[int]) -> None:
-        match envelope:
-            case PoolMade(name, generation, slots, slot_bytes):
-                self._pools.attach(PoolHandle(name, generation, slots, slot_bytes), fds.pop(0))
-            case PoolGone(name, generation):
-                self._pools.retire(name, generation)
-            case Piece(number, results):
-                self._pieces[number] = results
-            case Drop(numbers):
-                for number in numbers:
-                    self._pieces.pop(number, None)
-            case Free():
-                self.freed.append(envelope)
-            case _:
-                self._came.append(envelope)
+        kind = type(envelope)
+        if kind is Piece:
+            self._pieces[envelope.id] = envelope.results
+        elif kind is Drop:
+            for number in envelope.pieces:
+                self._pieces.pop(number, None)
+        elif kind is Free:
+            self.freed.append(envelope)
+        elif kind is PoolMade:
+            handle = PoolHandle(envelope.name, envelope.generation, envelope.slots, envelope.slot_bytes)
+            self._pools.attach(handle, fds.pop(0))
+        elif kind is PoolGone:
+            self._pools.retire(envelope.name, envelope.generation)
+        else:
+            self._came.append(envelope)
 
     def _read_slot(self, slot: Slot, nbytes: int) -> NDArray[np.uint8]:
-        return self._pools.bytes(slot.pool, slot.generation, slot.index, nbytes)
+        return self._pools.find(slot.pool, slot.generation).bytes(slot.index, nbytes)
 
     def _picked(self, flow: Picked) -> ResultRange:
         columns: list[Any] = [self._piece(number) for number in flow.pieces]

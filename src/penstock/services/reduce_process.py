@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from penstock.core import NS_PER_S
+from penstock.core import NS_PER_S, Account
 from penstock.elements.instance import Instance
 from penstock.elements.user_code import Reducer
 from penstock.errors import PenstockError, UserCodeError
@@ -123,7 +123,7 @@ class ReduceProcess(RoomProcess):
         try:
             accounts = self._fold(calls, self.line.read(given.flow))
             slots = self.line.slots_of(given.flow)
-            kept = self.kept.after(slots)
+            kept = self.kept.after(slots) if slots else ()
         except PenstockError as error:
             self.send_failed(error)
             return
@@ -134,7 +134,7 @@ class ReduceProcess(RoomProcess):
         folded_ns = time.monotonic_ns()
         took_ns = folded_ns - began_ns
         self._spent_ns += took_ns
-        notes = notes_of(calls.failures) if self.order.on_error != "fail" else ()
+        notes = notes_of(calls.failures) if calls.failures and self.order.on_error != "fail" else ()
         gone = self.kept.let_go()
         # Nobody waits for it but those whose slots it lends: it travels with the word that it is safe, soon.
         waiting = self.line.later(Folded(given.id, took_ns, accounts, notes, kept, gone, folded_ns))
@@ -152,7 +152,7 @@ class ReduceProcess(RoomProcess):
         entry.arrive(len(flow))
         calls.failures.clear()
         calls.dead_letters.clear()
-        before = entry.accounts
+        done, before = entry[Account.DONE], entry.accounts
         try:
             for piece in self.cut(flow):
                 fold(reducer, calls, piece)
@@ -161,6 +161,8 @@ class ReduceProcess(RoomProcess):
             self.line.send(self.fail(error, calls, error.event))
         except KeyboardInterrupt:  # what was folded is in the views, and so it must be in the books
             self._is_interrupted = True
+        if entry[Account.DONE] - done == len(flow):
+            return ((int(Account.DONE), len(flow)),)
         return tuple([(k, n - m) for k, (n, m) in enumerate(zip(entry.accounts, before, strict=True)) if n != m])
 
     def _is_worth_it(self) -> bool:

@@ -39,12 +39,16 @@ from penstock.wire.envelopes import (
     Flag,
     Flagged,
     FlowDescriptor,
+    Give,
+    Lease,
     Ready,
 )
 from penstock.wire.values import decode_value, encode_value
 
 __all__ = ["FOR_EVER_S", "RoomProcess"]
 
+WORK = frozenset({Lease, Give})
+"""What is said nearly always."""
 FOR_EVER_S = 1e6
 """How long a process waits until the event builder listens: the supervisor kills whoever hangs."""
 
@@ -182,14 +186,17 @@ class RoomProcess(ABC):
 
     def _work_on(self) -> None:
         while self._asked_to_close is None:
-            envelope = self.line.next(self._tick())
+            self.progress.beat()
+            # What is here already waits for nothing but what is due.
+            envelope = None if self.crew.is_ticking else self.line.here()
+            if envelope is None:
+                envelope = self.line.next(self._tick())
             if envelope is not None:
                 self._say_to(envelope)
         self._close(self._asked_to_close)
 
     def _tick(self) -> float | None:
         """Call what is due; return for how long to wait for the event builder, in s; ``None``: for ever."""
-        self.progress.beat()
         waits = [self.when_quiet() if self.line.is_quiet else None]
         now = time.monotonic_ns()
         due = self.crew.next_tick_ns(now)
@@ -204,6 +211,9 @@ class RoomProcess(ABC):
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _say_to(self, envelope: Any) -> None:
+        if type(envelope) in WORK:
+            self.handle(envelope)
+            return
         match envelope:
             case Close():
                 self._asked_to_close = envelope
