@@ -37,6 +37,8 @@ class RangeSize:
     def fair(self, waiting: int, idle: int) -> int:
         """Return how many of ``waiting`` rows to take when ``idle`` workers want some.
 
-        Few rows are spread over all who are idle, but never cut below an eighth of a lease.
+        Few rows are spread over all who are idle, but never so that a lease takes less than an eighth of the time it
+        should: rows of which even the largest lease takes less are not split at all.
         """
-        return max(1, min(self.rows, max(-(-waiting // max(idle, 1)), self.rows // 8)))
+        least = int(self._target_ns / 8 / self._per_row_ns) if self._per_row_ns else self.rows // 8
+        return max(1, min(self.rows, max(-(-waiting // max(idle, 1)), least)))

@@ -108,7 +108,7 @@ def test_fresh_constraints_are_bound_as_runs(constraints: Sequence[int]) -> None
     dispatcher: Dispatcher[Batch] = Dispatcher()
     for name in "ab":
         dispatcher.join(name)
-        dispatcher.report(name, 16, 1600)
+        dispatcher.report(name, 16, 160_000)
     dispatcher.submit(tuple(range(128)), routes(list(constraints)))
     leases = drain(dispatcher)
     assert all(isinstance(lease.rows, slice) for lease in leases)
