@@ -1,6 +1,7 @@
 """Numbers that were jumped over: told apart, when they come after all, from numbers that came before."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import repeat
 
 __all__ = ["Gaps"]
 
@@ -22,13 +23,11 @@ class Gaps:
         self._forgotten_below: int | None = None
         self.count = 0
 
-    def open(self, intervals: Iterable[tuple[int, int]], step: int) -> int:
+    def open(self, starts: Sequence[int], stops: Sequence[int], step: int) -> int:
         """Note intervals ``[start, stop)`` above all earlier ones; return how many numbers they hold."""
-        opened = 0
-        for start, stop in intervals:
-            self._starts.append(start)
-            self._stops.append(stop)
-            opened += (stop - start + step - 1) // step
+        self._starts += starts
+        self._stops += stops
+        opened = sum(stops) - sum(starts) if step == 1 else sum(map(len, map(range, starts, stops, repeat(step))))
         self.count += opened
         surplus = len(self._starts) - MOST_INTERVALS
         if surplus > MOST_INTERVALS:

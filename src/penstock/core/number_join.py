@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.ascending import is_same
-from penstock.core.block import pick
+from penstock.core.block import Rows, pick
 from penstock.core.event import EventBatch, PartColumn
 from penstock.core.join import Incomplete, Join
 from penstock.core.ledger import Account, Entry
@@ -15,6 +15,8 @@ from penstock.core.tracker import Run
 from penstock.core.trigger_map import TriggerMap
 
 __all__ = ["NumberJoin"]
+
+NEVER_CAME = "the rest of their events never came"
 
 
 class NumberJoin(Join):
@@ -101,6 +103,8 @@ class NumberJoin(Join):
             numbers = there[0].numbers
             if self._map is None or self._map.is_full(int(numbers[0]), stop):
                 return self._whole(there)
+        if len(there) == len(runs) and self.incomplete == "drop" and self._map is None and not self._is_ranged:
+            return self._form_common(there)
         return self._form_uneven(runs)
 
     def _whole(self, runs: Sequence[Run]) -> EventBatch:
@@ -119,6 +123,21 @@ class NumberJoin(Join):
     @staticmethod
     def _is_same(runs: Sequence[Run]) -> bool:
         return all(is_same(run.numbers, runs[0].numbers) for run in runs[1:])
+
+    def _form_common(self, runs: Sequence[Run]) -> EventBatch | None:
+        """Form the events that lack nothing, and give up all other messages."""
+        base = min(runs, key=lambda run: len(run.numbers))
+        found = [_places(run.numbers, base.numbers) for run in runs]
+        missing = [is_there for _, is_there in found if is_there is not None]
+        is_formed = np.logical_and.reduce(missing) if missing else None
+        numbers = base.numbers if is_formed is None else base.numbers[is_formed]
+        parts = []
+        for stream, (run, (places, _)) in enumerate(zip(runs, found, strict=True)):
+            self.post(stream, Account.JOINED, len(numbers))
+            self.post(stream, Account.INCOMPLETE, len(run.numbers) - len(numbers), NEVER_CAME)
+            rows = places if is_formed is None else places[is_formed]
+            parts.append(PartColumn(block=run.block, rows=pick(run.rows, _as_rows(rows))))
+        return self._number(numbers, parts, runs) if len(numbers) else None
 
     def _form_uneven(self, runs: Sequence[Run | None]) -> EventBatch | None:
         """Form events of which some lack a part."""
@@ -160,7 +179,7 @@ class NumberJoin(Join):
         rows, own = run.rows, run.numbers
         if chosen is not None:
             dropped = len(chosen) - int(chosen.sum())
-            self.post(stream, Account.INCOMPLETE, dropped, "the rest of their events never came")
+            self.post(stream, Account.INCOMPLETE, dropped, NEVER_CAME)
             rows, own = pick(rows, np.flatnonzero(chosen)), own[chosen]
         if self._map is not None:
             kept = self._map.kept(self.streams[stream], own)
@@ -191,6 +210,23 @@ def _up_to(numbers: NDArray[np.int64], stop: int) -> int:
     if numbers[0] > stop:  # which may be below int64
         return 0
     return int(np.searchsorted(numbers, stop, "right"))
+
+
+def _places(numbers: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
+    """Return where wanted numbers stand among others, both ascending, and which are there; ``None``: all are."""
+    first, last = int(numbers[0]), int(numbers[-1])
+    if last - first == len(numbers) - 1:
+        is_within = first <= int(wanted[0]) and int(wanted[-1]) <= last
+        return (wanted - first).astype(np.intp), None if is_within else (first <= wanted) & (wanted <= last)
+    places = np.searchsorted(numbers, wanted)
+    is_there = numbers[np.minimum(places, len(numbers) - 1)] == wanted
+    return places, None if is_there.all() else is_there
+
+
+def _as_rows(places: NDArray[np.intp]) -> Rows:
+    """Return a slice where places follow each other."""
+    n = len(places)
+    return slice(int(places[0]), int(places[0]) + n) if n and int(places[-1]) - int(places[0]) == n - 1 else places
 
 
 def _union(

@@ -178,13 +178,13 @@ class Tracker:
         if len(jumps):
             starts = (numbers[jumps] + self._step).tolist()
             stops = numbers[jumps + 1].tolist()
-            missing = self._gaps.open(zip(starts, stops, strict=True), self._step)
+            missing = self._gaps.open(starts, stops, self._step)
             self._entry.note(Counter.GAPS, missing, f"{missing} numbers missing, the first {self._shown(starts[0])}")
 
     def _open_gap(self, start: int, stop: int) -> None:
         if not self._has_gaps:
             return
-        missing = self._gaps.open([(start, stop)], self._step)
+        missing = self._gaps.open([start], [stop], self._step)
         first, last = self._shown(start), self._shown(stop - self._step)
         text = f"number {first} missing" if missing == 1 else f"numbers {first} to {last} missing"
         self._entry.note(Counter.GAPS, missing, text)

@@ -19,6 +19,8 @@ from penstock.wire.slots import MAX_MESSAGE, PlacedBlock, ReadSlot, Shift, Slot
 __all__ = ["EventsDescriptor", "PartDescriptor", "describe_events", "events_bytes", "split_events"]
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_TEXTS: Final = 16 << 10
+"""Bytes of names in a batch, unless they are counted."""
 _FIXED: Final = 512
 """Bytes that a part or a batch needs at most beside its columns and names."""
 
@@ -142,11 +144,14 @@ def split_events(batch: EventBatch, limit: int = MAX_MESSAGE) -> list[EventBatch
 
 
 def _surely_fits(batch: EventBatch) -> bool:
-    """Whether a batch fits a message without a look at its sizes: what a join makes of blocks that align."""
+    """Whether a batch fits a message without a look at its columns, as most do."""
+    n = len(batch.numbers)
+    nbytes = _TEXTS + 8 * n
     for part in batch.parts:
-        if type(part.rows) is not slice or part.counts is not None:
+        if part.counts is not None:
             return False
-    return len(batch.numbers) <= 4096 and len(batch.parts) <= 32
+        nbytes += _FIXED + n // 8 + (0 if type(part.rows) is slice else 8 * len(part.rows))
+    return nbytes <= MAX_MESSAGE
 
 
 def _described(part: PartColumn, placed: PlacedBlock) -> PartDescriptor:
