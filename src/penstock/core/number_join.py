@@ -127,16 +127,16 @@ class NumberJoin(Join):
     def _form_common(self, runs: Sequence[Run]) -> EventBatch | None:
         """Form the events that lack nothing, and give up all other messages."""
         base = min(runs, key=lambda run: len(run.numbers))
-        found = [_places(run.numbers, base.numbers) for run in runs]
+        found = [(None, None) if run is base else _places(run.numbers, base.numbers) for run in runs]
         missing = [is_there for _, is_there in found if is_there is not None]
-        is_formed = np.logical_and.reduce(missing) if missing else None
-        numbers = base.numbers if is_formed is None else base.numbers[is_formed]
+        formed = np.flatnonzero(np.logical_and.reduce(missing)) if missing else None
+        numbers = base.numbers if formed is None else base.numbers[formed]
         parts = []
         for stream, (run, (places, _)) in enumerate(zip(runs, found, strict=True)):
             self.post(stream, Account.JOINED, len(numbers))
             self.post(stream, Account.INCOMPLETE, len(run.numbers) - len(numbers), NEVER_CAME)
-            rows = places if is_formed is None else places[is_formed]
-            parts.append(PartColumn(block=run.block, rows=pick(run.rows, _as_rows(rows))))
+            rows = formed if places is None else places if formed is None else places[formed]
+            parts.append(PartColumn(block=run.block, rows=run.rows if rows is None else pick(run.rows, _as_rows(rows))))
         return self._number(numbers, parts, runs) if len(numbers) else None
 
     def _form_uneven(self, runs: Sequence[Run | None]) -> EventBatch | None:
