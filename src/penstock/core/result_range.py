@@ -1,7 +1,7 @@
 """A range of results: what a worker returns for the rows of a lease, and what a resequencer lets go."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Self
 
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from penstock.core.block import Rows
 
 __all__ = ["FarValues", "ResultRange", "Values", "gather", "stacked"]
+
+
+ELSEWHERE = "these values lie in another process and are not looked at here"
 
 
 class FarValues:
@@ -28,7 +31,10 @@ class FarValues:
         """How many."""
 
     def __getitem__(self, row: Any) -> Any:
-        raise TypeError("these values lie in another process and are not looked at here")
+        raise TypeError(ELSEWHERE)
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError(ELSEWHERE)
 
     @abstractmethod
     def take(self, rows: Rows) -> Self:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from penstock.core.block import Rows, pick
 from penstock.core.result_range import FarValues, ResultRange
 from penstock.services.custody import HeldPiece
+from penstock.wire.descriptors import ResultsDescriptor
 from penstock.wire.envelopes import Picked
 from penstock.wire.integers import encode_integers
 from penstock.wire.rows import encode_rows
@@ -31,9 +32,11 @@ class FarResults(FarValues):
         (n,), the position of its piece; ``None``: all are of the only one.
     present
         (n,), which have a value; ``None``: all.
+    numbers
+        The very column of the events' numbers, if these are all results of one piece, as they came.
     """
 
-    __slots__ = ("pieces", "present", "rows", "which")
+    __slots__ = ("numbers", "pieces", "present", "rows", "which")
 
     def __init__(
         self,
@@ -41,11 +44,13 @@ class FarResults(FarValues):
         rows: Rows,
         which: NDArray[np.int32] | None = None,
         present: NDArray[np.bool_] | None = None,
+        numbers: NDArray[np.int64] | None = None,
     ) -> None:
         self.pieces = tuple(pieces)
         self.rows = rows
         self.which = which
         self.present = present
+        self.numbers = numbers
 
     def __len__(self) -> int:
         return self.rows.stop - self.rows.start if isinstance(self.rows, slice) else len(self.rows)
@@ -89,12 +94,17 @@ class FarResults(FarValues):
         return cls(pieces, rows, which, None if present.all() else present)
 
 
-def picked(results: ResultRange) -> tuple[Picked, tuple[HeldPiece, ...]]:
-    """Return the envelope part for results that all have values, and the pieces it speaks of."""
+def picked(results: ResultRange) -> tuple[Picked | ResultsDescriptor, tuple[HeldPiece, ...]]:
+    """Return the envelope part for results that all have values, and the pieces it speaks of.
+
+    Most results go to one consumer as they came; they need not be sent before, and forgotten afterwards.
+    """
     values = results.values
     assert isinstance(values, FarResults), "results in the event builder lie elsewhere"
     assert values.present is None, "rows without a value are left out before"
-    numbers = encode_integers(results.numbers)
+    if values.numbers is results.numbers:
+        return values.pieces[0].results, ()
+    numbers = encode_integers(results.numbers, is_ascending=results.copies is None)
     copies = None if results.copies is None else encode_integers(results.copies)
     if values.which is None:
         rows, which, pieces = encode_rows(values.rows), None, values.pieces

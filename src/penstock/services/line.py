@@ -244,10 +244,13 @@ class Line:
         return () if values is None else values
 
 
-def slots_of(flow: BlockDescriptor | EventsDescriptor) -> set[SlotName]:
-    """Return the slots in which messages or events lie."""
-    slots = [flow.slot] if isinstance(flow, BlockDescriptor) else [part.slot for part in flow.parts if part is not None]
-    return {(slot.pool, slot.generation, slot.index) for slot in slots}
+def slots_of(flow: BlockDescriptor | EventsDescriptor | ResultsDescriptor) -> set[SlotName]:
+    """Return the slots in which messages, events or results lie."""
+    if isinstance(flow, EventsDescriptor):
+        slots: list[Slot | None] = [part.slot for part in flow.parts if part is not None]
+    else:
+        slots = [flow.slot]
+    return {(slot.pool, slot.generation, slot.index) for slot in slots if slot is not None}
 
 
 def close_all(fds: Iterable[int]) -> None:

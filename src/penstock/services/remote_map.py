@@ -287,7 +287,7 @@ class RemoteMap(RemoteStage):
         if part.notes:
             set_aside = self._order.on_error in ("retry", "dead_letter")
             self.note(part.notes, entry, Account.DEAD_LETTERED if set_aside else Account.FAILED)
-        values, revision = self._values(part)
+        values, revision = self._values(part, numbers)
         copies = None if lease.copies is None else lease.copies[rows]
         if part.ended is not None:
             self._log_ended(numbers, part.ended, revision)
@@ -297,7 +297,7 @@ class RemoteMap(RemoteStage):
         )  # fmt: skip
         self._let(self._resequencers[lease.lane].handle(result), now)
 
-    def _values(self, part: wire.Part) -> tuple[FarResults | None, int]:
+    def _values(self, part: wire.Part, numbers: NDArray[np.int64]) -> tuple[FarResults | None, int]:
         if part.results is None:
             return None, 0
         piece = self.floor.custody.piece(part.results)
@@ -305,7 +305,7 @@ class RemoteMap(RemoteStage):
         if part.present is not None:
             bits = np.frombuffer(part.present, np.uint8)
             present = np.unpackbits(bits, count=part.size, bitorder="little").view(np.bool_)
-        return FarResults([piece], slice(0, part.size), None, present), part.results.revision
+        return FarResults([piece], slice(0, part.size), None, present, numbers), part.results.revision
 
     def _let(self, results: list[ResultRange], now: int) -> None:
         """Hand on what may leave, up to the event at which user code failed."""

@@ -94,7 +94,7 @@ class Picked(_Plain, frozen=True, tag=4):
     copies: Integers | None = None
 
 
-FlowDescriptor = BlockDescriptor | EventsDescriptor | Picked
+FlowDescriptor = BlockDescriptor | EventsDescriptor | ResultsDescriptor | Picked
 """What rooms hand on: messages, events or results."""
 
 

@@ -164,7 +164,7 @@ class PackedResults(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         results = self.results
         return ResultsDescriptor(
             results.stage,
-            encode_integers(results.numbers),
+            encode_integers(results.numbers, is_ascending=results.copies is None),
             self.form,
             self.item,
             memoryview(self.body) if self.body_at is None else _NOTHING,

@@ -107,7 +107,7 @@ class Case:
         """The numbered events."""
         return [each for each in self.told if each[0] == "DATA"]
 
-    def _took(self, batches: list[EventBatch]) -> None:
+    def _took(self, batches: Sequence[EventBatch]) -> None:
         self.batches += batches
         self.check_books()
 

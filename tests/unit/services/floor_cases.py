@@ -18,6 +18,7 @@ from penstock.services.progress import Progress
 from penstock.services.remote_stage import Floor, RemoteStage
 from penstock.transport.seqpacket import Link
 from penstock.wire import envelopes as wire
+from penstock.wire.descriptors import ResultsDescriptor
 from penstock.wire.results import pack_results
 from tests.unit.services.custody_cases import Instrument, batch_of, plain_block
 
@@ -104,6 +105,9 @@ def tell(flow: Flow) -> list[Told]:
     if not len(found):
         return []
     described, pieces = picked(found)
+    if isinstance(described, ResultsDescriptor):
+        whole: Any = described.read(_no_slot).values
+        return [("DATA", number, value) for number, value in zip(found.numbers.tolist(), whole, strict=True)]
     which = np.zeros(len(found), np.int64) if described.which is None else described.which.array()
     columns: list[Any] = [piece.results.read(_no_slot).values for piece in pieces]
     values = [columns[k][row] for k, row in zip(which.tolist(), described.rows.array().tolist(), strict=True)]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -127,8 +128,9 @@ def results(far: FarResults, **more: Any) -> ResultRange:
     return ResultRange(stage="fit", numbers=np.arange(5, 5 + len(far)), values=far, **more)
 
 
-def read(found: Picked, pieces: Sequence[HeldPiece]) -> Values:
+def read(found: Picked | ResultsDescriptor, pieces: Sequence[HeldPiece]) -> Values:
     """Return what a reader who has the pieces picks."""
+    assert isinstance(found, Picked)
     assert tuple(held.number for held in pieces) == found.pieces
     which = np.zeros(found.rows.size, np.int64) if found.which is None else found.which.array()
     columns: list[Any] = [held.results.read(_no_slot).values for held in pieces]
@@ -148,6 +150,7 @@ def test_a_reader_picks_the_same(both: Both) -> None:
     assert len(flow) == len(expected)
     if len(flow):
         found, pieces = picked(flow)
+        assert isinstance(found, Picked)
         assert read(found, pieces) == expected
         assert found.numbers.array().tolist() == [5 + row for row, value in enumerate(near) if value is not None]
         assert (found.stage, found.lane, found.revision, found.copies) == ("fit", "high", 3, None)
@@ -159,6 +162,7 @@ def test_a_reader_is_sent_no_piece_of_which_it_picks_nothing(both: Both) -> None
     assert isinstance(flow, ResultRange)
     if len(flow) and isinstance(flow.values, FarResults) and flow.values.which is not None:
         found, pieces = picked(flow)
+        assert isinstance(found, Picked)
         used = {int(value.partition(".")[0]) for value in looked_up(flow.values) if value is not None}
         assert {held.number for held in pieces} == used
         assert (found.which is None) == (len(pieces) == 1)
@@ -197,8 +201,23 @@ def test_copies_travel_with_their_rows() -> None:
 def test_a_run_of_one_piece_needs_no_numbers() -> None:
     far = FarResults([piece(7, 100)], slice(20, 90))
     found, pieces = picked(results(far))
+    assert isinstance(found, Picked)
     assert ([held.number for held in pieces], found.which) == ([7], None)
     assert (found.rows.size, found.rows.first, found.rows.step, found.rows.item) == (70, 20, 1, 0)
+
+
+def test_what_goes_on_as_it_came_is_described_as_it_came() -> None:
+    one, numbers = piece(1, 4), np.arange(4)
+    whole = ResultRange(stage="fit", numbers=numbers, values=FarResults([one], slice(0, 4), None, None, numbers))
+    assert picked(whole) == (one.results, ())
+    for other in (
+        whole.take(slice(1, 3)),
+        msgspec.structs.replace(whole, numbers=numbers + 1),  # as a merge does
+        ResultRange(stage="fit", numbers=numbers, values=FarResults([one], slice(0, 4))),
+    ):
+        found, pieces = picked(other)
+        assert isinstance(found, Picked)
+        assert (found.numbers.array().tolist(), pieces) == (other.numbers.tolist(), (one,))
 
 
 def test_what_lies_in_a_slot_is_not_small() -> None:
