@@ -440,7 +440,7 @@ class BuilderProcess:
             for change in self._changes.get(peer.of, ()):
                 peer.say(change)
             self._introduce(peer)
-            self.stages[peer.of].enter(peer, ready.position, now)
+            self.stages[peer.of].enter(peer, now)
         self._tell(say.Entered(peer.name, ready.keeps_state))
 
     def _introduce(self, peer: Peer) -> None:

@@ -88,13 +88,8 @@ class Members:
         self.by_name[member.name] = member
         self.start(member)
 
-    def start(self, member: Member, **changes: Any) -> None:
+    def start(self, member: Member) -> None:
         """Start the next incarnation.
-
-        Parameters
-        ----------
-        **changes
-            Fields of its order that differ from before.
 
         Raises
         ------
@@ -103,7 +98,7 @@ class Members:
         """
         begun = self._begun.get(member.name, 0)
         generation = begun * GENERATIONS + 1
-        member.order = msgspec.structs.replace(member.order, generation=generation, **changes)
+        member.order = msgspec.structs.replace(member.order, generation=generation)
         self._begun[member.name] = begun + 1
         member.is_entered = False
         member.killed_for = ""

@@ -68,8 +68,6 @@ class RoomOrder(_Order, frozen=True, kw_only=True):
     result_slots: int = 6
     checkpoint_s: float = 1.0
     is_logged: bool = False
-    is_named: bool = False
-    """Whether every event's number is told before it is worked on, however quick events are."""
     facts: bytes = b"\x80"
     """Of a sink: what it may know of the run."""
 
@@ -108,7 +106,6 @@ class StageOrder(_Order, frozen=True, kw_only=True):
     prefetch: int = 2
     trips: int = 3
     deadline_s: float = 60.0
-    checkpoint_s: float = 1.0
 
 
 class SinkOrder(_Order, frozen=True, kw_only=True):

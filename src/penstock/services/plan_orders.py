@@ -173,7 +173,6 @@ def _stage(stage: StagePlan) -> StageOrder:
         prefetch=stage.prefetch,
         trips=stage.trips,
         deadline_s=stage.deadline_s,
-        checkpoint_s=stage.checkpoint_s,
     )
 
 

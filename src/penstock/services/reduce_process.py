@@ -17,7 +17,7 @@ from penstock.services.reduce_room import fold
 from penstock.services.room_process import RoomProcess
 from penstock.services.user_calls import UserCalls
 from penstock.views.shared_tree import TreeReader, TreeWriter
-from penstock.wire.envelopes import Begin, Close, Flag, Folded, Give, Ready, Save, Saved
+from penstock.wire.envelopes import Begin, Close, Flag, Folded, Give, Ready, Saved
 
 __all__ = ["ReduceProcess", "run"]
 
@@ -73,8 +73,6 @@ class ReduceProcess(RoomProcess):
         match envelope:
             case Give():
                 self._give(envelope)
-            case Save():
-                self._save()
             case Begin():
                 with self._named():
                     self._take_over()

@@ -90,7 +90,7 @@ class RemoteFold(RemoteStage):
             for piece in small_flows(flow):
                 self._queue(piece, producer, _nbytes(piece), is_flag=False)
 
-    def enter(self, peer: Peer, position: int, now: int) -> None:
+    def enter(self, peer: Peer, now: int) -> None:
         """Give the process what it has not folded; a successor is told of the start before it takes its state over."""
         self.peers[peer.name] = self._peer = peer
         if not self._is_new:

@@ -124,7 +124,7 @@ class RemoteMap(RemoteStage):
         else:
             self._submit(flow, producer)
 
-    def enter(self, peer: Peer, position: int, now: int) -> None:
+    def enter(self, peer: Peer, now: int) -> None:
         """Let a worker take part; one that comes late is told of the start first."""
         self.peers[peer.name] = peer
         if self._start is not None:

@@ -89,7 +89,7 @@ class RemoteStage(ABC):
         self._open.discard(producer)
 
     @abstractmethod
-    def enter(self, peer: Peer, position: int, now: int) -> None:
+    def enter(self, peer: Peer, now: int) -> None:
         """Let a process that is ready take part."""
 
     @abstractmethod

@@ -88,12 +88,12 @@ class WorkerProcess(RoomProcess):
         flow = self.line.read(lease.flow)
         copies = None if lease.copies is None else lease.copies.array().astype(np.int32)
         calls = self.calls[self._producers[lease.lane]]
-        is_watched = lease.is_watched or self.order.is_named or lease.size <= WATCHED_SIZE
+        is_watched = lease.is_watched or lease.size <= WATCHED_SIZE
         start = 0
         for piece in self.cut(flow):
             self.line.flush()  # what came of the piece before, where parameters change within a lease
             n = len(piece)
-            values = self._call(calls, piece, is_watched, is_suspect=lease.is_watched or self.order.is_named)
+            values = self._call(calls, piece, is_watched, is_suspect=lease.is_watched)
             revision = self._revision()
             results = ResultRange(
                 stage=self.order.stage,

@@ -44,7 +44,6 @@ __all__ = [
     "PoolMade",
     "Read",
     "Ready",
-    "Save",
     "Saved",
     "Stop",
     "open_envelopes",
@@ -127,8 +126,6 @@ class Ready(_Envelope, frozen=True, tag=12):
     """Of a source."""
     is_repeatable: bool = False
     """Of a source: whether one that is made anew reads the same from the beginning."""
-    position: int = 0
-    """Of a reducer that goes on: the last of what it was given that is in its views."""
 
 
 class Begin(_Envelope, frozen=True, tag=14):
@@ -275,10 +272,6 @@ class Folded(_Envelope, frozen=True, tag=41):
     """When, on the machine's monotonic clock; 0: just now."""
 
 
-class Save(_Envelope, frozen=True, tag=42):
-    """Publish what is folded so far; answered by ``Saved``."""
-
-
 class Saved(_Envelope, frozen=True, tag=43):
     """Everything given up to here outlives this process."""
 
@@ -322,7 +315,7 @@ class Closed(_Envelope, frozen=True, tag=51):
 
 Envelope = (
     PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Stop | Piece | Drop | Lease | Part | Done
-    | Flag | Flagged | Give | Folded | Save | Saved | Failed | Change | Close | Closed
+    | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed
 )  # fmt: skip
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

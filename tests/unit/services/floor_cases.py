@@ -160,7 +160,7 @@ class Hall:
         actor.peer.tell_pool(self.instrument.made, self.instrument.pool.fd)
         for made, fd in self._shelves:
             actor.peer.tell_pool(made, fd)
-        self.stage.enter(actor.peer, 0, self.now)
+        self.stage.enter(actor.peer, self.now)
         self.stage.advance(self.now)
         return actor
 

@@ -14,13 +14,13 @@ from penstock.errors import RemoteProtocolError
 from penstock.services.line import TOGETHER_BYTES, BuilderGoneError, Line
 from penstock.wire.descriptors import describe_events
 from penstock.wire.envelopes import (
+    Begin,
     Drop,
     Failed,
     Free,
     Picked,
     Piece,
     PoolGone,
-    Save,
     Stop,
     open_envelopes,
 )
@@ -43,16 +43,16 @@ def test_who_waits_is_let_go_also_by_what_is_seen_to_here(builder: Builder) -> N
     # A reducer that is told to drop pieces, and nothing else, still has to publish before it waits again.
     builder.say(Drop((1,)))
     assert builder.line.next() is None
-    builder.say(Save(), Stop())
-    assert (builder.line.next(), builder.line.next()) == (Save(), Stop())
+    builder.say(Begin(), Stop())
+    assert (builder.line.next(), builder.line.next()) == (Begin(), Stop())
 
 
 def test_who_waits_for_a_while_is_let_go_when_it_is_over(builder: Builder) -> None:
     assert [builder.line.is_quiet] == [True]
     assert builder.line.next(0.001) is None
-    builder.say(Save())
+    builder.say(Begin())
     assert [builder.line.is_quiet] == [False]
-    assert builder.line.next(30.0) == Save()
+    assert builder.line.next(30.0) == Begin()
     assert builder.line.next(0) is None
 
 
@@ -168,38 +168,38 @@ def test_the_slots_of_what_is_picked_are_those_of_its_pieces(builder: Builder) -
 
 
 def test_own_slots_come_back_beside_everything_else(builder: Builder) -> None:
-    builder.say(Save(), Free(1, (2, 3)), Stop())
+    builder.say(Begin(), Free(1, (2, 3)), Stop())
     builder.say(Free(2, (0,)))
     builder.line.look()
     assert builder.line.freed == [Free(1, (2, 3)), Free(2, (0,))]
-    assert (builder.line.next(), builder.line.next(), builder.line.next(0)) == (Save(), Stop(), None)
+    assert (builder.line.next(), builder.line.next(), builder.line.next(0)) == (Begin(), Stop(), None)
 
 
 def test_who_waits_for_slots_keeps_what_else_comes(builder: Builder) -> None:
-    builder.say(Save())
+    builder.say(Begin())
     builder.say(Stop())
     builder.say(Free(1, (2,)))
     builder.line.wait_for_freed()
     assert builder.line.freed == [Free(1, (2,))]
-    assert (builder.line.next(), builder.line.next()) == (Save(), Stop())
+    assert (builder.line.next(), builder.line.next()) == (Begin(), Stop())
 
 
-@pytest.mark.parametrize("way", [Line.next, Line.wait_for_freed, Line.look, lambda line: line.send(Save())])
+@pytest.mark.parametrize("way", [Line.next, Line.wait_for_freed, Line.look, lambda line: line.send(Begin())])
 def test_the_end_of_the_event_builder_is_said_after_what_it_said_last(
     way: Callable[[Line], Any], builder: Builder
 ) -> None:
-    builder.say(Save())
+    builder.say(Begin())
     builder.link.close()
-    assert builder.line.next() == Save()
+    assert builder.line.next() == Begin()
     with pytest.raises(BuilderGoneError, match="the event builder has gone"):
         way(builder.line)
 
 
 def test_a_few_envelopes_are_one_message_and_many_long_ones_are_several(builder: Builder) -> None:
-    builder.line.send(Save(), Stop())
+    builder.line.send(Begin(), Stop())
     received = builder.link.receive()
     assert received is not None
-    assert open_envelopes(received.data) == [Save(), Stop()]
+    assert open_envelopes(received.data) == [Begin(), Stop()]
     long = [Failed("x" * (TOGETHER_BYTES // 3), number, 0) for number in range(4)]
     sender = threading.Thread(target=builder.line.send, args=long)
     sender.start()

@@ -129,11 +129,10 @@ def test_the_supervisor_keeps_no_end_so_that_deaths_are_noticed(case: Case) -> N
 
 def test_who_follows_writes_pools_with_higher_numbers(case: Case) -> None:
     member = case.add()
-    case.members.start(member, is_named=True)
+    case.members.start(member)
     case.members.start(member)
     generations = [started.order.generation for started in case.processes.started]
     assert generations == [1, GENERATIONS + 1, 2 * GENERATIONS + 1]
-    assert [started.order.is_named for started in case.processes.started] == [False, True, True]
 
 
 def test_also_another_member_of_a_name_that_was_used(case: Case) -> None:

@@ -24,7 +24,7 @@ from penstock.wire.envelopes import (
     Piece,
     PoolGone,
     PoolMade,
-    Save,
+    Stop,
     open_envelopes,
     seal,
 )
@@ -86,10 +86,10 @@ def held_piece(number: int) -> HeldPiece:
 
 def test_nothing_is_sent_before_a_flush_and_then_all_of_it_at_once(ends: Ends) -> None:
     ends.peer.say(word(1))
-    ends.peer.say(Save())
+    ends.peer.say(Stop())
     assert ends.read() == []
     ends.peer.flush()
-    assert ends.read() == [[word(1), Save()]]
+    assert ends.read() == [[word(1), Stop()]]
     ends.peer.flush()
     assert ends.read() == []
 

@@ -118,9 +118,9 @@ class Stage(Hall):
         stage = self.stage
         original = stage.enter
 
-        def entering(peer: Any, position: int, now: int) -> None:
+        def entering(peer: Any, now: int) -> None:
             peer.keeps_state = keeps_state
-            original(peer, position, now)
+            original(peer, now)
 
         stage.enter = entering  # type: ignore[method-assign]
         try:

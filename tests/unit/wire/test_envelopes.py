@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import RemoteProtocolError
-from penstock.wire.envelopes import Close, Drop, Envelope, Free, Read, Save, Stop, open_envelopes, seal
+from penstock.wire.envelopes import Close, Drop, Envelope, Free, Opened, Read, Stop, open_envelopes, seal
 from tests.unit.wire.block_cases import Corrupt, corruptions
 from tests.unit.wire.said_cases import DEEP, HOSTILE, TEXT_THAT_IS_NONE, any_of, kinds_of
 
@@ -86,5 +86,5 @@ def test_a_field_too_many_is_refused_in_every_kind(kind: Any) -> None:
 
 
 def test_what_is_said_most_is_short() -> None:
-    assert len(seal([Save(), Stop(), Close(), Read()])) < 60
+    assert len(seal([Opened(is_file=False), Stop(), Close(), Read()])) < 60
     assert len(seal([Free(1, tuple(range(100))), Drop(tuple(range(100)))])) < 220
