@@ -121,11 +121,9 @@ class EventBuilder:
         inlet.entry.arrive(len(block.ids))
         if inlet.phase is Phase.RUNNING and block.kind is Kind.DATA and self._is_started:
             self._note_arrival(inlet, now)
-            join, place = self._join, inlet.place
-            for run in inlet.admit(block, now):
-                join.waiting[place].add(run)
+            self._add(inlet, inlet.admit(block, now))
             if not inlet.is_full:  # neither can it begin now, nor end
-                join.reached[place] = inlet.reached
+                self._join.reached[inlet.place] = inlet.reached
                 return self._formed()
         elif inlet.phase is Phase.ENDED:
             inlet.entry.post(Account.DISCARDED, len(block), "came after the end")

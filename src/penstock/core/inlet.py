@@ -74,9 +74,6 @@ class Inlet:
     @property
     def reached(self) -> int:
         """The highest number below which, and with which, nothing will come any more."""
-        if self._map is None and self.phase is Phase.RUNNING and (last := self.tracker.last) is not None:
-            reached = last - self.tracker.many
-            return max(self._given_up, reached)
         return max(self._given_up, self._next_place())
 
     def admit(self, block: Block, now: int) -> Iterable[Run]:

@@ -99,11 +99,12 @@ class NumberJoin(Join):
     def _form(self, counts: Sequence[int], stop: int) -> EventBatch | None:
         runs = [self._take(stream, count, stop) for stream, count in enumerate(counts)]
         there = [run for run in runs if run is not None]
-        if not self._is_ranged and len(there) == len(runs) and self._is_same(there):
-            numbers = there[0].numbers
-            if self._map is None or self._map.is_full(int(numbers[0]), stop):
-                return self._whole(there)
-        if len(there) == len(runs) and self.incomplete == "drop" and self._map is None and not self._is_ranged:
+        if self._is_ranged or len(there) < len(runs):
+            return self._form_uneven(runs)
+        is_full = self._map is None or self._map.is_full(int(there[0].numbers[0]), stop)
+        if is_full and self._is_same(there):
+            return self._whole(there)
+        if self.incomplete == "drop" and self._map is None:
             return self._form_common(there)
         return self._form_uneven(runs)
 
@@ -127,16 +128,16 @@ class NumberJoin(Join):
     def _form_common(self, runs: Sequence[Run]) -> EventBatch | None:
         """Form the events that lack nothing, and give up all other messages."""
         base = min(runs, key=lambda run: len(run.numbers))
-        found = [(None, None) if run is base else _places(run.numbers, base.numbers) for run in runs]
+        whole = slice(0, len(base.numbers))
+        found = [(whole, None) if run is base else _places(run.numbers, base.numbers) for run in runs]
         missing = [is_there for _, is_there in found if is_there is not None]
-        formed = np.flatnonzero(np.logical_and.reduce(missing)) if missing else None
-        numbers = base.numbers if formed is None else base.numbers[formed]
+        formed: Rows = np.flatnonzero(np.logical_and.reduce(missing)) if missing else whole
+        numbers = base.numbers[formed]
         parts = []
         for stream, (run, (places, _)) in enumerate(zip(runs, found, strict=True)):
             self.post(stream, Account.JOINED, len(numbers))
             self.post(stream, Account.INCOMPLETE, len(run.numbers) - len(numbers), NEVER_CAME)
-            rows = formed if places is None else places if formed is None else places[formed]
-            parts.append(PartColumn(block=run.block, rows=run.rows if rows is None else pick(run.rows, _as_rows(rows))))
+            parts.append(PartColumn(block=run.block, rows=pick(run.rows, _as_rows(pick(places, formed)))))
         return self._number(numbers, parts, runs) if len(numbers) else None
 
     def _form_uneven(self, runs: Sequence[Run | None]) -> EventBatch | None:
@@ -223,8 +224,10 @@ def _places(numbers: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[NDAr
     return places, None if is_there.all() else is_there
 
 
-def _as_rows(places: NDArray[np.intp]) -> Rows:
+def _as_rows(places: Rows) -> Rows:
     """Return a slice where places follow each other."""
+    if isinstance(places, slice):
+        return places
     n = len(places)
     return slice(int(places[0]), int(places[0]) + n) if n and int(places[-1]) - int(places[0]) == n - 1 else places
 

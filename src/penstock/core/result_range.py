@@ -14,11 +14,10 @@ from penstock.core.block import Rows
 
 __all__ = ["FarValues", "ResultRange", "Values", "gather", "stacked"]
 
-
 ELSEWHERE = "these values lie in another process and are not looked at here"
 
 
-class FarValues:
+class FarValues:  # no ABC: to ask whether something is one would take six times as long
     """Values that lie in another process: they can be chosen and put in an order, and are not looked at."""
 
     __slots__ = ()

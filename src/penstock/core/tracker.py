@@ -110,7 +110,7 @@ class Tracker:
         n = len(numbers)
         if not n:
             return ()
-        if not (self.reorder or self.many):
+        if not (self.reorder or self.many):  # as nearly all streams: what is below, in one step
             first, last, before = int(numbers[0]), int(numbers[-1]), self.last
             if (before is None or first > before) and (n == 1 or (numbers[1:] > numbers[:-1]).all()):
                 if self._has_gaps and last - (first - self._step if before is None else before) != self._step * n:

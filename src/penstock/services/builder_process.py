@@ -71,7 +71,8 @@ TICK_NS = 5_000_000
 """How often at least it is seen whether time has run out for something, while there is always something to do."""
 MOST_ROUNDS = 8
 """How often it listens before it goes on with what it has heard."""
-OF_STAGES = (wire.Part, wire.Done, wire.Folded, wire.Saved, wire.Flagged, wire.Failed)
+OF_STAGES = frozenset({wire.Part, wire.Done, wire.Folded, wire.Saved, wire.Flagged, wire.Failed})
+"""What the processes of stages and sinks say of what they were given."""
 CHANGED_NS = 50_000_000
 """How often at most it is told that views have changed."""
 
@@ -130,7 +131,7 @@ class BuilderProcess:
         self._watched_ns = 0
         self._tick_ns = 0
         """When time may have run out for something, unless that is found sooner."""
-        self._left: set[RemoteMap] = set()
+        self._leaving: set[RemoteMap] = set()
         """Stages of which workers were to leave."""
         self._wanting: set[int] = set()
         """Links on which something waits for room."""
@@ -329,7 +330,7 @@ class BuilderProcess:
         peer.is_leaving = True
         stage = self.stages[peer.of]
         assert isinstance(stage, RemoteMap), "only workers leave"
-        self._left.add(stage)
+        self._leaving.add(stage)
         if peer.name in stage.peers:  # else it is not ready yet, and goes when it is
             stage.leave(peer.name)
 
@@ -412,7 +413,7 @@ class BuilderProcess:
                 self._tell(say.Left(peer.name, context))
             case wire.Opened(is_file):
                 source = self.sources[peer.of]
-                source.is_file, source.is_opened = is_file, True
+                source.is_file, source.has_opened = is_file, True
                 self._let_read()
             case _:
                 raise RemoteProtocolError(f"{peer.name} said {type(envelope).__name__}, which is not for the builder")
@@ -420,9 +421,9 @@ class BuilderProcess:
     def _let_read(self) -> None:
         """Have sources read once all are open: of a run that cannot begin, nothing is to be found anywhere."""
         sources = [source for source in self.sources.values() if source.is_open]
-        self._is_reading = self._is_reading or all(source.is_opened for source in sources)
+        self._is_reading = self._is_reading or all(source.has_opened for source in sources)
         for source in sources if self._is_reading else ():
-            if source.is_opened and source.peer is not None and not source.peer.is_reading:
+            if source.has_opened and source.peer is not None and not source.peer.is_reading:
                 source.peer.is_reading = True
                 source.peer.say(wire.Go())
 
@@ -573,7 +574,7 @@ class BuilderProcess:
             self._watched_ns = now
             for stage in self.stages.values():
                 stage.watch(now)
-        for stage in self._left:
+        for stage in self._leaving:
             for peer in stage.left(now):
                 peer.say(wire.Close())
 

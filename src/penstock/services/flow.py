@@ -91,8 +91,7 @@ class Outlet:
     def give(self, flows: Sequence[Flow], now: int) -> None:
         """Hand flows on, in order."""
         for flow in flows:
-            for room in self.rooms:
-                room.take(flow, self.name, now)
+            self.pass_on(flow, now)
 
     def pass_on(self, flow: Flow, now: int) -> None:
         """Hand one flow on."""

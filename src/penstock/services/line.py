@@ -83,7 +83,7 @@ class Line:
                 return None
             self._hear()
         # Not waited for again: whoever asks may have something to do before it waits, such as to publish.
-        return self._came.popleft() if self._came else None
+        return self.here()
 
     def here(self) -> Any:  # Any: one of Envelope
         """Return what came next, if it was received already; else ``None``."""

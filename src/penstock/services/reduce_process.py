@@ -150,7 +150,7 @@ class ReduceProcess(RoomProcess):
         entry.arrive(len(flow))
         calls.failures.clear()
         calls.dead_letters.clear()
-        done, before = entry[Account.DONE], entry.accounts
+        before = entry.accounts
         try:
             for piece in self.cut(flow):
                 fold(reducer, calls, piece)
@@ -159,7 +159,7 @@ class ReduceProcess(RoomProcess):
             self.line.send(self.fail(error, calls, error.event))
         except KeyboardInterrupt:  # what was folded is in the views, and so it must be in the books
             self._is_interrupted = True
-        if entry[Account.DONE] - done == len(flow):
+        if entry[Account.DONE] - before[Account.DONE] == len(flow):  # as nearly always
             return ((int(Account.DONE), len(flow)),)
         return tuple([(k, n - m) for k, (n, m) in enumerate(zip(entry.accounts, before, strict=True)) if n != m])
 

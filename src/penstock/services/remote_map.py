@@ -98,12 +98,6 @@ class RemoteMap(RemoteStage):
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Queue a flow; a start or an end waits until everything before it is done."""
-        if type(flow) is EventBatch and flow.kind is Kind.DATA and not self._waiting:  # as almost always
-            n = len(flow.numbers)
-            if n:
-                self.entries[producer].arrive(n)
-                self._submit(flow, producer)
-            return
         if kind_of(flow) is not Kind.DATA:
             counted = len(flow) if is_counted(flow, producer) else 0
             self.entries[producer].arrive(counted)
@@ -243,7 +237,7 @@ class RemoteMap(RemoteStage):
             routes = None
             if trigger_map is not None and isinstance(piece, EventBatch):
                 routes = trigger_map.routes(piece.numbers, piece.names).only(self._tags)
-            self._dispatcher.submit(piece, routes, own_lane or lane_of(piece, own_lane))
+            self._dispatcher.submit(piece, routes, lane_of(piece, own_lane))
 
     def _expect(self, taken: Taken[Flow]) -> None:
         """Learn in which order results must leave, and account for events that go to nobody here."""

@@ -26,8 +26,8 @@ class RemoteSource:
         self.peer: Peer | None = None
         self.traits = Traits()
         self.is_file = False
-        self.is_opened = False
-        """Whether its instrument is, by the process that is to read it now."""
+        self.has_opened = False
+        """Whether the process that is to read it now has opened its instrument."""
         self.is_open = True
         """Whether more may come."""
         self.has_ended = False
@@ -71,7 +71,7 @@ class RemoteSource:
         at
             In which reading; 0 if between two.
         """
-        self.peer, self.is_opened = None, False
+        self.peer, self.has_opened = None, False
         self._deaths_in_vain += 1
         if at:
             self._deaths = self._deaths + 1 if at == self._died_at else 1

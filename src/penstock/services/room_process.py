@@ -78,7 +78,7 @@ class RoomProcess(ABC):
 
     def live(self) -> None:
         """Make the user's code, then work until told to end."""
-        prefer_reuse(KEPT_BYTES)
+        prefer_reuse(KEPT_BYTES, is_shared=False)
         try:
             if self._begin():
                 self._work_until_stopped()

@@ -125,7 +125,7 @@ class SourceProcess:
                 case Begin():
                     self._begin(envelope)
                 case Go():
-                    self._is_reading = True
+                    self._is_reading = self._is_open  # no more, if it crossed a Stop
                 case Stop():
                     if self._is_open:
                         self._end()

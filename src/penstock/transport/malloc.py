@@ -20,7 +20,7 @@ KEPT_BYTES: Final = 64 << 20
 """Of a process whose buffers come and go in all sizes: enough that the next range finds what the last one left."""
 
 
-def prefer_reuse(kept_bytes: int = _LARGEST_INT) -> bool:
+def prefer_reuse(kept_bytes: int = _LARGEST_INT, *, is_shared: bool = True) -> bool:
     """Keep freed memory of this process for the next buffer, and for buffers below 32 MB.
 
     Call it when the process begins: a thread that has allocated already keeps to memory of its own.
@@ -29,6 +29,9 @@ def prefer_reuse(kept_bytes: int = _LARGEST_INT) -> bool:
     ----------
     kept_bytes
         How much may be kept, at most 2 GB. So much is for processes whose buffers are all of a size, as of a source.
+    is_shared
+        Whether all threads use the same memory, so that one finds what another has freed; user code, which may have
+        threads that allocate all the time, had better not.
 
     Returns
     -------
@@ -41,9 +44,7 @@ def prefer_reuse(kept_bytes: int = _LARGEST_INT) -> bool:
         mallopt = libc.mallopt
     except AttributeError:
         return False
-    wanted = (
-        (_M_ARENA_MAX, 1),  # else every thread has its own, and ZeroMQ's allocates what ours frees
-        (_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD),
-        (_M_TRIM_THRESHOLD, min(kept_bytes, _LARGEST_INT)),
-    )
+    wanted = [(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD), (_M_TRIM_THRESHOLD, min(kept_bytes, _LARGEST_INT))]
+    if is_shared:
+        wanted.append((_M_ARENA_MAX, 1))  # else every thread has its own, and ZeroMQ's allocates what ours frees
     return 0 not in [mallopt(name, value) for name, value in wanted]
