@@ -19,6 +19,9 @@ __all__ = ["Block", "RaggedColumn", "Rows", "concatenate", "pick"]
 Rows = slice | NDArray[np.intp]
 """Rows of a block: a slice where they are consecutive, else their indices."""
 ALL_ROWS: Final = slice(None)
+SWEPT_BYTES: Final = 512
+"""Larger messages are read by user code in long runs, which needs no help."""
+CACHE_LINE_BYTES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +182,19 @@ def _buffers(column: Column, rows: Rows) -> Iterator[Any]:  # arrays, or None wh
     if isinstance(column, np.ndarray) and column.ndim == 1:
         return map(column.__getitem__, zip(indices, repeat(Ellipsis)))
     if isinstance(column, np.ndarray) and isinstance(rows, slice):
-        return iter(column[rows])
+        chosen = column[rows]
+        _sweep(chosen)
+        return iter(chosen)
     return map(column.__getitem__, indices)
+
+
+def _sweep(column: NDArray[Any]) -> None:
+    """Bring small rows near at once: one by one, as user code reads them, each would be waited for.
+
+    Another process wrote them on another core, and processors fetch ahead only where reading is regular.
+    """
+    if 0 < column.nbytes <= len(column) * SWEPT_BYTES and column.flags.c_contiguous:
+        np.maximum.reduce(column.reshape(-1).view(np.uint8)[::CACHE_LINE_BYTES])
 
 
 def _columns(messages: Sequence[Message]) -> tuple[Column, ...]:
