@@ -71,7 +71,8 @@ def _print_memory(plan: "Plan") -> None:
     for pool in memory.pools:
         pools = f"{pool.pools} × " if pool.pools > 1 else ""
         what = " for large results" if pool.role == "stage" else ""
-        print(f"{pool.owner} has {pools}{pool.slots} slots of {_mb(pool.slot_bytes)}{what}")
+        larger = f", {pool.larger_slots} for larger frames" if pool.larger_slots != pool.slots else ""
+        print(f"{pool.owner} has {pools}{pool.slots} slots of {_mb(pool.slot_bytes)}{larger}{what}")
     print(f"in processes, {_mb(memory.nbytes)} of shared memory, more when a frame is larger than a slot")
 
 

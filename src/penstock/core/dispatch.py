@@ -63,7 +63,7 @@ class Dispatcher(Generic[B]):
         self._forget_at = dict.fromkeys(lanes, FORGET_FROM)
 
     def join(self, worker: str, tags: frozenset[str] = GENERIC, credit: int = 2) -> None:
-        """Let a worker take part, at any time, with at most ``credit`` leases at once.
+        """Let a worker take part, at any time, with at most ``credit`` leases at once; twice as many short ones.
 
         Raises
         ------

@@ -52,8 +52,11 @@ class Holder(Generic[B]):
 
     @property
     def free(self) -> int:
-        """Leases it may still be lent."""
-        return self.credit - len(self.lent)
+        """Leases it may still be lent.
+
+        Twice as many short ones, with which it would be through before the next could come; a credit of one is meant.
+        """
+        return (2 * self.credit if self.credit > 1 and self.size.is_short else self.credit) - len(self.lent)
 
 
 def lease_pattern(

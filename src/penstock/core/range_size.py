@@ -5,6 +5,8 @@ __all__ = ["RangeSize"]
 FIRST_ROWS = 16
 """Before anything is measured: little enough for a second per event, and 4096 is reached after three leases."""
 GROWTH = 8
+SHORT = 8
+"""A lease that takes less than this part of the time it should is a short one."""
 
 
 class RangeSize:
@@ -24,6 +26,11 @@ class RangeSize:
         """Measured time for one row; 0 while nothing is measured."""
         return self._per_row_ns
 
+    @property
+    def is_short(self) -> bool:
+        """Whether a lease takes less than an eighth of the time it should, because it cannot be larger."""
+        return 0 < self.rows * self._per_row_ns < self._target_ns / SHORT
+
     def report(self, rows: int, took_ns: int) -> None:
         """Learn from one lease; shrinks at once, grows at most eightfold, so that one odd lease does no harm."""
         if rows < 1:
@@ -40,5 +47,5 @@ class RangeSize:
         Few rows are spread over all who are idle, but never so that a lease takes less than an eighth of the time it
         should: rows of which even the largest lease takes less are not split at all.
         """
-        least = int(self._target_ns / 8 / self._per_row_ns) if self._per_row_ns else self.rows // 8
+        least = int(self._target_ns / SHORT / self._per_row_ns) if self._per_row_ns else self.rows // SHORT
         return max(1, min(self.rows, max(-(-waiting // max(idle, 1)), least)))

@@ -177,7 +177,7 @@ def _short_of_slots(document: Document, plan: Plan) -> list[Problem]:
             level="warning",
         )
         for source in plan.sources.values()
-        if source.slots < needed[source.name]
+        if 0 < source.slots < needed[source.name]
     ]
 
 

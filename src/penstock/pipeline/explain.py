@@ -54,7 +54,7 @@ def _source(source: SourcePlan, spec: PipelineSpec) -> dict[str, Any]:
         **_used(source.element, "source"),
         "record": _record(spec.sources[source.name].record),
         "when_full": source.when_full,
-        "slots": source.slots,
+        **({"slots": source.slots} if source.slots else {}),
     }
 
 

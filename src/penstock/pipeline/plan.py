@@ -38,7 +38,7 @@ class SourcePlan:
     record: bool = False
     when_full: WhenFull = "block"
     slots: int = 0
-    """Of its pool; 0: as many as the plan needs, which is what ``memory.slots_for`` says."""
+    """Of each of its pools, if it is asked for; 0: as many as the plan needs, which is what ``memory`` says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

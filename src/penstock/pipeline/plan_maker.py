@@ -1,7 +1,7 @@
 """Make the plan of a pipeline: every thing found, every default filled in, everything in the order of the flow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.elements.user_code import Receives, step_names
@@ -10,7 +10,6 @@ from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.flow import Flow
 from penstock.pipeline.lanes import lanes_of, split_input
-from penstock.pipeline.memory import slots_for
 from penstock.pipeline.plan import Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.pipeline.processors import Processors, shared_out, write_cpus
 from penstock.pipeline.registry import Kind
@@ -34,7 +33,7 @@ class PlanMaker:
         self._flow = Flow.of(self.spec)
         stages = {name: self._stage(name, self.spec.stages[name]) for name in self._flow.order(list(self.spec.stages))}
         events = self._flow.order(list(self.spec.events))
-        plan = Plan(
+        return Plan(
             name=self.spec.name,
             sources=_present({name: self._source(name, source) for name, source in self.spec.sources.items()}),
             joins={name: _join(name, e) for name in events if isinstance(e := self.spec.events[name], JoinSpec)},
@@ -47,8 +46,6 @@ class PlanMaker:
             sinks=_present({name: self._sink(name, sink) for name, sink in self.spec.sinks.items()}),
             folder=str(self.document.folder),
         )
-        sources = {name: replace(source, slots=slots_for(plan, name)) for name, source in plan.sources.items()}
-        return replace(plan, sources=sources)
 
     def _source(self, name: str, source: SourceSpec) -> SourcePlan | None:
         element, _ = self.finder.element("sources", source.use, ("sources", name))

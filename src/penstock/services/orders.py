@@ -36,6 +36,9 @@ class SourceOrder(_Order, frozen=True, kw_only=True):
     element: ElementOrder
     folder: str
     slots: int
+    """Of each of its pools."""
+    small_slots: int = 0
+    """Of pools whose slots are no larger than all are to begin with; 0: as of any other."""
     generation: int = 1
     """Of its pools: those of predecessors were lower."""
     drops: bool = False

@@ -44,11 +44,14 @@ class OwnPools:
         Of the first; those of a predecessor were lower.
     announce
         Called when a pool is made, before any of its slots is lent, and when one is given back.
+    small_count
+        Slots of a pool whose slots are ``LEAST_SLOT_BYTES`` large, if other than ``count``.
     """
 
-    def __init__(self, name: str, count: int, generation: int, announce: Announce) -> None:
+    def __init__(self, name: str, count: int, generation: int, announce: Announce, *, small_count: int = 0) -> None:
         self.name = name
         self._count = count
+        self._small_count = small_count or count
         self._next = generation
         self._announce = announce
         self._generations: dict[int, _Generation] = {}
@@ -62,7 +65,7 @@ class OwnPools:
     @property
     def free(self) -> int:
         """Slots that can be lent now."""
-        return self._count if self._current is None else self._current.slots.free
+        return self._small_count if self._current is None else self._current.slots.free
 
     @property
     def lent(self) -> int:
@@ -83,9 +86,10 @@ class OwnPools:
     def grow(self, nbytes: int = 0) -> None:
         """Begin a new generation, of slots no smaller than those of the last; raises what ``fit`` does."""
         wanted = max(nbytes, self.slot_bytes, LEAST_SLOT_BYTES)
-        pool = Pool.create(self.name, self._count, wanted, generation=self._next)
+        count = self._small_count if wanted == LEAST_SLOT_BYTES else self._count
+        pool = Pool.create(self.name, count, wanted, generation=self._next)
         self._next += 1
-        before, self._current = self._current, _Generation(pool, Slots(self._count))
+        before, self._current = self._current, _Generation(pool, Slots(count))
         self._generations[pool.handle.generation] = self._current
         handle = pool.handle
         self._announce(PoolMade(handle.name, handle.generation, handle.slots, handle.slot_bytes), (pool.fd,))

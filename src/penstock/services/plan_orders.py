@@ -8,7 +8,7 @@ from typing import Any
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.errors import CheckError, Problem, ResultTypeError
-from penstock.pipeline.memory import slots_for
+from penstock.pipeline.memory import slots_for, small_slots_for
 from penstock.pipeline.plan import Element, Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.pipeline.reference import reference_of
 from penstock.services.orders import (
@@ -42,6 +42,7 @@ def source_order(plan: Plan, source: SourcePlan, *, beat_s: float = 1.0) -> Sour
         element=_element(source.element, plan.folder),
         folder=plan.folder,
         slots=slots_for(plan, source.name),
+        small_slots=small_slots_for(plan, source.name),
         drops=source.when_full != "block",
         beat_s=beat_s,
     )

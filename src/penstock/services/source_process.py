@@ -49,7 +49,7 @@ class SourceProcess:
         self.order = order
         self.line = Line(Link(fds[0], patience_s=FOR_EVER_S))
         self.progress = Progress(fds[1])
-        self._pools = OwnPools(order.name, order.slots, order.generation, self._announce)
+        self._pools = OwnPools(order.name, order.slots, order.generation, self._announce, small_count=order.small_slots)
         self._source: Source = None  # type: ignore[assignment]  # made before it is used
         self._is_open = False
         self._is_reading = False

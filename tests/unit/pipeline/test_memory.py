@@ -86,26 +86,30 @@ def test_every_pool_is_listed() -> None:
     found = memory_plan(
         plan(stage("fit", "scan", workers=2), stage("sum", "fit", "reduce"), stage("w", "cam", "steps"))
     )
-    listed = [(pool.owner, pool.role, pool.pools, pool.slots) for pool in found.pools]
+    listed = [(pool.owner, pool.role, pool.pools, pool.slots, pool.larger_slots) for pool in found.pools]
     assert listed == [
-        ("cam", "source", 1, 4 + 2 + 2),
-        ("motor", "source", 1, 4 + 2),
-        ("fit", "stage", 2, 2 + 4),
-        ("w", "stage", 1, 2 + 4),
+        ("cam", "source", 1, 12, 4 + 2 + 2),
+        ("motor", "source", 1, 12, 4 + 2),
+        ("fit", "stage", 2, 2 + 4, 2 + 4),
+        ("w", "stage", 1, 2 + 4, 2 + 4),
     ]
-    assert found.nbytes == (8 + 6 + 12 + 6) * SLOT_BYTES
+    assert found.nbytes == (12 + 12 + 12 + 6) * SLOT_BYTES
+
+
+def test_many_workers_need_more_than_12_slots() -> None:
+    (cam, *_) = memory_plan(plan(stage("fit", "scan", workers=9))).pools
+    assert cam.slots == cam.larger_slots == 18 + 2
+
+
+def test_slots_that_are_asked_for_are_those_of_every_pool() -> None:
+    (cam, *_) = memory_plan(plan(stage("fit", "scan", workers=2), slots=3)).pools
+    assert cam.slots == cam.larger_slots == 3
 
 
 TEXT = """\
 sources: {{cam: {{use: stins, connect: "tcp://127.0.0.1:5555"{}}}}}
 stages: {{fit: {{from: cam, map: mine:brightness, workers: 3}}}}
 """
-
-
-def test_a_plan_of_a_file_has_its_slots_filled_in(checked: Check) -> None:
-    found = checked(TEXT.format("")).plan
-    assert found is not None
-    assert found.sources["cam"].slots == 7
 
 
 def test_too_few_slots_are_a_warning(checked: Check) -> None:
@@ -127,11 +131,11 @@ def test_check_prints_it(write: Write) -> None:
     file: Path = write(TEXT.format(""))
     assert check_file(file, environ={}).plan is not None
     said = CliRunner().invoke(app, ["check", str(file)]).output
-    assert "cam has 7 slots of 1.25 MB\n" in said
+    assert "cam has 12 slots of 1.25 MB, 7 for larger frames\n" in said
     assert "fit has 3 × 6 slots of 1.25 MB for large results\n" in said
-    assert "in processes, 31.25 MB of shared memory, more when a frame is larger than a slot\n" in said
+    assert "in processes, 37.5 MB of shared memory, more when a frame is larger than a slot\n" in said
     tree = json.loads(CliRunner().invoke(app, ["check", str(file), "--json"]).output)
-    assert tree["memory"]["nbytes"] == 25 * SLOT_BYTES
+    assert tree["memory"]["nbytes"] == 30 * SLOT_BYTES
     assert tree["memory"]["pools"][0] == {
-        "owner": "cam", "role": "source", "pools": 1, "slots": 7, "slot_bytes": SLOT_BYTES,
+        "owner": "cam", "role": "source", "pools": 1, "slots": 12, "larger_slots": 7, "slot_bytes": SLOT_BYTES,
     }  # fmt: skip
