@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from penstock.client import connect as connect
     from penstock.core.block import Block as Block
     from penstock.core.event import Event as Event
     from penstock.core.event import EventBatch as EventBatch
@@ -67,6 +68,7 @@ _HOMES = {
     "Timestamp": "penstock.core.timestamp",
     "Unit": "penstock.core.parameter",
     "Use": "penstock.pipeline",
+    "connect": "penstock.client",
 }
 """Where each name lives."""
 

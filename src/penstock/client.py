@@ -1,1 +1,329 @@
-"""The notebook's door to a running pipeline; nothing of it is built yet."""
+"""The notebook's door to a running pipeline: its views as arrays that are read when they are sliced, and its knobs.
+
+Nothing of a pipeline is imported here; all that is needed is the address that ``penstock run`` printed.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from penstock.errors import ParameterError, PenstockError, SelectionError, ServiceError, StateError
+
+__all__ = ["Connection", "Knobs", "RemoteView", "connect"]
+
+TIMEOUT_S = 30.0
+TOKENS = ("PENSTOCK_OPERATOR_TOKEN", "PENSTOCK_VIEWER_TOKEN")
+
+
+def connect(address: str = "http://127.0.0.1:8400", *, token: str | None = None) -> "Connection":
+    """Return a connection to a running pipeline.
+
+    Parameters
+    ----------
+    address
+        As ``penstock run`` prints it; ``http://`` may be left out.
+    token
+        Wanted by pipelines that other machines can reach; by default that of the environment.
+
+    Raises
+    ------
+    ServiceError
+        If nobody answers there, or the token is not good enough.
+    """
+    if token is None:
+        token = next((os.environ[name] for name in TOKENS if os.environ.get(name)), "")
+    return Connection(address if "://" in address else f"http://{address}", token)
+
+
+class Connection(Mapping[str, "RemoteView"]):
+    """A running pipeline: a mapping of its views by name, ``stage/path``.
+
+    >>> run = connect()  # doctest: +SKIP
+    >>> run["image/map/Fe"][10:20, :].mean()  # doctest: +SKIP
+    """
+
+    def __init__(self, address: str, token: str = "") -> None:
+        self.address = address.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=f"{self.address}/api/v1/", headers=headers, timeout=TIMEOUT_S)
+        try:
+            about = self._json("GET", "run")
+        except BaseException:
+            self._http.close()
+            raise
+        self.pipeline: str = about["pipeline"]
+        self.run: str = about["run"]
+        """Its name."""
+
+    def __repr__(self) -> str:
+        return f"<penstock {self.pipeline}, run {self.run}, at {self.address}: {', '.join(self) or 'no views yet'}>"
+
+    def __getitem__(self, name: str) -> "RemoteView":
+        try:
+            return RemoteView(self, self._json("GET", f"views/{quote(name)}"))
+        except _NotFoundError as error:
+            raise KeyError(str(error)) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([view["name"] for view in self._json("GET", "views")])
+
+    def __len__(self) -> int:
+        return len(self._json("GET", "views"))
+
+    @property
+    def views(self) -> "dict[str, RemoteView]":
+        """All views there are now."""
+        return {view["name"]: RemoteView(self, view) for view in self._json("GET", "views")}
+
+    @property
+    def parameters(self) -> "Knobs":
+        """All parameters; set one by assigning to it."""
+        return Knobs(self)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """The report as it is now: outcome, books, rates, latencies, memory, processes."""
+        return dict(self._json("GET", "status"))
+
+    @property
+    def ledger(self) -> "Ledger":
+        """The books of every edge."""
+        return Ledger(self._json("GET", "ledger"))
+
+    def scale(self, stage: str, workers: int) -> None:
+        """Let a stage have so many workers.
+
+        Raises
+        ------
+        ServiceError
+            If there is no such stage, or it cannot have so many.
+        """
+        self._json("PUT", f"stages/{quote(stage, safe='')}/workers", {"workers": workers})
+
+    def stop(self, reason: str = "stopped by a client", *, at_once: bool = False) -> None:
+        """End the run: bring out what has arrived, or give it up. It does not wait for that."""
+        self._json("POST", "run/stop", {"reason": reason, "at_once": at_once})
+
+    def close(self) -> None:
+        """Let go of the connection; the run goes on."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _json(self, method: str, path: str, body: Any = None) -> Any:  # what JSON can hold
+        return self._answer(method, path, json=body).json()
+
+    def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
+        given = {name: value for name, value in options.items() if value is not None}
+        try:
+            try:
+                answer = self._http.request(method, path, **given)
+            except httpx.TransportError:
+                if method != "GET":  # whether it was done is not known
+                    raise
+                answer = self._http.request(method, path, **given)  # who served may have been replaced in between
+        except httpx.HTTPError as error:
+            raise ServiceError(
+                f"nobody answers at {self.address} ({str(error) or type(error).__name__}); "
+                "is the pipeline running, and is this the address it printed?"
+            ) from error
+        if answer.is_success:
+            return answer
+        raise _ERRORS.get(answer.status_code, ServiceError)(_detail(answer))
+
+
+class RemoteView:
+    """One view: slicing reads that part, of the state it has at that moment."""
+
+    def __init__(self, connection: Connection, about: Mapping[str, Any]) -> None:
+        self._connection = connection
+        self.name: str = about["name"]
+        self.shape: tuple[int, ...] = tuple(about["shape"])
+        """When it was looked up; a view may grow."""
+        self.dtype = np.dtype(about["dtype"])
+        self.unit: str = about["unit"]
+        self.title: str = about["title"]
+        self.version: int = about["version"]
+        """Of what was read last."""
+        self.position: int = about["position"]
+        """Which results that holds: all up to this one."""
+        self._axes = about["axes"]
+
+    def __repr__(self) -> str:
+        unit = f" {self.unit}" if self.unit else ""
+        return f"<view {self.name} {self.shape} {self.dtype}{unit}>"
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions."""
+        return len(self.shape)
+
+    @property
+    def axes(self) -> dict[str, NDArray[Any] | None]:
+        """By name, the values of each axis; ``None`` where it is just counted."""
+        if any("values" not in axis for axis in self._axes):
+            self._axes = self._connection[self.name]._axes
+        return {axis["name"]: None if axis["values"] is None else np.asarray(axis["values"]) for axis in self._axes}
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"view {self.name} has no dimensions")
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:  # an array, or a scalar as NumPy gives
+        """Read some elements.
+
+        Raises
+        ------
+        SelectionError
+            If the key is anything but whole numbers, slices and one ``...``; or outside.
+        """
+        path = f"data/{quote(self.name)}"
+        answer = self._connection._answer("GET", path, params={"slice": _written(key)})
+        head = answer.headers
+        text = head["X-Penstock-Shape"]
+        shape = tuple(int(length) for length in text.split(",")) if text else ()
+        self.version, self.position = int(head["X-Penstock-Version"]), int(head["X-Penstock-Position"])
+        array = np.frombuffer(answer.content, np.dtype(head["X-Penstock-Dtype"])).reshape(shape)
+        return array if shape else array[()]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        del copy  # it always is one
+        return np.asarray(self[...], dtype)
+
+    def __float__(self) -> float:
+        return float(self[...])
+
+
+class Knobs:
+    """The parameters of a run, as attributes where their names allow it, and by address.
+
+    >>> run = connect()  # doctest: +SKIP
+    >>> run.parameters.roi = 6.2  # doctest: +SKIP
+    >>> run.parameters["fit.roi"]  # doctest: +SKIP
+    6.2
+    """
+
+    _connection: Connection
+
+    def __init__(self, connection: Connection) -> None:
+        object.__setattr__(self, "_connection", connection)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return every parameter: address, type, value, default, unit, bounds, choices, doc."""
+        return list(self._connection._json("GET", "parameters")["parameters"])
+
+    def set(self, values: Mapping[str, Any], *, who: str = "") -> dict[str, Any]:
+        """Set some together, from one event on; the answer says which, and names the revision.
+
+        Raises
+        ------
+        ParameterError
+            If one is unknown or refused; then none is changed.
+        StateError
+            If the run has ended.
+        """
+        try:
+            return dict(self._connection._json("PUT", "parameters", {"values": dict(values), "who": who}))
+        except (_NotFoundError, SelectionError) as error:
+            raise ParameterError(str(error)) from None
+
+    def __getitem__(self, name: str) -> Any:  # as its type is
+        return self._find(name)["value"]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.set({name: value})
+
+    def __getattr__(self, name: str) -> Any:  # as its type is
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._find(name)["value"]
+        except ParameterError as error:
+            raise AttributeError(str(error)) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.set({name: value})
+
+    def __dir__(self) -> list[str]:
+        return [*object.__dir__(self), *(each["address"].rpartition(".")[2] for each in self.describe())]
+
+    def __repr__(self) -> str:
+        return "\n".join(_line(each) for each in self.describe()) or "no parameters"
+
+    def _find(self, name: str) -> dict[str, Any]:
+        found = self.describe()
+        same = [each for each in found if each["address"] == name or each["address"].endswith(f".{name}")]
+        if len(same) == 1:
+            return same[0]
+        addresses = ", ".join(each["address"] for each in (same or found)) or "none"
+        raise ParameterError(f'parameter "{name}" could be any of {addresses}' if same else
+                             f'no parameter "{name}"; there are {addresses}')  # fmt: skip
+
+
+class Ledger:
+    """The books of every edge, as they were when they were asked for."""
+
+    def __init__(self, books: Mapping[str, Any]) -> None:
+        self.outcome: str = books["outcome"]
+        self.adds_up: bool = books["adds_up"]
+        self.edges: list[dict[str, Any]] = books["edges"]
+
+    def __repr__(self) -> str:
+        lines = [f"{self.outcome}, {'adds up' if self.adds_up else 'does not add up'}"]
+        for edge in self.edges:
+            ended = ", ".join(f"{count:,} {account}" for account, count in edge["accounts"].items())
+            where = f"{edge['producer']} → {edge['consumer']}"
+            lines.append(
+                f"{where}: {edge['arrived']:,} arrived; {ended or 'none has ended'}; {edge['in_flight']:,} in flight"
+            )
+        return "\n".join(lines)
+
+
+class _NotFoundError(ServiceError):
+    """Nothing has this name."""
+
+
+_ERRORS: Mapping[int, type[PenstockError]] = {404: _NotFoundError, 409: StateError, 422: SelectionError}
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        return f"{answer.status_code} {answer.reason_phrase}"
+    return detail if isinstance(detail, str) else "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in detail)
+
+
+def _written(key: Any) -> str:
+    keys = key if isinstance(key, tuple) else (key,)
+    return ",".join(_item(each) for each in keys)
+
+
+def _item(key: Any) -> str:
+    if key is Ellipsis:
+        return "..."
+    if isinstance(key, slice):
+        parts = [key.start, key.stop, *([] if key.step is None else [key.step])]
+        return ":".join("" if part is None else str(int(part)) for part in parts)
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        return str(int(key))
+    raise SelectionError(f"{key!r} cannot select a part of a view; use whole numbers, slices and ...")
+
+
+def _line(parameter: Mapping[str, Any]) -> str:
+    unit = f" {parameter['unit']}" if parameter["unit"] else ""
+    doc = f"  {parameter['doc']}" if parameter["doc"] else ""
+    return f"{parameter['address']} = {parameter['value']!r}{unit}{doc}"

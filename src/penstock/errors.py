@@ -17,6 +17,8 @@ __all__ = [
     "ProcessError",
     "RemoteProtocolError",
     "ResultTypeError",
+    "SelectionError",
+    "ServiceError",
     "SinkError",
     "SourceError",
     "StateError",
@@ -100,6 +102,14 @@ class StateError(PenstockError):
 
 class ResultTypeError(PenstockError):
     """User code returned something that cannot travel between processes."""
+
+
+class SelectionError(PenstockError):
+    """A part of a view is asked for that is not there, or not written as it should be."""
+
+
+class ServiceError(PenstockError):
+    """A run cannot be served, or whoever serves it refuses what was asked."""
 
 
 class UserCodeError(PenstockError):

@@ -10,6 +10,7 @@ from annotated_types import Ge
 
 from penstock.core import Block, Event, Kind, Message
 from penstock.core.decoder import Traits
+from penstock.core.parameter import Unit
 from penstock.core.result import Result
 from penstock.elements.source import Reading, Source
 from penstock.views import ArrayView
@@ -182,3 +183,24 @@ class Steps:
     def reduce(self, result: Result) -> None:
         seen = result.value
         self.rows.append((seen["id"], seen["factor"], seen["offset"], result.revision, self.label))
+
+
+def weighed(message: Message, *, factor: Annotated[float, Unit("V"), Ge(0), "of every frame"] = 1.0) -> float:
+    """The frame's number, times a factor."""
+    return float(message.array[0]) * factor
+
+
+class Weights:
+    """All weights in the order of the events, and how many there are."""
+
+    def __init__(self) -> None:
+        self._rows = ArrayView((None,), "f8", unit="V", axes=("frame",), title="weights")
+        self.count = 0
+
+    @property
+    def views(self) -> dict[str, Any]:
+        return {"rows": self._rows, "count": self.count}
+
+    def reduce(self, value: float) -> None:
+        self._rows.append(value)
+        self.count += 1

@@ -1,6 +1,7 @@
 """``penstock run``: run a pipeline to its end, with progress, and print its ledger."""
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,11 @@ def run(
     engine: Annotated[
         str, typer.Option(help="What executes the pipeline: inline, in one thread, or local, in processes.")
     ] = "local",
+    serve: Annotated[
+        str | None,
+        typer.Option("--serve", help="Show views and status at this address; off: nowhere.", metavar="[HOST:]PORT"),
+    ] = None,
+    stay: Annotated[bool, typer.Option("--stay", help="Show the views until Ctrl-C, also after the end.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for machines.")] = False,
 ) -> None:
@@ -63,17 +69,55 @@ def run(
     is_hidden = quiet or as_json or not sys.stderr.isatty()
     # Within the progress there must be no new line: it goes up as many as it has written.
     answer = f"{HEARD}\n" if is_hidden else f"\r{HEARD}\x1b[K"
-    with Interrupt(answer) as interrupt, _Progress(hidden=is_hidden) as progress:
-        try:
-            report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
-        except ParameterError as error:
-            raise CheckError([Problem(where="--set", text=str(error))]) from error
-    if as_json:
-        print(_json(report).decode())
-    else:
-        _print(report)
-    is_written = report_to is None or _write(report, report_to)
+    with _serving(pipeline, serve, engine, stay=stay) as web:
+        if web is not None:
+            options["web"] = web
+            print(f"views: {web.address}", file=sys.stderr)
+        with Interrupt(answer) as interrupt, _Progress(hidden=is_hidden) as progress:
+            try:
+                report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
+            except ParameterError as error:
+                raise CheckError([Problem(where="--set", text=str(error))]) from error
+        if as_json:
+            print(_json(report).decode())
+        else:
+            _print(report)
+        is_written = report_to is None or _write(report, report_to)
+        if web is not None and stay and not interrupt.is_asked:
+            stay_until_asked(web)
     raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
+
+
+def _serving(pipeline: Any, written: str | None, engine: str, *, stay: bool) -> AbstractContextManager[Any]:
+    """Return the service that the options or the file ask for, or nothing."""
+    from penstock.errors import CheckError, Problem, ServiceError
+    from penstock.services.web_address import web_service
+
+    where = pipeline.plan().serve if written is None else None if written == "off" else written
+    if where is not None and engine != "local":
+        if written is None:
+            return nullcontext()
+        problem = Problem(where="--serve", text=f"the engine {engine} serves no views", remedy="use --engine local")
+        raise CheckError([problem])
+    if where is None:
+        if stay:
+            raise CheckError([Problem(where="--stay", text="there is nothing to be seen", remedy="add --serve 8400")])
+        return nullcontext()
+    try:
+        return web_service(where)
+    except ServiceError as error:
+        raise CheckError([Problem(where="serve" if written is None else "--serve", text=str(error))]) from error
+
+
+def stay_until_asked(web: Any) -> None:  # a WebService
+    """Show the views of a run that has ended until somebody presses Ctrl-C."""
+    from penstock.services.interrupt import Interrupt
+
+    with Interrupt() as interrupt:
+        print(f"the views stay at {web.address} until Ctrl-C", file=sys.stderr)
+        web.stay(interrupt.pollable)
+    if web.trouble:
+        print(f"penstock: {web.trouble}", file=sys.stderr)
 
 
 def _maps(pipeline: Any, given: list[str]) -> dict[str, Any]:

@@ -25,8 +25,10 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
 from penstock.engines.handle import Run
+from penstock.engines.served import ServedRun
 from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, ProcessError, UserCodeError
 from penstock.monitor.report import ProcessReport, RunReport, books_of_nothing
+from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.reference import reference_problems
 from penstock.services.build import trigger_map_of
@@ -46,6 +48,8 @@ from penstock.services.sink_room import SinkRoom
 from penstock.services.usage import Usage, usage_of
 from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
+from penstock.services.web_address import web_service
+from penstock.services.web_service import WebService
 from penstock.transport.seqpacket import Link
 from penstock.views.shared_tree import TreeReader, make_files
 from penstock.wire import supervision as say
@@ -100,6 +104,9 @@ class LocalRun:
         End the run when nothing has arrived for so long after the first message; 0 waits for ever.
     hang_s
         How long the event builder, or a source, may not come round until it is killed, in s; 0.5 at least.
+    web
+        Where the run is to be seen meanwhile, and its views afterwards; it stays the caller's. By default where the
+        pipeline's ``serve`` says, as long as the run lasts.
     """
 
     def __init__(
@@ -113,6 +120,7 @@ class LocalRun:
         event_log: Path | str | None = None,
         silent_s: float = 0.0,
         hang_s: float = HANG_S,
+        web: WebService | None = None,
     ) -> None:
         if plan.planned:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
@@ -125,6 +133,8 @@ class LocalRun:
         self._contexts = {} if contexts is None else contexts
         self._event_log = "" if event_log is None else str(event_log)
         self._silent_s = silent_s
+        self._web = web
+        self._own_web: WebService | None = None
         self._hang_s = max(0.5, hang_s)
         self._beat_s = min(MOST_BEAT_S, self._hang_s / BEATS)
         self.parameters, self._values = declared_parameters(plan, self._given, self.started)
@@ -183,6 +193,7 @@ class LocalRun:
             beat_s=self._beat_s,
         )
         members = self._all_members()  # before anything starts: whoever cannot be written down is refused
+        self._begin_to_serve()
         self._processes = Processes(preload=PRELOAD)
         self._processes.__enter__()
         self._poller.register(self._processes.fileno(), select.POLLIN)
@@ -212,6 +223,8 @@ class LocalRun:
         """
         self._poller.poll(1000 * min(longest_s, self._until_due_s()))
         self._hear()
+        if self._web is not None:
+            self._web.poll()
         self._write_due_views()
         self._keep_books()
         processes = self._processes
@@ -360,7 +373,12 @@ class LocalRun:
         books = self._last_books()
         self.state.dead_letters = sum(edge.accounts.get("dead-lettered", 0) for edge in books.edges)
         self.state.end()
-        return self.report()
+        report = self.report()
+        if self._web is not None:
+            self._web.finish(msgspec.to_builtins(report))
+        if self._own_web is not None:
+            self._own_web.close()
+        return report
 
     def forget_views(self) -> None:
         """Let go of what reduce stages have published."""
@@ -424,6 +442,17 @@ class LocalRun:
             self._readers[name] = TreeReader(fds)
         cpus = stage.cpus[index % len(stage.cpus)] if stage.cpus else ()
         return Member(name=order.name, of=name, role=stage.kind, order=order, fds=fds, cpus=cpus)
+
+    def _begin_to_serve(self) -> None:
+        if self._web is None and self.plan.serve is not None:
+            self._web = self._own_web = web_service(self.plan.serve)
+        if self._web is None:
+            return
+        self._web.begin(
+            ServedRun(self), pipeline=self.plan.name, run=self.state.id, version=own_version(),
+            graph=draw_svg(self.plan), files=self._files,
+        )  # fmt: skip
+        self._poller.register(self._web.fileno(), select.POLLIN)
 
     def _open_sinks(self) -> None:
         for name, sink in self.plan.sinks.items():

@@ -12,8 +12,8 @@ def keys_not_built(spec: PipelineSpec) -> Iterator[tuple[Trail, str]]:
     """Yield the trail of each such key, and what it asks for."""
     if spec.store is not None:
         yield ("store",), "a store of durable streams is not built yet"
-    if spec.serve is not None:
-        yield ("serve",), "serving views and status is not built yet"
+    if spec.serve is not None and spec.serve.asapo is not None:
+        yield ("serve", "asapo"), "serving ASAPO's clients is not built yet"
     if spec.alarms:
         yield ("alarms",), "alarms are not built yet"
     for name, source in spec.sources.items():

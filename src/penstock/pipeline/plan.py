@@ -133,6 +133,8 @@ class Plan:
     merges: Mapping[str, MergePlan] = field(default_factory=dict)
     stages: Mapping[str, StagePlan] = field(default_factory=dict)
     sinks: Mapping[str, SinkPlan] = field(default_factory=dict)
+    serve: int | str | None = None
+    """Where its views are to be seen while it runs: a port, a host, or both; ``None``: nowhere."""
     folder: str = "."
     """Where the pipeline's file lies; relative paths in its arguments start here."""
     planned: tuple[str, ...] = ()

@@ -44,6 +44,7 @@ class PlanMaker:
             },
             stages=_present(stages),
             sinks=_present({name: self._sink(name, sink) for name, sink in self.spec.sinks.items()}),
+            serve=None if self.spec.serve is None else self.spec.serve.http,
             folder=str(self.document.folder),
         )
 

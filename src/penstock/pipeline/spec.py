@@ -6,11 +6,22 @@ A model sees one entry alone; what entries mean to one another is checked elsewh
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from penstock.errors import ServiceError
 from penstock.pipeline.join_by import By, read_by
 from penstock.pipeline.processors import read_cpus
+from penstock.pipeline.serve_address import host_and_port
 from penstock.pipeline.thing import RESERVED, Thing, read_thing
 
 __all__ = [
@@ -247,10 +258,20 @@ class AlarmSpec(_Entry):
     level: Literal["info", "warning", "error"] = "warning"
 
 
+def _address(written: int | str) -> int | str:
+    try:
+        host_and_port(written)
+    except ServiceError as error:
+        text, _, remedy = str(error).partition("; ")
+        raise _wrong(text, remedy) from None
+    return written
+
+
 class ServeSpec(_Entry):
     """The value of ``serve``."""
 
-    http: int | str | None = None
+    http: Annotated[int | str, AfterValidator(_address)] | None = None
+    """Port, host, or host:port."""
     asapo: str | None = None
     tokenless: bool = False
 

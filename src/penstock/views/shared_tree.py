@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ __all__ = ["Published", "TreeReader", "TreeWriter", "make_files"]
 _TRIES: Final = 100
 _PIN_NS: Final = 1_000_000_000
 """How long a reader asks for a buffer: more than the copy of the largest tree takes; a dead reader's wish ends then."""
+
+T = TypeVar("T")
 
 Clock = Callable[[], int]
 """Nanoseconds, the same for all processes of a machine."""
@@ -124,6 +126,8 @@ class TreeReader:
         self._head, rest = _opened(fds)
         self._files = [MemoryFile(fd, is_writable=False) for fd in rest]
         self._clock = clock
+        self._looked_at: dict[int, tuple[int, Published]] = {}
+        """By buffer, the sequence number with which it was decoded, and what was found."""
 
     @property
     def version(self) -> int | None:
@@ -147,6 +151,43 @@ class TreeReader:
         PenstockError
             If the writer was faster a hundred times.
         """
+        return self._consistently(self._copied)
+
+    def look(self, take: Callable[[Published], T]) -> T | None:
+        """Return what ``take`` takes from what was published last, without a copy of the rest; ``None`` if nothing was.
+
+        Parameters
+        ----------
+        take
+            Gets the tree with the arrays where they lie, which are valid during the call only: it copies what it
+            wants. It is called again if the writer was there meanwhile, and what it raised is forgotten then.
+
+        Raises
+        ------
+        RemoteProtocolError, PenstockError
+            As ``read``; and what ``take`` raises.
+        """
+
+        def taken(number: int) -> tuple[T] | None:
+            sequence = self._head.sequence(number)
+            known = self._looked_at.get(number)
+            published = known[1] if known is not None and known[0] == sequence else self._found(number, is_copy=False)
+            if published is None:
+                return None
+            self._looked_at[number] = sequence, published
+            try:
+                found = (take(published),)
+            except Exception:
+                if self._head.sequence(number) == sequence:
+                    raise
+                return None
+            return found if self._head.sequence(number) == sequence else None
+
+        outcome = self._consistently(taken)
+        return None if outcome is None else outcome[0]
+
+    def _consistently(self, look: Callable[[int], T | None]) -> T | None:
+        """Look at the current buffer until nobody wrote there meanwhile."""
         for _ in range(_TRIES):
             number = self._head.current()
             if number is None:
@@ -154,7 +195,7 @@ class TreeReader:
             until = self._clock() + _PIN_NS
             self._head.pin(number, until)
             try:
-                found = self._copied(number)
+                found = look(number)
             finally:
                 if self._head.pinned_until_ns(number) == until:  # otherwise another reader wants it still
                     self._head.pin(number, 0)
@@ -163,7 +204,10 @@ class TreeReader:
         raise PenstockError(f"a tree of views changed {_TRIES} times while it was read; publish it less often")
 
     def _copied(self, number: int) -> Published | None:
-        """Return the copy; ``None`` if the buffer was written meanwhile, so that nothing seen in it means anything."""
+        return self._found(number, is_copy=True)
+
+    def _found(self, number: int, *, is_copy: bool) -> Published | None:
+        """Return the tree; ``None`` if the buffer was written meanwhile, so that nothing seen in it means anything."""
         head, file = self._head, self._files[number]
         sequence = head.sequence(number)
         record = head.record(number)
@@ -176,7 +220,7 @@ class TreeReader:
         if head.sequence(number) != sequence:
             return None
         try:
-            tree = _decoded(record, tail, file)
+            tree = _decoded(record, tail, file, is_copy=is_copy)
         except RemoteProtocolError:
             if head.sequence(number) != sequence:
                 return None
@@ -193,7 +237,7 @@ def _opened(fds: Sequence[int]) -> tuple[Head, Sequence[int]]:
     return Head(fds[0]), fds[1:]
 
 
-def _decoded(record: Record, tail: bytes, file: MemoryFile) -> dict[str, Any]:
+def _decoded(record: Record, tail: bytes, file: MemoryFile, *, is_copy: bool) -> dict[str, Any]:
     table = decode_value(tail[: record.table])
     views: dict[int, ArrayView] = {}
 
@@ -202,7 +246,8 @@ def _decoded(record: Record, tail: bytes, file: MemoryFile) -> dict[str, Any]:
             at, *description = table[number]
             if min((at, *shape)) < 0 or at + prod(shape) * dtype.itemsize > record.tail:
                 raise RemoteProtocolError(f"a view of shape {shape} and {dtype} is said to lie at {at}, beyond the end")
-            views[number] = view_from(file.array(at, shape, dtype).copy(), description)
+            array = file.array(at, shape, dtype)
+            views[number] = view_from(array.copy() if is_copy else array, description)
         return views[number]
 
     return tree_from(tail[record.table : record.table + record.plain], fetch)

@@ -1,1 +1,1 @@
-"""HTTP and the page; nothing of it is built yet."""
+"""HTTP and the page: a run's views, state and parameters for whoever looks, in a process of its own."""

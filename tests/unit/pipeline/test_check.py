@@ -148,7 +148,7 @@ def test_functions_as_sources_are_planned(checked: Check) -> None:
     ("extra", "says"),
     [
         ("store: ./data\n", "a store of durable streams"),
-        ("serve: {http: 8400}\n", "serving views"),
+        ('serve: {asapo: "127.0.0.1:8500"}\n', "ASAPO's clients"),
         ("alarms: {low: {when: fit.rate < 1}}\n", "alarms"),
         ("sinks: {f: {use: nexus, from: fit}}\n", "nexus"),
         ("sinks: {f: {use: print, from: cam, where: fit.is_hit}}\n", "choosing items"),

@@ -1,0 +1,378 @@
+"""The supervisor's side of the web process: it holds the address, starts the process, and answers what it asks.
+
+The address is a socket that this side holds open, so it stays the same when the web process is killed and another one
+follows; who connects in between waits. The run never waits for any of this.
+"""
+
+import ipaddress
+import os
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import msgspec
+
+from penstock.errors import ParameterError, PenstockError, RemoteProtocolError, ServiceError, StateError
+from penstock.pipeline.serve_address import LOCAL, PORT
+from penstock.services.child import Child, Death
+from penstock.services.processes import Processes
+from penstock.transport.seqpacket import LIMIT, Link
+from penstock.wire.web import Answer, Pieces, Question, open_question, pieces
+
+__all__ = ["Served", "WebOrder", "WebService"]
+
+PORTS = 100
+"""How many ports are tried."""
+PROCESS = "penstock.web.web_process:run"
+"""By name: this layer must not know that one."""
+MOST_QUICK_DEATHS = 5
+"""In a row: a web process that ends so soon each time will do so again."""
+QUICK_S = 5.0
+BACKLOG = 128
+
+
+class WebOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What a web process is to serve; beside come the listening socket, its link, and the memory of every stage."""
+
+    pipeline: str
+    run: str
+    version: str
+    graph: str
+    """SVG."""
+    stages: tuple[str, ...]
+    """Those that publish views, in the order of their descriptors."""
+    fds_a_stage: int
+    hosts: tuple[str, ...]
+    """Names by which this machine may be called, if no token is wanted: a page of another name is not let in."""
+    viewer_token: str = ""
+    operator_token: str = ""
+
+
+class Served(Protocol):
+    """The run, as whoever looks at it may use it. ``then`` is called with what JSON can hold, now or later."""
+
+    def ask_status(self, then: Callable[[Any], None]) -> None:
+        """Have a fresh report brought."""
+
+    def describe_parameters(self) -> Any:  # what JSON can hold
+        """Return every parameter with its value."""
+
+    def set_parameters(self, values: Mapping[str, Any], who: str, then: Callable[[Any], None]) -> None:
+        """Change parameters."""
+
+    def scale(self, stage: str, workers: int) -> None:
+        """Change the number of workers."""
+
+    def end(self, reason: str, *, at_once: bool) -> None:
+        """Stop the run."""
+
+
+class _Set(msgspec.Struct, forbid_unknown_fields=True):
+    values: dict[str, Any]
+    who: str = ""
+
+
+class _Scale(msgspec.Struct, forbid_unknown_fields=True):
+    stage: str
+    workers: int
+
+
+class _Stop(msgspec.Struct, forbid_unknown_fields=True):
+    reason: str = "stopped from a page"
+    at_once: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    child: Child
+    link: Link
+    pieces: Pieces = field(default_factory=Pieces)
+    unsent: deque[bytes] = field(default_factory=deque)
+    began_s: float = field(default_factory=time.monotonic)
+
+
+class WebService:
+    """The address of a run's views, and the process behind it; a context manager.
+
+    Parameters
+    ----------
+    host
+        Where to listen.
+    port
+        The next free one is taken if somebody has it; 0: any.
+    viewer_token, operator_token
+        Who has the first may look; who has the second may turn things too. Without either, everybody on this machine
+        may do both.
+
+    Raises
+    ------
+    ServiceError
+        If the address is not to be had, or is open to other machines without any token.
+    """
+
+    def __init__(
+        self, host: str = LOCAL, port: int = PORT, *, viewer_token: str = "", operator_token: str = ""
+    ) -> None:
+        if not _is_loopback(host) and not (viewer_token or operator_token):
+            raise ServiceError(
+                f"{host} can be reached from other machines: give a token for viewers, operators or both, "
+                "or listen on 127.0.0.1"
+            )
+        self._tokens = viewer_token, operator_token
+        self._host = host
+        self._socket = _listening(host, port)
+        self._epoll = select.epoll()
+        self._processes: Processes | None = None
+        self._running: _Running | None = None
+        self._order: WebOrder | None = None
+        self._fds: tuple[int, ...] = ()
+        self._served: Served | None = None
+        self._last: bytes | None = None
+        self._quick_deaths = 0
+        self.trouble = ""
+        """Why nobody serves any more, if so."""
+
+    @property
+    def address(self) -> str:
+        """Where to look, as a browser wants it."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The web process, if there is one now."""
+        return None if self._running is None else self._running.child.pid
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable when ``poll`` has something to do."""
+        return self._epoll.fileno()
+
+    def begin(
+        self, served: Served, *, pipeline: str, run: str, version: str, graph: str, files: Mapping[str, Sequence[int]]
+    ) -> None:
+        """Start serving a run.
+
+        Parameters
+        ----------
+        files
+            By stage, the descriptors of the memory its views lie in. They are copied.
+
+        Raises
+        ------
+        ProcessError
+            If no process can be made.
+        """
+        self._forget_memory()
+        self._served, self._last = served, None
+        self._fds = tuple(os.dup(fd) for fds in files.values() for fd in fds)
+        self._order = WebOrder(
+            pipeline=pipeline, run=run, version=version, graph=graph, stages=tuple(files),
+            fds_a_stage=len(next(iter(files.values()), ())), hosts=_names_of(self._host),
+            viewer_token=self._tokens[0], operator_token=self._tokens[1],
+        )  # fmt: skip
+        if self._processes is None:
+            self._processes = Processes(preload=())
+            self._processes.__enter__()
+            self._epoll.register(self._processes.fileno(), select.EPOLLIN)
+        self._end_process()
+        self._start()
+
+    def poll(self) -> None:
+        """Hear what the web process asks, answer, and replace it if it has died."""
+        self._hear()
+        self._send()
+        if self._processes is not None:
+            for death in self._processes.poll():
+                self._bury(death)
+
+    def stay(self, pollable: int) -> None:
+        """Go on serving until this descriptor can be read, or nobody serves any more."""
+        poller = select.poll()
+        poller.register(pollable, select.POLLIN)
+        poller.register(self._epoll.fileno(), select.POLLIN)
+        while not self.trouble and all(fd != pollable for fd, _ in poller.poll()):
+            self.poll()
+
+    def finish(self, report: Any) -> None:  # what JSON can hold
+        """Say how the run has ended; its views can be looked at until this is closed."""
+        self._served = None
+        self._last = msgspec.json.encode(report)
+        self._say(Answer(0, "ended", msgspec.Raw(self._last)))
+
+    def close(self) -> None:
+        """Serve no more; nothing is left. May be called again."""
+        if self._epoll.closed:
+            return
+        if self._running is not None:
+            self._running.link.close()
+            self._running = None
+        if self._processes is not None:
+            self._processes.close()
+        self._forget_memory()
+        self._socket.close()
+        self._epoll.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # The process.
+
+    def _start(self) -> None:
+        assert self._processes is not None
+        assert self._order is not None
+        mine, its = Link.pair()
+        try:
+            fds = (self._socket.fileno(), its.fileno(), *self._fds)
+            child = self._processes.start("web", PROCESS, self._order, fds)
+        except BaseException:
+            mine.close()
+            raise
+        finally:
+            its.close()
+        self._running = _Running(child, mine)
+        self._epoll.register(mine.fileno(), select.EPOLLIN)
+        if self._last is not None:
+            self._say(Answer(0, "ended", msgspec.Raw(self._last)))
+
+    def _end_process(self) -> None:
+        running, self._running = self._running, None
+        if running is not None and self._processes is not None:
+            self._epoll.unregister(running.link.fileno())
+            running.link.close()
+            self._processes.kill(running.child)
+
+    def _bury(self, death: Death) -> None:
+        running = self._running
+        if running is None or death.child.number != running.child.number:
+            return
+        self._epoll.unregister(running.link.fileno())
+        running.link.close()
+        self._running = None
+        is_quick = time.monotonic() - running.began_s < QUICK_S
+        self._quick_deaths = self._quick_deaths + 1 if is_quick else 0
+        if self._quick_deaths >= MOST_QUICK_DEATHS:
+            self.trouble = f"the views are served no more: {death}"
+            return
+        try:
+            self._start()
+        except PenstockError as error:
+            self.trouble = f"the views are served no more: {error}"
+
+    # What is said.
+
+    def _hear(self) -> None:
+        running = self._running
+        while running is not None and (received := running.link.try_receive()) is not None:
+            for fd in received.fds:
+                os.close(fd)
+            try:
+                data = running.pieces.take(received.data)
+                if data is not None:
+                    self._take(open_question(data))
+            except RemoteProtocolError:  # never ours: a web process that talks nonsense is replaced
+                assert self._processes is not None
+                self._processes.kill(running.child)
+                return
+
+    def _take(self, question: Question) -> None:
+        number = question.number
+        try:
+            self._obey(question, lambda body: self._say(Answer(number, "", msgspec.Raw(msgspec.json.encode(body)))))
+        except StateError as error:
+            self._refuse(number, "ended", error)
+        except ParameterError as error:
+            self._refuse(number, "unknown" if str(error).startswith("no parameter") else "refused", error)
+        except (PenstockError, msgspec.MsgspecError) as error:
+            self._refuse(number, "refused", error)
+
+    def _obey(self, question: Question, answer: Callable[[Any], None]) -> None:
+        served = self._served
+        if served is None:
+            raise StateError("the run has ended")
+        match question.what:
+            case "status":
+                served.ask_status(answer)
+            case "parameters":
+                answer(served.describe_parameters())
+            case "set":
+                wish = msgspec.json.decode(question.body, type=_Set)
+                served.set_parameters(wish.values, wish.who, answer)
+            case "scale":
+                scale = msgspec.json.decode(question.body, type=_Scale)
+                served.scale(scale.stage, scale.workers)
+                answer({"stage": scale.stage, "workers": scale.workers})
+            case "stop":
+                stop = msgspec.json.decode(question.body, type=_Stop)
+                served.end(stop.reason, at_once=stop.at_once)
+                answer({"stopping": True})
+            case _:
+                raise ServiceError(f"nobody knows how to {question.what[:40]!r}")
+
+    def _refuse(self, number: int, problem: str, error: Exception) -> None:
+        self._say(Answer(number, problem, msgspec.Raw(msgspec.json.encode(str(error)))))
+
+    def _say(self, answer: Answer) -> None:
+        if self._running is not None:
+            self._running.unsent.extend(pieces(answer, LIMIT))
+            self._send()
+
+    def _send(self) -> None:
+        """Send what there is room for; the rest when it is asked for again, because the run must not wait."""
+        running = self._running
+        if running is None:
+            return
+        with suppress(BrokenPipeError):  # its death is told
+            while running.unsent and running.link.try_send(running.unsent[0]):
+                running.unsent.popleft()
+        wanted = select.EPOLLIN | (select.EPOLLOUT if running.unsent else 0)
+        self._epoll.modify(running.link.fileno(), wanted)
+
+    def _forget_memory(self) -> None:
+        for fd in self._fds:
+            os.close(fd)
+        self._fds = ()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port or None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+    except OSError as error:
+        raise ServiceError(f"{host} is no address of this machine: {error.strerror or error}") from error
+    why = ""
+    for candidate in range(port, min(port + PORTS, 65_536)) if port else (0,):
+        found = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind((host, candidate))
+            found.listen(BACKLOG)
+        except OSError as error:
+            found.close()
+            why = error.strerror or str(error)
+            continue
+        return found
+    last = f" to {min(port + PORTS, 65_536) - 1}" if port else ""
+    raise ServiceError(f"{host}, ports {port}{last}: {why}; name a free port, 0 for any")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _names_of(host: str) -> tuple[str, ...]:
+    return ("localhost", "127.0.0.1", "[::1]", host) if _is_loopback(host) else (host,)

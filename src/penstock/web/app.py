@@ -1,0 +1,239 @@
+"""The HTTP interface of a run: views and parts of them, status, ledger, parameters, control, and the page."""
+
+import asyncio
+import io
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import Body, FastAPI, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from penstock.errors import PenstockError, ResultTypeError, SelectionError, ServiceError, StateError
+from penstock.web.changes import Changes
+from penstock.web.gate import Gate
+from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
+from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
+
+__all__ = ["make_app"]
+
+CODES: Mapping[type[PenstockError], int] = {
+    UnknownViewError: 404,
+    UnknownError: 404,
+    StateError: 409,
+    TooLargeError: 413,
+    ResultTypeError: 422,
+    SelectionError: 422,
+    LateAnswerError: 504,
+    ServiceError: 422,
+    PenstockError: 500,
+}
+MOST_JSON = 1_000_000
+"""Elements of an answer in JSON, which takes some 20 bytes for each."""
+BESIDE_BYTES = 1 << 20
+"""From here on a part is copied in a thread, so that others are answered meanwhile."""
+EXAMPLE = {"application/json": {"example": {"detail": "what is wrong, and what would be right"}}}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"description": text, "content": EXAMPLE}
+    for code, text in (
+        (401, "A token is needed."),
+        (403, "The token does not allow it, or the page is of another site."),
+        (404, "Nothing has this name."),
+        (409, "The run has ended."),
+        (413, "More than one answer holds."),
+        (422, "Not written as it should be, or refused."),
+        (504, "The run did not answer in time."),
+    )
+}  # fmt: skip
+
+
+class ParameterValues(BaseModel):
+    """New values, all of them from one event on."""
+
+    model_config = ConfigDict(extra="forbid")
+    values: dict[str, Any] = Field(min_length=1, description="By address, such as fit.roi, or any shorter clear form.")
+    who: str = Field("", max_length=200, description="Kept with the change.")
+
+
+class WorkerCount(BaseModel):
+    """How many workers a stage shall have."""
+
+    model_config = ConfigDict(extra="forbid")
+    workers: int = Field(ge=1, le=1024, strict=True)
+
+
+class StopWish(BaseModel):
+    """How a run shall end."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str = Field("stopped from a page", max_length=500)
+    at_once: bool = Field(False, description="Give up what is under way.", strict=True)
+
+
+def make_app(
+    views: ShownViews, line: SupervisorLine, *, pipeline: str, run: str, version: str, graph: str = "", gate: Any = None
+) -> Any:  # an ASGI application
+    """Return the application.
+
+    Parameters
+    ----------
+    gate
+        Arguments of ``Gate``, beside the application; ``None``: everybody may come in.
+    """
+    app = FastAPI(
+        title="penstock", version=version, description=__doc__ or "", docs_url=None, redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )  # fmt: skip
+
+    @app.exception_handler(PenstockError)
+    async def refuse(_: Request, error: Exception) -> JSONResponse:
+        code = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
+        return JSONResponse({"detail": str(error)}, code)
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def page() -> str:
+        return files("penstock.web").joinpath("page.html").read_text("utf-8")
+
+    @app.get("/api/v1/run", tags=["run"], responses=_errors(401, 403))
+    async def about() -> dict[str, Any]:
+        """Say which pipeline and which run this is."""
+        return {"pipeline": pipeline, "run": run, "version": version, "ended": line.last is not None}
+
+    _serve_views(app, views)
+    _serve_state(app, line, graph)
+    _serve_control(app, line)
+    return app if gate is None else Gate(app, *gate)
+
+
+def _serve_views(app: FastAPI, views: ShownViews) -> None:
+    changes = Changes(views)
+
+    @app.get("/api/v1/views", tags=["views"], responses=_errors(401, 403))
+    async def list_views() -> list[dict[str, Any]]:
+        """Describe every view: name, shape, dtype, unit, axes, version."""
+        return views.describe_all()
+
+    @app.get("/api/v1/views/{name:path}", tags=["views"], responses=_errors(401, 403, 404))
+    async def describe_view(name: str) -> dict[str, Any]:
+        """Describe one view, with the values of its axes."""
+        return views.describe(name)
+
+    @app.get(
+        "/api/v1/data/{name:path}",
+        tags=["views"],
+        response_class=Response,
+        responses={
+            **_errors(401, 403, 404, 413, 422),
+            200: {"content": {"application/octet-stream": {}, "application/json": {}}},
+            304: {"description": "It has not changed."},
+        },
+    )
+    async def data(
+        name: str,
+        part: Annotated[str, Query(alias="slice", max_length=200, description='Such as "10:20,:"; empty: all.')] = "",
+        form: Annotated[
+            Literal["raw", "npy", "json"], Query(alias="format", description="raw: bytes in C order, see the headers.")
+        ] = "raw",
+        max_bytes: Annotated[
+            int | None, Query(ge=1, description="Take only every so manieth element, to be no more than this.")
+        ] = None,
+        if_none_match: Annotated[str | None, Header(max_length=200)] = None,
+    ) -> Response:
+        """Return some elements of a view as they were at one version."""
+        seen = views.versions().get(name.partition("/")[0])
+        if seen is not None and if_none_match == f'"{seen}"':
+            views.describe(name)
+            return Response(status_code=304)
+        found = views.small_part(name, part, max_bytes, BESIDE_BYTES)
+        if found is None:
+            found = await asyncio.to_thread(views.part, name, part, most_bytes=max_bytes)
+        return _response(name, found, form)
+
+    @app.websocket("/api/v1/changes")
+    async def follow(socket: WebSocket) -> None:
+        await socket.accept()
+        with suppress(WebSocketDisconnect, RuntimeError, KeyError):  # it has gone, or sent bytes where text is due
+            await changes.serve(socket.receive_text, socket.send_text, socket.send_bytes)
+
+
+def _serve_state(app: FastAPI, line: SupervisorLine, graph: str) -> None:
+    @app.get("/api/v1/status", tags=["run"], responses=_errors(401, 403, 504))
+    async def status() -> Any:  # a report
+        """Return the report as it is now: books, rates, latencies, memory, processes; after the end, the last one."""
+        return JSONResponse(await _report(line))
+
+    @app.get("/api/v1/ledger", tags=["run"], responses=_errors(401, 403, 504))
+    async def ledger() -> Any:  # of a report
+        """Return the books of every edge, and whether they add up."""
+        report = await _report(line)
+        edges = report["edges"]
+        adds_up = all(e["arrived"] == sum(e["accounts"].values()) + e["in_flight"] for e in edges)
+        return JSONResponse({"outcome": report["outcome"], "adds_up": adds_up, "edges": edges})
+
+    @app.get("/api/v1/parameters", tags=["parameters"], responses=_errors(401, 403, 409, 504))
+    async def parameters() -> Any:  # what JSON can hold
+        """Describe every parameter: value, unit, bounds, what it is for."""
+        return JSONResponse(await line.ask("parameters"))
+
+    @app.get("/api/v1/graph", tags=["run"], response_class=Response, responses=_errors(401, 403))
+    async def drawing() -> Response:
+        """Return the pipeline as a drawing, SVG."""
+        return Response(graph, media_type="image/svg+xml")
+
+
+def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
+    @app.put("/api/v1/parameters", tags=["parameters"], responses=_errors(401, 403, 404, 409, 422, 504))
+    async def set_parameters(wish: Annotated[ParameterValues, Body()]) -> Any:  # what JSON can hold
+        """Change parameters, all from one event on; the answer says from which."""
+        return JSONResponse(await line.ask("set", wish.model_dump()))
+
+    @app.put("/api/v1/stages/{stage}/workers", tags=["run"], responses=_errors(401, 403, 409, 422, 504))
+    async def scale(stage: str, wish: Annotated[WorkerCount, Body()]) -> Any:  # what JSON can hold
+        """Let a stage have so many workers."""
+        return JSONResponse(await line.ask("scale", {"stage": stage, "workers": wish.workers}))
+
+    @app.post("/api/v1/run/stop", tags=["run"], responses=_errors(401, 403, 409, 422, 504))
+    async def stop(wish: Annotated[StopWish, Body()]) -> Any:  # what JSON can hold
+        """End the run: bring out what has arrived, or give it up at once."""
+        return JSONResponse(await line.ask("stop", wish.model_dump()))
+
+
+def _errors(*codes: int) -> dict[int | str, dict[str, Any]]:
+    return {code: ERRORS[code] for code in codes}
+
+
+async def _report(line: SupervisorLine) -> Any:  # what JSON can hold
+    """Return the report; it may become the last one while it is asked for."""
+    if line.last is None:
+        with suppress(StateError):
+            return await line.ask("status")
+    if line.last is None:
+        raise StateError("the run has ended, and its report is not there yet; ask again")
+    return line.last
+
+
+def _response(name: str, found: Part, form: str) -> Response:
+    array = found.array
+    headers = {
+        "ETag": f'"{found.version}"',
+        "Cache-Control": "no-cache",
+        "X-Penstock-Version": str(found.version),
+        "X-Penstock-Position": str(found.position),
+        "X-Penstock-Shape": ",".join(map(str, array.shape)),
+        "X-Penstock-Dtype": array.dtype.str,
+        "X-Penstock-Every": str(found.every),
+    }
+    if form == "json":
+        if array.size > MOST_JSON:
+            raise TooLargeError(f"{name}: {array.size:,} elements as JSON; {MOST_JSON:,} at most: ask for raw or npy")
+        body = {"shape": list(array.shape), "dtype": array.dtype.str, "every": found.every,
+                "version": found.version, "position": found.position, "data": plain_numbers(array)}  # fmt: skip
+        return JSONResponse(body, headers=headers)
+    if form == "npy":
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        return Response(buffer.getvalue(), media_type="application/octet-stream", headers=headers)
+    return Response(array.tobytes(), media_type="application/octet-stream", headers=headers)

@@ -1,0 +1,174 @@
+"""Tell viewers which views have changed, each as fast as it takes it: who is slow misses updates, and nobody else does.
+
+Nobody is asked how things are while nobody looks. What several viewers want alike is read and encoded once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from penstock.errors import PenstockError
+from penstock.web.shown_views import ShownViews
+
+__all__ = ["Changes", "Watch", "Watches"]
+
+LOOK_S = 0.02
+"""How often the versions are looked at while somebody watches: it costs some words of memory."""
+MOST_WATCHES = 200
+MOST_HZ = 50.0
+DEFAULT_BYTES = 1 << 20
+
+
+class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One view that a viewer wants to follow."""
+
+    view: str
+    slice: str | None = None
+    """The part that is sent with every change; ``None``: only that it has changed. ``""``: all of it."""
+    max_hz: float = 5.0
+    max_bytes: int = DEFAULT_BYTES
+    """Of a part: beyond, only every so manieth element is sent."""
+
+
+class Watches(msgspec.Struct, forbid_unknown_fields=True):
+    """All that one viewer wants to follow, from now on."""
+
+    watch: list[Watch]
+
+
+class _Encoded(msgspec.Struct, frozen=True):
+    head: str
+    data: bytes | None
+
+
+class Changes:
+    """What all viewers of one process follow.
+
+    Parameters
+    ----------
+    views
+        To be looked at.
+    """
+
+    def __init__(self, views: ShownViews) -> None:
+        self._views = views
+        self._bells: set[asyncio.Event] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._versions: dict[str, int] = {}
+        self._encoded: dict[tuple[Watch, int], _Encoded] = {}
+
+    async def serve(self, receive: Callable[[], Any], send_text: Callable[[str], Any], send_bytes: Any) -> None:
+        """Serve one viewer until it goes; ``receive`` then raises.
+
+        Parameters
+        ----------
+        receive
+            Returns the next text: ``Watches`` in JSON.
+        """
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        if self._task is None:
+            self._task = asyncio.create_task(self._look())
+        wanted: dict[Watch, tuple[int, float]] = {}
+
+        async def hear() -> None:
+            while True:
+                text = await receive()
+                try:
+                    asked = msgspec.json.decode(text, type=Watches)
+                    if len(asked.watch) > MOST_WATCHES:
+                        raise msgspec.ValidationError(f"{len(asked.watch)} views; {MOST_WATCHES} can be followed")
+                except msgspec.MsgspecError as error:
+                    remedy = 'send {"watch": [{"view": NAME, "slice": TEXT}]}'
+                    await send_text(msgspec.json.encode({"problem": f"{error}; {remedy}"}).decode())
+                    continue
+                seen = dict(wanted)
+                wanted.clear()
+                wanted.update({watch: seen.get(watch, (-1, 0.0)) for watch in asked.watch})
+                bell.set()
+
+        hearing = asyncio.create_task(hear())
+        try:
+            while not hearing.done():
+                ringing = asyncio.create_task(bell.wait())
+                await asyncio.wait((hearing, ringing), return_when=asyncio.FIRST_COMPLETED)
+                ringing.cancel()
+                bell.clear()
+                rest_s = await self._tell(wanted, send_text, send_bytes)
+                if rest_s is not None:
+                    asyncio.get_running_loop().call_later(rest_s, bell.set)
+            hearing.result()
+        finally:
+            hearing.cancel()
+            self._bells.discard(bell)
+            if not self._bells and self._task is not None:
+                self._task.cancel()
+                self._task = None
+                self._encoded.clear()
+
+    async def _tell(self, wanted: dict[Watch, tuple[int, float]], send_text: Any, send_bytes: Any) -> float | None:
+        """Send what is due; return in how many seconds more will be, if anything is held back."""
+        loop = asyncio.get_running_loop()
+        rest_s: float | None = None
+        for watch, (version, sent_s) in list(wanted.items()):
+            now = self._views.versions().get(watch.view.partition("/")[0])
+            if version == -2 or (now == version if now is not None else version == -1 and sent_s):
+                continue
+            wait_s = sent_s + 1 / min(max(watch.max_hz, 0.01), MOST_HZ) - loop.time()
+            if sent_s and wait_s > 0:
+                rest_s = wait_s if rest_s is None else min(rest_s, wait_s)
+                continue
+            try:
+                encoded = self._part(watch, -1 if now is None else now)
+            except PenstockError as error:
+                text = msgspec.json.encode({"view": watch.view, "slice": watch.slice, "problem": str(error)}).decode()
+                if now is not None:
+                    await send_text(text)
+                if watch in wanted:  # said once; a view that is to come is waited for
+                    wanted[watch] = (-1 if now is None else now, loop.time())
+                continue
+            await send_text(encoded.head)
+            if encoded.data is not None:
+                await send_bytes(encoded.data)
+            if watch in wanted:
+                wanted[watch] = (-1 if now is None else now, loop.time())
+        return rest_s
+
+    def _part(self, watch: Watch, version: int) -> _Encoded:
+        key = (watch, version)
+        found = self._encoded.get(key)
+        if found is None:
+            found = _encode(self._views, watch)
+            for old in [each for each in self._encoded if each[0] == watch]:
+                del self._encoded[old]
+            self._encoded[key] = found
+        return found
+
+    async def _look(self) -> None:
+        while True:
+            versions = self._views.versions()
+            if versions != self._versions:
+                self._versions = versions
+                for bell in self._bells:
+                    bell.set()
+            await asyncio.sleep(LOOK_S)
+
+
+def _encode(views: ShownViews, watch: Watch) -> _Encoded:
+    if watch.slice is None:
+        described = views.describe(watch.view)
+        head = {"view": watch.view, "slice": None, "version": described["version"], "position": described["position"]}
+        return _Encoded(msgspec.json.encode(head).decode(), None)
+    part = views.part(watch.view, watch.slice, most_bytes=max(1, watch.max_bytes))
+    head = {
+        "view": watch.view,
+        "slice": watch.slice,
+        "version": part.version,
+        "position": part.position,
+        "shape": list(part.array.shape),
+        "dtype": part.array.dtype.str,
+        "every": part.every,
+    }
+    return _Encoded(msgspec.json.encode(head).decode(), part.array.tobytes())

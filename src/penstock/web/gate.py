@@ -1,0 +1,117 @@
+"""Who may come in, and what they may do: by token, or without one by being on this machine.
+
+Without a token the web's own rules protect a user on this machine: a page of another site is told apart by the host
+it believes to talk to, and by its origin.
+"""
+
+import hmac
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+__all__ = ["Gate", "host_of"]
+
+MOST_BODY: Final = 1 << 20
+"""Bytes of a request: values of parameters are small."""
+LOOKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Gate:
+    """Let requests through to an application, or answer why not.
+
+    Parameters
+    ----------
+    app
+        An ASGI application.
+    viewer_token, operator_token
+        Empty: there is none. With neither, everybody who calls this machine by one of ``hosts`` may do everything.
+    hosts
+        Names of this machine, as a browser on it may call it.
+    """
+
+    def __init__(self, app: Any, viewer_token: str, operator_token: str, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._viewer, self._operator = viewer_token.encode(), operator_token.encode()
+        self._hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        code, why = self._refusal(scope)
+        if not code and _length(scope) > MOST_BODY:
+            code, why = 413, f"a body of {_length(scope):,} bytes; {MOST_BODY:,} at most"
+        if not code:
+            await self._app(scope, _limited(receive), send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 4000 + code, "reason": why[:120]})
+        else:
+            await _answer(send, code, why)
+
+    def _refusal(self, scope: Any) -> tuple[int, str]:
+        headers = dict(scope["headers"])
+        host = host_of(headers.get(b"host", b"").decode("latin-1"))
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if origin and urlsplit(origin).netloc != headers.get(b"host", b"").decode("latin-1"):
+            return 403, f"a page of {origin[:100]} may not use this one"
+        if not self._viewer and not self._operator:
+            if host not in self._hosts:
+                return 403, f'this machine is not called "{host[:100]}"; use {", ".join(sorted(self._hosts))}'
+            return 0, ""
+        token = _token(scope, headers)
+        if self._operator and hmac.compare_digest(token, self._operator):
+            return 0, ""
+        if self._viewer and hmac.compare_digest(token, self._viewer):
+            if scope["type"] == "websocket" or scope["method"] in LOOKING:
+                return 0, ""
+            return 403, "this token is a viewer's; to turn things, an operator's is needed"
+        if not token:
+            return 401, 'a token is needed: "Authorization: Bearer TOKEN", or ?token=TOKEN'
+        return 401, "this token is not known here"
+
+
+def host_of(header: str) -> str:
+    """Return the name in a ``Host`` header, without its port.
+
+    >>> host_of("[::1]:8400"), host_of("localhost")
+    ('[::1]', 'localhost')
+    """
+    name = header.rpartition(":")[0] if header.rpartition(":")[2].isdigit() and not header.endswith("]") else header
+    return name.lower()
+
+
+def _token(scope: Any, headers: dict[bytes, bytes]) -> bytes:
+    scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return bytes(given).strip()
+    return str(parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]).encode()
+
+
+def _length(scope: Any) -> int:
+    text = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(text) if text.isdigit() else 0
+
+
+def _limited(receive: Any) -> Any:
+    """Return what receives a body; one that turns out too large is taken for a client that has gone."""
+    total = 0
+
+    async def receive_some() -> Any:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b"")) if message["type"] == "http.request" else 0
+        return message if total <= MOST_BODY else {"type": "http.disconnect"}
+
+    return receive_some
+
+
+async def _answer(send: Any, code: int, why: str) -> None:
+    body = msgspec.json.encode({"detail": why})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if code == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": code, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

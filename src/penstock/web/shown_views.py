@@ -1,0 +1,219 @@
+"""The views of a run as the web process sees them: what there is, and parts of it, read where the reducer wrote it.
+
+Nothing here stops a reducer, and only what was asked for is copied.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from math import prod
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError, ResultTypeError
+from penstock.views.array_view import ArrayView
+from penstock.views.selection import Index, coarser, selected_shape, selection
+from penstock.views.shared_tree import Published, TreeReader
+from penstock.views.tree import array_of, walk
+
+__all__ = ["Part", "ShownViews", "TooLargeError", "UnknownViewError"]
+
+T = TypeVar("T")
+
+MOST_BYTES = 512 << 20
+"""Of one answer."""
+
+
+class UnknownViewError(PenstockError):
+    """No view has this name."""
+
+
+class TooLargeError(PenstockError):
+    """More is asked for than one answer may hold."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Some elements of a view, as they were at one version."""
+
+    array: NDArray[Any]
+    """A copy, C order."""
+    version: int
+    position: int
+    """Which results it holds: all up to this one, in the reducer's own count."""
+    every: int
+    """Every so manieth element along each dimension; 1 unless fewer were wanted than were selected."""
+
+
+class ShownViews:
+    """All views of a run.
+
+    Parameters
+    ----------
+    readers
+        By stage.
+    """
+
+    def __init__(self, readers: Mapping[str, TreeReader]) -> None:
+        self._readers = readers
+
+    def versions(self) -> dict[str, int]:
+        """Return the version of each stage that has published, at the cost of a few words."""
+        return {stage: version for stage, reader in self._readers.items() if (version := reader.version) is not None}
+
+    def describe_all(self) -> list[dict[str, Any]]:
+        """Describe every view."""
+        return [entry for stage in self._readers for entry in self._described(stage)]
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Describe one view, with the values of its axes.
+
+        Raises
+        ------
+        UnknownViewError
+            If there is none of this name.
+        """
+        stage, path = self._split(name)
+
+        def take(published: Published) -> dict[str, Any]:
+            return _description(name, self._leaf(name, path, published), published, with_axes=True)
+
+        return self._looked(stage, name, take)
+
+    def small_part(self, name: str, text: str, most_bytes: int | None, most_now: int) -> Part | None:
+        """Copy as ``part`` does, unless that is more than so many bytes: then nothing is, and ``None`` is returned."""
+        return self._part(name, text, most_bytes, most_now)
+
+    def part(self, name: str, text: str = "", *, most_bytes: int | None = None) -> Part:
+        """Copy some elements of a view.
+
+        Parameters
+        ----------
+        name
+            ``stage/path``.
+        text
+            Which; see ``selection``. Empty: all.
+        most_bytes
+            Take only every so manieth element of them, so that it is no more than this.
+
+        Raises
+        ------
+        UnknownViewError
+            If there is none of this name.
+        SelectionError
+            If there is no such part.
+        TooLargeError
+            If it is more than one answer may hold.
+        """
+        found = self._part(name, text, most_bytes, MOST_BYTES)
+        assert found is not None
+        return found
+
+    def _part(self, name: str, text: str, most_bytes: int | None, most_now: int) -> Part | None:
+        stage, path = self._split(name)
+
+        def take(published: Published) -> tuple[Part | None]:
+            array = array_of(self._leaf(name, path, published), name)
+            index: Index = selection(text, array.shape)
+            every = 1
+            if most_bytes is not None:
+                index, every = coarser(index, array.shape, most_bytes // max(1, array.dtype.itemsize))
+            nbytes = prod(selected_shape(index, array.shape)) * array.dtype.itemsize
+            if nbytes > MOST_BYTES:
+                raise TooLargeError(
+                    f"{name}: {nbytes:,} bytes are asked for, and one answer holds {MOST_BYTES:,}; ask for a slice"
+                )
+            if nbytes > most_now:
+                return (None,)
+            copied = np.array(array[index], order="C")
+            return (Part(array=copied, version=published.version, position=published.position, every=every),)
+
+        (found,) = self._looked(stage, name, take)
+        return found
+
+    def _described(self, stage: str) -> list[dict[str, Any]]:
+        def take(published: Published) -> list[dict[str, Any]]:
+            return list(_descriptions(stage, published))
+
+        return self._readers[stage].look(take) or []
+
+    def _looked(self, stage: str, name: str, take: Callable[[Published], T]) -> T:
+        found = self._readers[stage].look(take)
+        if found is None:
+            raise UnknownViewError(f"{name}: the stage {stage} has published nothing yet")
+        return found
+
+    def _split(self, name: str) -> tuple[str, str]:
+        stage, _, path = name.partition("/")
+        if stage not in self._readers:
+            there_are = ", ".join(self._readers) or "no stages that do"
+            raise UnknownViewError(f'no stage "{stage[:80]}" publishes views; there are {there_are}')
+        return stage, path
+
+    def _leaf(self, name: str, path: str, published: Published) -> Any:  # whatever a reducer may publish
+        leaf: Any = published.tree
+        for word in path.split("/"):
+            if not isinstance(leaf, Mapping) or word not in leaf:
+                raise UnknownViewError(f'no view "{name[:200]}"; {_proposal(name, published)}')
+            leaf = leaf[word]
+        if isinstance(leaf, Mapping):
+            raise UnknownViewError(f'"{name[:200]}" is a branch; {_proposal(name, published)}')
+        return leaf
+
+
+def _proposal(name: str, published: Published) -> str:
+    stage = name.partition("/")[0]
+    names = [f"{stage}/{path}" for path, _ in walk(published.tree)]
+    near = get_close_matches(name, names, n=1)
+    return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(names[:20]) or 'none'}"
+
+
+def _descriptions(stage: str, published: Published) -> Iterator[dict[str, Any]]:
+    for path, leaf in walk(published.tree):
+        try:
+            yield _description(f"{stage}/{path}", leaf, published)
+        except ResultTypeError:  # such as lists of unequal lengths: it can be saved, and cannot be shown
+            continue
+
+
+def _description(name: str, leaf: Any, published: Published, *, with_axes: bool = False) -> dict[str, Any]:
+    array = array_of(leaf, name)
+    axes: Sequence[Any] = leaf.axes if isinstance(leaf, ArrayView) else ()
+    return {
+        "name": name,
+        "shape": list(array.shape),
+        "dtype": array.dtype.str,
+        "unit": leaf.unit if isinstance(leaf, ArrayView) else "",
+        "title": leaf.title if isinstance(leaf, ArrayView) else "",
+        "grows": isinstance(leaf, ArrayView) and leaf.grows,
+        "axes": [_axis(axis, with_values=with_axes) for axis in axes],
+        "version": published.version,
+        "position": published.position,
+    }
+
+
+def _axis(axis: Any, *, with_values: bool) -> dict[str, Any]:
+    found = {"name": axis.name, "unit": axis.unit}
+    if with_values:
+        found["values"] = None if axis.values is None else plain_numbers(axis.values)
+    return found
+
+
+def plain_numbers(array: NDArray[Any]) -> Any:  # nested lists of what JSON can hold
+    """Return an array as nested lists; what JSON has no word for is null or text."""
+    if array.dtype.kind == "f":
+        finite = np.isfinite(array)
+        if not finite.all():
+            mixed = array.astype(object)
+            mixed[~finite] = None
+            return mixed.tolist()
+    if array.dtype.kind == "c":
+        return np.stack([array.real, array.imag], axis=-1).tolist()
+    if array.dtype.kind in "biuf":
+        return array.tolist()
+    return np.vectorize(_text, otypes=[object])(array).tolist() if array.size else array.astype(str).tolist()
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

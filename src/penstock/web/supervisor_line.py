@@ -1,0 +1,103 @@
+"""The web process's side of the link to the supervisor: questions go out, answers come back to who asked."""
+
+import asyncio
+import os
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from penstock.errors import ServiceError, StateError
+from penstock.transport.seqpacket import LIMIT, Link
+from penstock.wire.web import Answer, Pieces, Question, open_answer, pieces
+
+__all__ = ["LateAnswerError", "SupervisorLine", "UnknownError"]
+
+PATIENCE_S = 10.0
+
+
+class LateAnswerError(ServiceError):
+    """The supervisor did not answer in time."""
+
+
+class UnknownError(ServiceError):
+    """What was asked for does not exist."""
+
+
+class SupervisorLine:
+    """Ask the supervisor, from one event loop.
+
+    Parameters
+    ----------
+    link
+        This end.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._pieces = Pieces()
+        self._numbers = count(1)
+        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self.last: Any = None  # what JSON can hold
+        """The report of a run that has ended."""
+        self.gone = asyncio.Event()
+        """Set when the supervisor has died."""
+
+    def listen(self) -> None:
+        """Begin to take answers; call it in the loop."""
+        asyncio.get_running_loop().add_reader(self._link.fileno(), self._hear)
+
+    async def ask(self, what: str, body: Any = None) -> Any:  # what JSON can hold
+        """Ask, and return the answer.
+
+        Raises
+        ------
+        StateError
+            If the run has ended.
+        UnknownError, ServiceError
+            If something named does not exist; if it was refused.
+        LateAnswerError
+            If no answer came in time.
+        """
+        if self.last is not None:
+            raise StateError("the run has ended")
+        number = next(self._numbers)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            for piece in pieces(Question(number, what, msgspec.Raw(msgspec.json.encode(body))), LIMIT):
+                if not self._link.try_send(piece):
+                    raise LateAnswerError("the supervisor is behind with its answers; try again")
+            answer = await asyncio.wait_for(future, PATIENCE_S)
+        except TimeoutError:
+            raise LateAnswerError(f"the supervisor has not answered for {PATIENCE_S:g} s; try again") from None
+        except BrokenPipeError:
+            raise StateError("the run has ended") from None
+        finally:
+            self._waiting.pop(number, None)
+        found = msgspec.json.decode(answer.body)
+        match answer.problem:
+            case "":
+                return found
+            case "ended":
+                raise StateError(str(found))
+            case "unknown":
+                raise UnknownError(str(found))
+            case _:
+                raise ServiceError(str(found))
+
+    def _hear(self) -> None:
+        while (received := self._link.try_receive()) is not None:
+            for fd in received.fds:
+                os.close(fd)
+            data = self._pieces.take(received.data)
+            if data is None:
+                continue
+            answer = open_answer(data)
+            if answer.number == 0:
+                self.last = msgspec.json.decode(answer.body)
+            elif (future := self._waiting.get(answer.number)) is not None and not future.done():
+                future.set_result(answer)
+        if self._link.is_ended:
+            asyncio.get_running_loop().remove_reader(self._link.fileno())
+            self.gone.set()

@@ -1,0 +1,292 @@
+"""A run and its web process, with real sockets: it is seen while it runs and after, whoever is killed."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import websockets
+
+import penstock
+from penstock.client import Connection, connect
+from penstock.errors import ParameterError, SelectionError, ServiceError, StateError
+from penstock.pipeline import Map, Pipeline, Reduce, Source
+from penstock.services.web_service import WebService
+from tests.system import controlled
+from tests.system.commands import Process
+
+RATE = 400
+
+
+def pipeline(gate: Path) -> Pipeline:
+    return Pipeline(
+        name="seen",
+        sources={"camera": Source(controlled.Paced, rate=RATE, gate=str(gate))},
+        stages={
+            "work": Map(controlled.weighed, source="camera", workers=2),
+            "sum": Reduce(controlled.Weights, source="work"),
+        },
+    )
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    return tmp_path / "end"
+
+
+@pytest.fixture
+def web() -> Iterator[WebService]:
+    with WebService(port=0) as web:
+        yield web
+
+
+@pytest.fixture
+def run(web: WebService, gate: Path) -> Iterator[Any]:
+    with pipeline(gate).start(web=web) as run:
+        yield run
+        gate.touch()
+
+
+@pytest.fixture
+def seen(run: Any, web: WebService) -> Iterator[Connection]:
+    with connect(web.address) as seen:
+        yield seen
+
+
+def until(condition: Any, longest_s: float = 20.0) -> None:
+    deadline = time.monotonic() + longest_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+
+
+def test_views_are_read_while_the_run_goes_on(seen: Connection) -> None:
+    until(lambda: len(seen) > 0)
+    view = seen["sum/rows"]
+    until(lambda: seen["sum/rows"].shape[0] > 20)
+    rows = view[:20]
+    assert rows.tolist() == sorted(rows.tolist())
+    assert view[3] == rows[3]
+    assert float(seen["sum/count"]) > 20
+    later = view[...]
+    assert np.array_equal(later[:20], rows)
+    assert view.position > 0
+    assert "sum/rows" in repr(seen)
+
+
+def test_parameters_are_turned_and_the_ledger_adds_up(seen: Connection) -> None:
+    knobs = seen.parameters
+    assert knobs.factor == 1.0
+    knobs.factor = 3.0
+    assert knobs["work.factor"] == 3.0
+    (described,) = knobs.describe()
+    assert (described["unit"], described["bounds"]) == ("V", {"ge": 0})
+    for wrong in ({"factor": -1}, {"factor": "much"}, {"nothing": 1}):
+        with pytest.raises(ParameterError, match="factor"):
+            knobs.set(wrong)
+    with pytest.raises(AttributeError, match=r"there are work\.factor"):
+        _ = knobs.nothing
+    assert knobs.factor == 3.0
+    assert seen.ledger.adds_up
+    assert seen.status["outcome"] == "running"
+
+
+def test_workers_are_scaled_from_outside(seen: Connection) -> None:
+    seen.scale("work", 3)
+    until(lambda: sum(each["role"] == "map" and each["pid"] > 0 for each in seen.status["processes"]) == 3)
+    for stage, workers in (("sum", 2), ("nobody", 2)):
+        with pytest.raises(SelectionError, match="no map stage"):
+            seen.scale(stage, workers)
+
+
+def test_what_is_wrong_is_an_exception_that_says_so(seen: Connection) -> None:
+    until(lambda: len(seen) > 0)
+    with pytest.raises(KeyError, match="did you mean"):
+        _ = seen["sum/rowz"]
+    with pytest.raises(SelectionError, match=r"selects nothing|cannot select"):
+        _ = seen["sum/rows"]["a"]
+    with pytest.raises(SelectionError, match="outside"):
+        _ = seen["sum/rows"][10**9]
+
+
+def test_a_run_is_stopped_from_outside_and_seen_afterwards(seen: Connection, run: Any) -> None:
+    until(lambda: len(seen) > 0)
+    seen.stop("enough")
+    report = run.wait(20)
+    assert (report.outcome, report.reasons) == ("aborted", ["enough"])
+    until(lambda: seen.ledger.outcome == "aborted")
+    assert seen.ledger.adds_up
+    assert len(seen["sum/rows"][...]) == float(seen["sum/count"])
+    with pytest.raises(StateError, match="has ended"):
+        seen.parameters.factor = 2.0
+
+
+def test_a_killed_web_process_comes_back_at_the_same_address_and_the_run_does_not_notice(
+    seen: Connection, run: Any, web: WebService, gate: Path
+) -> None:
+    for _ in range(3):
+        before = web.pid
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        until(lambda before=before: web.pid not in (None, before))
+        with connect(web.address) as again:
+            assert again.run == run.id
+            assert again.ledger.outcome == "running"
+    gate.touch()
+    report = run.wait(20)
+    assert report.outcome == "finished"
+    assert report.adds_up
+    assert report.edge("camera", "work").loss == 0
+
+
+def test_a_web_process_that_hangs_holds_nobody_up(run: Any, web: WebService, gate: Path) -> None:
+    assert web.pid is not None
+    os.kill(web.pid, signal.SIGSTOP)
+    gate.touch()
+    assert run.wait(20).outcome == "finished"
+
+
+def test_connections_that_break_off_do_no_harm(run: Any, web: WebService) -> None:
+    host, port = web.address.removeprefix("http://").split(":")
+    get, put = b"GET /api/v1/data/sum/rows HTTP/1.1\r\n", b"PUT /api/v1/parameters HTTP/1.1\r\n"
+    named = b"Host: localhost\r\n"
+    for said in (b"", get, get + named + b"\r\n", b"\x00" * 5000, put + named + b"Content-Length: 500\r\n\r\n{"):
+        with closing(socket.create_connection((host, int(port)), 10)) as broken:
+            broken.sendall(said)
+    with connect(web.address) as seen:
+        assert seen.status["outcome"] == "running"
+    body = b'{"values": {"factor": "' + b"x" * (2 << 20) + b'"}}'
+    head = {"content-type": "application/json"}
+    assert httpx.put(f"{web.address}/api/v1/parameters", content=body, headers=head, timeout=10).status_code == 413
+
+
+def test_changes_are_pushed(run: Any, web: WebService) -> None:
+    async def follow() -> list[int]:
+        address = web.address.replace("http", "ws")
+        async with websockets.connect(f"{address}/api/v1/changes") as follower:
+            await follower.send(json.dumps({"watch": [{"view": "sum/count", "slice": "", "max_hz": 20}]}))
+            versions: list[int] = []
+            while len(versions) < 5:
+                head = json.loads(await asyncio.wait_for(follower.recv(), 20))
+                assert "problem" not in head, head
+                data = await asyncio.wait_for(follower.recv(), 20)
+                assert isinstance(data, bytes)
+                assert np.frombuffer(data, head["dtype"]).size == 1
+                versions.append(head["version"])
+            return versions
+
+    versions = asyncio.run(follow())
+    assert versions == sorted(set(versions))
+
+
+def test_the_page_is_there(run: Any, web: WebService) -> None:
+    answer = httpx.get(web.address, timeout=10)
+    assert "text/html" in answer.headers["content-type"]
+    assert "penstock" in answer.text
+
+
+def test_a_taken_port_gives_the_next_one(nothing_left_open: None) -> None:
+    with WebService(port=0) as first:
+        port = int(first.address.rpartition(":")[2])
+        with WebService(port=port) as second:
+            assert port < int(second.address.rpartition(":")[2]) <= port + 100
+
+
+def test_other_machines_need_a_token(nothing_left_open: None, gate: Path) -> None:
+    with pytest.raises(ServiceError, match="give a token"):
+        WebService("0.0.0.0", 0)
+    with WebService("0.0.0.0", 0, viewer_token="look", operator_token="turn") as web:
+        address = web.address.replace("0.0.0.0", "127.0.0.1")
+        with pipeline(gate).start(web=web) as run:
+            with pytest.raises(ServiceError, match="token is needed"):
+                connect(address, token="")
+            with connect(address, token="look") as viewer:
+                with pytest.raises(ServiceError, match="an operator's is needed"):
+                    viewer.parameters.factor = 2.0
+                assert viewer.parameters.factor == 1.0
+            with connect(address, token="turn") as operator:
+                operator.parameters.factor = 2.0
+            gate.touch()
+            assert run.wait(20).outcome == "finished"
+
+
+def test_nothing_is_left_of_any_of_it(nothing_left_open: None, gate: Path) -> None:
+    def all_of_it() -> int:
+        with WebService(port=0) as web, pipeline(gate).start(web=web) as run:
+            assert web.pid is not None
+            with connect(web.address) as seen:
+                until(lambda: len(seen) > 0)
+                os.kill(web.pid, signal.SIGKILL)
+                until(lambda: len(seen.status["edges"]) > 0)
+            gate.touch()
+            assert run.wait(20).outcome == "finished"
+            return web.pid
+
+    pid = all_of_it()
+    until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_nobody_there_is_said(nothing_left_open: None) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(ServiceError, match="nobody answers at"):
+            penstock.connect(f"127.0.0.1:{port}")
+
+
+FILE = """\
+name: served
+sources: {{camera: {{use: tests.system.controlled:Paced, rate: 400, gate: "{gate}"}}}}
+stages:
+  work: {{from: camera, map: "tests.system.controlled:weighed"}}
+  sum: {{from: work, reduce: "tests.system.controlled:Weights"}}
+serve: {{http: 0}}
+"""
+
+
+def test_a_file_says_where_it_is_served_and_the_command_stays_until_ctrl_c(tmp_path: Path, gate: Path) -> None:
+    file = tmp_path / "served.yaml"
+    file.write_text(FILE.format(gate=gate))
+    root = Path(__file__).parents[2]
+    process = Process("run", str(file), "--stay", folder=root)
+    try:
+        address = process.line("views: ").removeprefix("views: ").strip()
+        with connect(address) as seen:
+            until(lambda: len(seen) > 0)
+            assert seen.pipeline == "served"
+            gate.touch()
+            process.line("the views stay at")
+            assert seen.ledger.outcome == "finished"
+            assert len(seen["sum/rows"][...]) == float(seen["sum/count"])
+            process.process.send_signal(signal.SIGINT)
+            assert process.end().code == 0
+    finally:
+        process.close()
+
+
+def test_options_that_cannot_be_are_said(tmp_path: Path, gate: Path) -> None:
+    file = tmp_path / "served.yaml"
+    file.write_text(FILE.format(gate=gate).replace("serve: {http: 0}\n", ""))
+    root = Path(__file__).parents[2]
+    for words, said in (
+        (["--stay"], "add --serve"),
+        (["--serve", "somewhere:nowhere"], "is no address"),
+        (["--serve", "0.0.0.0:0"], "PENSTOCK_VIEWER_TOKEN"),
+        (["--serve", "0", "--engine", "inline"], "use --engine local"),
+    ):
+        process = Process("run", str(file), *words, folder=root)
+        try:
+            found = process.end()
+        finally:
+            process.close()
+        assert found.code == 2, found.text
+        assert said in found.text

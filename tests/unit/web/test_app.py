@@ -1,0 +1,187 @@
+"""The HTTP interface, with views that lie in shared memory and a supervisor that is a fake."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penstock.views.shared_tree import TreeWriter
+from penstock.web import app as application_module
+from penstock.web import shown_views
+from penstock.web.shown_views import ShownViews
+from tests.unit.web.shown import REPORT, FakeLine, application, ask, detail, published, tree
+
+
+@pytest.fixture
+def writer_and_views() -> Iterator[tuple[TreeWriter, ShownViews]]:
+    with published() as both:
+        yield both
+
+
+@pytest.fixture
+def writer(writer_and_views: tuple[TreeWriter, ShownViews]) -> TreeWriter:
+    return writer_and_views[0]
+
+
+@pytest.fixture
+def line() -> FakeLine:
+    return FakeLine()
+
+
+@pytest.fixture
+def app(writer_and_views: tuple[TreeWriter, ShownViews], line: FakeLine) -> Any:
+    return application(writer_and_views[1], line)
+
+
+def test_views_are_listed_with_what_they_say_of_themselves(app: Any) -> None:
+    found = {view["name"]: view for view in ask(app, "GET", "views").json()}
+    assert list(found) == ["image/map/Fe", "image/current", "image/count", "image/note"]
+    iron = found["image/map/Fe"]
+    assert (iron["shape"], iron["dtype"], iron["unit"], iron["title"]) == ([40, 50], "<f8", "counts", "Iron")
+    assert iron["axes"] == [{"name": "y", "unit": "µm"}, {"name": "x", "unit": "µm"}]
+    assert (iron["version"], iron["position"], iron["grows"]) == (3, 9, False)
+    assert found["image/current"]["grows"]
+    assert found["image/count"]["shape"] == []
+
+
+def test_one_view_tells_the_values_of_its_axes(app: Any) -> None:
+    axes = ask(app, "GET", "views/image/map/Fe").json()["axes"]
+    assert axes[0]["values"] == list(range(40))
+    assert axes[1]["values"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("", ...),
+        ("3:7,::2", np.s_[3:7, ::2]),
+        ("-1", -1),
+        ("5,6", (5, 6)),
+        ("...,0", np.s_[..., 0]),
+        ("2:2", np.s_[2:2]),
+    ],
+)
+@pytest.mark.parametrize("form", ["raw", "npy"])
+def test_a_slice_has_the_same_bytes_as_numpys(app: Any, text: str, index: Any, form: str) -> None:
+    answer = ask(app, "GET", "data/image/map/Fe", params={"slice": text, "format": form})
+    expected = tree()["map"]["Fe"].array[index]
+    head = answer.headers
+    shape = tuple(int(n) for n in head["X-Penstock-Shape"].split(",") if n)
+    found = (
+        np.frombuffer(answer.content, head["X-Penstock-Dtype"]).reshape(shape)
+        if form == "raw"
+        else np.load(io.BytesIO(answer.content), allow_pickle=False)
+    )
+    assert found.shape == np.shape(expected)
+    assert np.array_equal(found, expected, equal_nan=True)
+    assert (head["X-Penstock-Version"], head["X-Penstock-Position"], head["ETag"]) == ("3", "9", '"3"')
+
+
+def test_json_has_null_for_what_is_no_number(app: Any) -> None:
+    found = ask(app, "GET", "data/image/map/Fe", params={"slice": "0,:3", "format": "json"}).json()
+    assert found["data"] == [None, 1.0, 2.0]
+    assert ask(app, "GET", "data/image/count", params={"format": "json"}).json()["data"] == 17
+    assert ask(app, "GET", "data/image/note", params={"format": "json"}).json()["data"] == "steady"
+
+
+def test_fewer_elements_can_be_wanted(app: Any) -> None:
+    answer = ask(app, "GET", "data/image/map/Fe", params={"max_bytes": 2000})
+    every = int(answer.headers["X-Penstock-Every"])
+    assert every > 1
+    assert len(answer.content) <= 2000
+    expected = tree()["map"]["Fe"].array[::every, ::every]
+    assert np.array_equal(np.frombuffer(answer.content).reshape(expected.shape), expected, equal_nan=True)
+
+
+def test_what_has_not_changed_is_not_sent_again(app: Any, writer: TreeWriter) -> None:
+    again = {"If-None-Match": '"3"'}
+    assert ask(app, "GET", "data/image/map/Fe", headers=again).status_code == 304
+    assert ask(app, "GET", "data/image/map/Cu", headers=again).status_code == 404
+    writer.publish(tree(2.0), position=10, version=4)
+    answer = ask(app, "GET", "data/image/map/Fe", headers=again, params={"slice": "1,1"})
+    assert (answer.status_code, np.frombuffer(answer.content)[0]) == (200, 102.0)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "said"),
+    [
+        ("data/image/map/Fx", 404, 'did you mean "image/map/Fe"?'),
+        ("data/image/map", 404, "is a branch"),
+        ("data/nobody/x", 404, "there are image, later"),
+        ("data/later/x", 404, "has published nothing yet"),
+        ("views/image/nothing_like_it_at_all", 404, "there are image/map/Fe"),
+        ("data/image/map/Fe?slice=40", 422, "40 is outside dimension 0, which has 40"),
+        ("data/image/map/Fe?slice=1,2,3", 422, "3 entries for 2 dimensions"),
+        ("data/image/map/Fe?slice=import", 422, "selects nothing"),
+        ("data/image/map/Fe?format=pickle", 422, "format"),
+        ("data/image/map/Fe?max_bytes=0", 422, "max_bytes"),
+        ("data/image/map/Fe?slice=" + "1" * 300, 422, "slice"),
+        ("data/image/ragged", 422, "lists of equal lengths"),
+        ("no/such/thing", 404, "Not Found"),
+    ],
+)
+def test_what_is_wrong_is_said(app: Any, path: str, code: int, said: str) -> None:
+    answer = ask(app, "GET", path)
+    assert answer.status_code == code
+    assert said in detail(answer)
+
+
+def test_more_than_an_answer_holds_is_refused(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shown_views, "MOST_BYTES", 1000)
+    monkeypatch.setattr(application_module, "BESIDE_BYTES", 1000)
+    monkeypatch.setattr(application_module, "MOST_JSON", 3)
+    answer = ask(app, "GET", "data/image/map/Fe")
+    assert answer.status_code == 413
+    assert "16,000 bytes are asked for" in detail(answer)
+    assert ask(app, "GET", "data/image/current", params={"format": "json"}).status_code == 413
+
+
+def test_a_large_part_is_copied_beside(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application_module, "BESIDE_BYTES", 1000)
+    assert len(ask(app, "GET", "data/image/map/Fe").content) == 16_000
+
+
+def test_status_and_ledger(app: Any, line: FakeLine) -> None:
+    assert ask(app, "GET", "status").json() == REPORT
+    assert ask(app, "GET", "ledger").json() == {"outcome": "running", "adds_up": True, "edges": REPORT["edges"]}
+    line.last = {**REPORT, "outcome": "finished"}
+    assert ask(app, "GET", "status").json()["outcome"] == "finished"
+    assert ask(app, "GET", "run").json() == {"pipeline": "demo", "run": "r1", "version": "0", "ended": True}
+
+
+def test_parameters_are_set_together(app: Any, line: FakeLine) -> None:
+    answer = ask(app, "PUT", "parameters", json={"values": {"roi": 3}, "who": "me"})
+    assert answer.json()["from_event"] == 7
+    assert line.asked == [("set", {"values": {"roi": 3}, "who": "me"})]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code", "said"),
+    [
+        ("PUT", "parameters", {"values": {"unknown": 3}}, 404, "there are fit.roi"),
+        ("PUT", "parameters", {"values": {"roi": "wide"}}, 422, "a number is wanted"),
+        ("PUT", "parameters", {"values": {}}, 422, "values"),
+        ("PUT", "parameters", {"roi": 3}, 422, "values"),
+        ("PUT", "stages/sum/workers", {"workers": 2}, 422, "there are fit"),
+        ("PUT", "stages/fit/workers", {"workers": 0}, 422, "workers"),
+        ("PUT", "stages/fit/workers", {"workers": "2"}, 422, "workers"),
+        ("POST", "run/stop", {"now": True}, 422, "now"),
+    ],
+)
+def test_what_cannot_be_turned_is_said(app: Any, method: str, path: str, body: Any, code: int, said: str) -> None:
+    answer = ask(app, method, path, json=body)
+    assert answer.status_code == code
+    assert said in detail(answer)
+
+
+def test_after_the_end_nothing_can_be_turned(app: Any, line: FakeLine) -> None:
+    line.last = REPORT
+    for method, path, body in (("PUT", "parameters", {"values": {"roi": 1}}), ("POST", "run/stop", {})):
+        assert ask(app, method, path, json=body).status_code == 409
+
+
+def test_the_graph_and_the_page_are_there(app: Any) -> None:
+    assert ask(app, "GET", "graph").text == "<svg/>"
+    assert ask(app, "GET", "../../").headers["content-type"].startswith("text/html")

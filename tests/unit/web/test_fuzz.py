@@ -1,0 +1,53 @@
+"""The interface as its own description says: made-up requests never break it, and every answer is one that it names."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from penstock.web.gate import Gate
+from tests.unit.web.shown import FakeLine, application, published
+
+schemathesis = pytest.importorskip("schemathesis", reason="made-up requests need schemathesis: ./dev setup installs it")
+
+
+def test_made_up_requests_are_answered_as_described() -> None:
+    with published() as (_, views):
+        app = application(views, FakeLine())
+        schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
+        tried = 0
+        for found in schema.get_all_operations():
+            operation = found.ok()
+            tried += 1
+            try_one(operation)
+        assert tried == 11
+
+
+def try_one(operation: Any) -> None:
+    (accepts_all,) = schemathesis.checks.CHECKS.get_by_names(["positive_data_acceptance"])
+
+    @settings(
+        max_examples=25, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(case=operation.as_strategy())
+    def check(case: Any) -> None:
+        case.call_and_validate(excluded_checks=[accepts_all])  # which values are right the pipeline says
+
+    check()
+
+
+@pytest.mark.parametrize("size", [1 << 20, 5 << 20])
+def test_a_huge_body_is_refused(size: int) -> None:
+    async def go(app: Any) -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client:
+            body = b'{"values": {"roi": "' + b"x" * size + b'"}}'
+            head = {"content-type": "application/json"}
+            return await client.put("/api/v1/parameters", content=body, headers=head)
+
+    with published() as (_, views):
+        answer = asyncio.run(go(Gate(application(views, FakeLine()), "", "", ("localhost",))))
+    assert answer.status_code == 413
+    assert "1,048,576 at most" in answer.json()["detail"]
