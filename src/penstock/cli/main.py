@@ -16,6 +16,7 @@ from penstock.errors import CheckError, NotBuiltYetError, ParameterError, Pensto
 __all__ = ["COMMANDS", "app", "main"]
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "new": ("penstock.cli.new:new", "Make a small project that works, to start from."),
     "run": ("penstock.cli.run:run", "Run a pipeline and print its ledger."),
     "check": ("penstock.cli.check:check", "Report every mistake of a pipeline file at once."),
     "graph": ("penstock.cli.graph:graph", "Draw a pipeline, as text or SVG."),
