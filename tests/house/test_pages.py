@@ -53,7 +53,12 @@ class _Reader:
     def __init__(self, page: Page, folder: Path) -> None:
         self._folder = folder
         self._ports = _Ports()
-        self._path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self._environ = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "COLUMNS": "200",
+            "PYTEST_DEBUG_TEMPROOT": str(folder),  # where a reader's own pytest keeps what its tests write
+        }
         self._behind: list[subprocess.Popen[str]] = []
         needed = page.needs()
         if needed is not None:
@@ -66,7 +71,7 @@ class _Reader:
         started = subprocess.Popen(
             ["sh", "-c", f"exec {line.removesuffix('&')}" if line.endswith("&") else line],
             cwd=self._folder,
-            env=os.environ | {"PATH": self._path, "COLUMNS": "200"},
+            env=self._environ,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
