@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+import pty
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from penstock.errors import ParameterError, SelectionError, ServiceError, StateE
 from penstock.pipeline import Map, Pipeline, Reduce, Source
 from penstock.services.web_service import WebService
 from tests.system import controlled
-from tests.system.commands import Process
+from tests.system.commands import COMMAND, Process
 
 RATE = 400
 
@@ -290,3 +292,55 @@ def test_options_that_cannot_be_are_said(tmp_path: Path, gate: Path) -> None:
             process.close()
         assert found.code == 2, found.text
         assert said in found.text
+
+
+def test_top_shows_every_edge_and_process(run: Any, web: WebService) -> None:
+    root = Path(__file__).parents[2]
+    with connect(web.address) as seen:
+        until(lambda: seen.ledger.edges and all(edge["arrived"] for edge in seen.ledger.edges))
+    for words in (["--once"], [], ["--json"]):
+        process = Process("top", web.address, *words, folder=root)
+        try:
+            found = process.end()
+        finally:
+            process.close()
+        assert found.code == 0, found.text
+        if words == ["--json"]:
+            assert json.loads(found.out)["outcome"] == "running"
+        else:
+            for name in ("camera → work", "work → sum", "builder", "work-1", "backlog", "p99", "lost"):
+                assert name in found.out, name
+
+
+def test_top_says_that_nobody_is_there() -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        process = Process("top", address, folder=Path(__file__).parents[2])
+        try:
+            found = process.end()
+        finally:
+            process.close()
+    assert found.code == 1
+    assert f"nobody answers at http://{address}" in found.err
+
+
+def test_top_on_a_terminal_ends_with_the_run(run: Any, web: WebService, gate: Path) -> None:
+    terminal, its = pty.openpty()
+    try:
+        words = [*COMMAND, "top", web.address, "--every-s", "0.1"]
+        child = subprocess.Popen(words, stdin=its, stdout=its, stderr=its, env={**os.environ, "TERM": "xterm"})
+        os.close(its)
+        said = b""
+        while b"camera" not in said:
+            said += os.read(terminal, 65536)
+        gate.touch()
+        while child.poll() is None:
+            with suppress(OSError):  # the terminal's other end has gone
+                said += os.read(terminal, 65536)
+        assert child.returncode == 0, said[-500:]
+        assert b"finished" in said
+    finally:
+        os.close(terminal)
+        child.kill()
+        child.wait()

@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "app", "main"]
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "new": ("penstock.cli.new:new", "Make a small project that works, to start from."),
     "run": ("penstock.cli.run:run", "Run a pipeline and print its ledger."),
+    "top": ("penstock.cli.top:top", "Watch a running pipeline in the terminal."),
     "check": ("penstock.cli.check:check", "Report every mistake of a pipeline file at once."),
     "graph": ("penstock.cli.graph:graph", "Draw a pipeline, as text or SVG."),
     "list": ("penstock.cli.list:list_names", "List the sources, steps and sinks there are."),

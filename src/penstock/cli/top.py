@@ -1,0 +1,80 @@
+"""``penstock top``: a running pipeline in a terminal, updating in place; its address is all that is needed."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from penstock.monitor.report import RunReport
+
+__all__ = ["screen", "top"]
+
+FAILED = 1
+
+
+def top(
+    address: Annotated[
+        str, typer.Argument(metavar="[ADDRESS]", help="As penstock run prints it.")
+    ] = "http://127.0.0.1:8400",
+    every_s: Annotated[float, typer.Option("--every-s", min=0.1, help="How often to look.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Print it once, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report once, for machines.")] = False,
+) -> None:
+    """Watch a running pipeline: rate, backlog, latency and loss of every edge, processes and memory.
+
+    It ends with the run, or with Ctrl-C; the run does not notice. A token is taken from PENSTOCK_VIEWER_TOKEN or
+    PENSTOCK_OPERATOR_TOKEN. Exit code 0; 1 if nobody answers.
+    """
+    import json
+
+    from rich.console import Console
+
+    from penstock.client import connect
+
+    with connect(address) as seen:
+        if as_json:
+            print(json.dumps(seen.status, indent=2))
+            return
+        console = Console(highlight=False)
+        if once or not sys.stdout.isatty():
+            console.print(screen(_report(seen), console.width, seen.address))
+            return
+        _watch(seen, console, every_s)
+
+
+def screen(report: "RunReport", width: int, address: str) -> "Group":
+    """Return what is to be seen of a run, for a terminal so many columns wide."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from penstock.monitor.edge_table import edge_table, process_table
+    from penstock.monitor.ledger_table import summary
+
+    title = Text(f"{summary(report)}  {address}", style="bold")
+    reasons = [Text(reason, style="red") for reason in report.reasons[:3]]
+    return Group(title, *reasons, edge_table(report, width), process_table(report))
+
+
+def _watch(seen: Any, console: Any, every_s: float) -> None:
+    from rich.live import Live
+
+    try:
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while (report := _report(seen)).outcome == "running":
+                live.update(screen(report, console.width, seen.address), refresh=True)
+                time.sleep(every_s)
+    except KeyboardInterrupt:
+        return
+    console.print(screen(report, console.width, seen.address))
+
+
+def _report(seen: Any) -> "RunReport":
+    import msgspec
+
+    from penstock.monitor.report import RunReport
+
+    return msgspec.convert(seen.status, RunReport)
