@@ -34,8 +34,13 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "counters": "bench.local_counters:rows",
         "camera": "bench.local_camera:rows",
     },
+    "web": {
+        "web_small": "bench.web:small_rows",
+        "web_large": "bench.web:large_rows",
+        "web_viewers": "bench.web:viewers_rows",
+    },
 }
-"""By suite and subject the function that yields its rows; those of ``local`` are told how much effort to make."""
+"""By suite and subject the function that yields its rows; those of ``local`` and ``web`` are told how much effort to make."""
 CORES = 2
 """What the targets of ``local`` are for; a larger machine lends it so many."""
 

@@ -210,8 +210,14 @@ class ArrayView:
         fill: Any = 0,  # any element of the array's dtype
         title: str = "",
         grows: bool = False,
+        borrowed: bool = False,
     ) -> "ArrayView":
         """Return a view that holds an array, without a copy unless it is read-only.
+
+        Parameters
+        ----------
+        borrowed
+            Hold it without a copy even so: such a view can be read, and not set.
 
         Raises
         ------
@@ -222,7 +228,7 @@ class ArrayView:
         view.grows, view.dtype, view.unit, view.fill, view.title = grows, array.dtype, unit, fill, title
         view.axes = tuple(Axis(axis) if isinstance(axis, str) else axis for axis in axes)
         view.version, view._touched, view._is_whole = 0, (0, 0), array.dtype.kind in "iu"
-        view._buffer = array if array.flags.writeable else array.copy()
+        view._buffer = array if borrowed or array.flags.writeable else array.copy()
         view._hold(len(array) if array.ndim else 1)
         view._check_axes()
         return view

@@ -135,8 +135,8 @@ def description_of(view: ArrayView) -> list[Any]:
     return described
 
 
-def view_from(array: NDArray[Any], description: Any) -> ArrayView:
-    """Return the view that was described, around an array.
+def view_from(array: NDArray[Any], description: Any, *, borrowed: bool = False) -> ArrayView:
+    """Return the view that was described, around an array; see ``ArrayView.of``.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def view_from(array: NDArray[Any], description: Any) -> ArrayView:
     """
     try:
         grows, unit, title, axes, fill = description
-        view = ArrayView.of(array, unit=str(unit), fill=fill, title=str(title), grows=bool(grows))
+        view = ArrayView.of(array, unit=str(unit), fill=fill, title=str(title), grows=bool(grows), borrowed=borrowed)
         # Set, not given: user code may have changed its axes after the view had checked them.
         view.axes = tuple(
             Axis(str(name), str(of), None if values is None else np.array(values)) for name, of, values in axes

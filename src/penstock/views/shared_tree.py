@@ -247,7 +247,7 @@ def _decoded(record: Record, tail: bytes, file: MemoryFile, *, is_copy: bool) ->
             if min((at, *shape)) < 0 or at + prod(shape) * dtype.itemsize > record.tail:
                 raise RemoteProtocolError(f"a view of shape {shape} and {dtype} is said to lie at {at}, beyond the end")
             array = file.array(at, shape, dtype)
-            views[number] = view_from(array.copy() if is_copy else array, description)
+            views[number] = view_from(array.copy() if is_copy else array, description, borrowed=not is_copy)
         return views[number]
 
     return tree_from(tail[record.table : record.table + record.plain], fetch)

@@ -229,11 +229,12 @@ def _response(name: str, found: Part, form: str) -> Response:
     if form == "json":
         if array.size > MOST_JSON:
             raise TooLargeError(f"{name}: {array.size:,} elements as JSON; {MOST_JSON:,} at most: ask for raw or npy")
-        body = {"shape": list(array.shape), "dtype": array.dtype.str, "every": found.every,
+        found_json = {"shape": list(array.shape), "dtype": array.dtype.str, "every": found.every,
                 "version": found.version, "position": found.position, "data": plain_numbers(array)}  # fmt: skip
         return JSONResponse(body, headers=headers)
     if form == "npy":
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
         return Response(buffer.getvalue(), media_type="application/octet-stream", headers=headers)
-    return Response(array.tobytes(), media_type="application/octet-stream", headers=headers)
+    content: Any = array.reshape(-1).view(np.uint8).data if array.nbytes else b""  # not copied once more
+    return Response(content, media_type="application/octet-stream", headers=headers)

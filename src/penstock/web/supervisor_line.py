@@ -96,9 +96,9 @@ class SupervisorLine:
             answer = open_answer(data)
             if answer.number == 0:
                 self.last = msgspec.json.decode(answer.body)
-                for future in self._waiting.values():  # nobody will answer them any more
-                    if not future.done():
-                        future.set_exception(StateError("the run has ended"))
+                for waiting in self._waiting.values():  # nobody will answer them any more
+                    if not waiting.done():
+                        waiting.set_exception(StateError("the run has ended"))
             elif (future := self._waiting.get(answer.number)) is not None and not future.done():
                 future.set_result(answer)
         if self._link.is_ended:

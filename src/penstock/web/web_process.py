@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import uvicorn
+import uvloop
 
 from penstock.services.web_service import WebOrder
 from penstock.transport.seqpacket import Link
@@ -31,7 +32,7 @@ def run(order: WebOrder, fds: Sequence[int]) -> None:
     size = order.fds_a_stage
     readers = {stage: TreeReader(memory[k * size : (k + 1) * size]) for k, stage in enumerate(order.stages)}
     with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(order, socket.socket(fileno=listening), Link(link), readers))
+        uvloop.run(_serve(order, socket.socket(fileno=listening), Link(link), readers))
 
 
 class _Server(uvicorn.Server):
