@@ -1,1 +1,32 @@
 """Instruments that do not exist."""
+
+from importlib import import_module
+
+from penstock.simulators.simulator import Simulator
+
+__all__ = ["SIMULATORS", "simulator_named"]
+
+SIMULATORS = {
+    "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
+    "stins": "penstock.simulators.stins:StinsSimulator",
+    "xspress3": "penstock.simulators.xspress3:Xspress3Simulator",
+}
+"""Where each simulator is; they are imported when they are asked for."""
+
+
+def simulator_named(name: str) -> type[Simulator]:
+    """Return a simulator: one of `SIMULATORS`, or any other written ``module:class``.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name; the text lists those there are.
+    """
+    module, colon, attribute = SIMULATORS.get(name, name).partition(":")
+    try:
+        found = getattr(import_module(module), attribute) if colon else None
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"the simulator {name!r} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Simulator)):
+        raise ValueError(f"no simulator is called {name!r}; there are {', '.join(SIMULATORS)}, or write module:class")
+    return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BINS", "BIN_keV", "LINES_keV", "XrfScan"]
+__all__ = ["BINS", "SEED", "BIN_keV", "LINES_keV", "XrfScan"]
 
 BINS = 1024
 BIN_keV = 0.01
@@ -17,6 +17,7 @@ LINES_keV = {"Fe": 6.404, "Ni": 7.478}
 SIGMA_keV = 0.065
 """Of a line in a silicon drift detector: 153 eV full width at half maximum."""
 STEP_um = 0.5
+SEED = 20261120
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class XrfScan:
 
     rows: int
     columns: int
-    seed: int = 20261120
+    seed: int = SEED
 
     def __post_init__(self) -> None:
         if self.rows < 1 or self.columns < 1:

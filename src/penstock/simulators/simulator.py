@@ -1,0 +1,58 @@
+"""What every simulated instrument is to the rest: the wire packets of a scan, point by point.
+
+It only computes: no socket, no clock, and the same scan gives the same bytes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+from penstock.simulators.xrf_scan import XrfScan
+
+__all__ = ["Packets", "Simulator"]
+
+Packets = list[list[bytes]]
+"""What is sent one after the other: messages of one or more parts, or pieces of a byte stream."""
+
+
+class Simulator(ABC):
+    """An instrument at a scan that never happened.
+
+    The first part of the first packet of a point is text of at least two bytes, so that a fault in it is noticed.
+
+    Parameters
+    ----------
+    scan
+        What it measures; its seed decides all that is chance.
+    """
+
+    socket: ClassVar[Literal["push", "pub", "tcp"]]
+    """How its packets travel."""
+    greeting: ClassVar[bytes] = b""
+    """What a TCP client must say first."""
+
+    def __init__(self, scan: XrfScan) -> None:
+        self.scan = scan
+
+    def connected(self, *, under_way: bool) -> Packets:  # noqa: ARG002 - for those that have something to say
+        """Return what is said to a client that has just come, ``under_way`` if between a start and its end."""
+        return []
+
+    @abstractmethod
+    def start(self) -> Packets:
+        """Return what is said before the points."""
+
+    @abstractmethod
+    def point(self, number: int) -> Packets:
+        """Return one frame: what is said of a point, counted from 0; in any order."""
+
+    @abstractmethod
+    def end(self, points: int) -> Packets:
+        """Return what is said after so many points: all of the scan, or fewer if it was stopped."""
+
+    def packets(self) -> Iterator[Packets]:
+        """Yield a whole scan to one client: what it is told at first, the start, each point, the end."""
+        yield self.connected(under_way=False)
+        yield self.start()
+        yield from map(self.point, range(self.scan.points))
+        yield self.end(self.scan.points)

@@ -1,0 +1,99 @@
+"""What every simulator keeps: its packets depend on the seed alone, and its own decoder reads them."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.core import Kind
+from penstock.protocols import decoder_named
+from penstock.simulators import SIMULATORS, simulator_named
+from penstock.simulators.simulator import Packets
+from penstock.simulators.xrf_scan import XrfScan
+from tests.unit.simulators.decoded import decoded
+
+names = pytest.mark.parametrize("name", sorted(SIMULATORS))
+small = st.integers(1, 5)
+seeds = st.integers(0, 2**40)
+
+
+def packets(name: str, rows: int, columns: int, seed: int) -> list[Packets]:
+    return list(simulator_named(name)(XrfScan(rows, columns, seed)).packets())
+
+
+@names
+@given(rows=small, columns=small, seed=seeds)
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(
+    name: str, rows: int, columns: int, seed: int
+) -> None:
+    sent = packets(name, rows, columns, seed)
+    assert packets(name, rows, columns, seed) == sent
+    assert packets(name, rows, columns, seed + 1)[2:-1] != sent[2:-1]
+
+
+@names
+def test_another_process_gives_the_same_bytes(name: str) -> None:
+    code = (
+        "import hashlib; from penstock.simulators import simulator_named; from penstock.simulators.xrf_scan import *\n"
+        f"print(hashlib.sha256(repr(list(simulator_named({name!r})(XrfScan(2, 3, 4)).packets())).encode()).hexdigest())"
+    )
+    said = {subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout for _ in range(2)}
+    assert len(said) == 1
+
+
+@names
+@given(rows=small, columns=small, seed=seeds, data=st.data())
+def test_a_point_does_not_depend_on_those_before(
+    name: str, rows: int, columns: int, seed: int, data: st.DataObject
+) -> None:
+    point = data.draw(st.integers(0, rows * columns - 1))
+    assert (
+        simulator_named(name)(XrfScan(rows, columns, seed)).point(point)
+        == packets(name, rows, columns, seed)[2 + point]
+    )
+
+
+@names
+@given(rows=small, columns=small, seed=seeds)
+def test_its_decoder_reads_a_start_every_point_and_an_end(name: str, rows: int, columns: int, seed: int) -> None:
+    decoder = decoder_named(name)()
+    messages = decoded(decoder, packets(name, rows, columns, seed))
+    assert [m.kind for m in messages] == [Kind.START, *[Kind.DATA] * (rows * columns), Kind.END]
+    if decoder.traits.number:
+        assert [m.key for m in messages[1:-1]] == list(range(rows * columns))
+
+
+@names
+def test_it_travels_as_its_decoder_expects(name: str) -> None:
+    simulator, decoder = simulator_named(name), decoder_named(name)()
+    assert simulator.socket == {"pull": "push", "sub": "pub", "tcp": "tcp"}[decoder.traits.socket]
+    assert simulator.greeting == decoder.greeting()
+
+
+@names
+@given(seed=seeds)
+def test_a_point_begins_with_text_that_can_be_spoilt(name: str, seed: int) -> None:
+    text = simulator_named(name)(XrfScan(2, 2, seed)).point(3)[0][0]
+    assert len(text) >= 2
+    assert text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("xspres", "there are pandabox, stins, xspress3, or write module:class"),
+        ("", "no simulator is called ''"),
+        ("nowhere:Camera", "cannot be imported"),
+        ("penstock.simulators:Camera", "cannot be imported"),
+        ("penstock.simulators.xrf_scan:XrfScan", "no simulator is called"),
+    ],
+)
+def test_what_is_no_simulator_is_refused(name: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        simulator_named(name)
+
+
+def test_ones_own_is_found_by_module_and_class() -> None:
+    assert simulator_named("penstock.simulators.stins:StinsSimulator") is simulator_named("stins")
