@@ -24,7 +24,7 @@ class Outlet(Protocol):
         """Bind."""
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for whoever is to receive; return whether it is there."""
+        """Wait for whoever is to receive; return whether it is there. Call it again to wait on."""
 
     def send(self, parts: Sequence[bytes], timeout_s: float) -> bool:
         """Send one message; return false if there was no room in time, and call again with the same."""
@@ -99,6 +99,8 @@ class TcpOutlet:
         if not self._server.accept(timeout_s):
             return False
         said = self._server.expect(self._greeting, max(0.0, deadline - time.monotonic()))
+        if said is None:
+            return False
         if said != self._greeting:
             raise SourceError(f"{self.address}: the client said {said!r} where {self._greeting!r} is due")
         return True

@@ -154,6 +154,7 @@ class TcpServer:
         """With the port that was taken, once it is open."""
         self._listener: socket.socket | None = None
         self._client: socket.socket | None = None
+        self._said = b""
 
     def open(self) -> None:
         """Bind; port 0 takes any free one.
@@ -179,6 +180,8 @@ class TcpServer:
 
     def accept(self, timeout_s: float) -> bool:
         """Wait for a client; return whether there is one."""
+        if self._client is not None:
+            return True
         if self._listener is None:
             return False
         self._listener.settimeout(timeout_s)
@@ -188,17 +191,24 @@ class TcpServer:
             return False
         return True
 
-    def expect(self, greeting: bytes, timeout_s: float) -> bytes:
-        """Return as many bytes as the greeting has, fewer if they do not come in time."""
-        got = b""
-        if self._client is not None:
-            self._client.settimeout(timeout_s)
+    def expect(self, greeting: bytes, timeout_s: float) -> bytes | None:
+        """Return as many bytes as the greeting has, fewer if no more will come; ``None`` if they are not there yet.
+
+        Call it again for the rest.
+        """
+        deadline = time.monotonic() + timeout_s
+        while self._client is not None and len(self._said) < len(greeting):
+            self._client.settimeout(max(0.0, deadline - time.monotonic()))
             try:
-                while len(got) < len(greeting) and (piece := self._client.recv(len(greeting) - len(got))):
-                    got += piece
-            except (TimeoutError, OSError):
-                return got
-        return got
+                piece = self._client.recv(len(greeting) - len(self._said))
+            except (TimeoutError, BlockingIOError):
+                return None
+            except OSError:  # the client has gone
+                break
+            if not piece:
+                break
+            self._said += piece
+        return self._said
 
     def send(self, piece: bytes, timeout_s: float) -> int:
         """Send as much as there is room for within ``timeout_s``; return how many bytes that was.
@@ -224,3 +234,4 @@ class TcpServer:
             if opened is not None:
                 opened.close()
         self._client = self._listener = None
+        self._said = b""
