@@ -25,9 +25,10 @@ def demo(
     from importlib.util import find_spec
 
     from penstock.cli.demo_scan import demo_pipeline
+    from penstock.cli.mesh import read_mesh
     from penstock.services.interrupt import Interrupt
 
-    rows, columns = _mesh(points)
+    rows, columns = read_mesh(points)
     has_matplotlib = find_spec("matplotlib") is not None
     pipeline = demo_pipeline(rows, columns, rate_hz=rate, out=out.absolute(), picture=has_matplotlib)
     if not has_matplotlib:
@@ -39,16 +40,6 @@ def demo(
         print()
     _print(report)
     raise typer.Exit(report.exit_code)
-
-
-def _mesh(text: str) -> tuple[int, int]:
-    from penstock.errors import CheckError, Problem
-
-    rows, _, columns = text.partition("x")
-    if not (rows.isdecimal() and columns.isdecimal() and int(rows) and int(columns)):
-        remedy = "write ROWSxCOLUMNS, both from 1, such as 41x51"
-        raise CheckError([Problem(where="--points", text=f'"{text}" is no mesh', remedy=remedy)])
-    return int(rows), int(columns)
 
 
 def _show(report: "RunReport") -> None:

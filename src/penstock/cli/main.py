@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "list": ("penstock.cli.list:list_names", "List the sources, steps and sinks there are."),
     "describe": ("penstock.cli.describe:describe", "Say what something does and which arguments it takes."),
     "play": ("penstock.cli.play:play", "Play a recording onto real sockets."),
+    "sim": ("penstock.cli.sim:sim", "Be an instrument that does not exist, on a real socket."),
     "capture": ("penstock.cli.capture:capture", "Write what an instrument sends into a file."),
     "demo": ("penstock.cli.demo:demo", "Analyse a made-up scan, to see what it looks like."),
 }
