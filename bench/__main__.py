@@ -40,7 +40,7 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "web_viewers": "bench.web:viewers_rows",
     },
 }
-"""By suite and subject the function that yields its rows; those of ``local`` and ``web`` are told how much effort to make."""
+"""By suite and subject the function that yields its rows; but for ``core``, they are told how much effort to make."""
 CORES = 2
 """What the targets of ``local`` are for; a larger machine lends it so many."""
 

@@ -83,8 +83,8 @@ def viewers_rows(effort: Effort) -> Iterator[Row]:
         unit="cores", reference=0, of="", target=0.15, asks="at most",
     )  # fmt: skip
     yield Row(
-        name="web_viewers: sent of a view at most", value=found["largest"] / 2**20, unit="MiB", reference=8, of="all of it",
-        target=1, asks="at most",
+        name="web_viewers: sent of a view at most", value=found["largest"] / 2**20, unit="MiB",
+        reference=8, of="all of it", target=1, asks="at most",
     )  # fmt: skip
     yield Row(
         name="web_viewers: updates of the viewer with fewest", value=min(found["updates"]) / seconds, unit="/s",

@@ -229,7 +229,7 @@ def _response(name: str, found: Part, form: str) -> Response:
     if form == "json":
         if array.size > MOST_JSON:
             raise TooLargeError(f"{name}: {array.size:,} elements as JSON; {MOST_JSON:,} at most: ask for raw or npy")
-        found_json = {"shape": list(array.shape), "dtype": array.dtype.str, "every": found.every,
+        body = {"shape": list(array.shape), "dtype": array.dtype.str, "every": found.every,
                 "version": found.version, "position": found.position, "data": plain_numbers(array)}  # fmt: skip
         return JSONResponse(body, headers=headers)
     if form == "npy":
