@@ -42,7 +42,7 @@ def connect(address: str = "http://127.0.0.1:8400", *, token: str | None = None)
 
 
 class Connection(Mapping[str, "RemoteView"]):
-    """A running pipeline: a mapping of its views by name, ``stage/path``.
+    """A running pipeline: a mapping of its views by name, ``stage/path``. As a context manager it is closed at the end.
 
     >>> run = connect()  # doctest: +SKIP
     >>> run["image/map/Fe"][10:20, :].mean()  # doctest: +SKIP
@@ -58,8 +58,9 @@ class Connection(Mapping[str, "RemoteView"]):
             self._http.close()
             raise
         self.pipeline: str = about["pipeline"]
+        """The name of the pipeline."""
         self.run: str = about["run"]
-        """Its name."""
+        """The name of the run."""
 
     def __repr__(self) -> str:
         return f"<penstock {self.pipeline}, run {self.run}, at {self.address}: {', '.join(self) or 'no views yet'}>"
@@ -97,17 +98,25 @@ class Connection(Mapping[str, "RemoteView"]):
         return Ledger(self._json("GET", "ledger"))
 
     def scale(self, stage: str, workers: int) -> None:
-        """Let a stage have so many workers.
+        """Let a map stage have so many workers. It does not wait for them.
 
         Raises
         ------
-        ServiceError
-            If there is no such stage, or it cannot have so many.
+        SelectionError
+            If there is no such map stage, or it cannot have so many.
+        StateError
+            If the run has ended.
         """
         self._json("PUT", f"stages/{quote(stage, safe='')}/workers", {"workers": workers})
 
     def stop(self, reason: str = "stopped by a client", *, at_once: bool = False) -> None:
-        """End the run: bring out what has arrived, or give it up. It does not wait for that."""
+        """End the run: bring out what has arrived, or give it up. It does not wait for that.
+
+        Raises
+        ------
+        StateError
+            If it has ended already.
+        """
         self._json("POST", "run/stop", {"reason": reason, "at_once": at_once})
 
     def close(self) -> None:
