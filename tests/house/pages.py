@@ -87,7 +87,24 @@ class Page:
             if not re.match(r"[a-z]+:", found["target"]):
                 yield found["target"]
 
+    def session(self) -> list[tuple[str, str]]:
+        """Return the code a reader types into one session, in order, each with what is promised that it prints."""
+        blocks = [block for block in self.blocks() if "caption" not in block.options]
+        following = [*blocks[1:], Block("", {}, "")]
+        return [
+            (block.body, then.body if then.info == "text" else "")
+            for block, then in zip(blocks, following, strict=True)
+            if block.info == "python" and ">>> " not in block.body
+        ]
+
     def needs(self) -> Path | None:
         """Return the folder whose files the reader is told to have."""
-        found = re.search(r"^% needs: (\S+)$", self.text, re.MULTILINE)
+        return self._said("needs")
+
+    def run_by(self) -> Path | None:
+        """Return the test that runs this page, if that takes more than typing its commands."""
+        return self._said("run by")
+
+    def _said(self, what: str) -> Path | None:
+        found = re.search(rf"^% {what}: (\S+)$", self.text, re.MULTILINE)
         return None if found is None else self.path.parent / found[1]

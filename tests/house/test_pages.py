@@ -98,8 +98,11 @@ class _Reader:
                 started.communicate()
 
 
+TYPED = [page for page in PAGES if [*page.commands()] and page.path.parent != ROOT and page.run_by() is None]
+
+
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("page", [page for page in PAGES if [*page.commands()] and page.path.parent != ROOT], ids=_name)
+@pytest.mark.parametrize("page", TYPED, ids=_name)
 def test_commands_do_what_is_shown(page: Page, tmp_path: Path) -> None:
     reader, in_peace = _Reader(page, tmp_path), False
     try:
@@ -108,6 +111,13 @@ def test_commands_do_what_is_shown(page: Page, tmp_path: Path) -> None:
         in_peace = True
     finally:
         reader.goes(in_peace=in_peace)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.run_by() is not None], ids=_name)
+def test_a_page_that_another_test_runs_is_run_there(page: Page) -> None:
+    test = page.run_by()
+    assert test is not None
+    assert page.path.name in test.read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
@@ -123,7 +133,7 @@ def test_links_lead_somewhere(page: Page) -> None:
 
 
 def test_the_pipeline_of_the_readme_is_right(tmp_path: Path) -> None:
-    blocks = {block.info: block.body for block in Page(ROOT / "README.md").blocks()}
+    blocks = {block.info: block.body for block in reversed([*Page(ROOT / "README.md").blocks()])}  # the first of each
     (tmp_path / "pipeline.yaml").write_text(blocks["yaml"])
     (tmp_path / "fluorescence.py").write_text(blocks["python"])
     shutil.copy(ROOT / "examples" / "nanomax" / "map.json", tmp_path)
