@@ -4,6 +4,7 @@ Nothing of a pipeline is imported here; all that is needed is the address that `
 """
 
 import os
+import weakref
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from penstock.errors import ParameterError, PenstockError, SelectionError, ServiceError, StateError
 
-__all__ = ["Connection", "Knobs", "RemoteView", "connect"]
+__all__ = ["Connection", "Knobs", "Ledger", "RemoteView", "connect"]
 
 TIMEOUT_S = 30.0
 TOKENS = ("PENSTOCK_OPERATOR_TOKEN", "PENSTOCK_VIEWER_TOKEN")
@@ -52,14 +53,21 @@ class Connection(Mapping[str, "RemoteView"]):
         self.address = address.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=f"{self.address}/api/v1/", headers=headers, timeout=TIMEOUT_S)
+        weakref.finalize(self, self._http.close).atexit = False
         try:
             about = self._json("GET", "run")
+            named = str(about["pipeline"]), str(about["run"])
+        except (ValueError, KeyError, TypeError):
+            self._http.close()
+            raise ServiceError(
+                f"whoever answers at {self.address} is no pipeline; is this the address it printed?"
+            ) from None
         except BaseException:
             self._http.close()
             raise
-        self.pipeline: str = about["pipeline"]
+        self.pipeline: str = named[0]
         """The name of the pipeline."""
-        self.run: str = about["run"]
+        self.run: str = named[1]
         """The name of the run."""
 
     def __repr__(self) -> str:
@@ -67,7 +75,7 @@ class Connection(Mapping[str, "RemoteView"]):
 
     def __getitem__(self, name: str) -> "RemoteView":
         try:
-            return RemoteView(self, self._json("GET", f"views/{quote(name)}"))
+            return RemoteView(self, self._json("GET", f"views/{quote(str(name))}"))
         except _NotFoundError as error:
             raise KeyError(str(error)) from None
 
@@ -102,8 +110,10 @@ class Connection(Mapping[str, "RemoteView"]):
 
         Raises
         ------
+        ServiceError
+            If there is no such map stage.
         SelectionError
-            If there is no such map stage, or it cannot have so many.
+            If it cannot have so many.
         StateError
             If the run has ended.
         """
@@ -208,8 +218,15 @@ class RemoteView:
         array = np.frombuffer(answer.content, np.dtype(head["X-Penstock-Dtype"])).reshape(shape)
         return array if shape else array[()]
 
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the rows of what there is now, read at once."""
+        if not self.shape:
+            raise TypeError(f"view {self.name} has no dimensions")
+        return iter(self[...])
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        del copy  # it always is one
+        if copy is False:
+            raise ValueError(f"view {self.name} is read from elsewhere, which makes a copy")
         return np.asarray(self[...], dtype)
 
     def __float__(self) -> float:
@@ -326,7 +343,7 @@ def _item(key: Any) -> str:
         return "..."
     if isinstance(key, slice):
         parts = [key.start, key.stop, *([] if key.step is None else [key.step])]
-        return ":".join("" if part is None else str(int(part)) for part in parts)
+        return ":".join("" if part is None else _item(part) for part in parts)
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
         return str(int(key))
     raise SelectionError(f"{key!r} cannot select a part of a view; use whole numbers, slices and ...")

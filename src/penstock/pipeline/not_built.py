@@ -14,6 +14,8 @@ def keys_not_built(spec: PipelineSpec) -> Iterator[tuple[Trail, str]]:
         yield ("store",), "a store of durable streams is not built yet"
     if spec.serve is not None and spec.serve.asapo is not None:
         yield ("serve", "asapo"), "serving ASAPO's clients is not built yet"
+    if spec.serve is not None and spec.serve.tokenless:
+        yield ("serve", "tokenless"), "serving clients that cannot send a token is not built yet"
     if spec.alarms:
         yield ("alarms",), "alarms are not built yet"
     for name, source in spec.sources.items():

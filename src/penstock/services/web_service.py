@@ -142,6 +142,8 @@ class WebService:
     def address(self) -> str:
         """Where to look, as a browser wants it."""
         host, port = self._socket.getsockname()[:2]
+        if host in ("0.0.0.0", "::"):  # every address of this machine, which nobody can ask for
+            host = socket.gethostname()
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
@@ -294,7 +296,7 @@ class WebService:
         except ParameterError as error:
             self._refuse(number, "unknown" if str(error).startswith("no parameter") else "refused", error)
         except (PenstockError, msgspec.MsgspecError) as error:
-            self._refuse(number, "refused", error)
+            self._refuse(number, "unknown" if str(error).startswith("no map stage") else "refused", error)
 
     def _obey(self, question: Question, answer: Callable[[Any], None]) -> None:
         served = self._served

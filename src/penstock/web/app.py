@@ -157,15 +157,17 @@ def _serve_views(app: FastAPI, views: ShownViews) -> None:
         await socket.accept()
         with suppress(WebSocketDisconnect, RuntimeError, KeyError):  # it has gone, or sent bytes where text is due
             await changes.serve(socket.receive_text, socket.send_text, socket.send_bytes)
+        with suppress(RuntimeError):
+            await socket.close(1003, "text is wanted: what shall be followed, in JSON")
 
 
 def _serve_state(app: FastAPI, line: SupervisorLine, graph: str) -> None:
-    @app.get("/api/v1/status", tags=["run"], responses=_errors(401, 403, 504))
+    @app.get("/api/v1/status", tags=["run"], responses=_errors(401, 403, 409, 504))
     async def status() -> Any:  # a report
         """Return the report as it is now: books, rates, latencies, memory, processes; after the end, the last one."""
         return JSONResponse(await _report(line))
 
-    @app.get("/api/v1/ledger", tags=["run"], responses=_errors(401, 403, 504))
+    @app.get("/api/v1/ledger", tags=["run"], responses=_errors(401, 403, 409, 504))
     async def ledger() -> Any:  # of a report
         """Return the books of every edge, and whether they add up."""
         report = await _report(line)
@@ -185,17 +187,17 @@ def _serve_state(app: FastAPI, line: SupervisorLine, graph: str) -> None:
 
 
 def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
-    @app.put("/api/v1/parameters", tags=["parameters"], responses=_errors(401, 403, 404, 409, 422, 504))
+    @app.put("/api/v1/parameters", tags=["parameters"], responses=_errors(401, 403, 404, 409, 413, 422, 504))
     async def set_parameters(wish: Annotated[ParameterValues, Body()]) -> Any:  # what JSON can hold
         """Change parameters, all from one event on; the answer says from which."""
         return JSONResponse(await line.ask("set", wish.model_dump()))
 
-    @app.put("/api/v1/stages/{stage}/workers", tags=["run"], responses=_errors(401, 403, 409, 422, 504))
+    @app.put("/api/v1/stages/{stage}/workers", tags=["run"], responses=_errors(401, 403, 404, 409, 413, 422, 504))
     async def scale(stage: str, wish: Annotated[WorkerCount, Body()]) -> Any:  # what JSON can hold
         """Let a stage have so many workers."""
         return JSONResponse(await line.ask("scale", {"stage": stage, "workers": wish.workers}))
 
-    @app.post("/api/v1/run/stop", tags=["run"], responses=_errors(401, 403, 409, 422, 504))
+    @app.post("/api/v1/run/stop", tags=["run"], responses=_errors(401, 403, 409, 413, 422, 504))
     async def stop(wish: Annotated[StopWish, Body()]) -> Any:  # what JSON can hold
         """End the run: bring out what has arrived, or give it up at once."""
         return JSONResponse(await line.ask("stop", wish.model_dump()))

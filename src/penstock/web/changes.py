@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from penstock.errors import PenstockError
-from penstock.web.shown_views import ShownViews
+from penstock.web.shown_views import NotYetError, ShownViews
 
 __all__ = ["Changes", "Watch", "Watches"]
 
@@ -72,6 +72,7 @@ class Changes:
         if self._task is None:
             self._task = asyncio.create_task(self._look())
         wanted: dict[Watch, tuple[int, float]] = {}
+        told: dict[Watch, str] = {}
 
         async def hear() -> None:
             while True:
@@ -86,6 +87,7 @@ class Changes:
                     continue
                 seen = dict(wanted)
                 wanted.clear()
+                told.clear()
                 wanted.update({watch: seen.get(watch, (-1, 0.0)) for watch in asked.watch})
                 bell.set()
 
@@ -96,7 +98,7 @@ class Changes:
                 await asyncio.wait((hearing, ringing), return_when=asyncio.FIRST_COMPLETED)
                 ringing.cancel()
                 bell.clear()
-                rest_s = await self._tell(wanted, send_text, send_bytes)
+                rest_s = await self._tell(wanted, told, send_text, send_bytes)
                 if rest_s is not None:
                     asyncio.get_running_loop().call_later(rest_s, bell.set)
             hearing.result()
@@ -108,30 +110,35 @@ class Changes:
                 self._task = None
                 self._encoded.clear()
 
-    async def _tell(self, wanted: dict[Watch, tuple[int, float]], send_text: Any, send_bytes: Any) -> float | None:
+    async def _tell(
+        self, wanted: dict[Watch, tuple[int, float]], told: dict[Watch, str], send_text: Any, send_bytes: Any
+    ) -> float | None:
         """Send what is due; return in how many seconds more will be, if anything is held back."""
         loop = asyncio.get_running_loop()
         rest_s: float | None = None
         for watch, (version, sent_s) in list(wanted.items()):
             now = self._views.versions().get(watch.view.partition("/")[0])
-            if version == -2 or (now == version if now is not None else version == -1 and sent_s):
+            if now == version if now is not None else sent_s:
                 continue
             wait_s = sent_s + 1 / min(max(watch.max_hz, 0.01), MOST_HZ) - loop.time()
             if sent_s and wait_s > 0:
                 rest_s = wait_s if rest_s is None else min(rest_s, wait_s)
                 continue
             try:
-                encoded = self._part(watch, -1 if now is None else now)
+                encoded: _Encoded | None = self._part(watch, -1 if now is None else now)
+            except NotYetError:  # it is waited for
+                encoded = None
             except PenstockError as error:
-                text = msgspec.json.encode({"view": watch.view, "slice": watch.slice, "problem": str(error)}).decode()
-                if now is not None:
-                    await send_text(text)
-                if watch in wanted:  # said once; a view that is to come is waited for
-                    wanted[watch] = (-1 if now is None else now, loop.time())
-                continue
-            await send_text(encoded.head)
-            if encoded.data is not None:
-                await send_bytes(encoded.data)
+                encoded = None
+                if told.get(watch) != str(error):  # once, until it is another one
+                    told[watch] = str(error)
+                    problem = {"view": watch.view, "slice": watch.slice, "problem": str(error)}
+                    await send_text(msgspec.json.encode(problem).decode())
+            if encoded is not None:
+                told.pop(watch, None)
+                await send_text(encoded.head)
+                if encoded.data is not None:
+                    await send_bytes(encoded.data)
             if watch in wanted:
                 wanted[watch] = (-1 if now is None else now, loop.time())
         return rest_s

@@ -45,8 +45,12 @@ class Gate:
         if not code and _length(scope) > MOST_BODY:
             code, why = 413, f"a body of {_length(scope):,} bytes; {MOST_BODY:,} at most"
         if not code:
-            await self._app(scope, _limited(receive), send)
+            # Who sends an answer to HEAD leaves its body out.
+            asked = {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
+            await self._app(asked, _limited(receive), send)
         elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})  # a refusal before this would not bring its reason
             await send({"type": "websocket.close", "code": 4000 + code, "reason": why[:120]})
         else:
             await _answer(send, code, why)

@@ -18,7 +18,7 @@ from penstock.views.selection import Index, coarser, selected_shape, selection
 from penstock.views.shared_tree import Published, TreeReader
 from penstock.views.tree import array_of, walk
 
-__all__ = ["Part", "ShownViews", "TooLargeError", "UnknownViewError"]
+__all__ = ["NotYetError", "Part", "ShownViews", "TooLargeError", "UnknownViewError"]
 
 T = TypeVar("T")
 
@@ -28,6 +28,10 @@ MOST_BYTES = 512 << 20
 
 class UnknownViewError(PenstockError):
     """No view has this name."""
+
+
+class NotYetError(UnknownViewError):
+    """The stage has published nothing yet."""
 
 
 class TooLargeError(PenstockError):
@@ -141,7 +145,7 @@ class ShownViews:
     def _looked(self, stage: str, name: str, take: Callable[[Published], T]) -> T:
         found = self._readers[stage].look(take)
         if found is None:
-            raise UnknownViewError(f"{name}: the stage {stage} has published nothing yet")
+            raise NotYetError(f"{name}: the stage {stage} has published nothing yet")
         return found
 
     def _split(self, name: str) -> tuple[str, str]:

@@ -173,8 +173,13 @@ def test_a_wrong_wish_is_answered_and_the_viewer_stays() -> None:
         problems = [(await viewer.told())["problem"] for _ in range(2)]
         assert "did you mean" in problems[0]
         assert "99 is outside" in problems[1]
+        writer.publish(tree(), position=10, version=4)
+        await asyncio.sleep(0.3)
+        assert viewer.texts.empty(), "the same is said once"
+        viewer.watch({"view": "nobody/x", "slice": ""}, {"view": "later/x", "slice": ""})
+        assert "no stage" in (await viewer.told())["problem"]
         viewer.watch(IRON)
-        assert (await viewer.told())["version"] == 3
+        assert (await viewer.told())["version"] == 4
         await viewer.leave()
 
     tried(test)

@@ -26,9 +26,12 @@ def asked(gate: Gate, method: str = "GET", query: str = "", kind: str = "http", 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(gate(scope, None, send))
-    if kind == "websocket" and sent[0]["type"] == "websocket.close":
-        return sent[0]["code"] - 4000, sent[0]["reason"]
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    asyncio.run(gate(scope, receive, send))
+    if kind == "websocket" and sent[0]["type"] == "websocket.accept":
+        return sent[1]["code"] - 4000, sent[1]["reason"]
     return sent[0]["status"], msgspec.json.decode(sent[1]["body"])["detail"]
 
 
