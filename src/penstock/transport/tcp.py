@@ -230,7 +230,8 @@ class TcpServer:
 
     def close(self) -> None:
         """Close what is open; the client gets all that was sent."""
-        for opened in (self._client, self._listener):
+        # The listener first: a client that comes back at once would be taken into its queue and thrown out with it.
+        for opened in (self._listener, self._client):
             if opened is not None:
                 opened.close()
         self._client = self._listener = None
