@@ -150,7 +150,7 @@ class SimulatedScan:
         tree = {
             "name": "simulated",
             "sources": sources,
-            "events": {"point": {"join": list(sources), "by": by, "wait_s": 5}},
+            "events": {"point": {"join": list(sources), "by": by, "wait_s": 25}},
             "stages": {
                 "measure": {"from": "point", "map": "code:measure"},
                 "table": {"from": "measure", "reduce": "code:Table"},

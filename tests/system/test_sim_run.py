@@ -123,7 +123,6 @@ def test_a_scan_that_is_stopped_ends_early_and_in_order(tmp_path: Path, name: st
             run.line("got ", 5)
             process.process.send_signal(signal.SIGINT)
             report = ended_with(process)
-            run.process.send_signal(signal.SIGINT)
             said = run.end(tmp_path / "report.json")
     assert (report["code"], report["state"], report["text"]) == (130, "aborted", "stopped before the end")
     assert 5 <= report["triggered"] < report["points"]

@@ -1,5 +1,6 @@
 """A simulation in a thread or a process: who it waits for, how it is stopped, and that it leaves nothing behind."""
 
+import gc
 import os
 import select
 import socket
@@ -25,6 +26,7 @@ from penstock.transport.zmq import ZmqReceiver
 from tests.system.commands import LONGEST_S
 from tests.system.simulated_scan import opened, rows_of
 from tests.system.sockets import DEADLINE_S, read_scan
+from tests.system.watching import held
 
 names = pytest.mark.parametrize("name", sorted(SIMULATORS))
 
@@ -33,6 +35,23 @@ names = pytest.mark.parametrize("name", sorted(SIMULATORS))
 def _receivers_share_a_context() -> None:
     """Open once what all ZeroMQ receivers of a process share and never close."""
     zmq.Context.instance().socket(zmq.PULL).close()
+
+
+@pytest.fixture
+def nothing_left_open() -> Iterator[None]:
+    """Fail a test that leaves a descriptor open; ZeroMQ closes those of its sockets a little later."""
+    gc.collect()
+    before = set(held())
+    yield
+    gc.collect()
+    wait_until(lambda: set(held()) <= before)
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not done():
+        assert time.monotonic() < deadline, "that never comes"
+        time.sleep(0.02)
 
 
 def small(name: str = "stins", **more: object) -> Setup:
@@ -136,13 +155,6 @@ def test_somebody_who_receives_nothing_is_named() -> None:
     assert (report.state, report.exit_code) == ("failed", 1)
     assert "whoever receives stins has taken nothing for 0.5 s; see whether it still reads" in report.text
     assert 0 < report.frames < report.points
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not done():
-        assert time.monotonic() < deadline, "that never comes"
-        time.sleep(0.02)
 
 
 def test_a_subscriber_that_leaves_is_named() -> None:

@@ -1,7 +1,10 @@
 """What ``penstock sim`` does once its command line is read: a simulation, told to people or as JSON."""
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -65,7 +68,8 @@ def simulate(points: str, *, as_json: bool, is_quiet: bool, **setup: Any) -> int
             report = simulation.run(interrupt)
         except KeyboardInterrupt:
             report = simulation.report
-    return telling.end(report)
+        with _undisturbed():
+            return telling.end(report)
 
 
 class _Telling:
@@ -113,6 +117,16 @@ class _Telling:
     @staticmethod
     def _say(report: SimulationReport) -> None:
         print(msgspec.json.encode(report).decode(), flush=True)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no further Ctrl-C cut off what is said at the end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, Interrupt.SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _described(name: str) -> dict[str, str]:

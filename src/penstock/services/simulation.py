@@ -211,19 +211,12 @@ class Simulation:
             Asks for an end, like `stop`: the instrument then says its end early. ``KeyboardInterrupt`` is raised on.
         """
         self._stop = stop
-        linger_s = 0.0
         try:
-            self._send_everything()
-            self._state, linger_s = "finished", self.setup.wait_s
-        except _StopAskedError:
-            self._state, self._text, linger_s = "aborted", "stopped before the end", FAREWELL_S
-        except PenstockError as error:
-            self._state, self._text = "failed", str(error)
+            self._send_and_close()
         except KeyboardInterrupt:
             self._state, self._text = "aborted", "stopped at once"
             raise
         finally:
-            self._outlet.close(linger_s)
             self._ended = time.monotonic()
         return self.report
 
@@ -241,7 +234,25 @@ class Simulation:
             return 0.0
         return round((time.monotonic() if self._ended is None else self._ended) - self._begun, 3)
 
+    @property
+    def _is_stop_asked(self) -> bool:
+        return self._is_stopped.is_set() or (self._stop is not None and self._stop.is_asked)
+
     # The scans
+
+    def _send_and_close(self) -> None:
+        linger_s = 0.0
+        try:
+            self._send_everything()
+            self._state, linger_s = "finished", self.setup.wait_s
+        except _StopAskedError:
+            self._state, self._text, linger_s = "aborted", "stopped before the end", FAREWELL_S
+        except PenstockError as error:
+            self._state, self._text = "failed", str(error)
+        finally:
+            self._outlet.close(linger_s)
+        if self._state == "finished" and self._is_stop_asked:  # which ends the wait in close
+            self._state, self._text = "aborted", "stopped before everything was taken"
 
     def _send_everything(self) -> None:
         self._wait_for_peers("nobody came to receive")
@@ -355,7 +366,7 @@ class Simulation:
 
     def _look(self) -> None:
         """Tell progress now and then; go no further if somebody has asked for an end."""
-        if self._is_stopped.is_set() or (self._stop is not None and self._stop.is_asked):
+        if self._is_stop_asked:
             raise _StopAskedError
         if (now := time.monotonic()) - self._told >= PATIENCE_S:
             self._told = now
