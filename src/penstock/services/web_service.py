@@ -288,9 +288,14 @@ class WebService:
                 return
 
     def _take(self, question: Question) -> None:
-        number = question.number
+        number, asking = question.number, self._running
+
+        def answer(body: Any) -> None:  # what JSON can hold
+            if self._running is asking:  # a successor has questions of the same numbers
+                self._say(Answer(number, "", msgspec.Raw(msgspec.json.encode(body))))
+
         try:
-            self._obey(question, lambda body: self._say(Answer(number, "", msgspec.Raw(msgspec.json.encode(body)))))
+            self._obey(question, answer)
         except StateError as error:
             self._refuse(number, "ended", error)
         except ParameterError as error:

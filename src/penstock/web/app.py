@@ -165,12 +165,12 @@ def _serve_state(app: FastAPI, line: SupervisorLine, graph: str) -> None:
     @app.get("/api/v1/status", tags=["run"], responses=_errors(401, 403, 409, 504))
     async def status() -> Any:  # a report
         """Return the report as it is now: books, rates, latencies, memory, processes; after the end, the last one."""
-        return JSONResponse(await _report(line))
+        return JSONResponse(await line.report())
 
     @app.get("/api/v1/ledger", tags=["run"], responses=_errors(401, 403, 409, 504))
     async def ledger() -> Any:  # of a report
         """Return the books of every edge, and whether they add up."""
-        report = await _report(line)
+        report = await line.report()
         edges = report["edges"]
         adds_up = all(e["arrived"] == sum(e["accounts"].values()) + e["in_flight"] for e in edges)
         return JSONResponse({"outcome": report["outcome"], "adds_up": adds_up, "edges": edges})
@@ -205,16 +205,6 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
 
 def _errors(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: ERRORS[code] for code in codes}
-
-
-async def _report(line: SupervisorLine) -> Any:  # what JSON can hold
-    """Return the report; it may become the last one while it is asked for."""
-    if line.last is None:
-        with suppress(StateError):
-            return await line.ask("status")
-    if line.last is None:
-        raise StateError("the run has ended, and its report is not there yet; ask again")
-    return line.last
 
 
 def _response(name: str, found: Part, form: str) -> Response:

@@ -19,6 +19,8 @@ LOOK_S = 0.02
 MOST_WATCHES = 200
 MOST_HZ = 50.0
 DEFAULT_BYTES = 1 << 20
+MOST_BYTES = 64 << 20
+"""Of one update."""
 
 
 class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +59,10 @@ class Changes:
         self._bells: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._versions: dict[str, int] = {}
-        self._encoded: dict[tuple[Watch, int], _Encoded] = {}
+        self._encoded: dict[Watch, tuple[int, _Encoded]] = {}
+        """Of each watch that anybody has, what was sent last, and its version."""
+        self._wanted: list[dict[Watch, tuple[int, float]]] = []
+        """Of each viewer."""
 
     async def serve(self, receive: Callable[[], Any], send_text: Callable[[str], Any], send_bytes: Any) -> None:
         """Serve one viewer until it goes; ``receive`` then raises.
@@ -73,6 +78,7 @@ class Changes:
             self._task = asyncio.create_task(self._look())
         wanted: dict[Watch, tuple[int, float]] = {}
         told: dict[Watch, str] = {}
+        self._wanted.append(wanted)
 
         async def hear() -> None:
             while True:
@@ -105,6 +111,7 @@ class Changes:
         finally:
             hearing.cancel()
             self._bells.discard(bell)
+            self._wanted = [each for each in self._wanted if each is not wanted]
             if not self._bells and self._task is not None:
                 self._task.cancel()
                 self._task = None
@@ -144,13 +151,13 @@ class Changes:
         return rest_s
 
     def _part(self, watch: Watch, version: int) -> _Encoded:
-        key = (watch, version)
-        found = self._encoded.get(key)
-        if found is None:
-            found = _encode(self._views, watch)
-            for old in [each for each in self._encoded if each[0] == watch]:
-                del self._encoded[old]
-            self._encoded[key] = found
+        known = self._encoded.get(watch)
+        if known is not None and known[0] == version:
+            return known[1]
+        found = _encode(self._views, watch)
+        for old in [each for each in self._encoded if not any(each in wanted for wanted in self._wanted)]:
+            del self._encoded[old]
+        self._encoded[watch] = version, found
         return found
 
     async def _look(self) -> None:
@@ -168,7 +175,7 @@ def _encode(views: ShownViews, watch: Watch) -> _Encoded:
         described = views.describe(watch.view)
         head = {"view": watch.view, "slice": None, "version": described["version"], "position": described["position"]}
         return _Encoded(msgspec.json.encode(head).decode(), None)
-    part = views.part(watch.view, watch.slice, most_bytes=max(1, watch.max_bytes))
+    part = views.part(watch.view, watch.slice, most_bytes=min(max(1, watch.max_bytes), MOST_BYTES))
     head = {
         "view": watch.view,
         "slice": watch.slice,

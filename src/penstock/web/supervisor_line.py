@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -14,6 +15,7 @@ from penstock.wire.web import Answer, Pieces, Question, open_answer, pieces
 __all__ = ["LateAnswerError", "SupervisorLine", "UnknownError"]
 
 PATIENCE_S = 10.0
+FRESH_S = 0.1
 
 
 class LateAnswerError(ServiceError):
@@ -38,6 +40,8 @@ class SupervisorLine:
         self._pieces = Pieces()
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._reporting: asyncio.Future[Any] | None = None
+        self._reported_s = 0.0
         self.last: Any = None  # what JSON can hold
         """The report of a run that has ended."""
         self.gone = asyncio.Event()
@@ -46,6 +50,27 @@ class SupervisorLine:
     def listen(self) -> None:
         """Begin to take answers; call it in the loop."""
         asyncio.get_running_loop().add_reader(self._link.fileno(), self._hear)
+
+    async def report(self) -> Any:  # what JSON can hold
+        """Return the report of the run, no older than a moment; after the end, the last one.
+
+        However many ask, the run is asked ten times a second at most.
+
+        Raises
+        ------
+        StateError
+            If it has just ended, and its last report is not there yet.
+        LateAnswerError
+            If no answer came in time.
+        """
+        if self.last is not None:
+            return self.last
+        now_s = asyncio.get_running_loop().time()
+        if self._reporting is None or (self._reporting.done() and now_s - self._reported_s > FRESH_S):
+            self._reporting, self._reported_s = asyncio.ensure_future(self.ask("status")), now_s
+        with suppress(StateError):
+            return await asyncio.shield(self._reporting)
+        return self._last_report()
 
     async def ask(self, what: str, body: Any = None) -> Any:  # what JSON can hold
         """Ask, and return the answer.
@@ -85,6 +110,11 @@ class SupervisorLine:
                 raise UnknownError(str(found))
             case _:
                 raise ServiceError(str(found))
+
+    def _last_report(self) -> Any:  # what JSON can hold
+        if self.last is None:
+            raise StateError("the run has ended, and its report is not there yet; ask again")
+        return self.last
 
     def _hear(self) -> None:
         while (received := self._link.try_receive()) is not None:

@@ -53,6 +53,7 @@ async def _serve(order: WebOrder, listening: socket.socket, link: Link, readers:
     config = uvicorn.Config(
         app, log_level="error", access_log=False, lifespan="off", ws="websockets-sansio", ws_max_size=1 << 20,
         limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=1, server_header=False,
+        ws_per_message_deflate=False,  # pixels hardly shrink, and everybody would wait for it
     )  # fmt: skip
     server = _Server(config)
     serving = asyncio.create_task(server.serve([listening]))

@@ -29,6 +29,9 @@ class FakeLine:
         self.last: Any = None
         self.asked: list[tuple[str, Any]] = []
 
+    async def report(self) -> Any:
+        return self.last if self.last is not None else await self.ask("status")
+
     async def ask(self, what: str, body: Any = None) -> Any:
         self.asked.append((what, body))
         if self.last is not None:

@@ -183,3 +183,16 @@ def test_a_wrong_wish_is_answered_and_the_viewer_stays() -> None:
         await viewer.leave()
 
     tried(test)
+
+
+def test_nothing_is_kept_of_what_nobody_follows_any_more() -> None:
+    async def test(writer: TreeWriter, views: ShownViews) -> None:
+        changes = Changes(views)
+        viewer = Viewer(changes)
+        for row in range(30):
+            viewer.watch({**IRON, "slice": f"{row}"})
+            assert (await viewer.told())["slice"] == f"{row}"
+        assert len(changes._encoded) <= 2
+        await viewer.leave()
+
+    tried(test)
