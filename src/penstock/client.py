@@ -4,8 +4,10 @@ Nothing of a pipeline is imported here; all that is needed is the address that `
 """
 
 import os
+import time
 import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -128,6 +130,55 @@ class Connection(Mapping[str, "RemoteView"]):
             If it has ended already.
         """
         self._json("POST", "run/stop", {"reason": reason, "at_once": at_once})
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """The runs that were served here, the newest last: name, outcome, when it began, how long it took."""
+        return list(self._json("GET", "runs"))
+
+    def start(
+        self,
+        trigger_maps: Mapping[str, Mapping[str, Any]] | None = None,
+        values: Mapping[str, Any] | None = None,
+        *,
+        run: str = "",
+        wait_s: float = 30.0,
+    ) -> str:
+        """Start another run of the same pipeline, when one has ended, and return its name.
+
+        Only where the program stays after the end: ``penstock run --stay``.
+
+        Parameters
+        ----------
+        trigger_maps
+            By join, for those whose map comes with the scan.
+        values
+            Start values of parameters.
+        run
+            Its name; by default made of the time.
+        wait_s
+            How long to wait until it has begun, in s.
+
+        Raises
+        ------
+        StateError
+            If a run goes on, or the program ends with its run.
+        SelectionError
+            If a map or a value is refused.
+        ServiceError
+            If it has not begun in time; its program has printed why.
+        """
+        wish = {"run": run, "trigger_maps": dict(trigger_maps or {}), "values": dict(values or {})}
+        before = len(self.runs)
+        self._json("POST", "runs", wish)
+        deadline = time.monotonic() + wait_s
+        while time.monotonic() < deadline:
+            with suppress(ServiceError):  # the web process is replaced meanwhile
+                if len(self.runs) > before:
+                    self.run = str(self._json("GET", "run")["run"])
+                    return self.run
+            time.sleep(0.05)
+        raise ServiceError(f"the run has not begun within {wait_s:g} s; what its program has printed says why")
 
     def close(self) -> None:
         """Let go of the connection; the run goes on."""

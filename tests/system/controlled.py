@@ -204,3 +204,8 @@ class Weights:
     def reduce(self, value: float) -> None:
         self._rows.append(value)
         self.count += 1
+
+
+def both(event: Event, *, factor: Annotated[float, Unit("V"), Ge(0), "of every frame"] = 1.0) -> float:
+    """The sum of both frames' numbers, times a factor."""
+    return float(sum(event[name].array[0] for name in ("a", "b") if event[name] is not None)) * factor

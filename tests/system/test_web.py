@@ -166,7 +166,7 @@ def test_connections_that_break_off_do_no_harm(run: Any, web: WebService) -> Non
             broken.sendall(said)
     with connect(web.address) as seen:
         assert seen.status["outcome"] == "running"
-    body = b'{"values": {"factor": "' + b"x" * (2 << 20) + b'"}}'
+    body = b'{"values": {"factor": "' + b"x" * (17 << 20) + b'"}}'
     head = {"content-type": "application/json"}
     assert httpx.put(f"{web.address}/api/v1/parameters", content=body, headers=head, timeout=10).status_code == 413
 
@@ -344,3 +344,58 @@ def test_top_on_a_terminal_ends_with_the_run(run: Any, web: WebService, gate: Pa
         os.close(terminal)
         child.kill()
         child.wait()
+
+
+MAPPED = """\
+name: mapped
+sources:
+  a: {use: tests.system.controlled:Paced, rate: 2000, n: 50}
+  b: {use: tests.system.controlled:Paced, rate: 2000, n: 50}
+events: {scan: {join: [a, b], by: trigger-map, incomplete: pass}}
+stages:
+  work: {from: scan, map: "tests.system.controlled:both"}
+  sum: {from: work, reduce: "tests.system.controlled:Weights"}
+serve: {http: 0}
+"""
+
+
+def test_runs_follow_each_other_each_with_its_own_map(tmp_path: Path) -> None:
+    file = tmp_path / "mapped.yaml"
+    file.write_text(MAPPED)
+    (tmp_path / "map.json").write_text(json.dumps({"a": {"events": 50}, "b": {"events": 50}}))
+    words = ["run", str(file), "--stay", "--run", "first", "--map", str(tmp_path / "map.json")]
+    process = Process(*words, folder=Path(__file__).parents[2])
+    try:
+        address = process.line("views: ").removeprefix("views: ").strip()
+        process.line("the views stay at")
+        with connect(address) as seen:
+            assert seen.run == "first"
+            second = {"a": {"events": 50}, "b": {"events": 50}}
+            for maps, values, said in (
+                ({"nothing": second}, {}, "is no join by trigger map"),
+                ({"scan": {"a": 3}}, {}, "scan|a"),
+                ({"scan": second}, {"nothing": 1}, "no parameter"),
+                ({"scan": second}, {"factor": -1}, "factor"),
+            ):
+                with pytest.raises((SelectionError, ServiceError), match=said):
+                    seen.start(maps, values)
+            assert [run["run"] for run in seen.runs] == ["first"]
+            assert (
+                seen.start({"scan": {"a": {"events": 50}, "b": {"events": 50}}}, {"factor": 2.0}, run="second")
+                == "second"
+            )
+            process.line("the views stay at", count=2)
+            assert seen.ledger.outcome == "finished"
+            assert seen["sum/rows"][:3].tolist() == [0.0, 4.0, 8.0]
+            named = [(run["run"], run["outcome"]) for run in seen.runs]
+            assert named == [("first", "finished"), ("second", "finished")]
+            process.process.send_signal(signal.SIGINT)
+        assert process.end().code == 0
+    finally:
+        process.close()
+
+
+def test_no_other_run_is_started_while_one_goes_on_or_where_nobody_stays(seen: Connection, run: Any) -> None:
+    with pytest.raises(StateError, match="a run is going on"):
+        seen.start()
+    assert [each["outcome"] for each in seen.runs] == ["running"]

@@ -73,19 +73,52 @@ def run(
         if web is not None:
             options["web"] = web
             print(f"views: {web.address}", file=sys.stderr)
-        with Interrupt(answer) as interrupt, _Progress(hidden=is_hidden) as progress:
-            try:
-                report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
-            except ParameterError as error:
-                raise CheckError([Problem(where="--set", text=str(error))]) from error
-        if as_json:
-            print(_json(report).decode())
-        else:
-            _print(report)
-        is_written = report_to is None or _write(report, report_to)
-        if web is not None and stay and not interrupt.is_asked:
-            stay_until_asked(web)
+        while True:
+            with Interrupt(answer) as interrupt, _Progress(hidden=is_hidden) as progress:
+                try:
+                    report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
+                except ParameterError as error:
+                    raise CheckError([Problem(where="--set", text=str(error))]) from error
+            if as_json:
+                print(_json(report).decode(), flush=True)
+            else:
+                _print(report)
+            is_written = report_to is None or _write(report, report_to)
+            if web is None or not stay or interrupt.is_asked:
+                break
+            following = stay_until_asked(web, None if event_log else _Following(pipeline))
+            if following is None:
+                break
+            options.update(following)
     raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
+
+
+class _Following:
+    """Options of another run, from what somebody wants; refused before anything starts."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+        self.options: dict[str, Any] = {}
+
+    def __call__(self, wish: Any) -> None:  # a StartWish
+        """Take a wish, or raise what is wrong with it."""
+        import time
+
+        from penstock.core import Timestamp
+        from penstock.core.map_reader import read_map
+        from penstock.errors import CheckError, Problem
+        from penstock.services.declared import declared_parameters
+
+        plan = self._pipeline.plan()
+        joins = {join.name: join for join in plan.joins.values() if join.by == "trigger-map"}
+        maps = {}
+        for name, document in wish.trigger_maps.items():
+            if name not in joins:
+                remedy = f"those that are: {', '.join(joins) or 'none'}"
+                raise CheckError([Problem(where=name, text="is no join by trigger map", remedy=remedy)])
+            maps[name] = read_map(bytes(document), wrap=bool(joins[name].options.get("wrap", True)))
+        declared_parameters(plan, wish.values, Timestamp(time.time_ns()))
+        self.options = {"run_id": wish.run, "trigger_maps": maps, "values": wish.values}
 
 
 def _serving(pipeline: Any, written: str | None, engine: str, *, stay: bool) -> AbstractContextManager[Any]:
@@ -109,15 +142,16 @@ def _serving(pipeline: Any, written: str | None, engine: str, *, stay: bool) -> 
         raise CheckError([Problem(where="serve" if written is None else "--serve", text=str(error))]) from error
 
 
-def stay_until_asked(web: Any) -> None:  # a WebService
-    """Show the views of a run that has ended until somebody presses Ctrl-C."""
+def stay_until_asked(web: Any, following: _Following | None = None) -> dict[str, Any] | None:  # a WebService
+    """Show the views of a run that has ended until Ctrl-C, or until another is wanted; return its options then."""
     from penstock.services.interrupt import Interrupt
 
     with Interrupt() as interrupt:
         print(f"the views stay at {web.address} until Ctrl-C", file=sys.stderr)
-        web.stay(interrupt.pollable)
+        wish = web.stay(interrupt.pollable, following)
     if web.trouble:
         print(f"penstock: {web.trouble}", file=sys.stderr)
+    return None if wish is None or following is None else following.options
 
 
 def _maps(pipeline: Any, given: list[str]) -> dict[str, Any]:

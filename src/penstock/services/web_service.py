@@ -18,6 +18,7 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
+from penstock.core import Timestamp
 from penstock.errors import ParameterError, PenstockError, RemoteProtocolError, ServiceError, StateError
 from penstock.pipeline.serve_address import LOCAL, PORT
 from penstock.services.child import Child, Death
@@ -25,7 +26,7 @@ from penstock.services.processes import Processes
 from penstock.transport.seqpacket import LIMIT, Link
 from penstock.wire.web import Answer, Pieces, Question, open_question, pieces
 
-__all__ = ["Served", "WebOrder", "WebService"]
+__all__ = ["Served", "StartWish", "WebOrder", "WebService"]
 
 PORTS = 100
 """How many ports are tried."""
@@ -35,6 +36,8 @@ MOST_QUICK_DEATHS = 5
 """In a row: a web process that ends so soon each time will do so again."""
 QUICK_S = 5.0
 BACKLOG = 128
+MOST_RUNS = 1000
+"""How many are remembered."""
 
 
 class WebOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,17 @@ class Served(Protocol):
 
     def end(self, reason: str, *, at_once: bool) -> None:
         """Stop the run."""
+
+
+class StartWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A run that somebody wants, when the one before has ended."""
+
+    run: str = ""
+    """Its name; by default made of the time."""
+    trigger_maps: dict[str, msgspec.Raw] = {}
+    """By join."""
+    values: dict[str, Any] = {}
+    """Start values of parameters."""
 
 
 class _Set(msgspec.Struct, forbid_unknown_fields=True):
@@ -135,6 +149,9 @@ class WebService:
         self._served: Served | None = None
         self._last: bytes | None = None
         self._quick_deaths = 0
+        self._runs: list[dict[str, Any]] = []
+        self._accept: Callable[[StartWish], None] | None = None
+        self._wish: StartWish | None = None
         self.trouble = ""
         """Why nobody serves any more, if so."""
 
@@ -172,6 +189,9 @@ class WebService:
         """
         self._forget_memory()
         self._served, self._last = served, None
+        self._runs = [*self._runs, {"run": run, "pipeline": pipeline, "outcome": "running", "began": _now()}][
+            -MOST_RUNS:
+        ]
         self._fds = tuple(os.dup(fd) for fds in files.values() for fd in fds)
         self._order = WebOrder(
             pipeline=pipeline, run=run, version=version, graph=graph, stages=tuple(files),
@@ -193,17 +213,41 @@ class WebService:
             for death in self._processes.poll():
                 self._bury(death)
 
-    def stay(self, pollable: int) -> None:
-        """Go on serving until this descriptor can be read, or nobody serves any more."""
+    def stay(self, pollable: int, accept: Callable[[StartWish], None] | None = None) -> StartWish | None:
+        """Go on serving until this descriptor can be read, nobody serves any more, or somebody wants another run.
+
+        Parameters
+        ----------
+        accept
+            Called with a wish for another run; raises a ``PenstockError`` that says why it cannot be. Without it there
+            are no others.
+
+        Returns
+        -------
+        StartWish
+            What was accepted; ``None`` if it is over.
+        """
         poller = select.poll()
         poller.register(pollable, select.POLLIN)
         poller.register(self._epoll.fileno(), select.POLLIN)
-        while not self.trouble and all(fd != pollable for fd, _ in poller.poll()):
+        self._accept, self._wish = accept, None
+        try:
             self.poll()
+            while not self.trouble and self._wished() is None and all(fd != pollable for fd, _ in poller.poll()):
+                self.poll()
+        finally:
+            self._accept = None
+        return self._wished()
+
+    def _wished(self) -> StartWish | None:
+        return self._wish
 
     def finish(self, report: Any) -> None:  # what JSON can hold
         """Say how the run has ended; its views can be looked at until this is closed."""
         self._served = None
+        if self._runs:
+            ended = {"outcome": report["outcome"], "duration_s": report["duration_s"]}
+            self._runs[-1] = {**self._runs[-1], **ended}
         self._last = msgspec.json.encode(report)
         self._say(Answer(0, "ended", msgspec.Raw(self._last)))
 
@@ -304,6 +348,13 @@ class WebService:
             self._refuse(number, "unknown" if str(error).startswith("no map stage") else "refused", error)
 
     def _obey(self, question: Question, answer: Callable[[Any], None]) -> None:
+        if question.what == "runs":
+            answer(self._runs)
+            return
+        if question.what == "start":
+            self._start_run(msgspec.json.decode(question.body, type=StartWish))
+            answer({"starting": True})
+            return
         served = self._served
         if served is None:
             raise StateError("the run has ended")
@@ -325,6 +376,14 @@ class WebService:
                 answer({"stopping": True})
             case _:
                 raise ServiceError(f"nobody knows how to {question.what[:40]!r}")
+
+    def _start_run(self, wish: StartWish) -> None:
+        if self._served is not None:
+            raise StateError("a run is going on; stop it, and start another one when it has ended")
+        if self._accept is None or self._wish is not None:
+            raise StateError("no other run can be started here; penstock run --stay allows it, when one has ended")
+        self._accept(wish)
+        self._wish = wish
 
     def _refuse(self, number: int, problem: str, error: Exception) -> None:
         self._say(Answer(number, problem, msgspec.Raw(msgspec.json.encode(str(error)))))
@@ -370,6 +429,10 @@ def _listening(host: str, port: int) -> socket.socket:
         return found
     last = f" to {min(port + PORTS, 65_536) - 1}" if port else ""
     raise ServiceError(f"{host}, ports {port}{last}: {why}; name a free port, 0 for any")
+
+
+def _now() -> str:
+    return Timestamp(time.time_ns()).isoformat()
 
 
 def _is_loopback(host: str) -> bool:

@@ -65,6 +65,15 @@ class WorkerCount(BaseModel):
     workers: int = Field(ge=1, le=1024, strict=True)
 
 
+class RunWish(BaseModel):
+    """Another run of the same pipeline."""
+
+    model_config = ConfigDict(extra="forbid")
+    run: str = Field("", max_length=100, description="Its name; by default made of the time.")
+    trigger_maps: dict[str, dict[str, Any]] = Field({}, description="By join, for those whose map comes with the scan.")
+    values: dict[str, Any] = Field({}, description="Start values of parameters.")
+
+
 class StopWish(BaseModel):
     """How a run shall end."""
 
@@ -196,6 +205,16 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
     async def scale(stage: str, wish: Annotated[WorkerCount, Body()]) -> Any:  # what JSON can hold
         """Let a stage have so many workers."""
         return JSONResponse(await line.ask("scale", {"stage": stage, "workers": wish.workers}))
+
+    @app.get("/api/v1/runs", tags=["run"], responses=_errors(401, 403, 504))
+    async def runs() -> Any:  # what JSON can hold
+        """List the runs served here, the newest last: name, outcome, when it began, how long it took."""
+        return JSONResponse(await line.ask("runs"))
+
+    @app.post("/api/v1/runs", tags=["run"], responses=_errors(401, 403, 409, 413, 422, 504))
+    async def start_run(wish: Annotated[RunWish, Body()]) -> Any:  # what JSON can hold
+        """Start another run, when one has ended; only where the program stays: ``penstock run --stay``."""
+        return JSONResponse(await line.ask("start", wish.model_dump()))
 
     @app.post("/api/v1/run/stop", tags=["run"], responses=_errors(401, 403, 409, 413, 422, 504))
     async def stop(wish: Annotated[StopWish, Body()]) -> Any:  # what JSON can hold

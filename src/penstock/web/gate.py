@@ -13,8 +13,8 @@ import msgspec
 
 __all__ = ["Gate", "host_of"]
 
-MOST_BODY: Final = 1 << 20
-"""Bytes of a request: values of parameters are small."""
+MOST_BODY: Final = 16 << 20
+"""Bytes of a request: enough for the trigger map of a long scan."""
 LOOKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -16,6 +16,10 @@ __all__ = ["LateAnswerError", "SupervisorLine", "UnknownError"]
 
 PATIENCE_S = 10.0
 FRESH_S = 0.1
+ROOM_S = 0.005
+"""How often it is looked whether there is room for the next piece of a long question."""
+ALWAYS = frozenset({"runs", "start"})
+"""What is answered after the end of a run too."""
 
 
 class LateAnswerError(ServiceError):
@@ -39,7 +43,8 @@ class SupervisorLine:
         self._link = link
         self._pieces = Pieces()
         self._numbers = count(1)
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._waiting: dict[int, tuple[str, asyncio.Future[Answer]]] = {}
+        self._sending = asyncio.Lock()
         self._reporting: asyncio.Future[Any] | None = None
         self._reported_s = 0.0
         self.last: Any = None  # what JSON can hold
@@ -84,16 +89,15 @@ class SupervisorLine:
         LateAnswerError
             If no answer came in time.
         """
-        if self.last is not None:
+        if self.last is not None and what not in ALWAYS:
             raise StateError("the run has ended")
         number = next(self._numbers)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
+        self._waiting[number] = what, future
         try:
-            for piece in pieces(Question(number, what, msgspec.Raw(msgspec.json.encode(body))), LIMIT):
-                if not self._link.try_send(piece):
-                    raise LateAnswerError("the supervisor is behind with its answers; try again")
-            answer = await asyncio.wait_for(future, PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                await self._send(Question(number, what, msgspec.Raw(msgspec.json.encode(body))))
+                answer = await future
         except TimeoutError:
             raise LateAnswerError(f"the supervisor has not answered for {PATIENCE_S:g} s; try again") from None
         except BrokenPipeError:
@@ -111,6 +115,12 @@ class SupervisorLine:
             case _:
                 raise ServiceError(str(found))
 
+    async def _send(self, question: Question) -> None:
+        async with self._sending:  # pieces of different questions must not mix
+            for piece in pieces(question, LIMIT):
+                while not self._link.try_send(piece):
+                    await asyncio.sleep(ROOM_S)
+
     def _last_report(self) -> Any:  # what JSON can hold
         if self.last is None:
             raise StateError("the run has ended, and its report is not there yet; ask again")
@@ -126,11 +136,11 @@ class SupervisorLine:
             answer = open_answer(data)
             if answer.number == 0:
                 self.last = msgspec.json.decode(answer.body)
-                for waiting in self._waiting.values():  # nobody will answer them any more
-                    if not waiting.done():
+                for what, waiting in self._waiting.values():  # nobody will answer them any more
+                    if what not in ALWAYS and not waiting.done():
                         waiting.set_exception(StateError("the run has ended"))
-            elif (future := self._waiting.get(answer.number)) is not None and not future.done():
-                future.set_result(answer)
+            elif (found := self._waiting.get(answer.number)) is not None and not found[1].done():
+                found[1].set_result(answer)
         if self._link.is_ended:
             asyncio.get_running_loop().remove_reader(self._link.fileno())
             self.gone.set()

@@ -37,6 +37,10 @@ class FakeLine:
         if self.last is not None:
             raise StateError("the run has ended")
         match what:
+            case "runs":
+                return [{"run": "r1", "pipeline": "demo", "outcome": "running", "began": ""}]
+            case "start":
+                raise StateError("a run is going on")
             case "status":
                 return REPORT
             case "parameters":
