@@ -301,9 +301,11 @@ class LocalRun:
         if members is None or not self._is_going:
             raise PenstockError("the run has not begun")
         there = sorted(members.of(stage), key=lambda member: int(member.name.rpartition("-")[2]))
-        for member in there[workers:]:
+        leaving = there[workers:]
+        for member in leaving:
             member.is_leaving = True
-            self._say(say.Leave(member.name))
+        # Said together: what one leaves behind must not be given to another who is about to leave.
+        self._say(*(say.Leave(member.name) for member in leaving))
         used = {int(m.name.rpartition("-")[2]) for m in members if m.of == stage}
         free = (k for k in count() if k not in used)
         for _ in range(workers - len(there)):
@@ -482,10 +484,10 @@ class LocalRun:
 
     # What is said.
 
-    def _say(self, word: Any, *, fds: Any = ()) -> None:
-        if self._builder is not None:
+    def _say(self, *words: Any, fds: Any = ()) -> None:
+        if words and self._builder is not None:
             with suppress(BrokenPipeError):  # its death is told, with its cause
-                self._builder.send(say.seal_orders([word]), fds)
+                self._builder.send(say.seal_orders(words), fds)
 
     def _hear(self) -> None:
         while self._builder is not None:

@@ -79,6 +79,7 @@ class Changes:
         wanted: dict[Watch, tuple[int, float]] = {}
         told: dict[Watch, str] = {}
         self._wanted.append(wanted)
+        misunderstood: list[str] = []  # not said at once: a part follows its head
 
         async def hear() -> None:
             while True:
@@ -89,7 +90,8 @@ class Changes:
                         raise msgspec.ValidationError(f"{len(asked.watch)} views; {MOST_WATCHES} can be followed")
                 except msgspec.MsgspecError as error:
                     remedy = 'send {"watch": [{"view": NAME, "slice": TEXT}]}'
-                    await send_text(msgspec.json.encode({"problem": f"{error}; {remedy}"}).decode())
+                    misunderstood.append(msgspec.json.encode({"problem": f"{error}; {remedy}"}).decode())
+                    bell.set()
                     continue
                 seen = dict(wanted)
                 wanted.clear()
@@ -104,6 +106,8 @@ class Changes:
                 await asyncio.wait((hearing, ringing), return_when=asyncio.FIRST_COMPLETED)
                 ringing.cancel()
                 bell.clear()
+                while misunderstood:
+                    await send_text(misunderstood.pop(0))
                 rest_s = await self._tell(wanted, told, send_text, send_bytes)
                 if rest_s is not None:
                     asyncio.get_running_loop().call_later(rest_s, bell.set)
