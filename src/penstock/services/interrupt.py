@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +28,7 @@ class Interrupt:
         self.is_asked = False
         self._before: dict[signal.Signals, Any] = {}
         self._reader, self._writer = -1, -1
+        self._hook = sys.unraisablehook
 
     @property
     def pollable(self) -> int:
@@ -36,15 +38,22 @@ class Interrupt:
     def __enter__(self) -> Self:
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._hide
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        sys.unraisablehook = self._hook
         for number, handler in self._before.items():
             signal.signal(number, handler)
         os.close(self._reader)
         os.close(self._writer)
+
+    def _hide(self, raised: Any) -> None:  # what Python gives this hook
+        """Print nothing of a ``KeyboardInterrupt`` that came while Python cleaned up, and was swallowed there."""
+        if raised.exc_type is not KeyboardInterrupt:
+            self._hook(raised)
 
     def _ask(self, *_: object) -> None:
         if self.is_asked:
