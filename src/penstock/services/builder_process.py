@@ -120,6 +120,8 @@ class BuilderProcess:
         self._is_failing = False
         self._is_stopping = False
         self._closing_ns: int | None = None
+        self._close: wire.Close | None = None
+        """What everybody was told at the end."""
         self._close_by_ns = 1 << 62
         self._is_settled = False
         self._linger_ns: int | None = None
@@ -272,6 +274,8 @@ class BuilderProcess:
         self.peers[peer.link.fileno()] = peer
         self.names[peer.name] = peer
         self._epoll.register(peer.link.fileno(), select.EPOLLIN)
+        if self._close is not None:  # a successor that was started before the end was known
+            peer.say(self._close)
 
     def _go(self) -> None:
         order = self.order
@@ -691,8 +695,9 @@ class BuilderProcess:
         if self.state.prospect not in (Outcome.ABORTED, Outcome.FAILED):
             self._settle()
         outcome = self.state.prospect
+        self._close = wire.Close(outcome is Outcome.FINISHED, str(outcome))
         for peer in self.names.values():
-            peer.say(wire.Close(outcome is Outcome.FINISHED, str(outcome)))
+            peer.say(self._close)
 
     def _settle(self) -> None:
         """Close the books: from now on nothing that comes changes them."""
