@@ -32,7 +32,7 @@ CODES: Mapping[type[PenstockError], int] = {
     PenstockError: 500,
 }
 MOST_JSON = 1_000_000
-"""Elements of an answer in JSON, which takes some 20 bytes for each."""
+"""Elements of an answer in JSON, where each is text."""
 BESIDE_BYTES = 1 << 20
 """From here on a part is copied in a thread, so that others are answered meanwhile."""
 EXAMPLE = {"application/json": {"example": {"detail": "what is wrong, and what would be right"}}}
