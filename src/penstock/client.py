@@ -132,6 +132,35 @@ class Connection(Mapping[str, "RemoteView"]):
         self._json("POST", "run/stop", {"reason": reason, "at_once": at_once})
 
     @property
+    def maps(self) -> dict[str, dict[str, Any]]:
+        """The trigger maps by join: how many events they plan, whether they may grow, their parts."""
+        return {found["join"]: found for found in self._json("GET", "maps")}
+
+    def extend(self, join: str, trigger_map: Mapping[str, Any] | None = None, *, last: bool = False) -> dict[str, Any]:
+        """Append to the trigger map of a join while the run goes on, and return what it is then, as ``maps`` does.
+
+        Parameters
+        ----------
+        join
+            One by trigger map, with ``open: true`` in the pipeline.
+        trigger_map
+            As in a map's file; its sequence may also name parts that the map has already.
+        last
+            Whether nothing more will be appended; a map that stays open keeps the run waiting for more.
+
+        Raises
+        ------
+        SelectionError
+            If the map is wrong or closed; then nothing has changed.
+        ServiceError
+            If no such join is by trigger map.
+        StateError
+            If the run, or this join of it, has ended.
+        """
+        wish = {"trigger_map": dict(trigger_map or {}), "last": last}
+        return dict(self._json("POST", f"maps/{quote(join, safe='')}", wish))
+
+    @property
     def runs(self) -> list[dict[str, Any]]:
         """The runs that were served here, the newest last: name, outcome, when it began, how long it took."""
         return list(self._json("GET", "runs"))

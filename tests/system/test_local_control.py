@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from penstock.core.map_reader import read_map
 from penstock.core.parameters import Change
 from penstock.engines.handle import Run
-from penstock.errors import ParameterError, PenstockError
+from penstock.errors import MapError, ParameterError, PenstockError, ServiceError, StateError
 from penstock.monitor.report import ProcessReport, RunReport
-from penstock.pipeline import Join, Map, Pipeline, Reduce, Source, Steps
+from penstock.pipeline import ByTriggerMap, Join, Map, Pipeline, Reduce, Source, Steps
 from penstock.pipeline.entries import Use
 from penstock.services.usage import usage_of
 from tests.system import controlled
@@ -334,3 +335,50 @@ def _named(prefix: str) -> set[int]:
         if path.exists() and path.read_text().startswith(f"penstock: {prefix}"):
             found.add(pid)
     return found
+
+
+OPEN = Pipeline(
+    name="open",
+    sources={name: Source(controlled.Paced, rate=4000, n=60) for name in "ab"},
+    events={"scan": Join("a", "b", by=ByTriggerMap(open=True))},
+    stages={"map": Map(controlled.both, source="scan", workers=2), "rows": Reduce(controlled.Weights, source="map")},
+)
+LINE = {"a": {"events": 20}, "b": {"events": 20}}
+
+
+def test_what_came_before_its_map_waits_for_it_and_nothing_is_lost() -> None:
+    with OPEN.start() as run:
+        until(lambda: run.statistics().edge("a", "scan").arrived == 62)  # start and end too
+        assert run.statistics().edge("a", "scan").accounts.get("joined", 0) <= 1
+        assert run.extend("scan", {"parts": {"line": LINE}}) == 20
+        until(lambda: done(run.statistics()) == 20)
+        with pytest.raises(MapError, match=r"parts\.line: is there already"):
+            run.extend("scan", {"parts": {"line": LINE}})
+        with pytest.raises(ServiceError, match="there are scan"):
+            run.extend("scam", LINE)
+        assert run.extend("scan", {"sequence": ["line", "line"]}) == 60
+        report = run.wait(PATIENCE_S)  # all streams have ended, and nothing waits: nothing more can come
+    assert (report.outcome, report.adds_up) == ("finished", True)
+    assert report.edge("a", "scan").accounts == {"joined": 62}
+    assert run.views("rows")["rows"].array.tolist() == [2.0 * k for k in range(60)]
+    with pytest.raises(StateError, match="ended"):
+        run.extend("scan", LINE)
+
+
+def test_a_stop_does_not_wait_for_the_rest_of_a_map() -> None:
+    with OPEN.start() as run:
+        run.extend("scan", LINE)
+        until(lambda: run.statistics().edge("b", "scan").arrived == 62)
+        run.stop()
+        report = run.wait(PATIENCE_S)
+    assert (report.outcome, report.adds_up) == ("aborted", True)
+    assert report.edge("a", "scan").accounts == {"joined": 22, "discarded": 40}
+
+
+def test_every_run_has_its_own_copy_of_a_map_that_grows() -> None:
+    mine = read_map(LINE, is_open=True)
+    for _ in range(2):
+        with OPEN.start(trigger_maps={"scan": mine}) as run:
+            assert run.extend("scan", {"sequence": ["main", "main"]}, last=True) == 60
+            assert run.wait(PATIENCE_S).outcome == "finished"
+    assert mine.length == 20

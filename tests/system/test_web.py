@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -391,6 +392,82 @@ def test_runs_follow_each_other_each_with_its_own_map(tmp_path: Path) -> None:
             assert named == [("first", "finished"), ("second", "finished")]
             process.process.send_signal(signal.SIGINT)
         assert process.end().code == 0
+    finally:
+        process.close()
+
+
+def test_a_run_begins_with_its_map_which_grows_until_it_is_said_to_be_whole(tmp_path: Path) -> None:
+    file = tmp_path / "mapped.yaml"
+    file.write_text(MAPPED.replace("by: trigger-map", "by: {trigger-map: {open: true}}").replace("n: 50", "n: 60"))
+    process = Process("run", str(file), "--stay", folder=Path(__file__).parents[2])
+    line = {"parts": {"line": {"a": {"events": 20}, "b": {"events": 20}}}}
+    try:
+        address = process.line("views: ").removeprefix("views: ").strip()
+        with connect(address) as seen:
+            until(lambda: seen.maps["scan"] == {"join": "scan", "events": 0, "open": True, "parts": []})
+            assert seen.extend("scan", line)["events"] == 20
+            until(lambda: "sum/rows" in seen and seen["sum/rows"].shape == (20,))
+            for wrong, said in (
+                (line, "parts.line: is there already"),
+                ({"sequence": ["lime"]}, "no part is called 'lime'"),
+                ({"a": {"events": 2}, "c": {"events": 2}}, "no stream is called 'c'; there are a, b"),
+                ({"a": [[{"tags": ["gpu"]}]], "b": [None]}, "gpu"),
+            ):
+                with pytest.raises(SelectionError, match=re.escape(said)):
+                    seen.extend("scan", wrong)
+            with pytest.raises(ServiceError, match="no join by trigger map is called 'scam'; there are scan"):
+                seen.extend("scam", line)
+            assert seen.extend("scan", {"sequence": ["line"]})["events"] == 40
+            until(lambda: seen["sum/rows"].shape == (40,))
+            assert seen.status["outcome"] == "running"
+            whole = seen.extend("scan", {"a": {"events": 20}, "b": {"events": 20}}, last=True)
+            assert whole == {"join": "scan", "events": 60, "open": False, "parts": ["line", "part-1"]}
+            process.line("the views stay at")
+            assert seen.ledger.outcome == "finished"
+            assert seen["sum/rows"][...].tolist() == [2.0 * k for k in range(60)]
+            with pytest.raises(StateError, match="the run has ended"):
+                seen.extend("scan", {"sequence": ["line"]})
+            process.process.send_signal(signal.SIGINT)
+        assert process.end().code == 0
+    finally:
+        process.close()
+
+
+def test_a_program_that_stays_waits_for_a_map_before_its_first_run(tmp_path: Path) -> None:
+    file = tmp_path / "mapped.yaml"
+    file.write_text(MAPPED)
+    process = Process("run", str(file), "--stay", folder=Path(__file__).parents[2])
+    try:
+        address = process.line("views: ").removeprefix("views: ").strip()
+        process.line("scan: a run begins when its trigger map is given over HTTP")
+        with connect(address) as seen:
+            assert (seen.run, seen.runs, list(seen)) == ("", [], [])
+            with pytest.raises(StateError, match="no run has begun"):
+                seen.stop()
+            with pytest.raises(SelectionError, match="waits for a trigger map"):
+                seen.start()
+            begun = seen.start({"scan": {"a": {"events": 50}, "b": {"events": 50}}}, run="first")
+            assert begun == "first"
+            process.line("the views stay at", count=2)
+            assert seen["sum/rows"][...].tolist() == [2.0 * k for k in range(50)]
+            with pytest.raises(SelectionError, match="waits for a trigger map"):
+                seen.start()
+            process.process.send_signal(signal.SIGINT)
+        assert process.end().code == 0
+    finally:
+        process.close()
+
+
+def test_nobody_who_waits_for_a_first_run_has_failed(tmp_path: Path) -> None:
+    file = tmp_path / "mapped.yaml"
+    file.write_text(MAPPED)
+    process = Process("run", str(file), "--stay", folder=Path(__file__).parents[2])
+    try:
+        process.line("the views stay at")
+        process.process.send_signal(signal.SIGINT)
+        ended = process.end()
+        assert ended.code == 130
+        assert "Traceback" not in ended.err
     finally:
         process.close()
 

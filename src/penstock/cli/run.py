@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 FAILED = 1
+STOPPED = 130
 WIDE = 250
 """Columns of what is not read in a terminal: there nothing needs folding."""
 HEARD = "bringing out what has arrived; Ctrl-C again stops at once"
@@ -73,6 +74,11 @@ def run(
         if web is not None:
             options["web"] = web
             print(f"views: {web.address}", file=sys.stderr)
+            if stay and _begin_without_run(web, pipeline, options["trigger_maps"]):
+                wanted = stay_until_asked(web, _Following(pipeline))
+                if wanted is None:
+                    raise typer.Exit(STOPPED)
+                options.update(wanted)
         while True:
             with Interrupt(answer) as interrupt, _Progress(hidden=is_hidden) as progress:
                 try:
@@ -105,8 +111,9 @@ class _Following:
         import time
 
         from penstock.core import Timestamp
-        from penstock.core.map_reader import read_map
         from penstock.errors import CheckError, Problem
+        from penstock.pipeline.map_check import read_map_for
+        from penstock.services.build import trigger_maps_of
         from penstock.services.declared import declared_parameters
 
         plan = self._pipeline.plan()
@@ -116,7 +123,8 @@ class _Following:
             if name not in joins:
                 remedy = f"those that are: {', '.join(joins) or 'none'}"
                 raise CheckError([Problem(where=name, text="is no join by trigger map", remedy=remedy)])
-            maps[name] = read_map(bytes(document), wrap=bool(joins[name].options.get("wrap", True)))
+            maps[name] = read_map_for(joins[name], bytes(document))
+        trigger_maps_of(plan, maps)
         declared_parameters(plan, wish.values, Timestamp(time.time_ns()))
         self.options = {"run_id": wish.run, "trigger_maps": maps, "values": wish.values}
 
@@ -142,6 +150,20 @@ def _serving(pipeline: Any, written: str | None, engine: str, *, stay: bool) -> 
         raise CheckError([Problem(where="serve" if written is None else "--serve", text=str(error))]) from error
 
 
+def _begin_without_run(web: Any, pipeline: Any, maps: dict[str, Any]) -> bool:  # a WebService, a Pipeline
+    """Serve nothing but the wish for a run, if a map is lacking that comes with it; return whether that is so."""
+    from penstock.pipeline.graph_svg import draw_svg
+    from penstock.pipeline.map_check import waits_for_map
+    from penstock.services.run_names import own_version
+
+    plan = pipeline.plan()
+    lacking = [name for name, join in plan.joins.items() if name not in maps and waits_for_map(join)]
+    if lacking:
+        web.begin(None, pipeline=plan.name, version=own_version(), graph=draw_svg(plan))
+        print(f"{', '.join(lacking)}: a run begins when its trigger map is given over HTTP", file=sys.stderr)
+    return bool(lacking)
+
+
 def stay_until_asked(web: Any, following: _Following | None = None) -> dict[str, Any] | None:  # a WebService
     """Show the views of a run that has ended until Ctrl-C, or until another is wanted; return its options then."""
     from penstock.services.interrupt import Interrupt
@@ -155,8 +177,8 @@ def stay_until_asked(web: Any, following: _Following | None = None) -> dict[str,
 
 
 def _maps(pipeline: Any, given: list[str]) -> dict[str, Any]:
-    from penstock.core.map_reader import read_map
     from penstock.errors import CheckError, MapError, Problem
+    from penstock.pipeline.map_check import read_map_for
 
     if not given:
         return {}
@@ -176,7 +198,7 @@ def _maps(pipeline: Any, given: list[str]) -> dict[str, Any]:
             problem = Problem(where="--map", text=f"no join by trigger map is called {join}", remedy=", ".join(joins))
             raise CheckError([problem])
         try:
-            maps[join] = read_map(Path(path).read_bytes(), wrap=bool(plan.joins[join].options.get("wrap", True)))
+            maps[join] = read_map_for(plan.joins[join], Path(path).read_bytes())
         except OSError as error:
             problem = Problem(where="--map", text=f"{path} cannot be read: {error.strerror}", remedy="name a JSON file")
             raise CheckError([problem]) from error

@@ -5,7 +5,6 @@ event or in another account.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from penstock.core.event import EventBatch, PartColumn
 from penstock.core.inlet import Inlet, Phase
 from penstock.core.join_rule import JoinRule, make_inlet, make_join
 from penstock.core.ledger import Account, Ledger
+from penstock.core.map_addition import MapAddition
 from penstock.core.message import Kind
 from penstock.core.timestamp import NS_PER_S
 from penstock.core.tracker import Run
@@ -142,17 +142,24 @@ class EventBuilder:
             self._add(inlet, inlet.close())
         return self._advance()
 
-    def extend(self, sequence: Sequence[str], parts: Mapping[str, Any] | None = None) -> list[EventBatch]:
-        """Append to the open trigger map while the run goes on."""
+    def extend(self, addition: MapAddition) -> list[EventBatch]:
+        """Append to the open trigger map while the run goes on.
+
+        Raises
+        ------
+        MapError
+            If it does not fit the map; then nothing has changed.
+        """
         assert self.trigger_map is not None, "only a join by trigger map can be extended"
-        self.trigger_map.append(sequence, parts)
-        return self._remap()
+        self.trigger_map.add(addition)
+        for inlet in self._order:
+            self._add(inlet, inlet.remap())
+        return self._advance()
 
     def complete_map(self) -> list[EventBatch]:
-        """Say that nothing more will be appended to the trigger map."""
-        assert self.trigger_map is not None, "only a join by trigger map has a map"
-        self.trigger_map.close()
-        return self._remap()
+        """Take it that nothing more will be appended to the trigger map, if there is one that is open."""
+        is_open = self.trigger_map is not None and self.trigger_map.is_open
+        return self.extend(MapAddition(is_last=True)) if is_open else []
 
     def tick(self, now: int) -> list[EventBatch]:
         """Let deadlines pass: give up what has been waited for long enough."""
@@ -190,8 +197,8 @@ class EventBuilder:
         return min(soonest, default=None)
 
     def stop(self) -> list[EventBatch]:
-        """Take it that no stream will give anything more, and form what can be formed."""
-        return [batch for stream in self._inlets for batch in self.close(stream)]
+        """Take it that no stream will give anything more, nor the map grow, and form what can be formed."""
+        return [*self.complete_map(), *(batch for stream in self._inlets for batch in self.close(stream))]
 
     def abort(self) -> None:
         """Give up everything that is here."""
@@ -234,11 +241,6 @@ class EventBuilder:
         waiting = self._join.waiting[inlet.place]
         for run in runs:
             waiting.add(run)
-
-    def _remap(self) -> list[EventBatch]:
-        for inlet in self._order:
-            self._add(inlet, inlet.remap())
-        return self._advance()
 
     def _advance(self, must_start: bool = False) -> list[EventBatch]:
         """Form what can be formed now, start event first, end event last."""
@@ -296,7 +298,9 @@ class EventBuilder:
         return int(lacking.sum())
 
     def _is_somebody_done(self) -> bool:
-        return any(inlet.phase is Phase.ENDED or inlet.is_full for inlet in self._order)
+        """Whether some stream has given all it will, and another has not."""
+        is_done = [inlet.phase is Phase.ENDED or inlet.is_full for inlet in self._order]
+        return any(is_done) and any(inlet.phase is not Phase.ENDED for inlet in self._order)
 
     def _last_ns(self) -> int:
         return max(inlet.last_ns for inlet in self._order)

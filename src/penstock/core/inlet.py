@@ -114,7 +114,7 @@ class Inlet:
 
     def _next_place(self) -> int:
         if self.phase is Phase.ENDED:
-            return FAR
+            return FAR if self._map is None or not self._map.is_open else (self._map.length or 0) - 1
         last = self.tracker.last
         if self._map is None:
             return NEVER if last is None else last - self.tracker.many

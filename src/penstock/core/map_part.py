@@ -96,15 +96,21 @@ class MapPart:
         """Make a part in which each stream contributes to every ``every[stream]``-th of n events."""
         return cls({stream: CellColumn.uniform(n, every=step, group=group) for stream, step in every.items()})
 
+    @classmethod
+    def of_table(cls, table: Mapping[str, Any]) -> "MapPart":
+        """Make the part again that ``table`` described."""
+        return cls({stream: CellColumn(**column) for stream, column in table["columns"].items()}, table["tags"])
+
     def __len__(self) -> int:
         return self._length
 
-    def tables(self) -> dict[str, dict[str, NDArray[Any]]]:
-        """Return the columns it was made of, by stream and field."""
-        return {
+    def table(self) -> dict[str, Any]:
+        """Return all there is to say, as arrays and plain values that can travel between processes."""
+        columns = {
             stream: {"present": c.present, "constraint": c.constraint, "tags_code": c.tags_code}
             for stream, c in self._columns.items()
         }
+        return {"columns": columns, "tags": list(self.tag_sets)}
 
     def present(self, stream: str) -> NDArray[np.bool_]:
         """(n,), whether the stream has a message for the event."""

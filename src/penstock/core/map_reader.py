@@ -3,20 +3,24 @@
 Only shapes are judged here; whether streams and workers exist is the map's own check.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from penstock.core.map_addition import MapAddition
 from penstock.core.map_part import CellColumn, MapPart
 from penstock.core.plain_cells import plain_column
 from penstock.core.routes import ALL, GENERIC, NOWHERE
 from penstock.core.trigger_map import TriggerMap
 from penstock.errors import MapError, Problem
 
-__all__ = ["read_map", "read_parts", "rule_map"]
+__all__ = ["MapDocument", "read_addition", "read_map", "read_parts", "rule_map"]
 
+MapDocument = bytes | str | Mapping[str, Any]
+"""JSON, or what it decodes to."""
 CELL = 'null, [] or a list such as [{"constraint": 0, "tags": ["generic"]}]'
 
 
@@ -33,7 +37,7 @@ class _Regular(msgspec.Struct, forbid_unknown_fields=True):
     group: int = 1
 
 
-def read_map(document: bytes | str | Mapping[str, Any], *, wrap: bool = True, is_open: bool = False) -> TriggerMap:
+def read_map(document: MapDocument, *, wrap: bool = True, is_open: bool = False) -> TriggerMap:
     """Read a whole map.
 
     Parameters
@@ -50,19 +54,33 @@ def read_map(document: bytes | str | Mapping[str, Any], *, wrap: bool = True, is
     MapError
         With every mistake, and where it is.
     """
+    parts, names = _read(_decode(document), "main")
+    return TriggerMap(parts, names, wrap=wrap, is_open=is_open)
+
+
+def read_addition(document: MapDocument, *, taken: Collection[str] = (), is_last: bool = False) -> MapAddition:
+    """Read what is to be appended to an open map.
+
+    Parameters
+    ----------
+    document
+        As for ``read_map``; its sequence may also name parts that the map has already. Nothing at all: ``{}``.
+    taken
+        Names of the parts that the map has, so that one without a name gets another.
+    is_last
+        Whether nothing more will be appended.
+
+    Raises
+    ------
+    MapError
+        With every mistake, and where it is.
+    """
     tree = _decode(document)
-    if "parts" not in tree:
-        return TriggerMap(read_parts({"main": tree}), wrap=wrap, is_open=is_open)
-    unknown = [name for name in tree if name not in ("parts", "sequence")]
-    if unknown:
-        raise MapError([Problem(where=unknown[0], text="is no key of a map", remedy="keys are parts and sequence")])
-    parts, sequence = tree["parts"], tree.get("sequence")
-    if not isinstance(parts, Mapping):
-        raise MapError([Problem(where="parts", text="must be a mapping", remedy='write {"name": {stream: [cell]}}')])
-    names = list(parts) if sequence is None else sequence
-    if not isinstance(names, Sequence) or isinstance(names, str):
-        raise MapError([Problem(where="sequence", text="must be a list of names of parts")])
-    return TriggerMap(read_parts(parts), names, wrap=wrap, is_open=is_open)
+    free = next(name for k in count(len(taken)) if (name := f"part-{k}") not in taken)
+    if "sequence" in tree and "parts" not in tree:
+        tree = {"parts": {}, **tree}
+    parts, names = _read(tree, free) if tree else ({}, [])
+    return MapAddition(parts=parts, sequence=names, is_last=is_last)
 
 
 def rule_map(rule: str | Mapping[str, Any], streams: Sequence[str], *, wrap: bool = True) -> TriggerMap:
@@ -104,7 +122,23 @@ def read_parts(parts: Mapping[str, Any]) -> dict[str, MapPart]:
     return found
 
 
-def _decode(document: bytes | str | Mapping[str, Any]) -> Mapping[str, Any]:
+def _read(tree: Mapping[str, Any], name: str) -> tuple[dict[str, MapPart], Sequence[str]]:
+    """Return parts and their sequence; a part that comes without a name is called ``name``."""
+    if "parts" not in tree:
+        return read_parts({name: tree}), [name]
+    unknown = [key for key in tree if key not in ("parts", "sequence")]
+    if unknown:
+        raise MapError([Problem(where=unknown[0], text="is no key of a map", remedy="keys are parts and sequence")])
+    parts, sequence = tree["parts"], tree.get("sequence")
+    if not isinstance(parts, Mapping):
+        raise MapError([Problem(where="parts", text="must be a mapping", remedy='write {"name": {stream: [cell]}}')])
+    names = list(parts) if sequence is None else sequence
+    if not isinstance(names, Sequence) or isinstance(names, str) or not all(isinstance(each, str) for each in names):
+        raise MapError([Problem(where="sequence", text="must be a list of names of parts")])
+    return read_parts(parts), names
+
+
+def _decode(document: MapDocument) -> Mapping[str, Any]:
     if isinstance(document, bytes | str):
         try:
             document = _decode_columns(document) or msgspec.json.decode(document)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.map_part import CellColumn, MapPart
+from penstock.core.map_addition import MapAddition
+from penstock.core.map_part import MapPart
 from penstock.core.routes import GENERIC, NOWHERE, Routes
 from penstock.errors import MapError, Problem
 
-__all__ = ["TriggerMap"]
+__all__ = ["TriggerMap", "part_problems"]
 
 
 class TriggerMap:
@@ -56,7 +57,9 @@ class TriggerMap:
         self._sequence: list[MapPart] = []
         self._index: _Index | None = None
         self.streams: tuple[str, ...] = ()
+        self._is_made = False
         self.append(list(parts if sequence is None else sequence), parts)
+        self._is_made = True
 
     @classmethod
     def every_event(cls, streams: Iterable[str], *, wrap: bool = True) -> "TriggerMap":
@@ -67,10 +70,7 @@ class TriggerMap:
     @classmethod
     def of_tables(cls, tables: Mapping[str, Any]) -> "TriggerMap":
         """Make the map again that ``tables`` described."""
-        parts = {
-            name: MapPart({stream: CellColumn(**column) for stream, column in part["columns"].items()}, part["tags"])
-            for name, part in tables["parts"].items()
-        }
+        parts = {name: MapPart.of_table(part) for name, part in tables["parts"].items()}
         flags = {name: bool(tables[name]) for name in ("wrap", "is_open", "is_endless")}
         return cls(parts, tables["sequence"], **flags)
 
@@ -78,9 +78,7 @@ class TriggerMap:
         """Return all there is to say, as arrays and plain values that can travel between processes."""
         names = {id(part): name for name, part in self._parts.items()}
         return {
-            "parts": {
-                name: {"columns": part.tables(), "tags": list(part.tag_sets)} for name, part in self._parts.items()
-            },
+            "parts": {name: part.table() for name, part in self._parts.items()},
             "sequence": [names[id(part)] for part in self._sequence],
             "wrap": self.wrap,
             "is_open": self._is_open,
@@ -107,6 +105,23 @@ class TriggerMap:
         """All tags that occur anywhere in the map."""
         return frozenset(tag for part in self._parts.values() for tags in part.tag_sets for tag in tags)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the parts it is made of."""
+        return tuple(self._parts)
+
+    def add(self, addition: MapAddition) -> None:
+        """Append what came while the run goes on.
+
+        Raises
+        ------
+        MapError
+            As ``append`` does; then nothing has changed.
+        """
+        self.append(addition.sequence, addition.parts)
+        if addition.is_last:
+            self._is_open = False
+
     def append(self, sequence: Sequence[str], parts: Mapping[str, MapPart] | None = None) -> None:
         """Add parts, by name, behind all there are.
 
@@ -117,7 +132,9 @@ class TriggerMap:
         """
         added = dict(parts or {})
         problems = [
-            Problem(where=f"parts.{name}", text="is there already with another content", remedy="use another name")
+            Problem(
+                where=f"parts.{name}", text="is there already", remedy="name it in the sequence, or use another name"
+            )
             for name, part in added.items()
             if name in self._parts and self._parts[name] is not part
         ]
@@ -127,8 +144,8 @@ class TriggerMap:
             for k, name in enumerate(sequence)
             if name not in known
         ]
-        if self._sequence and not self._is_open:
-            problems.append(Problem(where="sequence", text="the map is closed", remedy="start a run with an open map"))
+        if self._is_made and not self._is_open:
+            problems.append(Problem(where="sequence", text="the map is closed", remedy="write open: true in by"))
         if problems:
             raise MapError(problems)
         self._parts = known
@@ -136,10 +153,6 @@ class TriggerMap:
         self._sequence += [known[name] for name in sequence]
         self.streams = tuple(dict.fromkeys(stream for part in known.values() for stream in part.streams))
         self._index = None
-
-    def close(self) -> None:
-        """Say that nothing more will be appended."""
-        self._is_open = False
 
     def count(self, stream: str) -> int | None:
         """Return how many messages the stream contributes so far; ``None`` without an end."""
@@ -254,16 +267,25 @@ class TriggerMap:
         workers
             Tags of each worker that will take events; ``None`` skips what depends on workers.
         """
-        found = [
-            Problem(where="streams", text=f"no stream is called {stream!r}", remedy=f"there are {', '.join(streams)}")
-            for stream in self.streams
-            if stream not in streams
-        ]
+        found = part_problems(self._parts, streams, workers)
         if not self.is_open and self.length == 0:
             found.append(Problem(where="sequence", text="the map has no events", remedy="give at least one part"))
-        for name, part in self._parts.items():
-            found += [replace(problem, where=f"parts.{name}{problem.where}") for problem in part.problems(workers)]
         return found
+
+
+def part_problems(
+    parts: Mapping[str, MapPart], streams: Sequence[str], workers: Sequence[frozenset[str]] | None = None
+) -> list[Problem]:
+    """Check parts by themselves, as ``TriggerMap.problems`` does."""
+    named = dict.fromkeys(stream for part in parts.values() for stream in part.streams)
+    found = [
+        Problem(where="streams", text=f"no stream is called {stream!r}", remedy=f"there are {', '.join(streams)}")
+        for stream in named
+        if stream not in streams
+    ]
+    for name, part in parts.items():
+        found += [replace(problem, where=f"parts.{name}{problem.where}") for problem in part.problems(workers)]
+    return found
 
 
 class _Index:

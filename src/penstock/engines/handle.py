@@ -14,17 +14,21 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change
 from penstock.core.run import RunState
+from penstock.core.trigger_map import TriggerMap
 from penstock.errors import PenstockError, StateError
 from penstock.monitor.report import RunReport
 
-__all__ = ["Run", "Supervised"]
+__all__ = ["Grown", "Run", "Supervised"]
 
 T = TypeVar("T")
+Grown = TriggerMap | StateError
+"""A trigger map when something was appended, or why nothing could be."""
 
 ON_REQUEST = "stopped on request"
 AT_ONCE = "stopped at once on request"
@@ -66,6 +70,16 @@ class Supervised(Protocol):
 
     def scale(self, stage: str, workers: int) -> None:
         """Change the number of workers."""
+
+    def extend(
+        self,
+        join: str,
+        document: MapDocument,
+        then: Callable[[Grown], None],
+        *,
+        is_last: bool = False,
+    ) -> None:
+        """Append to an open trigger map."""
 
     def ask(self, then: Callable[[RunReport], None]) -> None:
         """Have a fresh report brought."""
@@ -174,6 +188,38 @@ class Run:
             If the run has ended.
         """
         self._loop.call(lambda control: control.scale(stage, workers))
+
+    def extend(self, join: str, trigger_map: MapDocument = MappingProxyType({}), /, *, last: bool = False) -> int:
+        """Append to the open trigger map of a join, and return how many events are planned now.
+
+        What instruments sent before the map had grown to it has waited, and is formed at once.
+
+        Parameters
+        ----------
+        join
+            One by trigger map, with ``open: true``.
+        trigger_map
+            As in a map's file; its sequence may also name parts that the map has already.
+        last
+            Whether nothing more will be appended; a map that stays open keeps the run waiting for more.
+
+        Raises
+        ------
+        MapError
+            With every mistake, and where it is; or if the map is closed. Then nothing has changed.
+        ServiceError
+            If no such join is by trigger map.
+        StateError
+            If the run, or this join of it, has ended.
+        """
+
+        def ask(control: Supervised, then: Callable[[Grown], None]) -> None:
+            control.extend(join, trigger_map, then, is_last=last)
+
+        grown = self._loop.ask(ask)
+        if isinstance(grown, StateError):
+            raise grown
+        return grown.length or 0
 
     def statistics(self) -> RunReport:
         """Return books, rates, latencies, memory and processes as they are now; after the end, the last ones.

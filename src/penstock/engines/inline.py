@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
 from penstock.core.log_records import RunEnded
+from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.trigger_map import TriggerMap
@@ -23,6 +24,7 @@ from penstock.errors import CheckError, NotBuiltYetError, ParameterError, Pensto
 from penstock.formats.event_log import LogHeader
 from penstock.monitor.edge_watch import Watches
 from penstock.monitor.report import RunReport, edges_of
+from penstock.pipeline.map_check import addition_for, no_such_map
 from penstock.pipeline.plan import Plan
 from penstock.services.balance import Balance
 from penstock.services.build import Rooms, build
@@ -202,6 +204,24 @@ class InlineRun:
         if self._log is not None:
             self._log.set(change)
         return change
+
+    def extend(self, join: str, document: MapDocument, *, is_last: bool = False) -> None:
+        """Append to an open trigger map.
+
+        Raises
+        ------
+        MapError
+            If it is wrong, or the map is closed; then nothing has changed.
+        StateError
+            If the last event has been formed.
+        ServiceError
+            If no such join is by trigger map.
+        """
+        room = self._rooms.joins.get(join)
+        if room is None or room.builder.trigger_map is None:
+            raise no_such_map(join, [name for name, each in self.plan.joins.items() if each.by == "trigger-map"])
+        addition = addition_for(self.plan, join, room.builder.trigger_map, document, is_last=is_last)
+        room.extend(addition, self._clock())
 
     def drain(self, reason: str = "stopped on request") -> None:
         """Read nothing more, and bring out what has arrived."""

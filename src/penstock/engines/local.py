@@ -24,14 +24,24 @@ from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
-from penstock.engines.handle import Run
+from penstock.engines.handle import Grown, Run
 from penstock.engines.served import ServedRun
-from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, ProcessError, UserCodeError
+from penstock.errors import (
+    CheckError,
+    NotBuiltYetError,
+    ParameterError,
+    PenstockError,
+    ProcessError,
+    StateError,
+    UserCodeError,
+)
 from penstock.monitor.report import ProcessReport, RunReport, books_of_nothing
 from penstock.pipeline.graph_svg import draw_svg
+from penstock.pipeline.map_check import MapDocument, addition_for, no_such_map
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.reference import reference_problems
-from penstock.services.build import trigger_map_of
+from penstock.services.blob import write_blob
+from penstock.services.build import trigger_maps_of
 from penstock.services.child import Death
 from penstock.services.declared import declared_parameters
 from penstock.services.interrupt import Interrupt
@@ -129,6 +139,10 @@ class LocalRun:
         self._began_s = time.monotonic()
         self.state = RunState(run_id or new_run_id(self.started))
         self._trigger_maps = trigger_maps or {}
+        self.maps: dict[str, TriggerMap] = {}
+        """By join, with all that was appended."""
+        self._additions: list[tuple[int, str, bytes]] = []
+        """What was appended and is not told yet."""
         self._given = values or {}
         self._contexts = {} if contexts is None else contexts
         self._event_log = "" if event_log is None else str(event_log)
@@ -177,16 +191,12 @@ class LocalRun:
         plan = self.plan
         if problems := reference_problems(plan):
             raise CheckError(problems)
-        maps = {
-            name: trigger_map_of(plan, name, self._trigger_maps)
-            for name, join in plan.joins.items()
-            if join.by == "trigger-map"
-        }
+        self.maps = trigger_maps_of(plan, self._trigger_maps)
         order = builder_order(
             plan,
             run=self.state.id,
             started_ns=self.started.ns,
-            maps=maps,
+            maps=self.maps,
             silent_s=self._silent_s,
             event_log=self._event_log,
             parameters=self.parameters.history[0].values,
@@ -212,6 +222,7 @@ class LocalRun:
         if self._closing_s is None and not self._has_finished:
             self._say(say.Go())
             self._is_going = True
+            self._say_additions()  # of who was quick
 
     def step(self, longest_s: float = LONGEST_WAIT_S) -> bool:
         """Do what there is to do, waiting at most so long for something; return whether there will be more.
@@ -310,6 +321,43 @@ class LocalRun:
         free = (k for k in count() if k not in used)
         for _ in range(workers - len(there)):
             members.add(self._stage_member(stage, next(free)))
+
+    def extend(
+        self,
+        join: str,
+        document: MapDocument,
+        then: Callable[[Grown], None],
+        *,
+        is_last: bool = False,
+    ) -> None:
+        """Append to an open trigger map; ``then`` is called with the map when it has grown, or with why it could not.
+
+        Raises
+        ------
+        MapError
+            If it is wrong, or the map is closed; then nothing has changed.
+        ServiceError
+            If no such join is by trigger map.
+        """
+        if join not in self.maps:
+            raise no_such_map(join, self.maps)
+        found = self.maps[join]
+        addition = addition_for(self.plan, join, found, document, is_last=is_last)
+        found.add(addition)
+        number = next(self._numbers)
+        self._asked[number] = lambda word: then(StateError(word.problem) if word.problem else found)
+        self._additions.append((number, join, encode_value(addition.table())))
+        if self._is_going:
+            self._say_additions()
+
+    def _say_additions(self) -> None:
+        waiting, self._additions = self._additions, []
+        for number, join, table in waiting:
+            fd = write_blob("map", table)
+            try:
+                self._say(say.Extend(number, join), fds=[fd])
+            finally:
+                os.close(fd)
 
     def ask(self, then: Callable[[RunReport], None]) -> None:
         """Have ``then`` called with a report of how things are."""
@@ -520,7 +568,7 @@ class LocalRun:
                 self._left(name, context)
             case say.WasSet(number, _):
                 self._asked.pop(-number)(word)
-            case say.Status(number, _):
+            case say.Status(number, _) | say.Extended(number, _):
                 self._asked.pop(number)(word)
             case say.Changed(stage, _):
                 self._write_views(stage)

@@ -6,8 +6,12 @@ from typing import Any, Protocol
 
 import msgspec
 
+from penstock.core.map_reader import MapDocument
 from penstock.core.parameter import Parameter
 from penstock.core.parameters import Change, Parameters
+from penstock.core.trigger_map import TriggerMap
+from penstock.engines.handle import Grown
+from penstock.errors import StateError
 from penstock.monitor.report import RunReport
 
 __all__ = ["Controlled", "ServedRun"]
@@ -17,6 +21,7 @@ class Controlled(Protocol):
     """What of a run is used here."""
 
     parameters: Parameters
+    maps: dict[str, TriggerMap]
 
     def ask(self, then: Callable[[RunReport], None]) -> None:
         """Have a fresh report brought."""
@@ -26,6 +31,16 @@ class Controlled(Protocol):
 
     def scale(self, stage: str, workers: int) -> None:
         """Change the number of workers."""
+
+    def extend(
+        self,
+        join: str,
+        document: MapDocument,
+        then: Callable[[Grown], None],
+        *,
+        is_last: bool = False,
+    ) -> None:
+        """Append to an open trigger map."""
 
     def drain(self, reason: str = ...) -> None:
         """Read nothing more."""
@@ -70,9 +85,25 @@ class ServedRun:
         """Change the number of workers."""
         self._run.scale(stage, workers)
 
+    def describe_maps(self) -> Any:  # what JSON can hold
+        """Return every trigger map: its join, how many events it plans, and whether it may grow."""
+        return [_described_map(join, found) for join, found in self._run.maps.items()]
+
+    def extend_map(self, join: str, document: MapDocument, then: Callable[[Any], None], *, is_last: bool) -> None:
+        """Append to an open trigger map; the answer says what it is then."""
+
+        def tell(found: Grown) -> None:
+            then(found if isinstance(found, StateError) else _described_map(join, found))
+
+        self._run.extend(join, document, tell, is_last=is_last)
+
     def end(self, reason: str, *, at_once: bool) -> None:
         """Stop the run."""
         (self._run.abort if at_once else self._run.drain)(reason)
+
+
+def _described_map(join: str, found: TriggerMap) -> dict[str, Any]:
+    return {"join": join, "events": found.length, "open": found.is_open, "parts": list(found.part_names)}
 
 
 def _described(parameter: Parameter, value: Any) -> dict[str, Any]:

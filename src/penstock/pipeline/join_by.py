@@ -74,6 +74,8 @@ class ByTriggerMap(_By):
     """How many messages one may be overtaken by in its own stream."""
     map: Any = None
     """The map itself: a mapping as in the file, or one made in Python."""
+    open: bool = False
+    """Whether more may be appended while the run goes on; it may begin with nothing."""
 
 
 By = ByOrder | ByKey | ByTimestamp | ByTriggerMap
@@ -115,6 +117,8 @@ def read_by(written: Any) -> By:
         raise ValidationError.from_exception_data(error.title, [_below(kind, one) for one in error.errors()]) from None
     if isinstance(by, ByTriggerMap) and sum(given is not None for given in (by.file, by.rule, by.map)) > 1:
         raise _wrong("a trigger map comes from one place: a file, a rule or a map", "keep one of file, rule and map")
+    if isinstance(by, ByTriggerMap) and by.open and by.rule is not None:
+        raise _wrong("nothing can be appended to a rule, which has no end", "leave out open, or the rule")
     return by
 
 

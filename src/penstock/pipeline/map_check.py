@@ -1,18 +1,19 @@
 """Hold a join's trigger map against its streams and the workers that take its events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from penstock.core.map_reader import read_map, rule_map
-from penstock.core.trigger_map import TriggerMap
-from penstock.errors import MapError, Problem
+from penstock.core.map_addition import MapAddition
+from penstock.core.map_reader import MapDocument, read_addition, read_map, rule_map
+from penstock.core.trigger_map import TriggerMap, part_problems
+from penstock.errors import MapError, Problem, ServiceError
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.plan import JoinPlan, Plan
 
-__all__ = ["map_of", "map_problems"]
+__all__ = ["MapDocument", "addition_for", "map_of", "map_problems", "no_such_map", "read_map_for", "waits_for_map"]
 
 IN_A_ROW: Final = 1000
 """Events. More are not given out ahead, so who is not named among them waits."""
@@ -20,8 +21,14 @@ LOOKED_AT: Final = 100_000
 """Events. A map repeats itself, and a check must stay quick."""
 
 
-def map_of(join: JoinPlan, folder: str) -> TriggerMap | None:
-    """Return the map of a join; ``None`` if it comes with the scan.
+def waits_for_map(join: JoinPlan) -> bool:
+    """Whether a join has no map before a scan gives one."""
+    is_there = {"map", "file", "rule"} & join.options.keys() or join.options.get("open")
+    return join.by == "trigger-map" and not is_there
+
+
+def map_of(join: JoinPlan, folder: str) -> TriggerMap:
+    """Return the map of a join that does not wait for it.
 
     Parameters
     ----------
@@ -37,17 +44,49 @@ def map_of(join: JoinPlan, folder: str) -> TriggerMap | None:
     OSError
         If its file cannot be read.
     """
-    wrap = bool(join.options.get("wrap", True))
     given: Any = join.options.get("map")
     if isinstance(given, TriggerMap):
         return given
     if given is not None:
-        return read_map(given, wrap=wrap)
+        return read_map_for(join, given)
     if "rule" in join.options:
-        return rule_map(join.options["rule"], join.streams, wrap=wrap)
+        return rule_map(join.options["rule"], join.streams, wrap=_is_wrapped(join))
     if "file" in join.options:
-        return read_map((Path(folder) / join.options["file"]).read_bytes(), wrap=wrap)
-    return None
+        return read_map_for(join, (Path(folder) / join.options["file"]).read_bytes())
+    return read_map_for(join, {"parts": {}})
+
+
+def read_map_for(join: JoinPlan, document: MapDocument) -> TriggerMap:
+    """Read a map for a join, with the join's options.
+
+    Raises
+    ------
+    MapError
+        If it is no map.
+    """
+    return read_map(document, wrap=_is_wrapped(join), is_open=bool(join.options.get("open", False)))
+
+
+def no_such_map(join: str, joins: Iterable[str]) -> ServiceError:
+    """Say that no join of this name is by trigger map, and which are."""
+    return ServiceError(f"no join by trigger map is called {join!r}; there are {', '.join(joins) or 'none'}")
+
+
+def addition_for(
+    plan: Plan, join: str, trigger_map: TriggerMap, document: MapDocument, *, is_last: bool
+) -> MapAddition:
+    """Read what is to be appended to the map of a join that is running, and hold it against streams and workers.
+
+    Raises
+    ------
+    MapError
+        With every mistake, and where it is.
+    """
+    addition = read_addition(document, taken=trigger_map.part_names, is_last=is_last)
+    problems = part_problems(addition.parts, plan.joins[join].streams, _workers(plan, join))
+    if problems:
+        raise MapError(problems)
+    return addition
 
 
 def map_problems(document: Document, plan: Plan) -> Iterator[Problem]:
@@ -65,7 +104,7 @@ def map_problems(document: Document, plan: Plan) -> Iterator[Problem]:
 
 def _problems_of(document: Document, plan: Plan, join: JoinPlan) -> Iterator[Problem]:
     key = next((key for key in ("file", "rule", "map") if key in join.options), None)
-    if key is None:
+    if key is None:  # it comes with the scan, or grows
         return
     trail: Trail = ("events", join.name, "by", "trigger-map", key)
     name = join.options["file"] if key == "file" else f"the {key}"
@@ -79,12 +118,17 @@ def _problems_of(document: Document, plan: Plan, join: JoinPlan) -> Iterator[Pro
     except MapError as error:
         yield from (_placed(document, trail, name, problem) for problem in error.problems)
         return
-    if found is not None:
-        problems = found.problems(join.streams, _workers(plan, join.name))
-        yield from (_placed(document, trail, name, problem) for problem in problems)
-        yield from _nothing_for(document, plan, join.name, found)
-        if not problems:
-            yield from _idle(document, plan, join, trail, found)
+    problems = found.problems(join.streams, _workers(plan, join.name))
+    yield from (_placed(document, trail, name, problem) for problem in problems)
+    if found.is_open:  # whom it names is not known yet
+        return
+    yield from _nothing_for(document, plan, join.name, found)
+    if not problems:
+        yield from _idle(document, plan, join, trail, found)
+
+
+def _is_wrapped(join: JoinPlan) -> bool:
+    return bool(join.options.get("wrap", True))
 
 
 def _workers(plan: Plan, join: str) -> list[frozenset[str]] | None:

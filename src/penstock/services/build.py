@@ -12,7 +12,7 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.elements.user_code import validate
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.lanes import origins, split_input
-from penstock.pipeline.map_check import map_of
+from penstock.pipeline.map_check import map_of, waits_for_map
 from penstock.pipeline.plan import Plan
 from penstock.services.flow import Outlet, Room
 from penstock.services.intake import Intake
@@ -25,7 +25,7 @@ from penstock.services.reduce_room import ReduceRoom
 from penstock.services.sink_room import SinkRoom
 from penstock.services.steps_room import StepsRoom
 
-__all__ = ["Rooms", "build", "trigger_map_of"]
+__all__ = ["Rooms", "build", "trigger_maps_of"]
 
 Stage = MapRoom | ReduceRoom | StepsRoom
 
@@ -100,9 +100,7 @@ def build(
     for merge in plan.merges.values():
         if all(stream in traits for stream in merge.streams):
             traits[merge.name] = merged_traits([traits[stream] for stream in merge.streams])
-    maps = {
-        name: trigger_map_of(plan, name, trigger_maps) for name, join in plan.joins.items() if join.by == "trigger-map"
-    }
+    maps = trigger_maps_of(plan, trigger_maps)
     rooms.joins = {name: JoinRoom(join, traits, ledger, maps.get(name), log) for name, join in plan.joins.items()}
     rooms.merges = {name: MergeRoom(merge, ledger) for name, merge in plan.merges.items()}
     for name, stage in plan.stages.items():
@@ -170,16 +168,19 @@ def _views(room: Stage | None) -> Callable[[], tuple[Any, int]] | None:
     return lambda: (room.reducer.views, room.version)
 
 
-def trigger_map_of(plan: Plan, join: str, given: Mapping[str, TriggerMap]) -> TriggerMap:
-    """Return the map of a join.
+def trigger_maps_of(plan: Plan, given: Mapping[str, TriggerMap]) -> dict[str, TriggerMap]:
+    """Return the map of every join by trigger map; an open one is the run's own, which may grow.
 
     Raises
     ------
     CheckError
-        If it has none.
+        If a join has none.
     """
-    found = given.get(join) or map_of(plan.joins[join], plan.folder)
-    if found is None:
+    joins = [join for join in plan.joins.values() if join.by == "trigger-map"]
+    lacking = [join.name for join in joins if join.name not in given and waits_for_map(join)]
+    if lacking:
         remedy = "give one with `penstock run --map FILE`, or write it as {trigger-map: {file: map.json}}"
-        raise CheckError([Problem(where=f"events.{join}", text="waits for a trigger map of the scan", remedy=remedy)])
-    return found
+        text = "waits for a trigger map of the scan"
+        raise CheckError([Problem(where=f"events.{name}", text=text, remedy=remedy) for name in lacking])
+    found = {join.name: given.get(join.name) or map_of(join, plan.folder) for join in joins}
+    return {name: TriggerMap.of_tables(each.tables()) if each.is_open else each for name, each in found.items()}

@@ -16,13 +16,15 @@ import msgspec
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
 from penstock.core.log_records import ParametersSet, RunEnded
+from penstock.core.map_addition import MapAddition
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
-from penstock.errors import RemoteProtocolError
+from penstock.errors import PenstockError, RemoteProtocolError
 from penstock.formats.event_log import LogHeader
 from penstock.monitor.edge_watch import Watches
 from penstock.pipeline.lanes import origins, split_input
+from penstock.services.blob import read_blob
 from penstock.services.builder_report import report_of
 from penstock.services.custody import Custody
 from penstock.services.flow import Outlet, Room
@@ -251,6 +253,8 @@ class BuilderProcess:
                 self._go()
             case say.SetParameters(number, revision, values):
                 self._set(number, revision, values)
+            case say.Extend(number, join):
+                self._extend(number, join, fds.pop(0))
             case say.Drain(reason):
                 self.state.mark(Outcome.ABORTED, reason)
                 self._stop_reading()
@@ -352,6 +356,15 @@ class BuilderProcess:
             plain = decode_value(memoryview(values))
             self._log.log.append(ParametersSet(revision=revision, first=told, values=plain))
         self._tell(say.WasSet(number, told))
+
+    def _extend(self, number: int, join: str, fd: int) -> None:
+        problem = ""
+        try:
+            addition = MapAddition.of_table(decode_value(read_blob(fd)))
+            self.joins[join].extend(addition, time.monotonic_ns())
+        except PenstockError as error:
+            problem = str(error)
+        self._tell(say.Extended(number, problem))
 
     def _following(self) -> dict[str, int]:
         """Return, for whatever numbers things, a number above all that it has given."""
@@ -669,6 +682,9 @@ class BuilderProcess:
                 source.peer.say(wire.Stop())
             elif source.is_open:
                 source.end(time.monotonic_ns())
+        for join in self.joins.values():
+            if not join.builder.is_finished:
+                join.complete_map(time.monotonic_ns())
 
     def _fail(self, text: str) -> None:
         """Bring out what stands before the failure, and end."""

@@ -8,7 +8,9 @@ from penstock.core.event_builder import EventBuilder, JoinRule
 from penstock.core.event_log import EventLog
 from penstock.core.ledger import Ledger
 from penstock.core.log_records import EventsFormed
+from penstock.core.map_addition import MapAddition
 from penstock.core.trigger_map import TriggerMap
+from penstock.errors import StateError
 from penstock.pipeline.plan import JoinPlan
 from penstock.services.flow import Flow, Outlet
 
@@ -48,6 +50,24 @@ class JoinRoom:
     def tick(self, now: int) -> None:
         """Let deadlines pass."""
         self._give(self.builder.tick(now), now)
+
+    def extend(self, addition: MapAddition, now: int) -> None:
+        """Let the trigger map grow, and hand on what waited for that.
+
+        Raises
+        ------
+        StateError
+            If the last event has been formed.
+        MapError
+            If it does not fit the map.
+        """
+        if self.builder.is_finished:
+            raise StateError(f"{self.name} has formed its last event; nothing can be appended to its map any more")
+        self._give(self.builder.extend(addition), now)
+
+    def complete_map(self, now: int) -> None:
+        """Take it that the trigger map grows no more."""
+        self._give(self.builder.complete_map(), now)
 
     def stop(self, now: int) -> None:
         """Form what can be formed: nothing more will come."""

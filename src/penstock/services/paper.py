@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from penstock.errors import ProcessError
+from penstock.services.blob import write_blob
 from penstock.wire.requests import StartRequest, decode, encode, encode_arguments
 
 __all__ = ["REPORT_LIMIT", "Arguments", "read_report", "read_request", "write_paper", "write_report"]
@@ -47,14 +48,7 @@ def write_paper(
         cpus=tuple(sorted(cpus)),
         is_captured=is_captured,
     )
-    paper = os.memfd_create("penstock-paper", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(paper, "wb", closefd=False) as file:
-            file.write(encode(request))
-    except BaseException:
-        os.close(paper)
-        raise
-    return paper
+    return write_blob("paper", encode(request))
 
 
 def read_request(paper: int) -> StartRequest:

@@ -13,13 +13,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self
 
 import msgspec
 
 from penstock.core import Timestamp
-from penstock.errors import ParameterError, PenstockError, RemoteProtocolError, ServiceError, StateError
+from penstock.errors import PenstockError, RemoteProtocolError, ServiceError, StateError
 from penstock.pipeline.serve_address import LOCAL, PORT
 from penstock.services.child import Child, Death
 from penstock.services.processes import Processes
@@ -36,6 +36,8 @@ MOST_QUICK_DEATHS = 5
 """In a row: a web process that ends so soon each time will do so again."""
 QUICK_S = 5.0
 BACKLOG = 128
+UNKNOWN = ("no parameter", "no map stage", "no join by trigger map")
+"""How errors begin that say that nothing has a name."""
 MOST_RUNS = 1000
 """How many are remembered."""
 
@@ -72,6 +74,12 @@ class Served(Protocol):
     def scale(self, stage: str, workers: int) -> None:
         """Change the number of workers."""
 
+    def describe_maps(self) -> Any:  # what JSON can hold
+        """Return every trigger map."""
+
+    def extend_map(self, join: str, document: bytes, then: Callable[[Any], None], *, is_last: bool) -> None:
+        """Append to a trigger map; ``then`` may be given a ``StateError`` instead."""
+
     def end(self, reason: str, *, at_once: bool) -> None:
         """Stop the run."""
 
@@ -95,6 +103,12 @@ class _Set(msgspec.Struct, forbid_unknown_fields=True):
 class _Scale(msgspec.Struct, forbid_unknown_fields=True):
     stage: str
     workers: int
+
+
+class _Extend(msgspec.Struct, forbid_unknown_fields=True):
+    join: str
+    trigger_map: msgspec.Raw
+    last: bool = False
 
 
 class _Stop(msgspec.Struct, forbid_unknown_fields=True):
@@ -173,12 +187,21 @@ class WebService:
         return self._epoll.fileno()
 
     def begin(
-        self, served: Served, *, pipeline: str, run: str, version: str, graph: str, files: Mapping[str, Sequence[int]]
+        self,
+        served: Served | None,
+        *,
+        pipeline: str,
+        run: str = "",
+        version: str,
+        graph: str,
+        files: Mapping[str, Sequence[int]] = MappingProxyType({}),
     ) -> None:
         """Start serving a run.
 
         Parameters
         ----------
+        served
+            ``None``: there is none yet, but somebody may want one.
         files
             By stage, the descriptors of the memory its views lie in. They are copied.
 
@@ -189,9 +212,9 @@ class WebService:
         """
         self._forget_memory()
         self._served, self._last = served, None
-        self._runs = [*self._runs, {"run": run, "pipeline": pipeline, "outcome": "running", "began": _now()}][
-            -MOST_RUNS:
-        ]
+        if served is not None:
+            begun = {"run": run, "pipeline": pipeline, "outcome": "running", "began": _now()}
+            self._runs = [*self._runs, begun][-MOST_RUNS:]
         self._fds = tuple(os.dup(fd) for fds in files.values() for fd in fds)
         self._order = WebOrder(
             pipeline=pipeline, run=run, version=version, graph=graph, stages=tuple(files),
@@ -334,18 +357,18 @@ class WebService:
     def _take(self, question: Question) -> None:
         number, asking = question.number, self._running
 
-        def answer(body: Any) -> None:  # what JSON can hold
-            if self._running is asking:  # a successor has questions of the same numbers
+        def answer(body: Any) -> None:  # what JSON can hold, or an error
+            if self._running is not asking:  # a successor has questions of the same numbers
+                return
+            if isinstance(body, Exception):
+                self._say(Answer(number, _problem(body), msgspec.Raw(msgspec.json.encode(str(body)))))
+            else:
                 self._say(Answer(number, "", msgspec.Raw(msgspec.json.encode(body))))
 
         try:
             self._obey(question, answer)
-        except StateError as error:
-            self._refuse(number, "ended", error)
-        except ParameterError as error:
-            self._refuse(number, "unknown" if str(error).startswith("no parameter") else "refused", error)
         except (PenstockError, msgspec.MsgspecError) as error:
-            self._refuse(number, "unknown" if str(error).startswith("no map stage") else "refused", error)
+            answer(error)
 
     def _obey(self, question: Question, answer: Callable[[Any], None]) -> None:
         if question.what == "runs":
@@ -357,7 +380,7 @@ class WebService:
             return
         served = self._served
         if served is None:
-            raise StateError("the run has ended")
+            raise StateError("the run has ended" if self._runs else "no run has begun")
         match question.what:
             case "status":
                 served.ask_status(answer)
@@ -370,6 +393,11 @@ class WebService:
                 scale = msgspec.json.decode(question.body, type=_Scale)
                 served.scale(scale.stage, scale.workers)
                 answer({"stage": scale.stage, "workers": scale.workers})
+            case "maps":
+                answer(served.describe_maps())
+            case "extend":
+                extend = msgspec.json.decode(question.body, type=_Extend)
+                served.extend_map(extend.join, bytes(extend.trigger_map), answer, is_last=extend.last)
             case "stop":
                 stop = msgspec.json.decode(question.body, type=_Stop)
                 served.end(stop.reason, at_once=stop.at_once)
@@ -384,9 +412,6 @@ class WebService:
             raise StateError("no other run can be started here; penstock run --stay allows it, when one has ended")
         self._accept(wish)
         self._wish = wish
-
-    def _refuse(self, number: int, problem: str, error: Exception) -> None:
-        self._say(Answer(number, problem, msgspec.Raw(msgspec.json.encode(str(error)))))
 
     def _say(self, answer: Answer) -> None:
         if self._running is not None:
@@ -408,6 +433,13 @@ class WebService:
         for fd in self._fds:
             os.close(fd)
         self._fds = ()
+
+
+def _problem(error: Exception) -> str:
+    """Return which problem of an answer it is."""
+    if isinstance(error, StateError):
+        return "ended"
+    return "unknown" if str(error).startswith(UNKNOWN) else "refused"
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -74,6 +74,14 @@ class RunWish(BaseModel):
     values: dict[str, Any] = Field({}, description="Start values of parameters.")
 
 
+class MapAddition(BaseModel):
+    """What is appended to a trigger map."""
+
+    model_config = ConfigDict(extra="forbid")
+    trigger_map: dict[str, Any] = Field({}, description="As in a map's file; its sequence may name earlier parts too.")
+    last: bool = Field(False, description="Nothing more will be appended.", strict=True)
+
+
 class StopWish(BaseModel):
     """How a run shall end."""
 
@@ -109,7 +117,7 @@ def make_app(
     @app.get("/api/v1/run", tags=["run"], responses=_errors(401, 403))
     async def about() -> dict[str, Any]:
         """Say which pipeline and which run this is."""
-        return {"pipeline": pipeline, "run": run, "version": version, "ended": line.last is not None}
+        return {"pipeline": pipeline, "run": run, "version": version, "ended": line.last is not None or not run}
 
     _serve_views(app, views)
     _serve_state(app, line, graph)
@@ -205,6 +213,16 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
     async def scale(stage: str, wish: Annotated[WorkerCount, Body()]) -> Any:  # what JSON can hold
         """Let a stage have so many workers."""
         return JSONResponse(await line.ask("scale", {"stage": stage, "workers": wish.workers}))
+
+    @app.get("/api/v1/maps", tags=["run"], responses=_errors(401, 403, 409, 504))
+    async def maps() -> Any:  # what JSON can hold
+        """Describe every trigger map: its join, how many events it plans, whether it may grow, its parts."""
+        return JSONResponse(await line.ask("maps"))
+
+    @app.post("/api/v1/maps/{join}", tags=["run"], responses=_errors(401, 403, 404, 409, 413, 422, 504))
+    async def extend_map(join: str, wish: Annotated[MapAddition, Body()]) -> Any:  # what JSON can hold
+        """Append to the trigger map of a join; only where the pipeline says ``open: true``."""
+        return JSONResponse(await line.ask("extend", {"join": join, **wish.model_dump()}))
 
     @app.get("/api/v1/runs", tags=["run"], responses=_errors(401, 403, 504))
     async def runs() -> Any:  # what JSON can hold

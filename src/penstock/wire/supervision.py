@@ -17,6 +17,8 @@ __all__ = [
     "Drain",
     "Enter",
     "Entered",
+    "Extend",
+    "Extended",
     "Finished",
     "Go",
     "Gone",
@@ -91,6 +93,13 @@ class Gone(_Word, frozen=True, tag=8):
     is_replaced: bool
 
 
+class Extend(_Word, frozen=True, tag=9):
+    """Let a trigger map grow; by what lies in the memory file that travels beside, as ``encode_value`` writes it."""
+
+    id: int
+    join: str
+
+
 class Entered(_Word, frozen=True, tag=20):
     """A process has made what it is to run."""
 
@@ -134,6 +143,13 @@ class WasSet(_Word, frozen=True, tag=25):
     from_event: int
 
 
+class Extended(_Word, frozen=True, tag=29):
+    """A trigger map has grown, or why not."""
+
+    id: int
+    problem: str = ""
+
+
 class Changed(_Word, frozen=True, tag=26):
     """A reducer's views have changed."""
 
@@ -155,8 +171,8 @@ class Finished(_Word, frozen=True, tag=28):
 
 
 Word = (
-    Enter | Leave | Go | SetParameters | Drain | Abort | Asked | Gone | Entered | Broke | Kill | Left | Mark | WasSet
-    | Changed | Status | Finished
+    Enter | Leave | Go | SetParameters | Extend | Drain | Abort | Asked | Gone | Entered | Broke | Kill | Left | Mark
+    | WasSet | Extended | Changed | Status | Finished
 )  # fmt: skip
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

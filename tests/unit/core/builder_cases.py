@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from penstock.core import Block, EventBatch, Kind, Ledger, Message
 from penstock.core.decoder import Traits
 from penstock.core.event_builder import EventBuilder, JoinRule
+from penstock.core.map_addition import MapAddition
 from penstock.core.trigger_map import TriggerMap
 
 PLAIN = Traits(number="n", has_start=False, has_end=False)
@@ -81,6 +82,16 @@ class Case:
         """End all streams."""
         for stream in self.builder.streams:
             self._took(self.builder.close(stream))
+        return self
+
+    def grow(self, addition: MapAddition) -> "Case":
+        """Append to the trigger map."""
+        self._took(self.builder.extend(addition))
+        return self
+
+    def stop(self) -> "Case":
+        """Let nothing more come."""
+        self._took(self.builder.stop())
         return self
 
     def tick(self, now: int) -> "Case":

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from penstock.core import Account, Counter, Kind
 from penstock.core.decoder import Traits
 from penstock.core.event_builder import JoinRule
-from penstock.core.map_reader import read_map, rule_map
+from penstock.core.map_addition import MapAddition
+from penstock.core.map_part import MapPart
+from penstock.core.map_reader import read_addition, read_map, rule_map
 from penstock.core.routes import Routes
 from penstock.core.timestamp import NS_PER_S
 from penstock.errors import MapError
+from penstock.wire.values import decode_value, encode_value
 from tests.unit.core.builder_cases import PLAIN, SCAN, Case, block, cut, flag, interleaved
 
 BY_MAP = JoinRule(by="trigger-map")
@@ -180,13 +183,90 @@ def test_an_open_map_waits_for_what_is_appended() -> None:
     case = Case(["a"], BY_MAP, SCAN, trigger_map).feed([flag("a", Kind.START), block("a", [0, 1, 2], 1)])
     assert len(case.events) == 2
     case.check_books()
-    case.batches += case.builder.extend(["line"])
+    case.grow(MapAddition(sequence=["line"]))
     assert [number for _, number, _ in case.events] == [0, 1, 2]
     case.feed([block("a", [3], 4), flag("a", Kind.END)])
     assert not case.builder.is_finished or case.builder.unformed == 0
-    case.batches += case.builder.complete_map()
+    case.grow(MapAddition(is_last=True))
     assert case.builder.is_finished
     assert case.builder.formed == 4
+
+
+@given(scans(), st.data())
+def test_a_map_that_grows_forms_the_events_of_the_whole_one(
+    case: tuple[dict[str, Any], Cells, list[Any], dict[str, list[int]]], data: st.DataObject
+) -> None:
+    document, table, blocks, _ = case
+    whole = Case(table, BY_MAP, SCAN_WITHOUT_FLAGS, read_map(document)).feed(blocks).close()
+    n = len(document["sequence"])
+    moments = sorted(data.draw(st.lists(st.integers(0, len(blocks) + 1), min_size=n, max_size=n)))
+    trigger_map = read_map({"parts": {}}, is_open=True)
+    grown = Case(table, BY_MAP, SCAN_WITHOUT_FLAGS, trigger_map)
+    left = list(zip(moments, document["sequence"], strict=True))
+    for k in range(len(blocks) + 2):
+        while left and left[0][0] == k and not grown.builder.is_finished:
+            name = left.pop(0)[1]
+            is_new = name not in trigger_map.part_names
+            parts = {name: document["parts"][name]} if is_new else {}
+            table_of_it = read_addition({"parts": parts, "sequence": [name]}, is_last=not left).table()
+            grown.grow(MapAddition.of_table(decode_value(encode_value(table_of_it))))
+        if k == len(blocks):  # some additions come when all streams have ended
+            grown.close()
+        grown.feed(blocks[k : k + 1])
+    assert [each for each in grown.events if any(each[2])] == [each for each in whole.events if any(each[2])]
+    if not left:  # else nothing was waiting for the rest
+        assert grown.builder.formed == whole.builder.formed
+        assert grown.builder.unformed == whole.builder.unformed
+    assert grown.builder.is_finished
+    for stream in table:
+        accounts = (Account.JOINED, Account.DISCARDED)
+        assert [grown.entry(stream)[a] for a in accounts] == [whole.entry(stream)[a] for a in accounts]
+
+
+def test_a_stop_ends_the_waiting_for_an_open_map() -> None:
+    trigger_map = read_map({"a": {"events": 2}}, is_open=True)
+    case = Case(["a"], BY_MAP, SCAN, trigger_map).feed([flag("a", Kind.START), block("a", [0, 1, 2], 1)])
+    case.feed([flag("a", Kind.END)]).tick(10 * NS_PER_S)
+    assert case.builder.next_deadline() is None  # so that nobody looks again and again
+    was_finished = [case.builder.is_finished, case.stop().builder.is_finished]
+    assert was_finished == [False, True]
+    assert case.entry("a")[Account.DISCARDED] == 1
+
+
+def test_streams_that_end_while_the_map_is_open_and_behind_them_end_the_join() -> None:
+    trigger_map = read_map({"a": {"events": 2}}, is_open=True)
+    case = Case(["a"], BY_MAP, SCAN, trigger_map).feed([flag("a", Kind.START), block("a", [0, 1], 1)])
+    assert case.feed([flag("a", Kind.END)]).builder.is_finished
+
+
+def test_what_does_not_fit_changes_nothing() -> None:
+    trigger_map = read_map({"a": {"events": 2}}, is_open=True)
+    same = MapPart.uniform({"a": 1}, 5)
+    for addition, said in (
+        (MapAddition(sequence=["main", "other"]), "no part is called 'other'"),
+        (MapAddition(sequence=["main"], parts={"main": same}), "parts.main: is there already"),
+    ):
+        with pytest.raises(MapError, match=said):
+            trigger_map.add(addition)
+        assert (trigger_map.length, trigger_map.part_names) == (2, ("main",))
+    trigger_map.add(MapAddition(is_last=True))
+    with pytest.raises(MapError, match="closed"):
+        trigger_map.add(MapAddition(sequence=["main"]))
+
+
+def test_an_addition_is_written_like_a_map() -> None:
+    nameless = read_addition({"a": {"events": 3}}, taken=["main"])
+    assert (list(nameless.sequence), {name: len(part) for name, part in nameless.parts.items()}) == (
+        ["part-1"], {"part-1": 3},
+    )  # fmt: skip
+    again = read_addition('{"sequence": ["main", "main"]}', taken=["main"], is_last=True)
+    assert (list(again.sequence), dict(again.parts), again.is_last) == (["main", "main"], {}, True)
+    assert not read_addition({}).sequence
+    assert list(read_addition({"a": {"events": 1}}, taken=["part-1", "x"]).sequence) == ["part-2"]
+    with pytest.raises(MapError, match=r"parts\.part-0\.a\[0\]"):
+        read_addition({"a": [3]})
+    with pytest.raises(MapError, match="must be a list of names"):
+        read_addition({"sequence": [["main"]]})
 
 
 def test_a_stream_that_the_map_leaves_out_is_discarded() -> None:

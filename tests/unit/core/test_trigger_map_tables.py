@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.core.map_addition import MapAddition
 from penstock.core.map_part import CellColumn, MapPart
 from penstock.core.map_reader import read_map
 from penstock.core.routes import ALL, GENERIC, NOWHERE
@@ -93,7 +94,7 @@ def test_an_open_map_can_go_on_and_a_closed_one_cannot() -> None:
     again = travelled(TriggerMap({"p": part}, is_open=True))
     again.append(["p", "p"])
     assert again.length == 9
-    again.close()
+    again.add(MapAddition(is_last=True))
     with pytest.raises(MapError, match="closed"):
         travelled(again).append(["p"])
 

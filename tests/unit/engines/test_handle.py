@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from penstock.core.map_part import MapPart
+from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change
 from penstock.core.run import Outcome, RunState
 from penstock.core.timestamp import Timestamp
-from penstock.engines.handle import Run
+from penstock.core.trigger_map import TriggerMap
+from penstock.engines.handle import Grown, Run
 from penstock.errors import CheckError, ParameterError, PenstockError, SinkError, StateError
 from penstock.monitor.report import RunReport, books_of_nothing
 from tests.system.watching import held
@@ -75,6 +78,12 @@ class Control:
 
     def scale(self, stage: str, workers: int) -> None:
         self._note(f"scale {stage} {workers}")
+
+    def extend(self, join: str, document: MapDocument, then: Callable[[Grown], None], *, is_last: bool = False) -> None:
+        self._note(f"extend {join} by {document!r}{', the last' if is_last else ''}")
+        self._later(
+            partial(then, StateError("too late") if is_last else TriggerMap({"p": MapPart.uniform({"a": 1}, 5)}))
+        )
 
     def ask(self, then: Callable[[RunReport], None]) -> None:
         self._note("ask")
@@ -135,6 +144,17 @@ def test_what_is_asked_wrongly_is_raised_where_it_was_asked() -> None:
             run.set(nonsense=1)
         assert run.set(gain=1).revision == 1
         run.abort()
+
+
+def test_a_map_has_grown_or_it_is_raised_why_not() -> None:
+    control = Control()
+    with Run(control) as run:
+        assert run.extend("scan", {"a": {"events": 2}}) == 5
+        with pytest.raises(StateError, match="too late"):
+            run.extend("scan", last=True)
+        run.stop()
+    told = [text for text in control.done if text.startswith("extend")]
+    assert told == ["extend scan by {'a': {'events': 2}}", "extend scan by mappingproxy({}), the last"]
 
 
 @pytest.mark.parametrize("error", [CheckError([]), ParameterError("no"), SinkError("cannot be written"), OSError("no")])

@@ -50,14 +50,14 @@ def test_defaults_are_those_of_the_design(checked: Check) -> None:
         ),
         ("{timestamp:}", {"window_ms": 5.0, "hold": (), "ranges": (), "hold_wait_s": 0.1}),
         ("{order: {check_keys: false}}", {"check_keys": False, "reorder": 0}),
-        ("trigger-map", {"wrap": True, "check_keys": True, "reorder": 0}),
+        ("trigger-map", {"wrap": True, "check_keys": True, "reorder": 0, "open": False}),
         (
             "{trigger-map: {rule: every-event, wrap: false}}",
-            {"rule": "every-event", "wrap": False, "check_keys": True, "reorder": 0},
+            {"rule": "every-event", "wrap": False, "check_keys": True, "reorder": 0, "open": False},
         ),
         (
             "{trigger-map: {map: {cam: {events: 3}}}}",
-            {"map": {"cam": {"events": 3}}, "wrap": True, "check_keys": True, "reorder": 0},
+            {"map": {"cam": {"events": 3}}, "wrap": True, "check_keys": True, "reorder": 0, "open": False},
         ),
     ],
 )

@@ -67,6 +67,13 @@ GRAMMAR = [
         "0 is not allowed",
         "more than 0",
     ),
+    (
+        "by: order",
+        "by: {trigger-map: {rule: every-event, open: true}}",
+        "events.scan.by",
+        "appended to a rule",
+        "leave out open",
+    ),
     ("by: order", "by: {trigger-map: {rule: all}}", "events.scan.by.trigger-map.rule", "is no rule", "every-event"),
     (
         "by: order",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from penstock.services import web_address, web_service
 from penstock.web import app as application_module
@@ -56,7 +57,8 @@ def test_every_option_and_field_is_on_the_page(document: Any) -> None:
     }
     fields = {
         field
-        for model in (application_module.ParameterValues, application_module.WorkerCount, application_module.StopWish)
+        for model in vars(application_module).values()
+        if isinstance(model, type) and issubclass(model, BaseModel)
         for field in model.model_fields
     }
     told = {*changes.Watch.__struct_fields__, "problem"}
