@@ -1,8 +1,10 @@
 """Stopping a run from outside: once brings out what has arrived, twice stops at once; waiting costs nothing."""
 
+import json
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -200,3 +202,26 @@ def test_a_report_that_finds_no_room(job: SmallJob) -> None:
     assert "--report: report.json was not written: File too large" in said.err
     assert ledger_of(said.out)["count", "print"]["done"] == 10
     assert not job.folder.joinpath("report.json").exists()
+
+
+AS_IT_ENDS = """\
+import os, signal
+from penstock.cli import run
+from penstock.cli.main import main
+
+def write(*arguments, then=run._write):
+    os.kill(os.getpid(), signal.SIGINT)
+    return then(*arguments)
+
+run._write = write
+main()
+"""
+
+
+def test_a_signal_just_as_a_run_has_ended_by_itself_loses_no_report(job: SmallJob) -> None:
+    job.write()
+    words = [sys.executable, "-c", AS_IT_ENDS, "run", "pipeline.yaml", "--report", "report.json", "--engine", "inline"]
+    said = subprocess.run(words, cwd=job.folder, capture_output=True, text=True, check=False, timeout=LONGEST_S)
+    assert (said.returncode, "Traceback" in said.stderr) == (0, False)
+    assert "finished" in said.stdout
+    assert json.loads((job.folder / "report.json").read_bytes())["outcome"] == "finished"

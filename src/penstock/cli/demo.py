@@ -59,11 +59,12 @@ def demo(
         pipeline = demo_pipeline(
             rows, columns, addresses=addresses, out=out.absolute(), workers=workers, picture=has_matplotlib
         )
-        with Interrupt() as interrupt, _Screen() as screen:
-            report: RunReport = pipeline.run("local", web=web, interrupt=interrupt, progress=screen)
-        _print(report)
-        injected = {name: each.report for name, each in simulated.items() if each.wait(1.0) is not None}
-        _print_injected(injected)
+        with Interrupt() as interrupt:  # also while the end is told
+            with _Screen() as screen:
+                report: RunReport = pipeline.run("local", web=web, interrupt=interrupt, progress=screen)
+            _print(report)
+            injected = {name: each.report for name, each in simulated.items() if each.wait(1.0) is not None}
+            _print_injected(injected)
         if sys.stdout.isatty() and not ends and not interrupt.is_asked:
             stay_until_asked(web)
     raise typer.Exit(report.exit_code)

@@ -80,16 +80,17 @@ def run(
                     raise typer.Exit(STOPPED)
                 options.update(wanted)
         while True:
-            with Interrupt(answer) as interrupt, _Progress(hidden=is_hidden) as progress:
-                try:
-                    report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
-                except ParameterError as error:
-                    raise CheckError([Problem(where="--set", text=str(error))]) from error
-            if as_json:
-                print(_json(report).decode(), flush=True)
-            else:
-                _print(report)
-            is_written = report_to is None or _write(report, report_to)
+            with Interrupt(answer) as interrupt:  # also while the end is told: Ctrl-C may come as a run ends by itself
+                with _Progress(hidden=is_hidden) as progress:
+                    try:
+                        report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
+                    except ParameterError as error:
+                        raise CheckError([Problem(where="--set", text=str(error))]) from error
+                is_written = report_to is None or _write(report, report_to)
+                if as_json:
+                    print(_json(report).decode(), flush=True)
+                else:
+                    _print(report)
             if web is None or not stay or interrupt.is_asked:
                 break
             following = stay_until_asked(web, None if event_log else _Following(pipeline))
