@@ -14,7 +14,7 @@ from typing import Any
 LONGEST_S = 30.0
 """A command that takes longer hangs."""
 COMMAND = (sys.executable, "-c", "from penstock.cli.main import main; main()")
-COUNTERS = ("gaps", "reordered", "restarts")
+COUNTERS = ("gaps", "reordered", "restarts", "doubled")
 
 
 @dataclass(frozen=True, kw_only=True)

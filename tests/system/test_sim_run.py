@@ -86,6 +86,22 @@ def one_source(folder: Path, name: str, address: str) -> None:
 RUN = ("run", "pipeline.yaml", "--report", "report.json")
 
 
+@pytest.mark.parametrize("engine", ["local", "inline"])
+def test_without_a_join_the_numbers_are_watched_all_the_same(tmp_path: Path, engine: str) -> None:
+    faults = "lost=0.05,doubled=0.05,reordered=0.05"
+    with simulating(tmp_path, "stins", "--points", "10x20", "--faults", faults) as (process, address):
+        one_source(tmp_path, "stins", address)
+        with started(*RUN, "--engine", engine, folder=tmp_path) as run:
+            injected = ended_with(process)["injected"]
+            said = run.end(tmp_path / "report.json")
+    assert all(injected[fault] > 0 for fault in ("lost", "doubled", "reordered"))
+    n = 200 + 2 - injected["lost"] + injected["doubled"]
+    assert said.edge("instrument", "it") == {
+        "in": n, "done": n, "gaps": injected["lost"], "doubled": injected["doubled"],
+        "reordered": injected["reordered"],
+    }  # fmt: skip
+
+
 def test_a_byte_stream_that_is_disconnected_ends_its_source(tmp_path: Path) -> None:
     with simulating(tmp_path, "pandabox", "--points", "4x5", "--faults", "disconnect@12") as (process, address):
         one_source(tmp_path, "pandabox", address)

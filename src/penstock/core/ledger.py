@@ -58,6 +58,8 @@ class Counter(IntEnum):
     """Messages that arrived after one with a higher number."""
     RESTARTS = 2
     """Times the instrument's numbering began again within a run."""
+    DOUBLED = 3
+    """Messages whose number had come before, and that went on all the same because no join looks at numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

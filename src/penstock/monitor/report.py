@@ -53,7 +53,7 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int
     """The backlog: what came in and has not ended."""
     counters: dict[str, int]
-    """Gaps, reordered, restarts; only what is not 0."""
+    """Gaps, reordered, restarts, doubled; only what is not 0."""
     rate_per_s: float
     """Of what arrived, over the whole run."""
     remarks: list[str]

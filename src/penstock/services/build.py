@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.core import Ledger
 from penstock.core.event_log import EventLog
+from penstock.core.number_watch import NumberWatch
 from penstock.core.parameters import Parameters
 from penstock.core.timestamp import Timestamp
 from penstock.core.trigger_map import TriggerMap
@@ -100,6 +101,10 @@ def build(
     for merge in plan.merges.values():
         if all(stream in traits for stream in merge.streams):
             traits[merge.name] = merged_traits([traits[stream] for stream in merge.streams])
+    joined = {stream for join in plan.joins.values() for stream in join.streams}
+    for name, intake in rooms.intakes.items():
+        if traits[name].number and name not in joined:
+            intake.watch = NumberWatch(intake.entry, traits[name])
     maps = trigger_maps_of(plan, trigger_maps)
     rooms.joins = {name: JoinRoom(join, traits, ledger, maps.get(name), log) for name, join in plan.joins.items()}
     rooms.merges = {name: MergeRoom(merge, ledger) for name, merge in plan.merges.items()}

@@ -17,6 +17,7 @@ import msgspec
 from penstock.core import NS_PER_S, Ledger, Timestamp
 from penstock.core.log_records import ParametersSet, RunEnded
 from penstock.core.map_addition import MapAddition
+from penstock.core.number_watch import NumberWatch
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
@@ -284,6 +285,10 @@ class BuilderProcess:
     def _go(self) -> None:
         order = self.order
         traits = {name: source.traits for name, source in self.sources.items()}
+        joined = {stream for join in order.joins for stream in join.streams}
+        for name, source in self.sources.items():
+            if source.traits.number and name not in joined:
+                source.watch = NumberWatch(source.entry, source.traits)
         for merge in order.merges:
             traits[merge.name] = merged_traits([traits[stream] for stream in merge.streams])
         for join in order.joins:

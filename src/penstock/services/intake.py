@@ -3,6 +3,7 @@
 from math import ceil
 
 from penstock.core import NS_PER_S, Account, Kind, Ledger
+from penstock.core.number_watch import NumberWatch
 from penstock.elements.source import Reading, Source
 from penstock.errors import PenstockError, SourceError, UserCodeError
 from penstock.pipeline.plan import SourcePlan
@@ -27,7 +28,9 @@ class Intake:
         """Why it broke, if it did."""
         self.due_ns: int | None = None
         """When it is to be read next, of the clock of ``read``; ``None`` if it does not go by a clock of its own."""
-        self._entry = ledger.entry(INSTRUMENT, name)
+        self.watch: NumberWatch | None = None
+        """Looks at the numbers, where no join does."""
+        self.entry = ledger.entry(INSTRUMENT, name)
         self._is_open = self._has_opened = False
         self._bytes = 0
         source.stream = name
@@ -36,7 +39,7 @@ class Intake:
     @property
     def messages(self) -> int:
         """Messages so far."""
-        return self._entry[Account.DONE]
+        return self.entry[Account.DONE]
 
     def open(self) -> None:
         """Open the source."""
@@ -54,10 +57,12 @@ class Intake:
         reading = self._read(now_ns, utc_ns)
         self._account(reading)
         for block in reading.blocks:
+            if self.watch is not None:
+                self.watch.look(block)
             try:
                 self.outlet.give([block], now_ns)
             finally:  # blocks behind one that user code fails on stay in flight
-                self._entry.post(Account.DONE, len(block))
+                self.entry.post(Account.DONE, len(block))
         self.has_ended |= reading.ended or any(block.kind is Kind.END for block in reading.blocks)
         if reading.ended:
             self.close()
@@ -76,8 +81,8 @@ class Intake:
 
     def remark_silence(self) -> None:
         """Name it in the books if nothing ever came."""
-        if self._has_opened and not self.trouble and not self._entry.arrived:
-            self._entry.remark("silent", "nothing ever came; see whether it is on and its address is right")
+        if self._has_opened and not self.trouble and not self.entry.arrived:
+            self.entry.remark("silent", "nothing ever came; see whether it is on and its address is right")
 
     def close(self) -> None:
         """Close the source; nothing is read any more."""
@@ -110,7 +115,7 @@ class Intake:
     def _account(self, reading: Reading) -> None:
         messages = sum(len(block) for block in reading.blocks)
         self._bytes += sum(block.nbytes for block in reading.blocks)
-        self._entry.arrive(messages + len(reading.unparsable) + reading.filtered)
-        self._entry.post(Account.FILTERED, reading.filtered)
+        self.entry.arrive(messages + len(reading.unparsable) + reading.filtered)
+        self.entry.post(Account.FILTERED, reading.filtered)
         for text in reading.unparsable:
-            self._entry.post(Account.UNPARSABLE, 1, text)
+            self.entry.post(Account.UNPARSABLE, 1, text)

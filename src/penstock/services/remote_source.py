@@ -2,6 +2,7 @@
 
 from penstock.core import Account, Kind, Ledger
 from penstock.core.decoder import Traits
+from penstock.core.number_watch import NumberWatch
 from penstock.monitor.latency import Latency
 from penstock.services.custody import Custody
 from penstock.services.flow import Outlet
@@ -33,6 +34,8 @@ class RemoteSource:
         self.has_ended = False
         """Whether nothing will ever come again, or its scan is over."""
         self.trouble = ""
+        self.watch: NumberWatch | None = None
+        """Looks at the numbers, where no join does."""
         self.entry = ledger.entry(INSTRUMENT, name)
         self.is_repeatable = False
         """Whether a successor reads the same from the beginning."""
@@ -96,6 +99,8 @@ class RemoteSource:
             block = self._custody.admit(self.name, filled, self.name)
             if block.kind is Kind.END:
                 self.has_ended = True
+            if self.watch is not None:
+                self.watch.look(block)
             self.last_id += n
             self.latency.add(now - filled.read_ns, n)
             entry.arrive(n)
