@@ -3,8 +3,9 @@
 This declares; it holds no value in force and imports no validation library.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 __all__ = ["Bounds", "Parameter", "Unit"]
 
@@ -71,4 +72,12 @@ class Parameter:
 
 
 def _type_name(form: Any) -> str:  # any typing form
-    return form.__name__ if isinstance(form, type) else str(form).replace("typing.", "")
+    """Return a type without the modules it comes from; what stands in quotes is a choice.
+
+    >>> from typing import Literal
+    >>> _type_name(list[Literal["a.b"]])
+    "list[Literal['a.b']]"
+    """
+    if isinstance(form, type) and not get_args(form):
+        return form.__name__
+    return re.sub(r"('[^']*')|\b(?:[A-Za-z_]\w*\.)+(?=\w)", lambda found: found[1] or "", str(form))

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from penstock.elements.hooks import MAIN, attribute_of, method_of, misspelt
 from penstock.elements.instance import Wants, planned_shape, wants_of
-from penstock.elements.parameter_types import validate
-from penstock.elements.signature import CodeKind, Signature, name_of
+from penstock.elements.parameter_types import check_argument, validate
+from penstock.elements.signature import VARIADIC, CodeKind, Signature, name_of
 from penstock.errors import ParameterError, Problem
 
 __all__ = ["RESERVED", "Receives", "problems_of"]
@@ -65,6 +65,7 @@ def problems_of(
         return [Problem(where=where, text=f"{name_of(target)} is abstract", remedy=f"write the methods {names}")]
     signature = Signature.of(target)
     found = [*_argument_problems(signature, kind, arguments or {}, where)]
+    found += _type_problems(signature, kind, arguments or {}, where)
     if kind in MAIN:  # sources and sinks have no parameters
         found += _parameter_problems(signature, {**(arguments or {}), **(parameters or {})}, parameters or {}, where)
         found += _code_problems(signature, kind, arguments or {}, where, receives)
@@ -80,9 +81,10 @@ def _argument_problems(
             where=where, text=f'{name} has an argument "{argument}", a word of the pipeline itself', remedy="rename it"
         )
     items = signature.items(kind, arguments)
-    open_names = [each for each in signature.given if each not in (*items[-1:], "context")]
+    named = [each.name for each in signature.given.values() if each.kind not in VARIADIC]
+    open_names = [each for each in named if each not in (*items[-1:], "context")]
     for argument in arguments:
-        given = signature.given.get(argument)
+        given = signature.given[argument] if argument in named else None
         if given is None and not signature.takes_any_name:
             yield Problem(
                 where=_inside(where, argument),
@@ -97,6 +99,19 @@ def _argument_problems(
             )
     for missing in signature.missing(kind, arguments):
         yield Problem(where=where, text=f'{name} needs the argument "{missing}"', remedy=f"write {{{missing}: …}}")
+
+
+def _type_problems(signature: Signature, kind: CodeKind, arguments: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """Yield each argument that is given something else than its annotation says; parameters are looked at elsewhere."""
+    parameters = signature.parameter_names if kind in MAIN else ()
+    for name, value in arguments.items():
+        declared = signature.declared(name) if name in signature.given and name not in parameters else None
+        if declared is None or value is declared.default:  # many write `name: str = None`
+            continue
+        try:
+            check_argument(declared, value)
+        except ParameterError as error:
+            yield Problem(where=_inside(where, name), text=str(error).removeprefix(f"{declared.address}: "))
 
 
 def _parameter_problems(

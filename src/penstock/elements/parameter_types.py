@@ -1,4 +1,4 @@
-"""Parameters as annotations declare them, and the validation of their values by pydantic.
+"""Parameters and frozen arguments as annotations declare them, and the validation of their values by pydantic.
 
 Strict on purpose: a number typed with a comma, or ``True`` for a number, is refused, never guessed at.
 """
@@ -9,14 +9,16 @@ from enum import Enum
 from functools import lru_cache
 from math import isnan
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
+import numpy as np
 
 from penstock.core.parameter import Bounds, Parameter, Unit
 from penstock.errors import ParameterError
 
-__all__ = ["parameter_of", "validate"]
+__all__ = ["as_annotated", "check_argument", "parameter_of", "unmarked", "validate"]
 
 _LIMITS: dict[type, str] = {
     annotated_types.Ge: "ge",
@@ -62,14 +64,57 @@ def validate(parameter: Parameter, value: Any) -> Any:  # foreign on both sides:
     ParameterError
         If the value has another type or is out of bounds; the text names what is expected.
     """
-    from pydantic import ValidationError  # 60 ms
-
     if isinstance(value, float) and isnan(value):
         raise _refused(parameter, value, "not a number")
+    return _valid(parameter, value)
+
+
+def check_argument(argument: Parameter, value: Any) -> None:  # foreign on both sides
+    """Hold a frozen argument against its annotation.
+
+    What pydantic does not know is held against its class; a form that has none lets anything pass. NaN is a float.
+
+    Raises
+    ------
+    ParameterError
+        As `validate`.
+    """
     try:
-        return _adapter(_Form(parameter.annotation)).validate_python(_prepared(parameter.type, value))
-    except ValidationError as error:
-        raise _refused(parameter, value, error.errors()[0]["msg"]) from error
+        _valid(argument, value)
+    except _UnknownFormError:
+        if not _may_be(argument.type, value):
+            raise _refused(argument, value, f"it is of the type {type(value).__name__}") from None
+
+
+def as_annotated(annotation: Any, value: Any) -> Any:  # foreign on both sides
+    """Return what is meant where an annotation asks for what YAML and JSON cannot say; anything else as it is.
+
+    >>> as_annotated(list[tuple[int, int]], [[0, 3], [5, 9]])
+    [(0, 3), (5, 9)]
+    >>> as_annotated(Path | None, "mask.npy").suffix
+    '.npy'
+    """
+    form = unmarked(annotation)
+    origin, inner = get_origin(form) or form, get_args(form)
+    if origin in (Union, UnionType):
+        others = [each for each in inner if each is not NoneType]
+        return as_annotated(others[0], value) if value is not None and len(others) == 1 else value
+    if isinstance(value, list) and origin is tuple:
+        return tuple(_each_as_annotated(_of_items(inner, len(value)), value))
+    if isinstance(value, list) and origin is list and inner:
+        meant = _each_as_annotated(inner * len(value), value)
+        # The same list if nothing is to be changed: the caller may look at what user code puts into it.
+        return value if all(a is b for a, b in zip(meant, value, strict=True)) else meant
+    if isinstance(origin, type) and issubclass(origin, Enum):
+        return _member(origin, value)
+    if origin is Path and isinstance(value, str):
+        return Path(value)
+    return value.item() if origin in (bool, int, float) and isinstance(value, np.number | np.bool_) else value
+
+
+def unmarked(annotation: Any) -> Any:  # any typing form
+    """Return an annotation without its ``Annotated`` marks."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 class _Form:
@@ -89,15 +134,46 @@ class _Form:
 
 @lru_cache(256)
 def _adapter(form: _Form) -> Any:  # TypeAdapter of whatever type; named here, it would be imported here
-    from pydantic import ConfigDict, TypeAdapter
-    from pydantic.errors import PydanticSchemaGenerationError
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
     try:
-        return TypeAdapter(form.annotation, config=ConfigDict(strict=True))
-    except PydanticSchemaGenerationError as error:
-        raise ParameterError(
-            f"{form.annotation} cannot be a parameter; use numbers, text, enums, literals or containers of these"
-        ) from error
+        return TypeAdapter(form.annotation)
+    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
+        raise _unknown(form.annotation) from error
+
+
+def _valid(parameter: Parameter, value: Any) -> Any:  # as `validate`
+    from pydantic import ValidationError  # 60 ms
+    from pydantic.errors import PydanticUserError
+
+    adapter = _adapter(_Form(parameter.annotation))
+    try:
+        return adapter.validate_python(as_annotated(parameter.type, value), strict=True)
+    except ValidationError as error:
+        raise _refused(parameter, value, error.errors()[0]["msg"]) from error
+    except (PydanticUserError, TypeError) as error:  # a name that is not defined; a bound on what has no order
+        raise _unknown(parameter.annotation) from error
+
+
+class _UnknownFormError(ParameterError):
+    """An annotation by which no value can be validated."""
+
+
+def _unknown(annotation: Any) -> _UnknownFormError:
+    return _UnknownFormError(
+        f"{annotation} cannot be a parameter; use numbers, text, enums, literals or containers of these"
+    )
+
+
+def _may_be(form: Any, value: Any) -> bool:
+    origin = get_origin(form) or form
+    if not isinstance(origin, type) or origin is UnionType:
+        return True
+    try:
+        return isinstance(value, origin)
+    except TypeError:  # a protocol that cannot be asked at run time
+        return True
 
 
 def _refused(parameter: Parameter, value: Any, reason: str) -> ParameterError:
@@ -105,13 +181,15 @@ def _refused(parameter: Parameter, value: Any, reason: str) -> ParameterError:
     return ParameterError(f"{parameter.address}: {value!r} is refused ({reason}); expected {parameter.expects}")
 
 
-def _prepared(form: Any, value: Any) -> Any:
-    """Mend what YAML and JSON cannot say: members of an enum, tuples, paths."""
-    if isinstance(form, type) and issubclass(form, Enum):
-        return _member(form, value)
-    if (form is tuple or get_origin(form) is tuple) and isinstance(value, list):
-        return tuple(value)
-    return Path(value) if form is Path and isinstance(value, str) else value
+def _of_items(forms: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+    """Return the form of each item of a tuple; of items that are not foreseen, any."""
+    if len(forms) == 2 and forms[1] is Ellipsis:
+        return (forms[0],) * count
+    return (*forms[:count], *[Any] * (count - len(forms)))
+
+
+def _each_as_annotated(forms: tuple[Any, ...], values: list[Any]) -> list[Any]:
+    return [as_annotated(form, value) for form, value in zip(forms, values, strict=True)]
 
 
 def _member(form: type[Enum], value: Any) -> Any:

@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from penstock.core.parameter import Parameter
-from penstock.elements.parameter_types import parameter_of
+from penstock.elements.parameter_types import as_annotated, parameter_of
 
-__all__ = ["CodeKind", "Signature", "name_of", "parameters_of", "split_arguments"]
+__all__ = ["VARIADIC", "CodeKind", "Signature", "name_of", "parameters_of", "split_arguments"]
 
 CodeKind = Literal["step", "map", "reduce", "source", "sink"]
 """Where user code stands; sources and sinks are always made, never called with items."""
@@ -20,6 +20,7 @@ CodeKind = Literal["step", "map", "reduce", "source", "sink"]
 Target = Callable[..., Any]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,19 @@ class Signature:
             for name in self.parameter_names
         )
 
+    def declared(self, name: str) -> Parameter | None:
+        """Return what an argument's annotation says of it, or ``None`` if there is none."""
+        if name not in self.hints or self.given[name].kind in VARIADIC:
+            return None
+        return parameter_of(name, self.hints[name], self.given[name].default)
+
+    def meant_by(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return arguments as the target is to get them: a tuple, a path, a member of an enum where it asks for one."""
+        return {
+            name: as_annotated(self.hints[name], value) if name in self.given and name in self.hints else value
+            for name, value in arguments.items()
+        }
+
     def items(self, kind: CodeKind, arguments: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the arguments that each call fills, or none if the target makes the thing that is called.
 
@@ -93,11 +107,10 @@ class Signature:
     def missing(self, kind: CodeKind, arguments: Mapping[str, Any]) -> list[str]:
         """Return the required arguments nobody fills."""
         filled = {*self.items(kind, arguments), *arguments, "context"}
-        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         return [
             name
             for name, argument in self.given.items()
-            if argument.default is argument.empty and argument.kind not in variadic and name not in filled
+            if argument.default is argument.empty and argument.kind not in VARIADIC and name not in filled
         ]
 
     def _is_parameter(self, argument: inspect.Parameter) -> bool:
@@ -130,11 +143,6 @@ def split_arguments(target: Target, arguments: Mapping[str, Any]) -> tuple[dict[
     names = Signature.of(target).parameter_names
     frozen = {name: value for name, value in arguments.items() if name not in names}
     return frozen, {name: value for name, value in arguments.items() if name in names}
-
-
-def unmarked(annotation: Any) -> Any:  # any typing form
-    """Return an annotation without its ``Annotated`` marks."""
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _hints(target: Target, given: Mapping[str, inspect.Parameter]) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from inspect import isclass, isroutine
 from typing import Any
 
-from penstock.elements.signature import CodeKind, Signature
+from penstock.elements.signature import VARIADIC, CodeKind, Signature
 from penstock.pipeline.suggest import listed
 
 __all__ = ["BareArgumentError", "name_of_bare"]
@@ -31,7 +31,7 @@ def name_of_bare(kind: CodeKind, target: Callable[..., Any]) -> str:
     """
     signature = Signature.of(target)
     open_names = [
-        name for name, argument in signature.given.items() if argument.kind not in _VARIADIC and name != "context"
+        name for name, argument in signature.given.items() if argument.kind not in VARIADIC and name != "context"
     ]
     is_made = isclass(target) or kind in ("source", "sink") or not isroutine(target)
     fitting = [name for name in open_names if _fits(signature, kind, name, is_made)]
@@ -44,10 +44,6 @@ def name_of_bare(kind: CodeKind, target: Callable[..., Any]) -> str:
     if not fitting:
         raise BareArgumentError("it takes no argument", "remove the value")
     raise BareArgumentError(f"its one argument could be {listed(fitting)}", f"write {{{fitting[-1]}: …}}")
-
-
-_VARIADIC = (2, 4)
-"""``inspect``'s kinds of ``*args`` and ``**keywords``."""
 
 
 def _fits(signature: Signature, kind: CodeKind, name: str, is_made: bool) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from inspect import isclass
 
 from penstock.core.decoder import Traits
+from penstock.elements.signature import Signature
 from penstock.elements.source import Source
 from penstock.elements.sources.recording import RecordingSource
 from penstock.elements.tcp_source import TcpSource
@@ -66,8 +67,10 @@ def address_problems(document: Document, plan: Plan) -> Iterator[Problem]:
     for source in plan.sources.values():
         target = source.element.target
         if isclass(target) and issubclass(target, ZmqSource | TcpSource) and "connect" in source.element.arguments:
-            trouble = address_problem(source.element.arguments["connect"])
-            if trouble:
+            address = source.element.arguments["connect"]
+            if not isinstance(address, str) and "connect" in Signature.of(target).hints:
+                continue  # said already: it has another type than its annotation says
+            if trouble := address_problem(address):
                 text, _, remedy = trouble.partition("; ")
                 yield document.problem(("sources", source.name, "connect"), text, remedy)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from penstock.elements.signature import Signature
 from penstock.elements.sink import Sink
 from penstock.elements.source import Source
 from penstock.errors import PenstockError, SinkError, SourceError
@@ -44,7 +45,7 @@ def _made(
     target: Target, arguments: Mapping[str, Any], written: str, where: str, kind: type[PenstockError]
 ) -> Any:  # whatever a factory makes
     try:
-        return target(**arguments)
+        return target(**Signature.of(target).meant_by(arguments))
     except PenstockError:
         raise
     except Exception as error:  # a source or sink may be user code

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Annotated, Any
 
 import pytest
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 
 from penstock.core.event import Event
 from penstock.core.message import Message
@@ -18,6 +18,19 @@ def fit(event: Event, lines: list[str], *, roi: Annotated[float, Unit("keV"), Ge
 
 def texts(kind: CodeKind, target: Any, *more: Any, **named: Any) -> list[str]:
     return [str(problem) for problem in problems_of(kind, target, *more, **named)]
+
+
+class Camera:
+    def __init__(
+        self,
+        rate_hz: Annotated[float, Unit("Hz"), Gt(0)],
+        shape: tuple[int, int] = (2, 2),
+        mask: str = None,  # type: ignore[assignment]  # noqa: RUF013  # as many write it
+        anything: Any = None,
+        *,
+        seed: int = 1,
+        **more: int,
+    ) -> None: ...
 
 
 class Right:
@@ -86,6 +99,42 @@ def test_what_is_right_has_no_problem(
 def test_arguments(arguments: dict[str, Any], parameters: dict[str, Any], text: str) -> None:
     found = texts("map", fit, arguments, parameters, where="fit.map")
     assert any(text in each for each in found), found
+
+
+@pytest.mark.parametrize("kind", ["source", "sink", "step", "map", "reduce"])
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"rate_hz": "50"}, "cam.rate_hz: '50' is refused (input should be a valid number); expected float in Hz, > 0"),
+        ({"rate_hz": 0}, "cam.rate_hz: 0 is refused (input should be greater than 0)"),
+        ({"shape": [24]}, "cam.shape: [24] is refused"),
+        ({"shape": [24, 32.5]}, "cam.shape: [24, 32.5] is refused (input should be a valid integer)"),
+        ({"mask": 3}, "cam.mask: 3 is refused (input should be a valid string); expected str"),
+    ],
+)
+def test_the_type_of_an_argument(kind: CodeKind, arguments: dict[str, Any], text: str) -> None:
+    found = texts(kind, Camera, {"rate_hz": 50, **arguments}, where="cam")
+    (refused,) = [each for each in found if "is refused" in each]
+    assert text in refused
+
+
+def test_an_argument_that_says_nothing_of_its_type_may_be_anything() -> None:
+    found = texts("source", Camera, {"rate_hz": 50, "shape": [24, 32], "mask": None, "anything": {}, "more": "x"})
+    assert found == []
+
+
+def test_a_keyword_is_a_parameter_of_code_and_an_option_of_a_source() -> None:
+    for kind in ("source", "map"):
+        found = [each for each in texts(kind, Camera, {"rate_hz": 1, "seed": "x"}) if "seed" in each]
+        assert len(found) == 1
+        assert "'x' is refused (input should be a valid integer); expected int" in found[0]
+
+
+def test_the_name_of_many_is_the_name_of_none() -> None:
+    def total(item: Any, *others: int) -> None: ...
+
+    (found,) = texts("step", total, {"others": 3})
+    assert found.endswith('total has no argument "others"; it has none')
 
 
 def test_every_mistake_at_once() -> None:

@@ -1,14 +1,19 @@
 """What annotations declare, and which values they refuse."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from math import inf, nan
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
 
+import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt, MultipleOf
+from numpy.typing import ArrayLike, NDArray
 
 from penstock.core.parameter import Unit
-from penstock.elements.parameter_types import parameter_of, validate
+from penstock.elements.parameter_types import as_annotated, check_argument, parameter_of, validate
 from penstock.errors import ParameterError
 
 
@@ -54,6 +59,13 @@ def test_a_docstring_describes() -> None:
         (Line, 26, Line.FE),
         (Line, Line.FE, Line.FE),
         (tuple[int, int], [1, 2], (1, 2)),
+        (tuple[int, ...], [1, 2, 3], (1, 2, 3)),
+        (tuple[int, int] | None, [1, 2], (1, 2)),
+        (list[tuple[int, float]], [[1, 2.0]], [(1, 2.0)]),
+        (list[Annotated[Line, "of iron"]], ["FE"], [Line.FE]),
+        (Path, "mask.npy", Path("mask.npy")),
+        (int, np.uint16(3), 3),
+        (float, np.float32(0.5), 0.5),
         (list[str], ["Fe"], ["Fe"]),
         (bool, True, True),
     ],
@@ -85,6 +97,8 @@ def test_what_is_meant_is_taken(form: Any, value: Any, used: Any) -> None:
         (Literal["Fe", "Ni"], "fe"),
         (Line, "CU"),
         (tuple[int, int], [1]),
+        (tuple[int, int], [1, 2, 3]),
+        (int, np.float64(1)),
     ],
 )
 def test_what_is_not_meant_is_refused(form: Any, value: Any) -> None:
@@ -107,3 +121,72 @@ def test_a_type_nobody_can_validate() -> None:
 
     with pytest.raises(ParameterError, match="cannot be a parameter; use numbers"):
         validate(parameter_of("p", Foreign, None), 3)
+
+
+@dataclass
+class Region:
+    start: int = 0
+
+
+class Speaks(Protocol):
+    def say(self) -> str: ...
+
+
+@pytest.mark.parametrize(
+    ("form", "value"), [(Annotated[str, Ge(0)], "x"), (Annotated[list[int], Ge(0)], [1]), (Speaks, "x"), ("Nowhere", 3)]
+)
+def test_an_annotation_by_which_nothing_can_be_validated_is_refused(form: Any, value: Any) -> None:
+    with pytest.raises(ParameterError, match="cannot be a parameter; use numbers"):
+        validate(parameter_of("p", form, None), value)
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        (float, nan),  # a value to fill with, say
+        (float, 50),
+        (Sequence[str], ["a"]),
+        (list[tuple[int, int]], [[1, 2]]),
+        (Path | None, "mask.npy"),
+        (Line, "FE"),
+        (Region, Region(3)),
+        (NDArray[np.float64], np.zeros(2)),
+        (range, range(3)),
+        (ArrayLike, [1, 2]),
+        (Speaks, "who knows"),
+        (range | int, "who knows"),
+        ("Nowhere", "who knows"),
+        (Callable[[int], int], abs),
+        (object, 3),
+    ],
+)
+def test_an_argument_that_fits_its_annotation(form: Any, value: Any) -> None:
+    check_argument(parameter_of("p", form, None), value)
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "text"),
+    [
+        (float, "50", "p: '50' is refused (input should be a valid number); expected float"),
+        (Annotated[float, Unit("Hz"), Gt(0)], 0, "greater than 0); expected float in Hz, > 0"),
+        (int, True, "True is refused"),
+        (list[str], "Fe", "input should be a valid list); expected list[str]"),
+        (list[str], ["Fe", 26], "input should be a valid string"),
+        (Sequence[str], "Fe", "expected Sequence[str]"),
+        (Path, 3, "expected Path"),
+        (Line, "CU", "expected 'FE' | 'NI'"),
+        (Region, {"start": 3}, "input should be an instance of Region"),
+        (NDArray[np.float64], [1, 2], "it is of the type list); expected ndarray["),
+        (range, 3, "it is of the type int); expected range"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_refused(form: Any, value: Any, text: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        check_argument(parameter_of("p", form, None), value)
+    assert text in str(caught.value)
+
+
+def test_a_list_that_is_what_it_should_be_stays_the_same_object() -> None:
+    seen: list[int] = [1]
+    assert as_annotated(list[int], seen) is seen
+    assert as_annotated(list, seen) is seen

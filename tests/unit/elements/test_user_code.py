@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -210,6 +211,18 @@ def test_context_survives() -> None:
 
     context: dict[str, Any] = {}
     assert [Worker(Keeping, context=context).call(None) for _ in range(3)] == [1, 2, 3]
+
+
+def test_arguments_arrive_as_they_are_annotated() -> None:
+    class Box:
+        def __init__(self, shape: tuple[int, int], mask: Path | None = None, other=None) -> None:  # type: ignore[no-untyped-def]
+            self.got = (shape, mask, other)
+
+        def process(self, event: Any) -> Any:
+            return self.got
+
+    worker = Worker(Box, {"shape": [2, 3], "mask": "a.npy", "other": [4, 5]})
+    assert worker.call(None) == ((2, 3), Path("a.npy"), [4, 5])
 
 
 def test_a_failing_constructor_is_the_cause() -> None:

@@ -10,6 +10,26 @@ from penstock.pipeline.check import Checked, check_file
 
 USER_CODE = """
 from penstock.core import Event, Message
+from penstock.elements import Sink, Source
+
+
+class Camera(Source):
+    def __init__(self, images: int, rate_hz: float = 50.0):
+        self.left = images
+
+    def read(self, now_ns):
+        return self.reading([], now_ns, ended=True)
+
+
+class Writer(Sink):
+    def __init__(self, path: str, *, digits: int = 3):
+        self.file = path
+
+    def open(self, run): ...
+
+    def write(self, item): ...
+
+    def close(self, ended_well, outcome=""): ...
 
 
 class Fit:

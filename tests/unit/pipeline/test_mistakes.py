@@ -182,6 +182,7 @@ CONNECTIONS = [
         "",
     ),
 ]
+CAM = 'cam: {use: stins, connect: "tcp://127.0.0.1:5555"}'
 ELEMENTS = [
     ("use: print", "use: prnt", "sinks.out", 'there is no sink "prnt"', 'did you mean "print"?'),
     ("use: print", "use: threshold", "sinks.out", 'there is no sink "threshold"', "one of the steps"),
@@ -191,6 +192,23 @@ ELEMENTS = [
     ("use: stins", "use: mine:Fit", "sources.cam", "mine:Fit is no source", "subclass"),
     ("connect:", "conect:", "sources.cam", "needs the argument", "connect"),
     ("lines: [Fe]", "line: [Fe]", "stages.fit.map.mine:Fit.line", 'has no argument "line"', 'did you mean "lines"?'),
+    (CAM, "cam: {use: mine:Camera, images: many}", "sources.cam.images", "'many' is refused (input should be", ""),
+    (CAM, "cam: {use: mine:Camera, images: 3.5}", "sources.cam.images", "a valid integer); expected int", ""),
+    (CAM, "cam: {use: mine:Camera, images: 3, rate: 5}", "sources.cam.rate", 'no argument "rate"', '"rate_hz"?'),
+    (CAM, "cam: {use: mine:Camera}", "sources.cam", 'Camera needs the argument "images"', "write {images: …}"),
+    (CAM, "cam: {use: stins, connect: 5}", "sources.cam.connect", "5 is refused", ""),
+    ("use: print,", "use: mine:Writer, path: 5,", "sinks.out.path", "a valid string); expected str", ""),
+    ("use: print,", "use: mine:Writer, path: a, digits: x,", "sinks.out.digits", "expected int", ""),
+    ("use: print,", "use: mine:Writer, digit: 2,", "sinks.out.digit", 'no argument "digit"', '"digits"?'),
+    ("use: print,", "use: mine:Writer,", "sinks.out", 'Writer needs the argument "path"', "write {path: …}"),
+    ("use: print,", "use: hdf5, existing: overwrite,", "sinks.out.existing", "'next' | 'refuse' | 'replace'", ""),
+    (
+        "  total:",
+        "  show: {from: fit, steps: [{print: {prefix: 3}}]}\n  total:",
+        "stages.show.steps[0].print.prefix",
+        "3 is refused (input should be a valid string)",
+        "",
+    ),
     ("lines: [Fe]", "roi: text", "stages.fit.map.mine:Fit.roi", "is refused", ""),
     (
         "workers: 2",
@@ -260,6 +278,16 @@ def test_a_mistake_has_one_message(checked: Check, old: str, new: str, path: str
     assert remedy in problem.remedy
     assert problem.file.endswith("pipeline.yaml")
     assert problem.line == line_of(text, path)
+
+
+def test_arguments_that_are_right_are_taken(checked: Check) -> None:
+    text = GOOD.replace(CAM, "cam: {use: mine:Camera, images: 3, rate_hz: 5}")
+    assert not checked(text.replace("use: print,", "use: mine:Writer, path: a, digits: 2,")).of_level("error")
+
+
+def test_a_wrong_address_is_told_once(checked: Check) -> None:
+    (problem,) = checked(GOOD.replace(CAM, "cam: {use: stins, connect: 5}")).of_level("error")
+    assert problem.text == "5 is refused (input should be a valid string); expected str"
 
 
 def test_all_mistakes_come_at_once(checked: Check) -> None:
