@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.core.decoder import Traits
+from penstock.core.parameter import Parameter
 from penstock.elements.signature import Signature
 from penstock.elements.sink import Sink
 from penstock.elements.source import Source
@@ -65,8 +66,12 @@ def _entry(kind: str, found: Found) -> dict[str, Any]:
 
 
 def _arguments(target: Any) -> Iterator[dict[str, str]]:  # any class or function
-    for name, argument in Signature.of(target).given.items():
+    signature = Signature.of(target)
+    for name, argument in signature.given.items():
         if name == "context" or argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            continue
+        if declared := signature.declared(name):
+            yield _declared(declared)
             continue
         annotation = "" if argument.annotation is argument.empty else inspect.formatannotation(argument.annotation)
         default = "" if argument.default is argument.empty else shown(argument.default)
@@ -74,18 +79,22 @@ def _arguments(target: Any) -> Iterator[dict[str, str]]:  # any class or functio
 
 
 def _parameters(target: Any) -> Iterator[dict[str, str]]:
-    for parameter in parameters_of(target):
-        limits = str(parameter.bounds) if parameter.bounds else ""
-        if parameter.choices:
-            limits = "one of " + ", ".join(map(str, parameter.choices))
-        yield {
-            "name": parameter.name,
-            "type": inspect.formatannotation(parameter.type),
-            "default": shown(parameter.default),
-            "unit": parameter.unit,
-            "limits": limits,
-            "doc": parameter.doc,
-        }
+    yield from map(_declared, parameters_of(target))
+
+
+def _declared(parameter: Parameter) -> dict[str, str]:
+    """Return what an annotation says; an argument that is required has no default."""
+    limits = str(parameter.bounds) if parameter.bounds else ""
+    if parameter.choices:
+        limits = "one of " + ", ".join(map(str, parameter.choices))
+    return {
+        "name": parameter.name,
+        "type": inspect.formatannotation(parameter.type),
+        "default": "" if parameter.default is inspect.Parameter.empty else shown(parameter.default),
+        "unit": parameter.unit,
+        "limits": limits,
+        "doc": parameter.doc,
+    }
 
 
 def _traits(traits: Traits) -> Iterator[str]:

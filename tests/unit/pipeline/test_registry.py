@@ -81,6 +81,24 @@ def test_code_of_ones_own_is_described(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_an_annotated_argument_is_described_as_a_parameter_is(tmp_path: Path) -> None:
+    (tmp_path / "my_map.py").write_text(
+        "from typing import Annotated\nfrom annotated_types import Gt\nfrom penstock import Unit\n"
+        "def total(item, step_um: Annotated[float, Unit('µm'), Gt(0), 'between points'], rows=3): ...\n"
+    )
+    (entry,) = describe("my_map:total", tmp_path)
+    _, step, rows = entry["arguments"]
+    assert step == {
+        "name": "step_um",
+        "type": "float",
+        "default": "",
+        "unit": "µm",
+        "limits": "> 0",
+        "doc": "between points",
+    }
+    assert (rows["type"], rows["default"]) == ("", "3")
+
+
 def test_a_name_of_two_kinds_has_two_descriptions() -> None:
     assert [entry["kind"] for entry in describe("print")] == ["step", "sink"]
 
