@@ -64,21 +64,17 @@ class Page:
                 found[block.options["caption"]] = (self.path.parent / shown).read_text() if is_shown else block.body
         return found
 
-    def commands(self) -> Iterator[Command]:
-        """Yield what a reader types, in order."""
+    def steps(self) -> Iterator[Command | Block]:
+        """Yield what a reader types, in order: commands, and blocks of what is asked at Python's prompt."""
         for block in self.blocks():
-            if block.info != "console":
-                continue
-            command: Command | None = None
-            for line in block.body.splitlines():
-                if line.startswith("$ "):
-                    if command is not None:
-                        yield command
-                    command = Command(line[2:])
-                elif command is not None:
-                    command.promised.append(line)
-            if command is not None:
-                yield command
+            if block.info == "console":
+                yield from _commands(block)
+            elif block.info == "python" and ">>> " in block.body:
+                yield block
+
+    def commands(self) -> Iterator[Command]:
+        """Yield the commands, in order."""
+        return (step for step in self.steps() if isinstance(step, Command))
 
     def links(self) -> Iterator[str]:
         """Yield what other pages and files are pointed at; not what lies on other machines."""
@@ -108,3 +104,16 @@ class Page:
     def _said(self, what: str) -> Path | None:
         found = re.search(rf"^% {what}: (\S+)$", self.text, re.MULTILINE)
         return None if found is None else self.path.parent / found[1]
+
+
+def _commands(block: Block) -> Iterator[Command]:
+    command: Command | None = None
+    for line in block.body.splitlines():
+        if line.startswith("$ "):
+            if command is not None:
+                yield command
+            command = Command(line[2:])
+        elif command is not None:
+            command.promised.append(line)
+    if command is not None:
+        yield command

@@ -4,14 +4,18 @@ import doctest
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.house.pages import Command, Page
+from tests.house.pages import Block, Command, Page
 
 ROOT = Path(__file__).parents[2]
 PAGES = [Page(path) for path in sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])]
@@ -22,13 +26,22 @@ def _name(page: Page) -> str:
     return str(page.path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.doctests()], ids=_name)
-def test_examples_run(page: Page) -> None:
-    test = doctest.DocTestParser().get_doctest(page.doctests(), {}, _name(page), str(page.path), 0)
+TYPED = [page for page in PAGES if [*page.commands()] and page.path.parent != ROOT and page.run_by() is None]
+
+
+def _answers(examples: str, names: dict[str, Any], page: Page) -> None:
+    """Run what is asked at Python's prompt, and keep the names for what is asked next."""
+    test = doctest.DocTestParser().get_doctest(examples, names, _name(page), str(page.path), 0)
     said: list[str] = []
-    result = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=said.append)
+    result = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=said.append, clear_globs=False)
+    names |= test.globs
     assert result.attempted
     assert not result.failed, "".join(said)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.doctests() and page not in TYPED], ids=_name)
+def test_examples_run(page: Page) -> None:
+    _answers(page.doctests(), {}, page)
 
 
 def _free_port() -> int:
@@ -48,9 +61,11 @@ class _Ports:
 
 
 class _Reader:
-    """Types the commands of a page in a folder of its own."""
+    """Types what is in a page, commands and Python, in a folder of its own."""
 
     def __init__(self, page: Page, folder: Path) -> None:
+        self._page = page
+        self._names: dict[str, Any] = {}
         self._folder = folder
         self._ports = _Ports()
         self._environ = {
@@ -66,7 +81,13 @@ class _Reader:
         for name, text in page.files().items():
             (folder / name).write_text(self._ports(text))
 
-    def types(self, command: Command) -> None:
+    def types(self, step: Command | Block) -> None:
+        if isinstance(step, Block):
+            _answers(self._ports(step.body), self._names, self._page)
+        else:
+            self._commands(step)
+
+    def _commands(self, command: Command) -> None:
         line = self._ports(command.line)
         started = subprocess.Popen(
             ["sh", "-c", f"exec {line.removesuffix('&')}" if line.endswith("&") else line],
@@ -75,6 +96,7 @@ class _Reader:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         self._behind.append(started)
         if not line.endswith("&"):
@@ -84,8 +106,7 @@ class _Reader:
         try:
             out = started.communicate(timeout=50)[0]
         finally:
-            started.kill()
-            started.wait()
+            _end(started)
         assert started.returncode == 0, f"$ {line}\n{out}"
         assert not promised or doctest.OutputChecker().check_output(promised + "\n", out, FLAGS), f"$ {line}\n{out}"
 
@@ -94,20 +115,36 @@ class _Reader:
             if in_peace:
                 self.sees_it_end(started)
             else:
-                started.kill()
+                _end(started)
                 started.communicate()
 
 
-TYPED = [page for page in PAGES if [*page.commands()] and page.path.parent != ROOT and page.run_by() is None]
+def _end(started: "subprocess.Popen[str]") -> None:
+    """Kill a command, and what it has started in the background, if they are still there."""
+    if started.returncode is None:  # else its number may be somebody else's by now
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Work in a folder and import from it, as at a prompt that was opened there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name, module in [*sys.modules.items()]:
+        if (getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("page", TYPED, ids=_name)
-def test_commands_do_what_is_shown(page: Page, tmp_path: Path) -> None:
-    reader, in_peace = _Reader(page, tmp_path), False
+def test_what_is_typed_does_what_is_shown(page: Page, own_folder: Path) -> None:
+    reader, in_peace = _Reader(page, own_folder), False
     try:
-        for command in page.commands():
-            reader.types(command)
+        for step in page.steps():
+            reader.types(step)
         in_peace = True
     finally:
         reader.goes(in_peace=in_peace)
