@@ -1,7 +1,9 @@
 """The examples as a newcomer runs them: checked, run, and their outputs looked at."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import h5py
 import numpy as np
@@ -10,19 +12,35 @@ import pytest
 from penstock.monitor.report import RunReport
 from penstock.pipeline.check import check_file
 from penstock.pipeline.pipeline import find_engine
+from penstock.services.simulated import Simulated
+from penstock.services.simulation import Setup
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 pytest.importorskip("matplotlib")
 
 
+NONE: Mapping[str, str] = MappingProxyType({})
 ENGINES = pytest.mark.parametrize("engine", ["inline", "local"])
 
 
-def outcome(engine: str, example: str, file: str, folder: Path, **environ: str) -> RunReport:
+def outcome(
+    engine: str,
+    example: str,
+    file: str,
+    folder: Path,
+    *,
+    environ: Mapping[str, str] = NONE,
+    addresses: Mapping[str, str] = NONE,
+) -> RunReport:
     # A copy, because outputs lie beside the pipeline unless they are told otherwise.
     shutil.copytree(EXAMPLES / example, folder / example, ignore=shutil.ignore_patterns("penstock-out"))
-    checked = check_file(folder / example / file, environ)
+    pipeline = folder / example / file
+    for written, address in addresses.items():
+        text = pipeline.read_text()
+        assert written in text
+        pipeline.write_text(text.replace(written, address))
+    checked = check_file(pipeline, environ)
     assert not checked.problems
     assert checked.plan is not None
     report: RunReport = find_engine(engine)(checked.plan, run_id="r1")
@@ -59,7 +77,11 @@ def test_the_first_pipeline(engine: str, tmp_path: Path, capfd: pytest.CaptureFi
 def test_the_nanomax_map_from_files(engine: str, tmp_path: Path, recordings: Path) -> None:
     out = tmp_path / "out"
     report = outcome(
-        engine, "nanomax", "from-files.yaml", tmp_path, RECORDINGS=str(recordings.absolute()), OUT=str(out)
+        engine,
+        "nanomax",
+        "from-files.yaml",
+        tmp_path,
+        environ={"RECORDINGS": str(recordings.absolute()), "OUT": str(out)},
     )
     assert (report.outcome, report.exit_code) == ("finished", 0)
     assert report.joins["scan"].formed == 20
@@ -82,9 +104,27 @@ def test_the_first_pipeline_gives_the_same_on_every_engine(tmp_path: Path) -> No
 
 def test_the_nanomax_map_is_the_same_on_every_engine(tmp_path: Path, recordings: Path) -> None:
     environ = {"RECORDINGS": str(recordings.absolute()), "OUT": "out"}
-    reports = [outcome(e, "nanomax", "from-files.yaml", tmp_path / e, **environ) for e in ("inline", "local")]
+    reports = [outcome(e, "nanomax", "from-files.yaml", tmp_path / e, environ=environ) for e in ("inline", "local")]
     one, other = (contents(Path(report.outputs["file"])) for report in reports)
     assert one
+    assert one == other
+
+
+def test_the_rings_are_the_same_on_every_engine(tmp_path: Path) -> None:
+    found = []
+    for engine in ("inline", "local"):
+        with (
+            Simulated(Setup(instrument="stins", rows=21, columns=31)) as camera,
+            Simulated(Setup(instrument="pandabox", rows=21, columns=31)) as panda,
+        ):
+            addresses = {"tcp://127.0.0.1:5556": camera.address, "tcp://127.0.0.1:8888": panda.address}
+            report = outcome(engine, "rings", "pipeline.yaml", tmp_path / engine, addresses=addresses)
+        assert (report.outcome, report.joins["point"].formed) == ("finished", 651)
+        with h5py.File(report.outputs["file"]) as file:
+            assert not np.isnan(file["map"][()]).any()
+        found.append(contents(Path(report.outputs["file"])))
+    one, other = found
+    assert {"map", "pattern", "series", "brightest_px", "y", "x", "radius"} <= one.keys()
     assert one == other
 
 
