@@ -19,6 +19,12 @@ __all__ = ["MOST_PANELS", "Panel", "draw", "panels_of"]
 MOST_PANELS = 36
 """More would be too small to read."""
 
+MOST_IN_A_ROW = 3
+"""So few panels stand side by side; more are about as many rows as columns."""
+
+PEAKED = 100
+"""How many times its median the largest value of a map must be for a logarithmic scale."""
+
 _MISSING = "#d9d9d9"
 
 
@@ -64,6 +70,9 @@ def panels_of(tree: Mapping[str, Any]) -> Iterator[Panel]:
 def draw(panels: list[Panel], heading: str = "", dpi: int = 120) -> Any:  # matplotlib's Figure
     """Draw panels side by side and return the figure, to be saved with ``savefig``.
 
+    A map whose values are never negative and reach above 100 times their median has a logarithmic scale of colours,
+    and its colour bar says so.
+
     Raises
     ------
     MissingExtraError
@@ -92,18 +101,20 @@ def _figure(count: int, dpi: int) -> Any:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure  # 150 ms; without pyplot, which keeps figures and picks a screen
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         raise MissingExtraError(
             'matplotlib is not installed; install the extra: pip install "penstock[png]"'
         ) from error
-    columns = _columns(count)
-    figure = Figure(figsize=(4.4 * columns + 0.4, 3.6 * ceil(count / columns) + 0.5), dpi=dpi, layout="constrained")
+    apart = ConstrainedLayoutEngine(wspace=0.06)  # or a colour bar's label touches the next panel
+    columns = max(1, _columns(count))
+    figure = Figure(figsize=(4.4 * columns + 0.4, 3.6 * ceil(count / columns) + 0.5), dpi=dpi, layout=apart)
     FigureCanvasAgg(figure)
     return figure
 
 
 def _columns(count: int) -> int:
-    return max(1, ceil(sqrt(count)))
+    return count if count <= MOST_IN_A_ROW else ceil(sqrt(count))
 
 
 def _draw_curve(axes: Any, panel: Panel) -> None:
@@ -120,28 +131,48 @@ def _draw_curve(axes: Any, panel: Panel) -> None:
 
 def _draw_map(figure: Any, axes: Any, panel: Panel) -> None:
     from matplotlib import colormaps
-    from matplotlib.ticker import MaxNLocator
 
     colours = colormaps["viridis"].with_extremes(bad=_MISSING)
     values = np.ma.masked_invalid(panel.values)
+    painted = {"cmap": colours, "norm": _scale(values)}
     y, x = panel.axes
     steps = [_step(axis, length) for axis, length in zip(panel.axes, panel.values.shape, strict=True)]
     if all(steps):
         extent = (*_edges(x, values.shape[1]), *_edges(y, values.shape[0]))
-        image = axes.imshow(values, origin="lower", extent=extent, aspect="auto", interpolation="nearest", cmap=colours)
+        image = axes.imshow(values, origin="lower", extent=extent, aspect="auto", interpolation="nearest", **painted)
     else:  # imshow knows equal steps only
         centres = [
             np.arange(n) if a.values is None else a.values for a, n in ((x, values.shape[1]), (y, values.shape[0]))
         ]
-        image = axes.pcolormesh(*centres, values, shading="nearest", cmap=colours)
+        image = axes.pcolormesh(*centres, values, shading="nearest", **painted)
         axes.set_facecolor(_MISSING)
     if x.unit == y.unit and _is_squarish(axes):
         axes.set_aspect("equal")
     axes.set_xlabel(_label(x))
     axes.set_ylabel(_label(y))
-    is_whole = bool(np.all(panel.values[np.isfinite(panel.values)] % 1 == 0))
     if values.count():
-        figure.colorbar(image, ax=axes, label=panel.unit, ticks=MaxNLocator(6, integer=is_whole))
+        _draw_bar(figure, axes, image, panel)
+
+
+def _draw_bar(figure: Any, axes: Any, image: Any, panel: Panel) -> None:
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import MaxNLocator
+
+    beside = axes.inset_axes((1.03, 0, 0.05, 1))  # as high as the map is, whatever its shape
+    if isinstance(image.norm, LogNorm):
+        figure.colorbar(image, cax=beside, label=f"{panel.unit} (logarithmic)".strip())
+        return
+    is_whole = bool(np.all(panel.values[np.isfinite(panel.values)] % 1 == 0))
+    figure.colorbar(image, cax=beside, label=panel.unit, ticks=MaxNLocator(6, integer=is_whole))
+
+
+def _scale(values: Any) -> Any:  # a masked array; matplotlib's Normalize
+    """Return how colours follow values: by their logarithm where a few bright spots would leave the rest dark."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    known = values.compressed()
+    is_peaked = known.size and known.min() >= 0 and known.max() > PEAKED * np.median(known) > 0
+    return LogNorm(known[known > 0].min(), known.max(), clip=True) if is_peaked else Normalize()
 
 
 def _channel(axis: Axis, channel: int) -> str:

@@ -16,7 +16,8 @@ class PngSink(Sink):
     """Draw views to ``path``; each write replaces the picture this run drew before.
 
     Maps have a colour bar, axes and units, curves as well; of a view (y, x, channel) every channel is a panel.
-    What is missing (NaN) is grey.
+    What is missing (NaN) is grey. Where a few bright spots would leave the rest dark (nothing is negative, and the
+    largest value is above 100 times the median), colours follow the logarithm, and the colour bar says so.
 
     Parameters
     ----------

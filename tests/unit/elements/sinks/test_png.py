@@ -28,6 +28,13 @@ def map_view() -> ArrayView:
     return view
 
 
+def parts(figure: Any) -> tuple[Any, Any]:
+    """Return the axes of the only map, and its colour bar."""
+    (axes,) = figure.axes
+    (bar,) = axes.child_axes
+    return axes, bar
+
+
 def test_which_views_have_panels() -> None:
     tree = {
         "map": map_view(),
@@ -48,7 +55,7 @@ def test_channels_have_names() -> None:
 
 def test_a_map_has_axes_units_colour_bar_and_counts_what_is_missing() -> None:
     figure = draw(list(panels_of({"map": map_view()})), "heading")
-    axes, bar = figure.axes
+    axes, bar = parts(figure)
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("x (mm)", "y (mm)", "iron (4 missing)")
     assert bar.get_ylabel() == "counts"
     (image,) = axes.get_images()
@@ -59,9 +66,51 @@ def test_a_map_has_axes_units_colour_bar_and_counts_what_is_missing() -> None:
 
 def test_unequal_steps_are_drawn_as_they_are() -> None:
     view = ArrayView((2, 3), axes=("y", Axis("x", values=np.array([0.0, 1.0, 5.0]))))
-    (axes, _bar) = draw(list(panels_of({"v": view}))).axes
+    axes, _bar = parts(draw(list(panels_of({"v": view}))))
     assert not axes.get_images()
     assert len(axes.collections) == 1
+
+
+SPOT = np.where(np.arange(64) == 27, 500.0, np.arange(64) % 3).reshape(8, 8)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_logarithmic"),
+    [
+        (SPOT, True),
+        (np.minimum(SPOT, 90), False),
+        (SPOT - 1, False),
+        (np.where(SPOT > 100, 500, 0), False),
+        (SPOT * 0, False),
+    ],
+    ids=["peaked", "flatter", "negative", "mostly nothing", "nothing"],
+)
+def test_a_few_bright_spots_leave_the_rest_visible(values: Any, is_logarithmic: bool) -> None:
+    view = ArrayView((8, 8), unit="counts")
+    view.set(..., np.where(np.arange(64).reshape(8, 8) == 5, np.nan, values))
+    axes, bar = parts(draw(list(panels_of({"v": view}))))
+    (image,) = axes.get_images()
+    assert bar.get_ylabel() == ("counts (logarithmic)" if is_logarithmic else "counts")
+    dim, bright = (float(image.norm(value)) for value in (1, 2))
+    assert not is_logarithmic or bright - dim > 0.1
+    colours = image.cmap(image.norm(image.get_array()))
+    assert tuple(colours[0, 5]) == tuple(image.cmap.get_bad())
+
+
+@pytest.mark.parametrize(("panels", "rows", "columns"), [(1, 1, 1), (3, 1, 3), (4, 2, 2), (7, 3, 3)])
+def test_few_panels_stand_side_by_side(panels: int, rows: int, columns: int) -> None:
+    figure = draw(list(panels_of({str(k): [1, 2] for k in range(panels)})))
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols) == (rows, columns)
+
+
+def test_a_colour_bar_is_as_high_as_its_map() -> None:
+    view = ArrayView((3, 9), axes=(Axis("y", "mm"), Axis("x", "mm")))
+    figure = draw(list(panels_of({"v": view})))
+    figure.draw_without_rendering()
+    axes, bar = parts(figure)
+    box, beside = axes.get_window_extent(), bar.get_window_extent()
+    assert (beside.y0, beside.y1) == pytest.approx((box.y0, box.y1))
 
 
 @pytest.mark.parametrize(
