@@ -9,6 +9,7 @@ __all__ = ["Block", "Command", "Page"]
 
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<info>[^\n]*)\n(?P<body>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r":(?P<name>[\w-]+): *(?P<value>.*)\n")
+PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 
 
@@ -82,6 +83,10 @@ class Page:
         for found in LINK.finditer(prose):
             if not re.match(r"[a-z]+:", found["target"]):
                 yield found["target"]
+
+    def pictures(self) -> dict[str, str]:
+        """Return the pictures it shows, by path, with what is said of them to those who cannot see them."""
+        return {found["target"]: found["text"] for found in PICTURE.finditer(FENCE.sub("", self.text))}
 
     def session(self) -> list[tuple[str, str]]:
         """Return the code a reader types into one session, in order, each with what is promised that it prints."""

@@ -14,7 +14,9 @@ import pytest
 import penstock
 
 ROOT = Path(__file__).parents[2]
-PYTHON = sorted(path for room in ("src", "tests", "bench", "examples") for path in (ROOT / room).rglob("*.py"))
+PYTHON = sorted(
+    path for room in ("src", "tests", "bench", "pictures", "examples") for path in (ROOT / room).rglob("*.py")
+)
 # A new project's test imports its neighbours by the names they have in a user's folder; it is run there.
 MODULES = sorted(path for path in (ROOT / "src").rglob("*.py") if not path.match("new_project/test_*.py"))
 TEXTS = sorted(
