@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.errors import PenstockError, ResultTypeError, SelectionError, ServiceError, StateError
+from penstock.views.blocks import Fewer
 from penstock.web.changes import Changes
 from penstock.web.gate import Gate
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
@@ -91,7 +92,14 @@ class StopWish(BaseModel):
 
 
 def make_app(
-    views: ShownViews, line: SupervisorLine, *, pipeline: str, run: str, version: str, graph: str = "", gate: Any = None
+    views: ShownViews,
+    line: SupervisorLine,
+    *,
+    pipeline: str,
+    run: str,
+    version: str,
+    graph: str = "",
+    gate: Any = None,
 ) -> Any:  # an ASGI application
     """Return the application.
 
@@ -155,7 +163,10 @@ def _serve_views(app: FastAPI, views: ShownViews) -> None:
             Literal["raw", "npy", "json"], Query(alias="format", description="raw: bytes in C order, see the headers.")
         ] = "raw",
         max_bytes: Annotated[
-            int | None, Query(ge=1, description="Take only every so manieth element, to be no more than this.")
+            int | None, Query(ge=1, description="Send one element for several, to be no more than this.")
+        ] = None,
+        fewer: Annotated[
+            Fewer | None, Query(description="What that one is. By default the mean; of what is no number, every.")
         ] = None,
         if_none_match: Annotated[str | None, Header(max_length=200)] = None,
     ) -> Response:
@@ -164,10 +175,14 @@ def _serve_views(app: FastAPI, views: ShownViews) -> None:
         if seen is not None and if_none_match == f'"{seen}"':
             views.describe(name)
             return Response(status_code=304)
-        found = views.small_part(name, part, max_bytes, BESIDE_BYTES)
-        if found is None:
-            found = await asyncio.to_thread(views.part, name, part, most_bytes=max_bytes)
-        return _response(name, found, form)
+        found = views.small_part(name, part, max_bytes, BESIDE_BYTES, fewer)
+        if isinstance(found, Part):
+            return _response(name, found, form)
+
+        def respond() -> Response:
+            return _response(name, views.part(name, part, most_bytes=max_bytes, fewer=fewer), form)
+
+        return await asyncio.to_thread(respond)
 
     @app.websocket("/api/v1/changes")
     async def follow(socket: WebSocket) -> None:
@@ -254,16 +269,19 @@ def _response(name: str, found: Part, form: str) -> Response:
         "X-Penstock-Shape": ",".join(map(str, array.shape)),
         "X-Penstock-Dtype": array.dtype.str,
         "X-Penstock-Every": str(found.every),
+        "X-Penstock-Fewer": found.fewer,
     }
     if form == "json":
         if array.size > MOST_JSON:
             raise TooLargeError(f"{name}: {array.size:,} elements as JSON; {MOST_JSON:,} at most: ask for raw or npy")
-        body = {"shape": list(array.shape), "dtype": array.dtype.str, "every": found.every,
-                "version": found.version, "position": found.position, "data": plain_numbers(array)}  # fmt: skip
+        body = {
+            "shape": list(array.shape), "dtype": array.dtype.str, "every": found.every, "fewer": found.fewer,
+            "version": found.version, "position": found.position, "data": plain_numbers(array),
+        }  # fmt: skip
         return JSONResponse(body, headers=headers)
     if form == "npy":
         buffer = io.BytesIO()
         np.save(buffer, array, allow_pickle=False)
-        return Response(buffer.getvalue(), media_type="application/octet-stream", headers=headers)
+        return Response(buffer.getbuffer(), media_type="application/octet-stream", headers=headers)
     content: Any = array.reshape(-1).view(np.uint8).data if array.nbytes else b""  # not copied once more
     return Response(content, media_type="application/octet-stream", headers=headers)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from penstock.errors import PenstockError
+from penstock.views.blocks import Fewer
 from penstock.web.shown_views import NotYetError, ShownViews
 
 __all__ = ["Changes", "Watch", "Watches"]
@@ -21,6 +22,8 @@ MOST_HZ = 50.0
 DEFAULT_BYTES = 1 << 20
 MOST_BYTES = 64 << 20
 """Of one update."""
+MOST_KEPT = 128 << 20
+"""Bytes of updates that are kept for viewers who want the same; beyond, the oldest is encoded again."""
 
 
 class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,7 +34,9 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The part that is sent with every change; ``None``: only that it has changed. ``""``: all of it."""
     max_hz: float = 5.0
     max_bytes: int = DEFAULT_BYTES
-    """Of a part: beyond, only every so manieth element is sent."""
+    """Of a part: beyond, one element is sent for several."""
+    fewer: Fewer | None = None
+    """What that one is; ``None``: the mean of numbers, of others every so manieth."""
 
 
 class Watches(msgspec.Struct, forbid_unknown_fields=True):
@@ -161,8 +166,14 @@ class Changes:
         found = _encode(self._views, watch)
         for old in [each for each in self._encoded if not any(each in wanted for wanted in self._wanted)]:
             del self._encoded[old]
+        self._encoded.pop(watch, None)  # so that the oldest comes first
         self._encoded[watch] = version, found
+        while len(self._encoded) > 1 and self._kept_bytes() > MOST_KEPT:
+            del self._encoded[next(iter(self._encoded))]
         return found
+
+    def _kept_bytes(self) -> int:
+        return sum(len(each.data) for _, each in self._encoded.values() if each.data is not None)
 
     async def _look(self) -> None:
         while True:
@@ -179,7 +190,7 @@ def _encode(views: ShownViews, watch: Watch) -> _Encoded:
         described = views.describe(watch.view)
         head = {"view": watch.view, "slice": None, "version": described["version"], "position": described["position"]}
         return _Encoded(msgspec.json.encode(head).decode(), None)
-    part = views.part(watch.view, watch.slice, most_bytes=min(max(1, watch.max_bytes), MOST_BYTES))
+    part = views.part(watch.view, watch.slice, most_bytes=min(max(1, watch.max_bytes), MOST_BYTES), fewer=watch.fewer)
     head = {
         "view": watch.view,
         "slice": watch.slice,
@@ -188,5 +199,6 @@ def _encode(views: ShownViews, watch: Watch) -> _Encoded:
         "shape": list(part.array.shape),
         "dtype": part.array.dtype.str,
         "every": part.every,
+        "fewer": part.fewer,
     }
     return _Encoded(msgspec.json.encode(head).decode(), part.array.tobytes())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import PenstockError, ResultTypeError
 from penstock.views.array_view import ArrayView
+from penstock.views.blocks import Fewer, blocks_of, chosen, dtype_of_blocks
 from penstock.views.selection import Index, coarser, selected_shape, selection
 from penstock.views.shared_tree import Published, TreeReader
 from penstock.views.tree import array_of, walk
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 MOST_BYTES = 512 << 20
 """Of one answer."""
+MOST_READ = 32 << 20
+"""Bytes of which blocks are made at a time; of more than that, every so manieth element is looked at."""
 
 
 class UnknownViewError(PenstockError):
@@ -47,7 +50,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     """Which results it holds: all up to this one, in the reducer's own count."""
     every: int
-    """Every so manieth element along each dimension; 1 unless fewer were wanted than were selected."""
+    """How many elements along each dimension one stands for; 1 unless fewer were wanted than were selected."""
+    fewer: Fewer
+    """What it is of them."""
 
 
 class ShownViews:
@@ -85,11 +90,13 @@ class ShownViews:
 
         return self._looked(stage, name, take)
 
-    def small_part(self, name: str, text: str, most_bytes: int | None, most_now: int) -> Part | None:
-        """Copy as ``part`` does, unless that is more than so many bytes: then nothing is, and ``None`` is returned."""
-        return self._part(name, text, most_bytes, most_now)
+    def small_part(
+        self, name: str, text: str, most_bytes: int | None, most_now: int, fewer: Fewer | None = None
+    ) -> Part | int:
+        """Do as ``part`` does, unless more bytes than ``most_now`` would be read: then only return how many."""
+        return self._part(name, text, most_bytes, most_now, fewer)
 
-    def part(self, name: str, text: str = "", *, most_bytes: int | None = None) -> Part:
+    def part(self, name: str, text: str = "", *, most_bytes: int | None = None, fewer: Fewer | None = None) -> Part:
         """Copy some elements of a view.
 
         Parameters
@@ -99,42 +106,44 @@ class ShownViews:
         text
             Which; see ``selection``. Empty: all.
         most_bytes
-            Take only every so manieth element of them, so that it is no more than this.
+            Send one element for several of them, so that it is no more than this.
+        fewer
+            What becomes of several then; ``None``: the mean of numbers, of others every so manieth.
 
         Raises
         ------
         UnknownViewError
             If there is none of this name.
         SelectionError
-            If there is no such part.
+            If there is no such part, or not of its kind.
         TooLargeError
             If it is more than one answer may hold.
         """
-        found = self._part(name, text, most_bytes, MOST_BYTES)
-        assert found is not None
+        found = self._part(name, text, most_bytes, MOST_BYTES, fewer)
+        assert isinstance(found, Part)
         return found
 
-    def _part(self, name: str, text: str, most_bytes: int | None, most_now: int) -> Part | None:
+    def _part(self, name: str, text: str, most_bytes: int | None, most_now: int, wanted: Fewer | None) -> Part | int:
         stage, path = self._split(name)
 
-        def take(published: Published) -> tuple[Part | None]:
+        def take(published: Published) -> Part | int:
             array = array_of(self._leaf(name, path, published), name)
             index: Index = selection(text, array.shape)
-            every = 1
-            if most_bytes is not None:
-                index, every = coarser(index, array.shape, most_bytes // max(1, array.dtype.itemsize))
+            fewer = chosen(wanted, array.dtype)
+            index, step, size = _thinned(index, array, most_bytes, fewer)
             nbytes = prod(selected_shape(index, array.shape)) * array.dtype.itemsize
             if nbytes > MOST_BYTES:
                 raise TooLargeError(
                     f"{name}: {nbytes:,} bytes are asked for, and one answer holds {MOST_BYTES:,}; ask for a slice"
                 )
             if nbytes > most_now:
-                return (None,)
-            copied = np.array(array[index], order="C")
-            return (Part(array=copied, version=published.version, position=published.position, every=every),)
+                return nbytes
+            copied = blocks_of(np.asarray(array[index]), size, fewer)  # one element of a text is no array
+            return Part(
+                array=copied, version=published.version, position=published.position, every=step * size, fewer=fewer
+            )
 
-        (found,) = self._looked(stage, name, take)
-        return found
+        return self._looked(stage, name, take)
 
     def _described(self, stage: str) -> list[dict[str, Any]]:
         def take(published: Published) -> list[dict[str, Any]]:
@@ -164,6 +173,20 @@ class ShownViews:
         if isinstance(leaf, Mapping):
             raise UnknownViewError(f'"{name[:200]}" is a branch; {_proposal(name, published)}')
         return leaf
+
+
+def _thinned(index: Index, array: NDArray[Any], most_bytes: int | None, fewer: Fewer) -> tuple[Index, int, int]:
+    """Return which elements are looked at, the step between them, and how many along each dimension become one."""
+    if most_bytes is None:
+        return index, 1, 1
+    most = most_bytes // max(1, dtype_of_blocks(fewer, array.dtype).itemsize)
+    if prod(selected_shape(index, array.shape)) * array.dtype.itemsize <= most_bytes:
+        return index, 1, 1  # as it is: the mean of one whole number would only be longer
+    if fewer == "every":
+        return *coarser(index, array.shape, most), 1
+    index, step = coarser(index, array.shape, MOST_READ // max(1, array.dtype.itemsize))
+    _, size = coarser(index, array.shape, most)
+    return index, step, size
 
 
 def _proposal(name: str, published: Published) -> str:

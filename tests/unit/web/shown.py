@@ -81,8 +81,8 @@ def published() -> Iterator[tuple[TreeWriter, ShownViews]]:
                 os.close(fd)
 
 
-def application(views: ShownViews, line: FakeLine) -> Any:
-    return make_app(views, line, pipeline="demo", run="r1", version="0", graph="<svg/>")  # type: ignore[arg-type]
+def application(views: ShownViews, line: FakeLine, **options: Any) -> Any:
+    return make_app(views, line, pipeline="demo", run="r1", version="0", graph="<svg/>", **options)  # type: ignore[arg-type]
 
 
 def ask(app: Any, method: str, path: str, **options: Any) -> httpx.Response:

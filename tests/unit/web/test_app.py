@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from penstock.views.blocks import FEWER, Fewer, blocks_of
 from penstock.views.shared_tree import TreeWriter
 from penstock.web import app as application_module
 from penstock.web import shown_views
@@ -86,13 +87,35 @@ def test_json_has_null_for_what_is_no_number(app: Any) -> None:
     assert ask(app, "GET", "data/image/note", params={"format": "json"}).json()["data"] == "steady"
 
 
-def test_fewer_elements_can_be_wanted(app: Any) -> None:
-    answer = ask(app, "GET", "data/image/map/Fe", params={"max_bytes": 2000})
+@pytest.mark.parametrize("fewer", [None, *FEWER])
+@pytest.mark.parametrize("part", ["", "::2,5:"])
+def test_fewer_elements_can_be_wanted(app: Any, fewer: Fewer | None, part: str) -> None:
+    asked = {"max_bytes": 1000, "slice": part, **({"fewer": fewer} if fewer else {})}
+    answer = ask(app, "GET", "data/image/map/Fe", params=asked)
     every = int(answer.headers["X-Penstock-Every"])
     assert every > 1
-    assert len(answer.content) <= 2000
-    expected = tree()["map"]["Fe"].array[::every, ::every]
+    assert answer.headers["X-Penstock-Fewer"] == (fewer or "mean")
+    assert len(answer.content) <= 1000
+    whole = tree()["map"]["Fe"].array
+    expected = blocks_of(whole[::2, 5:] if part else whole, every, fewer or "mean")
     assert np.array_equal(np.frombuffer(answer.content).reshape(expected.shape), expected, equal_nan=True)
+
+
+def test_of_very_much_not_all_is_looked_at(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shown_views, "MOST_READ", 4000)
+    answer = ask(app, "GET", "data/image/map/Fe", params={"max_bytes": 1100, "fewer": "max"})
+    assert answer.headers["X-Penstock-Every"] == "4"
+    expected = blocks_of(tree()["map"]["Fe"].array[::2, ::2], 2, "max")
+    assert np.array_equal(np.frombuffer(answer.content).reshape(expected.shape), expected)
+
+
+def test_what_is_small_enough_is_sent_as_it_is(app: Any) -> None:
+    answer = ask(app, "GET", "data/image/current", params={"max_bytes": 20})
+    assert (answer.headers["X-Penstock-Dtype"], answer.headers["X-Penstock-Every"]) == ("<i4", "1")
+    answer = ask(app, "GET", "data/image/current", params={"max_bytes": 19})
+    assert (answer.headers["X-Penstock-Dtype"], answer.headers["X-Penstock-Every"]) == ("<f8", "3")
+    assert np.frombuffer(answer.content).tolist() == [1.0, 3.5]
+    assert "no max of" in detail(ask(app, "GET", "data/image/note", params={"fewer": "max"}))
 
 
 def test_what_has_not_changed_is_not_sent_again(app: Any, writer: TreeWriter) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
 from penstock.views.shared_tree import TreeWriter
+from penstock.web import changes as changes_module
 from penstock.web.changes import Changes
 from penstock.web.shown_views import ShownViews
 from tests.unit.web.shown import published, tree
@@ -193,6 +195,41 @@ def test_nothing_is_kept_of_what_nobody_follows_any_more() -> None:
             viewer.watch({**IRON, "slice": f"{row}"})
             assert (await viewer.told())["slice"] == f"{row}"
         assert len(changes._encoded) <= 2
+        await viewer.leave()
+
+    tried(test)
+
+
+def test_what_is_kept_for_others_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes_module, "MOST_KEPT", 1000)  # two rows of 50 float64
+
+    async def test(writer: TreeWriter, views: ShownViews) -> None:
+        changes = Changes(views)
+        viewer = Viewer(changes)
+        viewer.watch(*({**IRON, "slice": f"{row}"} for row in range(30)))
+        for row in range(30):
+            assert (await viewer.told())["slice"] == f"{row}"
+            assert len(await viewer.part()) == 50
+        assert changes._kept_bytes() <= 1000
+        await viewer.leave()
+
+    tried(test)
+
+
+@pytest.mark.parametrize(
+    ("fewer", "expected"), [("max", [152.0, 155.0]), ("every", [50.0, 53.0]), (None, [101.0, 104.0])]
+)
+def test_a_viewer_says_what_becomes_of_several_elements(fewer: str | None, expected: list[float]) -> None:
+    async def test(writer: TreeWriter, views: ShownViews) -> None:
+        viewer = Viewer(Changes(views))
+        viewer.watch(
+            {"view": "image/map/Fe", "slice": "1:4,:6", "max_bytes": 16, **({"fewer": fewer} if fewer else {})}
+        )
+        head = await viewer.told()
+        assert (head["shape"], head["every"], head["fewer"]) == ([1, 2], 3, fewer or "mean")
+        assert (await viewer.part()).tolist() == expected
+        viewer.watch({**IRON, "fewer": "median"})
+        assert "fewer" in (await viewer.told())["problem"]
         await viewer.leave()
 
     tried(test)

@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from penstock.services import web_address, web_service
+from penstock.views.blocks import FEWER
 from penstock.web import app as application_module
 from penstock.web import changes, gate, shown_views, supervisor_line, web_process
 from tests.unit.web.shown import FakeLine, application, ask, published
@@ -80,6 +81,10 @@ def test_the_environment_variables_are_on_the_page() -> None:
     assert f"`{web_address.OPERATOR_TOKEN}`" in PAGE
 
 
+def test_all_that_may_become_of_several_elements_is_on_the_page() -> None:
+    assert [word for word in FEWER if f"`{word}`" not in PAGE] == []
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -89,6 +94,7 @@ def test_the_environment_variables_are_on_the_page() -> None:
         f"the watches of one viewer | {changes.MOST_WATCHES}",
         f"the changes of one watch | {changes.MOST_HZ:g} a second",
         f"connections at a time | {web_process.MOST_CONNECTIONS - 1}",
+        f"Of more than {shown_views.MOST_READ >> 20} MiB",
         f"the wait for the run | {supervisor_line.PATIENCE_S:g} s",
         f"has not answered for {supervisor_line.PATIENCE_S:g} s",
         f"of {web_service.PORTS} at most",
