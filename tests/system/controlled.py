@@ -209,3 +209,18 @@ class Weights:
 def both(event: Event, *, factor: Annotated[float, Unit("V"), Ge(0), "of every frame"] = 1.0) -> float:
     """The sum of both frames' numbers, times a factor."""
     return float(sum(event[name].array[0] for name in ("a", "b") if event[name] is not None)) * factor
+
+
+class Large:
+    """A view of 80 MB, of which a row changes with every result, and how many there were."""
+
+    def __init__(self) -> None:
+        self._big, self._count = ArrayView((1000, 10_000), "f8", unit="counts"), 0
+
+    @property
+    def views(self) -> dict[str, Any]:
+        return {"big": self._big, "count": self._count}
+
+    def reduce(self, value: Any) -> None:
+        self._big.set(self._count % 1000, self._count)
+        self._count += 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.resources import files
 from typing import Annotated, Any, Literal
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.errors import PenstockError, ResultTypeError, SelectionError, ServiceError, StateError
 from penstock.views.blocks import Fewer
+from penstock.web.answer_room import AnswerRoom, BusyError
 from penstock.web.changes import Changes
 from penstock.web.gate import Gate
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
@@ -29,6 +30,7 @@ CODES: Mapping[type[PenstockError], int] = {
     ResultTypeError: 422,
     SelectionError: 422,
     LateAnswerError: 504,
+    BusyError: 503,
     ServiceError: 422,
     PenstockError: 500,
 }
@@ -46,6 +48,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         (409, "The run has ended."),
         (413, "More than one answer holds."),
         (422, "Not written as it should be, or refused."),
+        (503, "Too much is being sent to others."),
         (504, "The run did not answer in time."),
     )
 }  # fmt: skip
@@ -100,6 +103,7 @@ def make_app(
     version: str,
     graph: str = "",
     gate: Any = None,
+    unsent: Callable[[], int] = lambda: 0,
 ) -> Any:  # an ASGI application
     """Return the application.
 
@@ -107,6 +111,8 @@ def make_app(
     ----------
     gate
         Arguments of ``Gate``, beside the application; ``None``: everybody may come in.
+    unsent
+        Says how many bytes have been written for all clients, and wait for them to take them.
     """
     app = FastAPI(
         title="penstock", version=version, description=__doc__ or "", docs_url=None, redoc_url=None,
@@ -127,13 +133,13 @@ def make_app(
         """Say which pipeline and which run this is."""
         return {"pipeline": pipeline, "run": run, "version": version, "ended": line.last is not None or not run}
 
-    _serve_views(app, views)
+    _serve_views(app, views, AnswerRoom(unsent))
     _serve_state(app, line, graph)
     _serve_control(app, line)
     return app if gate is None else Gate(app, *gate)
 
 
-def _serve_views(app: FastAPI, views: ShownViews) -> None:
+def _serve_views(app: FastAPI, views: ShownViews, room: AnswerRoom) -> None:
     changes = Changes(views)
 
     @app.get("/api/v1/views", tags=["views"], responses=_errors(401, 403))
@@ -151,7 +157,7 @@ def _serve_views(app: FastAPI, views: ShownViews) -> None:
         tags=["views"],
         response_class=Response,
         responses={
-            **_errors(401, 403, 404, 413, 422),
+            **_errors(401, 403, 404, 413, 422, 503),
             200: {"content": {"application/octet-stream": {}, "application/json": {}}},
             304: {"description": "It has not changed."},
         },
@@ -182,7 +188,8 @@ def _serve_views(app: FastAPI, views: ShownViews) -> None:
         def respond() -> Response:
             return _response(name, views.part(name, part, most_bytes=max_bytes, fewer=fewer), form)
 
-        return await asyncio.to_thread(respond)
+        with room.taken(found):
+            return await asyncio.to_thread(respond)
 
     @app.websocket("/api/v1/changes")
     async def follow(socket: WebSocket) -> None:

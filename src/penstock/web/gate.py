@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-import msgspec
+from penstock.web.refusal import refuse
 
 __all__ = ["Gate", "host_of"]
 
@@ -47,13 +47,15 @@ class Gate:
         if not code:
             # Who sends an answer to HEAD leaves its body out.
             asked = {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
-            await self._app(asked, _limited(receive), send)
+            body = _Body(receive, send)
+            await self._app(asked, body.receive, body.send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.accept"})  # a refusal before this would not bring its reason
             await send({"type": "websocket.close", "code": 4000 + code, "reason": why[:120]})
         else:
-            await _answer(send, code, why)
+            challenge = [(b"www-authenticate", b"Bearer")] if code == 401 else []
+            await refuse(send, code, why, challenge)
 
     def _refusal(self, scope: Any) -> tuple[int, str]:
         headers = dict(scope["headers"])
@@ -99,23 +101,27 @@ def _length(scope: Any) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _limited(receive: Any) -> Any:
-    """Return what receives a body; one that turns out too large is taken for a client that has gone."""
-    total = 0
+class _Body:
+    """A request's body on its way to the application, as far as it may go.
 
-    async def receive_some() -> Any:
-        nonlocal total
-        message = await receive()
-        total += len(message.get("body", b"")) if message["type"] == "http.request" else 0
-        return message if total <= MOST_BODY else {"type": "http.disconnect"}
+    The application is told of one that turns out too large that its client has gone. It would answer that the request
+    broke off; so the answer is given here.
+    """
 
-    return receive_some
+    def __init__(self, receive: Any, send: Any) -> None:
+        self._receive, self._send = receive, send
+        self._total = 0
+        self._has_answered = False
 
+    async def receive(self) -> Any:
+        message = await self._receive()
+        self._total += len(message.get("body", b"")) if message["type"] == "http.request" else 0
+        return message if self._total <= MOST_BODY else {"type": "http.disconnect"}
 
-async def _answer(send: Any, code: int, why: str) -> None:
-    body = msgspec.json.encode({"detail": why})
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if code == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": code, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.start" and self._total > MOST_BODY:
+            self._has_answered = True
+            # Not closed: the rest is thrown away as it comes, because a client that still sends would lose the answer.
+            await refuse(self._send, 413, f"a body of no length, which is too long; {MOST_BODY:,} at most")
+        if not self._has_answered:
+            await self._send(message)

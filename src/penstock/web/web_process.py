@@ -12,12 +12,15 @@ from penstock.services.web_service import WebOrder
 from penstock.transport.seqpacket import Link
 from penstock.views.shared_tree import TreeReader
 from penstock.web.app import make_app
+from penstock.web.connection import FollowerConnection, HttpConnection, State
+from penstock.web.guests import Guests
 from penstock.web.shown_views import ShownViews
 from penstock.web.supervisor_line import SupervisorLine
 
 __all__ = ["run"]
 
-MOST_CONNECTIONS = 500
+SWEEP_TICKS = 10
+"""So many of the server's own ticks, each of 0.1 s, lie between two looks for connections that take too long."""
 
 
 def run(order: WebOrder, fds: Sequence[int]) -> None:
@@ -36,7 +39,18 @@ def run(order: WebOrder, fds: Sequence[int]) -> None:
 
 
 class _Server(uvicorn.Server):
-    """One that leaves signals to the supervisor."""
+    """One that leaves signals to the supervisor, and looks after its guests."""
+
+    def __init__(self, config: uvicorn.Config, guests: Guests) -> None:
+        super().__init__(config)
+        self.server_state = State(guests)
+        self._guests = guests
+
+    async def on_tick(self, counter: int) -> bool:
+        """End what takes too long, now and then."""
+        if counter % SWEEP_TICKS == 0:
+            self._guests.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -46,16 +60,17 @@ class _Server(uvicorn.Server):
 async def _serve(order: WebOrder, listening: socket.socket, link: Link, readers: dict[str, TreeReader]) -> None:
     line = SupervisorLine(link)
     line.listen()
+    guests = Guests()
     app = make_app(
         ShownViews(readers), line, pipeline=order.pipeline, run=order.run, version=order.version, graph=order.graph,
-        gate=(order.viewer_token, order.operator_token, order.hosts),
+        gate=(order.viewer_token, order.operator_token, order.hosts), unsent=lambda: guests.unsent_bytes,
     )  # fmt: skip
     config = uvicorn.Config(
-        app, log_level="error", access_log=False, lifespan="off", ws="websockets-sansio", ws_max_size=1 << 20,
-        limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=1, server_header=False,
+        app, log_level="error", access_log=False, lifespan="off", http=HttpConnection, ws=FollowerConnection,
+        ws_max_size=1 << 20, timeout_graceful_shutdown=1, server_header=False,
         ws_per_message_deflate=False,  # pixels hardly shrink, and everybody would wait for it
     )  # fmt: skip
-    server = _Server(config)
+    server = _Server(config, guests)
     serving = asyncio.create_task(server.serve([listening]))
     gone = asyncio.create_task(line.gone.wait())
     await asyncio.wait((serving, gone), return_when=asyncio.FIRST_COMPLETED)

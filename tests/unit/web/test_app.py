@@ -9,8 +9,8 @@ import pytest
 
 from penstock.views.blocks import FEWER, Fewer, blocks_of
 from penstock.views.shared_tree import TreeWriter
+from penstock.web import answer_room, shown_views
 from penstock.web import app as application_module
-from penstock.web import shown_views
 from penstock.web.shown_views import ShownViews
 from tests.unit.web.shown import REPORT, FakeLine, application, ask, detail, published, tree
 
@@ -159,6 +159,26 @@ def test_more_than_an_answer_holds_is_refused(app: Any, monkeypatch: pytest.Monk
     assert answer.status_code == 413
     assert "16,000 bytes are asked for" in detail(answer)
     assert ask(app, "GET", "data/image/current", params={"format": "json"}).status_code == 413
+
+
+def test_no_more_is_under_way_at_a_time_than_memory_is_held_for(
+    writer_and_views: tuple[TreeWriter, ShownViews], line: FakeLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application_module, "BESIDE_BYTES", 1000)
+    monkeypatch.setattr(answer_room, "MOST_UNSENT", 40_000)
+    unsent = [0]
+    app = application(writer_and_views[1], line, unsent=lambda: unsent[0])
+    for waits, code in ((0, 200), (24_000, 200), (24_001, 503), (0, 200)):
+        unsent[0] = waits
+        answer = ask(app, "GET", "data/image/map/Fe")
+        assert answer.status_code == code
+        assert code == 200 or "16,000 bytes are asked for, and 24,001 are being sent to others" in detail(answer)
+    unsent[0] = 40_000
+    assert ask(app, "GET", "data/image/map/Fe", params={"slice": "0"}).status_code == 200, "small parts always go"
+    unsent[0] = 0
+    for _ in range(5):  # what was refused holds nothing
+        assert ask(app, "GET", "data/image/map/Fe", params={"fewer": "max", "slice": "70"}).status_code == 422
+        assert ask(app, "GET", "data/image/map/Fe").status_code == 200
 
 
 def test_a_large_part_is_copied_beside(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The interface as its own description says: made-up requests never break it, and every answer is one that it names."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -39,13 +40,19 @@ def try_one(operation: Any) -> None:
     check()
 
 
+@pytest.mark.parametrize("is_chunked", [False, True])
 @pytest.mark.parametrize("size", [17 << 20, 40 << 20])
-def test_a_huge_body_is_refused(size: int) -> None:
+def test_a_huge_body_is_refused(size: int, is_chunked: bool) -> None:
+    async def pieces(body: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 1 << 20):
+            yield body[start : start + (1 << 20)]
+
     async def go(app: Any) -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost") as client:
             body = b'{"values": {"roi": "' + b"x" * size + b'"}}'
             head = {"content-type": "application/json"}
-            return await client.put("/api/v1/parameters", content=body, headers=head)
+            content = pieces(body) if is_chunked else body
+            return await client.put("/api/v1/parameters", content=content, headers=head)
 
     with published() as (_, views):
         answer = asyncio.run(go(Gate(application(views, FakeLine()), "", "", ("localhost",))))

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from penstock.services import web_address, web_service
 from penstock.views.blocks import FEWER
+from penstock.web import answer_room, changes, gate, guests, shown_views, supervisor_line
 from penstock.web import app as application_module
-from penstock.web import changes, gate, shown_views, supervisor_line, web_process
 from tests.unit.web.shown import FakeLine, application, ask, published
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "http.md").read_text()
@@ -93,7 +93,12 @@ def test_all_that_may_become_of_several_elements_is_on_the_page() -> None:
         f"the body of a request | {gate.MOST_BODY >> 20} MiB",
         f"the watches of one viewer | {changes.MOST_WATCHES}",
         f"the changes of one watch | {changes.MOST_HZ:g} a second",
-        f"connections at a time | {web_process.MOST_CONNECTIONS - 1}",
+        f"connections at a time | {guests.MOST}, {guests.MOST_OF_ONE} of them from one address",
+        f"the head of a request | {guests.HEAD_S:g} s",
+        f"the rest of a request | {guests.BODY_S:g} s",
+        f"a reader must take | {guests.LEAST_BYTES_PER_S >> 10} KiB/s, over each {guests.WINDOW_S:g} s",
+        f"answers that wait for their readers | {answer_room.MOST_UNSENT >> 30} GiB",
+        f"parts of {application_module.BESIDE_BYTES >> 20} MiB and less",
         f"Of more than {shown_views.MOST_READ >> 20} MiB",
         f"the wait for the run | {supervisor_line.PATIENCE_S:g} s",
         f"has not answered for {supervisor_line.PATIENCE_S:g} s",
