@@ -136,7 +136,23 @@ def make_app(
     _serve_views(app, views, AnswerRoom(unsent))
     _serve_state(app, line, graph)
     _serve_control(app, line)
-    return app if gate is None else Gate(app, *gate)
+    served = _taking_json(app)
+    return served if gate is None else Gate(served, *gate)
+
+
+def _taking_json(app: Any) -> Any:
+    """Return an application that takes every body for JSON: ``curl -d`` says of all bodies that they are forms.
+
+    Pages of other sites could send forms without being asked for leave; the gate refuses them by their origin.
+    """
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] in ("PUT", "POST"):
+            headers = [each for each in scope["headers"] if each[0] != b"content-type"]
+            scope = {**scope, "headers": [*headers, (b"content-type", b"application/json")]}
+        await app(scope, receive, send)
+
+    return serve
 
 
 def _serve_views(app: FastAPI, views: ShownViews, room: AnswerRoom) -> None:

@@ -181,6 +181,18 @@ def test_no_more_is_under_way_at_a_time_than_memory_is_held_for(
         assert ask(app, "GET", "data/image/map/Fe").status_code == 200
 
 
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain", "application/json"])
+def test_what_goes_in_is_taken_for_json_whatever_it_is_called(app: Any, line: FakeLine, kind: str | None) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+    body = b'{"values": {"roi": 3}}'
+    assert ask(app, "PUT", "parameters", content=body, headers=headers).json()["from_event"] == 7
+    assert ask(app, "POST", "run/stop", content=b"{}", headers=headers).status_code == 200
+    for wrong, said in ((b"5", "object"), (b"roi=3", "JSON"), (b"", "required")):
+        answer = ask(app, "PUT", "parameters", content=wrong, headers=headers)
+        assert answer.status_code == 422
+        assert said in str(answer.json()["detail"])
+
+
 def test_a_large_part_is_copied_beside(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(application_module, "BESIDE_BYTES", 1000)
     assert len(ask(app, "GET", "data/image/map/Fe").content) == 16_000
