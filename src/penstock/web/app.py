@@ -212,7 +212,7 @@ def _serve_views(app: FastAPI, views: ShownViews, room: AnswerRoom) -> None:
         await socket.accept()
         with suppress(WebSocketDisconnect, RuntimeError, KeyError):  # it has gone, or sent bytes where text is due
             await changes.serve(socket.receive_text, socket.send_text, socket.send_bytes)
-        with suppress(RuntimeError):
+        with suppress(WebSocketDisconnect, RuntimeError):  # likewise
             await socket.close(1003, "text is wanted: what shall be followed, in JSON")
 
 

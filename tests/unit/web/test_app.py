@@ -1,5 +1,6 @@
 """The HTTP interface, with views that lie in shared memory and a supervisor that is a fake."""
 
+import asyncio
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -240,3 +241,23 @@ def test_after_the_end_nothing_can_be_turned(app: Any, line: FakeLine) -> None:
 def test_the_graph_and_the_page_are_there(app: Any) -> None:
     assert ask(app, "GET", "graph").text == "<svg/>"
     assert ask(app, "GET", "../../").headers["content-type"].startswith("text/html")
+
+
+def test_a_viewer_that_has_gone_is_no_error(app: Any) -> None:
+    scope = {
+        "type": "websocket", "path": "/api/v1/changes", "raw_path": b"/api/v1/changes", "query_string": b"",
+        "headers": [(b"host", b"localhost")], "subprotocols": [], "root_path": "", "scheme": "ws",
+    }  # fmt: skip
+    heard = iter([{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1005}])
+    sent: list[str] = []
+
+    async def receive() -> Any:
+        return next(heard)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+        if message["type"] != "websocket.accept":
+            raise OSError("there is nobody")
+
+    asyncio.run(app(scope, receive, send))
+    assert sent == ["websocket.accept", "websocket.close"]
