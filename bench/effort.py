@@ -15,6 +15,8 @@ class Effort:
     """Of steady work in each, at the speed that is hoped for."""
     camera_s: float = 60.0
     engine: str = "local"
+    with_clone: bool = False
+    """Whether the demo is installed from a fresh clone too, which takes a minute and what pip downloads."""
 
     @classmethod
     def quick(cls, engine: str) -> "Effort":
@@ -23,8 +25,8 @@ class Effort:
 
     @classmethod
     def long(cls, engine: str) -> "Effort":
-        """More runs, and the camera for ten minutes."""
-        return cls(runs=5, span_s=3.0, camera_s=600.0, engine=engine)
+        """More runs, the camera for ten minutes, and the demo from a fresh clone."""
+        return cls(runs=5, span_s=3.0, camera_s=600.0, engine=engine, with_clone=True)
 
     def count(self, rate_per_s: float, multiple: int = 1) -> int:
         """Return how many a run should have at this rate: a fifth more than the span, for the warm-up."""
