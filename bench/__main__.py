@@ -38,6 +38,7 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "web_small": "bench.web:small_rows",
         "web_large": "bench.web:large_rows",
         "web_viewers": "bench.web:viewers_rows",
+        "simulators": "bench.simulators:rows",
         "demo": "bench.demo:rows",
     },
 }
@@ -71,7 +72,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="a list of rows, for machines")
     parser.add_argument("--only", default="", help="subjects that have this text in their name")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--long", action="store_true", help="more and longer runs, the camera for ten minutes, a fresh clone")
+    length.add_argument(
+        "--long", action="store_true", help="more and longer runs, the camera for ten minutes, a fresh clone"
+    )
     length.add_argument("--quick", action="store_true", help="one short run each, to see that all of it works")
     parser.add_argument(
         "--engine", default="local", help="for the suite local; inline shows that its pipelines are right"
