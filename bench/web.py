@@ -45,10 +45,7 @@ def small_rows(effort: Effort) -> Iterator[Row]:
         name="web_small: the same, one client, p99", value=statistics.median(p99s) * 1e3, unit="ms",
         reference=RECORDED_PEER_S * 1e3, of="recorded: dranspose 0.2.0", target=2, asks="at most",
     )  # fmt: skip
-    yield Row(
-        name="web_memory: resident, of the web process", value=memory / MB, unit="MB", reference=0, of="",
-        target=120, asks="at most",
-    )  # fmt: skip
+    yield _memory_row("after slices of 2 kB", memory)
 
 
 def large_rows(effort: Effort) -> Iterator[Row]:
@@ -61,10 +58,12 @@ def large_rows(effort: Effort) -> Iterator[Row]:
             limits.append(_loopback_bytes_per_s(effort.span_s))
             found = _asked(web, path, effort.span_s, 1)
             speeds.append(found["bytes_per_s"])
+        memory = _resident_bytes(web)
     yield Row(
         name="web_large: slices of 4 MB of a view of 80 MB", value=statistics.median(speeds) / 1e9, unit="GB/s",
         reference=statistics.median(limits) / 1e9, of="loopback TCP, one connection", target=2,
     )  # fmt: skip
+    yield _memory_row("after slices of 4 MB", memory)
 
 
 def viewers_rows(effort: Effort) -> Iterator[Row]:
@@ -93,6 +92,13 @@ def viewers_rows(effort: Effort) -> Iterator[Row]:
     yield Row(
         name="web_viewers: speed of the run beside them", value=watched, unit="ticks/s", reference=alone,
         of="without viewers", target_ratio=0.95,
+    )  # fmt: skip
+
+
+def _memory_row(when: str, memory: int) -> Row:
+    return Row(
+        name=f"web_memory: resident, of the web process, {when}", value=memory / MB, unit="MB", reference=0, of="",
+        target=120, asks="at most",
     )  # fmt: skip
 
 

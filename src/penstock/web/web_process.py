@@ -9,6 +9,7 @@ import uvicorn
 import uvloop
 
 from penstock.services.web_service import WebOrder
+from penstock.transport.malloc import prefer_reuse
 from penstock.transport.seqpacket import Link
 from penstock.views.shared_tree import TreeReader
 from penstock.web.app import make_app
@@ -19,6 +20,8 @@ from penstock.web.supervisor_line import SupervisorLine
 
 __all__ = ["run"]
 
+KEPT_BYTES = 8 << 20
+"""Of freed memory: two parts of 4 MB, as images are."""
 SWEEP_TICKS = 10
 """So many of the server's own ticks, each of 0.1 s, lie between two looks for connections that take too long."""
 
@@ -31,6 +34,7 @@ def run(order: WebOrder, fds: Sequence[int]) -> None:
     fds
         The listening socket, the link, and the memory of every stage's views.
     """
+    prefer_reuse(KEPT_BYTES)
     listening, link, *memory = fds
     size = order.fds_a_stage
     readers = {stage: TreeReader(memory[k * size : (k + 1) * size]) for k, stage in enumerate(order.stages)}
