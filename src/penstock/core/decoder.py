@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.core.message import Message
 
-__all__ = ["Decoder", "Traits"]
+__all__ = ["Decoder", "Traits", "declared_traits"]
 
 Part = bytes | memoryview
 
@@ -72,3 +72,34 @@ class Decoder(ABC):
             If it ended in the middle of a message.
         """
         return iter(())
+
+
+def declared_traits(owner: type, sockets: Sequence[str]) -> Traits:
+    """Return the traits of the decoder that a class names, a mistake there being the author's of that class.
+
+    Parameters
+    ----------
+    owner
+        A source or a simulator, with its ``decoder``.
+    sockets
+        Those it can have; see `Traits.socket`.
+
+    Raises
+    ------
+    TypeError
+        If it names no class of a decoder, or one that does not say what its socket is.
+    """
+    decoder, name = vars(owner)["decoder"], owner.__name__
+    if not (isinstance(decoder, type) and issubclass(decoder, Decoder)):
+        raise TypeError(f"{name}.decoder is {_said(decoder)}; write decoder = the class of a Decoder")
+    traits: object = getattr(decoder, "traits", None)
+    wanted = " or ".join(f'"{socket}"' for socket in sockets)
+    if not isinstance(traits, Traits):
+        raise TypeError(f"{decoder.__name__} has no traits; write traits = Traits(socket=...), with {wanted}")
+    if traits.socket not in sockets:
+        raise TypeError(f'{decoder.__name__}.traits.socket is "{traits.socket}"; {name} needs {wanted}')
+    return traits
+
+
+def _said(what: object) -> str:
+    return f"the class {what.__name__}" if isinstance(what, type) else f"a {type(what).__name__}"

@@ -1,7 +1,21 @@
 """What a pipeline is made of: sources, steps, sinks, and the classes users may subclass."""
 
+from penstock.core.decoder import Decoder, Traits
 from penstock.elements.filling_source import Filled, FillingSource
 from penstock.elements.sink import RunFacts, Sink
 from penstock.elements.source import Reading, Source
+from penstock.elements.tcp_source import TcpSource
+from penstock.elements.zmq_source import ZmqSource
 
-__all__ = ["Filled", "FillingSource", "Reading", "RunFacts", "Sink", "Source"]
+__all__ = [
+    "Decoder",
+    "Filled",
+    "FillingSource",
+    "Reading",
+    "RunFacts",
+    "Sink",
+    "Source",
+    "TcpSource",
+    "Traits",
+    "ZmqSource",
+]

@@ -1,18 +1,18 @@
 """A source that reads a byte stream over TCP."""
 
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 from penstock.core.block_builder import MAX_NS
-from penstock.core.decoder import Decoder
 from penstock.elements.decoding import Decoding
-from penstock.elements.source import Reading, Source
+from penstock.elements.instrument_source import InstrumentSource
+from penstock.elements.source import Reading
 from penstock.transport.address import host_and_port
 
 __all__ = ["TcpSource"]
 
 
-class TcpSource(Source):
+class TcpSource(InstrumentSource):
     """Decode what a TCP server sends. A subclass names its decoder. The stream ends when the server closes.
 
     Parameters
@@ -28,7 +28,7 @@ class TcpSource(Source):
         If the address cannot be one.
     """
 
-    decoder: ClassVar[type[Decoder]]
+    sockets = ("tcp",)
 
     def __init__(self, connect: str, *, connect_s: float = 30.0) -> None:
         host_and_port(connect)

@@ -1,19 +1,19 @@
 """A source that receives over ZeroMQ: what STINS, Xspress3 and Contrast have in common."""
 
 import time
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from penstock.core.block_builder import MAX_NS
-from penstock.core.decoder import Decoder
 from penstock.elements.decoding import Decoding
-from penstock.elements.source import Reading, Source
+from penstock.elements.instrument_source import InstrumentSource
+from penstock.elements.source import Reading
 from penstock.transport.address import check_address
 
 __all__ = ["ZmqSource"]
 
 
-class ZmqSource(Source):
-    """Decode what a PULL or SUB socket receives. A subclass names its decoder.
+class ZmqSource(InstrumentSource):
+    """Decode what a PULL or SUB socket receives. A subclass names its decoder, whose traits say which of them it is.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ZmqSource(Source):
         If the address cannot be one.
     """
 
-    decoder: ClassVar[type[Decoder]]
+    sockets = ("pull", "sub")
 
     def __init__(self, connect: str, *, connect_s: float = 30.0, ahead_MB: float = 256.0) -> None:
         self.connect = check_address(connect)

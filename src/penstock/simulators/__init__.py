@@ -2,9 +2,10 @@
 
 from importlib import import_module
 
-from penstock.simulators.simulator import Simulator
+from penstock.simulators.simulator import Packets, Simulator
+from penstock.simulators.xrf_scan import XrfScan
 
-__all__ = ["SIMULATORS", "simulator_named"]
+__all__ = ["SIMULATORS", "Packets", "Simulator", "XrfScan", "simulator_named"]
 
 SIMULATORS = {
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",

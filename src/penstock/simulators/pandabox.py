@@ -32,8 +32,7 @@ class PandaboxSimulator(Simulator):
     run to run.
     """
 
-    socket = "tcp"
-    greeting = PandaboxDecoder().greeting()
+    decoder = PandaboxDecoder
 
     def connected(self, *, under_way: bool) -> Packets:
         """Return the answer to the greeting, and the header if rows follow."""

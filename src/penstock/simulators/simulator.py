@@ -5,8 +5,9 @@ It only computes: no socket, no clock, and the same scan gives the same bytes.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from penstock.core.decoder import Decoder, declared_traits
 from penstock.simulators.xrf_scan import XrfScan
 
 __all__ = ["Packets", "Simulator"]
@@ -14,11 +15,15 @@ __all__ = ["Packets", "Simulator"]
 Packets = list[list[bytes]]
 """What is sent one after the other: messages of one or more parts, or pieces of a byte stream."""
 
+_OTHER_SIDE: dict[str, Literal["push", "pub", "tcp"]] = {"pull": "push", "sub": "pub", "tcp": "tcp"}
+"""Of what an instrument's client has."""
+
 
 class Simulator(ABC):
-    """An instrument at a scan that never happened.
+    """An instrument at a scan that never happened. A subclass names the ``decoder`` that reads what it says.
 
-    The first part of the first packet of a point is text of at least two bytes, so that a fault in it is noticed.
+    The first part of the first packet of a point has at least two bytes, and is text or has a checksum, so that a fault
+    in it is noticed.
 
     Parameters
     ----------
@@ -26,10 +31,18 @@ class Simulator(ABC):
         What it measures; its seed decides all that is chance.
     """
 
+    decoder: ClassVar[type[Decoder]]
+    """Decides how the packets travel."""
     socket: ClassVar[Literal["push", "pub", "tcp"]]
-    """How its packets travel."""
+    """How its packets travel; the other side of what the decoder's traits say."""
     greeting: ClassVar[bytes] = b""
-    """What a TCP client must say first."""
+    """What a TCP client must say first; what the decoder says."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "decoder" in vars(cls):
+            cls.socket = _OTHER_SIDE[declared_traits(cls, tuple(_OTHER_SIDE)).socket]
+            cls.greeting = cls.decoder().greeting()
 
     def __init__(self, scan: XrfScan) -> None:
         self.scan = scan

@@ -7,7 +7,7 @@ nickel's, as bright as there is of either.
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.protocols.stins import encode_end, encode_image, encode_start
+from penstock.protocols.stins import StinsDecoder, encode_end, encode_image, encode_start
 from penstock.simulators.simulator import Packets, Simulator
 from penstock.simulators.xrf_scan import XrfScan
 
@@ -36,7 +36,7 @@ class StinsSimulator(Simulator):
     An image is (64, 64) counts, uint16; ``frame`` from 0.
     """
 
-    socket = "push"
+    decoder = StinsDecoder
 
     def __init__(self, scan: XrfScan) -> None:
         super().__init__(scan)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.protocols.xspress3 import encode_end, encode_image, encode_start
+from penstock.protocols.xspress3 import Xspress3Decoder, encode_end, encode_image, encode_start
 from penstock.simulators.simulator import Packets, Simulator
 from penstock.simulators.xrf_scan import BIN_keV, LINES_keV, XrfScan
 
@@ -36,7 +36,7 @@ class Xspress3Simulator(Simulator):
     those that were piled up.
     """
 
-    socket = "pub"
+    decoder = Xspress3Decoder
 
     def start(self) -> Packets:
         """Return the header."""

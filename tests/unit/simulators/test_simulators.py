@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.core import Kind
+from penstock.core.decoder import Decoder, Traits
 from penstock.protocols import decoder_named
-from penstock.simulators import SIMULATORS, simulator_named
-from penstock.simulators.simulator import Packets
-from penstock.simulators.xrf_scan import XrfScan
+from penstock.simulators import SIMULATORS, Packets, Simulator, XrfScan, simulator_named
 from tests.unit.simulators.decoded import decoded
 
 names = pytest.mark.parametrize("name", sorted(SIMULATORS))
@@ -65,11 +64,16 @@ def test_its_decoder_reads_a_start_every_point_and_an_end(name: str, rows: int, 
         assert [m.key for m in messages[1:-1]] == list(range(rows * columns))
 
 
-@names
-def test_it_travels_as_its_decoder_expects(name: str) -> None:
-    simulator, decoder = simulator_named(name), decoder_named(name)()
-    assert simulator.socket == {"pull": "push", "sub": "pub", "tcp": "tcp"}[decoder.traits.socket]
-    assert simulator.greeting == decoder.greeting()
+def test_it_travels_as_its_decoder_expects() -> None:
+    for name, socket, greeting in (("xspress3", "pub", b""), ("stins", "push", b""), ("pandabox", "tcp", b"\n")):
+        simulator = simulator_named(name)
+        assert simulator.decoder is decoder_named(name)
+        assert (simulator.socket, simulator.greeting) == (socket, greeting)
+
+
+def test_a_simulator_names_a_decoder_that_says_its_socket() -> None:
+    with pytest.raises(TypeError, match=r'Silent.traits.socket is ""; Camera needs "pull" or "sub" or "tcp"'):
+        type("Camera", (Simulator,), {"decoder": type("Silent", (Decoder,), {"traits": Traits()})})
 
 
 @names

@@ -3,8 +3,7 @@
 import numpy as np
 
 from penstock import Message
-from penstock.core.decoder import Traits
-from penstock.elements import Reading, Source
+from penstock.elements import Reading, Source, Traits
 
 HEIGHT, WIDTH = 24, 32
 

@@ -10,4 +10,3 @@ class ContrastSource(ZmqSource):
     """Contrast: the scan software's points, subscribed."""
 
     decoder = ContrastDecoder
-    traits = ContrastDecoder.traits

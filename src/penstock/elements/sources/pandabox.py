@@ -10,4 +10,3 @@ class PandaboxSource(TcpSource):
     """PandABox: captured positions in ASCII over TCP, a message a row."""
 
     decoder = PandaboxDecoder
-    traits = PandaboxDecoder.traits

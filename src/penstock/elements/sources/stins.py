@@ -10,4 +10,3 @@ class StinsSource(ZmqSource):
     """STINS: a MAX IV detector's images, pulled."""
 
     decoder = StinsDecoder
-    traits = StinsDecoder.traits

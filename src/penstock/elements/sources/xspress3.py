@@ -10,4 +10,3 @@ class Xspress3Source(ZmqSource):
     """Xspress3: fluorescence spectra with their counters, subscribed."""
 
     decoder = Xspress3Decoder
-    traits = Xspress3Decoder.traits
