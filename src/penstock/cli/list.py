@@ -14,9 +14,9 @@ def list_names(
     as_json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
 ) -> None:
     """List what a pipeline can be made of; what is planned is marked."""
+    from penstock.core.suggest import did_you_mean
     from penstock.errors import CheckError, Problem
     from penstock.pipeline.registry import KINDS, Registry
-    from penstock.pipeline.suggest import did_you_mean
 
     if kind and kind not in KINDS:
         raise CheckError([Problem(where="", text=f'there is no kind "{kind}"', remedy=did_you_mean(kind, KINDS))])

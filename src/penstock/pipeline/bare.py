@@ -4,8 +4,8 @@ from collections.abc import Callable
 from inspect import isclass, isroutine
 from typing import Any
 
+from penstock.core.suggest import listed
 from penstock.elements.signature import VARIADIC, CodeKind, Signature
-from penstock.pipeline.suggest import listed
 
 __all__ = ["BareArgumentError", "name_of_bare"]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from penstock.core.suggest import listed
 from penstock.elements.sink import Sink
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.connections import check_connections
@@ -26,7 +27,6 @@ from penstock.pipeline.processors import Processors
 from penstock.pipeline.registry import Registry
 from penstock.pipeline.spec import PipelineSpec
 from penstock.pipeline.spec_reader import read_spec
-from penstock.pipeline.suggest import listed
 
 __all__ = ["Checked", "check", "check_file", "load_plan"]
 

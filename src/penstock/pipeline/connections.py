@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from penstock.core.suggest import did_you_mean, listed
 from penstock.errors import Problem
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.flow import Flow
 from penstock.pipeline.lanes import lanes_of, split_input
 from penstock.pipeline.spec import JoinSpec, MergeSpec, PipelineSpec, SinkSpec, StageSpec
-from penstock.pipeline.suggest import did_you_mean, listed
 
 __all__ = ["Gives", "check_connections", "gives"]
 

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from penstock.core.decoder import Traits
 from penstock.core.parameter import Parameter
+from penstock.core.suggest import did_you_mean
 from penstock.elements.signature import Signature
 from penstock.elements.sink import Sink
 from penstock.elements.source import Source
 from penstock.elements.user_code import parameters_of
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.registry import KINDS, Found, PlannedTarget, Registry
-from penstock.pipeline.suggest import did_you_mean
 from penstock.pipeline.yaml_writer import shown
 
 __all__ = ["describe"]

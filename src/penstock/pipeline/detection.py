@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from inspect import isclass
 
 from penstock.core.decoder import Traits
+from penstock.core.suggest import did_you_mean
 from penstock.elements.signature import Signature
 from penstock.elements.source import Source
 from penstock.elements.sources.recording import RecordingSource
@@ -13,7 +14,6 @@ from penstock.elements.zmq_source import ZmqSource
 from penstock.errors import Problem
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.plan import JoinPlan, Plan, SourcePlan
-from penstock.pipeline.suggest import did_you_mean
 from penstock.protocols import DECODERS, decoder_named
 from penstock.transport.address import address_problem
 

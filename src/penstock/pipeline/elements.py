@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from inspect import isclass
 from typing import Any, Final, Literal
 
+from penstock.core.suggest import did_you_mean
 from penstock.elements.signature import CodeKind
 from penstock.elements.user_code import Receives, problems_of, split_arguments
 from penstock.errors import CheckError, Problem
@@ -13,7 +14,6 @@ from penstock.pipeline.bare import BareArgumentError, name_of_bare
 from penstock.pipeline.document import Document, Place, Trail, dotted
 from penstock.pipeline.plan import Element
 from penstock.pipeline.registry import Found, Kind, PlannedTarget, Registry
-from penstock.pipeline.suggest import did_you_mean
 from penstock.pipeline.thing import BARE, Thing
 
 __all__ = ["TEMPLATE_NAMES", "Finder"]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from penstock.pipeline.suggest import did_you_mean
+from penstock.core.suggest import did_you_mean
 
 __all__ = ["By", "ByKey", "ByOrder", "ByTimestamp", "ByTriggerMap", "read_by"]
 

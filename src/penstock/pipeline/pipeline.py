@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from penstock.core.suggest import did_you_mean
 from penstock.errors import CheckError, NotBuiltYetError, Problem
 from penstock.pipeline.check import Checked, check, plan_of
 from penstock.pipeline.document import Document
@@ -16,7 +17,6 @@ from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.include import read_file
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.reference import reference_problems
-from penstock.pipeline.suggest import did_you_mean
 
 __all__ = ["Pipeline"]
 

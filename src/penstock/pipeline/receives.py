@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from penstock.core.suggest import listed
 from penstock.pipeline.lanes import split_input
 from penstock.pipeline.plan import Plan, SinkPlan, StagePlan
-from penstock.pipeline.suggest import listed
 
 __all__ = ["receives"]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import MethodType
 from typing import Any
 
+from penstock.elements.user_modules import find_object
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.plan import Element, Plan
 from penstock.pipeline.registry import KINDS, PlannedTarget
-from penstock.pipeline.user_modules import find_object
 
 __all__ = ["reference_of", "reference_problems", "resolve"]
 

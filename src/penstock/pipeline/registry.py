@@ -11,10 +11,10 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from penstock.core.suggest import did_you_mean
+from penstock.elements.user_modules import find_object
 from penstock.errors import CheckError, NotBuiltYetError, Problem
 from penstock.pipeline.planned_names import PLANNED
-from penstock.pipeline.suggest import did_you_mean
-from penstock.pipeline.user_modules import find_object
 
 __all__ = ["BUILT_IN", "KINDS", "Found", "Kind", "Known", "PlannedTarget", "Registry"]
 

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from penstock.core.suggest import did_you_mean, listed
 from penstock.errors import Problem
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.spec import (
@@ -23,7 +24,6 @@ from penstock.pipeline.spec import (
     SourceSpec,
     StageSpec,
 )
-from penstock.pipeline.suggest import did_you_mean, listed
 
 __all__ = ["SECTIONS", "read_spec"]
 

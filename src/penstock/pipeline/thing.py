@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
-from penstock.pipeline.suggest import listed
+from penstock.core.suggest import listed
 
 __all__ = ["RESERVED", "Thing", "read_thing"]
 

@@ -6,7 +6,7 @@ They are expanded after the YAML is read, in values only, so a variable can neve
 import re
 from collections.abc import Mapping
 
-from penstock.pipeline.suggest import did_you_mean
+from penstock.core.suggest import did_you_mean
 
 __all__ = ["VariableError", "expand"]
 

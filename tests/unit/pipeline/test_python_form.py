@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from penstock.core.map_reader import read_map
+from penstock.elements.user_modules import find_object
 from penstock.errors import CheckError
 from penstock.pipeline import ByTriggerMap, Join, Map, Merge, Pipeline, Reduce, Sink, Source, Steps, Use
-from penstock.pipeline.user_modules import find_object
 from tests.unit.pipeline.conftest import Write
 
 FOLDER = Path(__file__).parents[2] / "pipelines"

@@ -10,8 +10,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from penstock.core.suggest import did_you_mean
 from penstock.errors import CheckError, Problem
-from penstock.pipeline.suggest import did_you_mean
 
 __all__ = ["find_object"]
 
