@@ -85,8 +85,10 @@ class _Telling:
         if self._as_json:
             self._say(simulation.report)
         else:
-            kind = simulator_named(simulation.setup.instrument).socket
-            print(f"{simulation.setup.instrument} → {simulation.address} ({kind}), waiting for a receiver", flush=True)
+            print(
+                f"{simulation.setup.instrument} → {simulation.address} ({simulation.socket}), waiting for a receiver",
+                flush=True,
+            )
 
     def progress(self, simulation: Simulation) -> None:
         """Say how far it is, in a terminal."""

@@ -7,13 +7,15 @@ import importlib
 import sys
 import traceback
 from importlib.machinery import PathFinder
+from inspect import isabstract
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from penstock.core.suggest import did_you_mean
 from penstock.errors import CheckError, Problem
 
-__all__ = ["find_object"]
+__all__ = ["find_class", "find_object"]
 
 _taken_from: dict[str, Path] = {}
 """Folder by top-level module that a pipeline brought in: the next pipeline may have another of that name."""
@@ -27,7 +29,8 @@ def find_object(name: str, folder: Path) -> Any:  # Any: whatever users name
     name
         The object may have dots; the module is looked for in ``folder`` first.
     folder
-        Where the pipeline's file lies; it stays on ``sys.path``, as if a script had been started there.
+        Where the pipeline's file lies, or a command is typed. It stays on ``sys.path``, as if a script had been
+        started there.
 
     Raises
     ------
@@ -51,6 +54,33 @@ def find_object(name: str, folder: Path) -> Any:  # Any: whatever users name
     return found
 
 
+def find_class(name: str, folder: Path, base: type, face: str) -> type[Any]:  # one of the base's
+    """Return the class that ``module:class`` stands for, if it is one of a kind and whole.
+
+    Parameters
+    ----------
+    name, folder
+        As of `find_object`.
+    base
+        Its kind.
+    face
+        Where the kind is found by those who subclass it, such as ``penstock.elements``.
+
+    Raises
+    ------
+    CheckError
+        With one problem.
+    """
+    found = find_object(name, folder)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        what = found.__name__ if isinstance(found, type) else f"a {type(found).__name__}"
+        raise _problem(name, f"{what} is no {base.__name__}", f"subclass {face}.{base.__name__}")
+    if isabstract(found):
+        methods = ", ".join(sorted(vars(found)["__abstractmethods__"]))
+        raise _problem(name, f"{found.__name__} is abstract", f"write the methods {methods}")
+    return found
+
+
 def _module(name: str, folder: Path) -> Any:
     _make_importable(name.partition(".")[0], folder)
     try:
@@ -58,8 +88,8 @@ def _module(name: str, folder: Path) -> Any:
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             files = [path.stem for path in folder.glob("*.py")]
-            remedy = did_you_mean(name, files, otherwise=f"write {name}.py in {folder}, or install it")
-            raise _problem(name, f'there is no module "{name}" beside the pipeline or installed', remedy) from error
+            remedy = did_you_mean(name, files, otherwise=f"write {name}.py there, or install it")
+            raise _problem(name, f'there is no module "{name}" in {folder} or installed', remedy) from error
         raise _inside(name, error) from error
     except KeyboardInterrupt:
         raise
@@ -87,17 +117,22 @@ def _inside(name: str, error: BaseException) -> CheckError:
     if isinstance(error, SyntaxError) and error.filename:
         file, line = error.filename, error.lineno or 0
     else:
-        frames = [
-            f
-            for f in traceback.extract_tb(error.__traceback__)
-            if "importlib" not in f.filename and f.filename != __file__
-        ]
-        file, line = (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)
+        file, line = _last_of_users(error.__traceback__)
     last = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     at = f" ({Path(file).name}, line {line})" if file else ""
     return _problem(
         name, f"importing {name.partition(':')[0]} failed{at}: {last}", f"mend line {line} of {file}" if file else ""
     )
+
+
+def _last_of_users(trace: TracebackType | None) -> tuple[str, int]:
+    """Return file and line of the last call that is neither ours nor of the import itself; empty if there is none."""
+    file, line = "", 0
+    for frame, number in traceback.walk_tb(trace):
+        name, package = frame.f_code.co_filename, frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in ("penstock", "importlib") and not name.startswith("<frozen "):
+            file, line = name, number
+    return file, line
 
 
 def _problem(where: str, text: str, remedy: str) -> CheckError:

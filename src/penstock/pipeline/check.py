@@ -14,7 +14,14 @@ from penstock.core.suggest import listed
 from penstock.elements.sink import Sink
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.connections import check_connections
-from penstock.pipeline.detection import Remark, address_problems, join_problems, protocol_problems, source_remarks
+from penstock.pipeline.detection import (
+    Remark,
+    address_problems,
+    join_problems,
+    protocol_problems,
+    source_problems,
+    source_remarks,
+)
 from penstock.pipeline.document import Document
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.include import read_file
@@ -133,6 +140,7 @@ def check(
     found += [
         *finder.problems,
         *address_problems(document, plan),
+        *source_problems(document, plan),
         *protocol_problems(document, plan),
         *join_problems(document, plan),
         *map_problems(document, plan),

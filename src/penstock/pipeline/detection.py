@@ -3,21 +3,30 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import isclass
+from pathlib import Path
 
 from penstock.core.decoder import Traits
 from penstock.core.suggest import did_you_mean
+from penstock.elements.decoders import find_decoder
+from penstock.elements.instrument_source import InstrumentSource
 from penstock.elements.signature import Signature
 from penstock.elements.source import Source
 from penstock.elements.sources.recording import RecordingSource
-from penstock.elements.tcp_source import TcpSource
-from penstock.elements.zmq_source import ZmqSource
-from penstock.errors import Problem
+from penstock.errors import CheckError, Problem
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.plan import JoinPlan, Plan, SourcePlan
-from penstock.protocols import DECODERS, decoder_named
+from penstock.protocols import DECODERS
 from penstock.transport.address import address_problem
 
-__all__ = ["Remark", "address_problems", "join_problems", "protocol_problems", "source_remarks", "traits_of"]
+__all__ = [
+    "Remark",
+    "address_problems",
+    "join_problems",
+    "protocol_problems",
+    "source_problems",
+    "source_remarks",
+    "traits_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +41,19 @@ class Remark:
         return f"{self.name} {self.text}"
 
 
-def traits_of(source: SourcePlan) -> Traits | None:
+def traits_of(source: SourcePlan, folder: str) -> Traits | None:
     """Return what the instrument says of its messages; ``None`` if that depends on what it is connected to."""
     target = source.element.target
     if not (isclass(target) and issubclass(target, Source)):
+        return None
+    if issubclass(target, InstrumentSource) and not target.names_a_decoder():
         return None
     traits: object = target.traits
     if not isinstance(traits, Traits):  # it depends on the arguments; a recording has those of what was recorded
         protocol = source.element.arguments.get("protocol")
         try:
-            return decoder_named(protocol).traits if isinstance(protocol, str) and protocol else None
-        except ValueError:
+            return find_decoder(protocol, Path(folder)).traits if isinstance(protocol, str) and protocol else None
+        except CheckError:
             return None
     return traits
 
@@ -50,7 +61,7 @@ def traits_of(source: SourcePlan) -> Traits | None:
 def source_remarks(plan: Plan) -> Iterator[Remark]:
     """Yield what can and what cannot be detected, source by source."""
     for source in plan.sources.values():
-        traits = traits_of(source)
+        traits = traits_of(source, plan.folder)
         if traits is None:
             continue
         if traits.number:
@@ -62,11 +73,20 @@ def source_remarks(plan: Plan) -> Iterator[Remark]:
         yield Remark(name=source.name, text=text)
 
 
+def source_problems(document: Document, plan: Plan) -> Iterator[Problem]:
+    """Yield each source that has nothing to decode with."""
+    for source in plan.sources.values():
+        target = source.element.target
+        if isclass(target) and issubclass(target, InstrumentSource) and not target.names_a_decoder():
+            text = f"{source.element.name} names no decoder"
+            yield document.problem(("sources", source.name), text, "write decoder = the class that decodes its packets")
+
+
 def address_problems(document: Document, plan: Plan) -> Iterator[Problem]:
     """Yield each address of an instrument that cannot be one."""
     for source in plan.sources.values():
         target = source.element.target
-        if isclass(target) and issubclass(target, ZmqSource | TcpSource) and "connect" in source.element.arguments:
+        if isclass(target) and issubclass(target, InstrumentSource) and "connect" in source.element.arguments:
             address = source.element.arguments["connect"]
             if not isinstance(address, str) and "connect" in Signature.of(target).hints:
                 continue  # said already: it has another type than its annotation says
@@ -82,17 +102,18 @@ def protocol_problems(document: Document, plan: Plan) -> Iterator[Problem]:
         if not (source.element.target is RecordingSource and isinstance(protocol, str) and protocol):
             continue
         try:
-            decoder_named(protocol)
-        except ValueError as error:
-            trail: Trail = ("sources", source.name, "protocol")
-            yield document.problem(trail, str(error), did_you_mean(protocol, DECODERS))
+            find_decoder(protocol, Path(plan.folder))
+        except CheckError as error:
+            (problem,), trail = error.problems, ("sources", source.name, "protocol")
+            remedy = problem.remedy or did_you_mean(protocol, DECODERS)
+            yield document.problem(trail, f"{problem.where}: {problem.text}".removeprefix(": "), remedy)
 
 
 def join_problems(document: Document, plan: Plan) -> Iterator[Problem]:
     """Yield each join that asks an instrument for what it does not say."""
     for join in plan.joins.values():
         for index, stream in enumerate(join.streams):
-            traits = traits_of(plan.sources[stream]) if stream in plan.sources else None
+            traits = traits_of(plan.sources[stream], plan.folder) if stream in plan.sources else None
             if traits is not None:
                 yield from _stream_problems(document, join, stream, traits, ("events", join.name, "join", index))
 

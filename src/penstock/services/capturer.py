@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from penstock.core.message import Kind
-from penstock.errors import RemoteProtocolError, SinkError, SourceError
+from penstock.elements.decoders import find_decoder
+from penstock.errors import CheckError, RemoteProtocolError, SinkError, SourceError
 from penstock.formats.recording import RecordingTraits, encode_closing, encode_opening, encode_record
-from penstock.protocols import decoder_named
 from penstock.transport.tcp import TcpClient
 from penstock.transport.zmq import ZmqReceiver
 
@@ -27,7 +27,7 @@ class Capturer:
     Parameters
     ----------
     protocol
-        Such as ``xspress3``, or ``module:class`` of a decoder.
+        Such as ``xspress3``, or ``module:class`` of a decoder, from the current folder or installed.
     address
         Of the instrument.
     path
@@ -49,8 +49,8 @@ class Capturer:
         self, protocol: str, address: str, path: Path, *, force: bool = False, connect_s: float = 30.0
     ) -> None:
         try:
-            self._decoder = decoder_named(protocol)()
-        except ValueError as error:
+            self._decoder = find_decoder(protocol, Path.cwd())()
+        except CheckError as error:
             raise SourceError(str(error)) from error
         if path.exists() and not force:
             raise SinkError(f"{path} exists; choose another name, or write over it with --force")

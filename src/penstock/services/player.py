@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from penstock.elements.decoders import find_decoder
 from penstock.elements.recording_file import RecordingFile
-from penstock.errors import RemoteProtocolError, SourceError
+from penstock.errors import CheckError, RemoteProtocolError, SourceError
 from penstock.protocols import DECODERS, decoder_named
 from penstock.services.outlets import Outlet, SocketKind, outlet
 from penstock.services.timetable import Entry, by_share, by_time
@@ -201,8 +202,8 @@ def _manner(protocol: str) -> tuple[SocketKind, bytes]:
     if not protocol:
         return "pub", b""
     try:
-        decoder = decoder_named(protocol)()
-    except ValueError as error:
+        decoder = find_decoder(protocol, Path.cwd())()
+    except CheckError as error:
         raise SourceError(str(error)) from error
     kinds: dict[str, SocketKind] = {"pull": "push", "sub": "pub", "tcp": "tcp"}
     return kinds.get(decoder.traits.socket, "pub"), decoder.greeting()

@@ -13,8 +13,8 @@ from typing import Protocol
 import msgspec
 
 from penstock.errors import CheckError, PenstockError, Problem, SourceError
+from penstock.services.find_simulator import find_simulator
 from penstock.services.outlets import Outlet, outlet
-from penstock.simulators import simulator_named
 from penstock.simulators.faults import Disconnect, Faults, Injector, Instruction, Send, Silence
 from penstock.simulators.simulator import Packets, Simulator
 from penstock.simulators.xrf_scan import SEED, XrfScan
@@ -33,7 +33,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """What is simulated, where, how fast, and what goes wrong."""
 
     instrument: str
-    """A simulator: ``pandabox``, ``stins``, ``xspress3``, or ``module:class``."""
+    """A simulator: ``pandabox``, ``stins``, ``xspress3``, or ``module:class``, from the current folder or installed."""
     rows: int
     columns: int
     seed: int = SEED
@@ -80,9 +80,9 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
     def _wrong_instrument(self) -> list[Problem]:
         try:
-            kind = simulator_named(self.instrument).socket
-        except ValueError as error:
-            return [Problem(where="instrument", text=str(error))]
+            kind = find_simulator(self.instrument).socket
+        except CheckError as error:
+            return [Problem(where="instrument", text=each.text, remedy=each.remedy) for each in error.problems]
         try:
             (host_and_port if kind == "tcp" else check_address)(self.address)
         except SourceError as error:
@@ -156,7 +156,7 @@ class Simulation:
             raise CheckError(problems)
         self.setup = setup
         self._progress = progress
-        self._make = simulator_named(setup.instrument)
+        self._make = find_simulator(setup.instrument)
         self._injector = Injector(Faults.parse(setup.faults), setup.seed, setup.instrument)
         self._address = setup.address
         self._outlet: Outlet = self._new_outlet()
@@ -173,6 +173,11 @@ class Simulation:
     def address(self) -> str:
         """Where it is reached; once it is open, with the port that was taken."""
         return self._address
+
+    @property
+    def socket(self) -> str:
+        """``push``, ``pub`` or ``tcp``."""
+        return self._make.socket
 
     @property
     def report(self) -> SimulationReport:

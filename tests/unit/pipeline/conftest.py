@@ -1,7 +1,6 @@
 """What the tests of pipelines share: a folder to write a pipeline in, and imports that do not outlive their test."""
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,15 +69,8 @@ Check = Callable[..., Checked]
 
 
 @pytest.fixture(autouse=True)
-def imports_end_here() -> Iterator[None]:
-    path, modules = list(sys.path), set(sys.modules)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        if not name.startswith(("penstock", "h5py", "matplotlib", "numpy", "pydantic", "zmq")):
-            file = getattr(sys.modules[name], "__file__", None) or ""
-            if "site-packages" not in file and "/lib/python" not in file:
-                del sys.modules[name]
+def _imports_end_here(imports_end_here: None) -> None:
+    """In each of these tests."""
 
 
 @pytest.fixture

@@ -330,6 +330,11 @@ def test_a_merge_that_feeds_itself_is_a_circle(checked: Check) -> None:
         ("def f(:\n    pass\n", "broken.py, line 1): SyntaxError", 1),
         ("import nothing_like_this\n", "No module named 'nothing_like_this'", 1),
         ("import sys\nsys.exit('bye')\n", "SystemExit: bye", 2),
+        (
+            "from penstock.elements import ZmqSource\n\n\nclass Counter(ZmqSource):\n    decoder = 5\n",
+            "broken.py, line 4): TypeError: Counter.decoder is a int; write decoder = the class of a Decoder",
+            4,
+        ),
     ],
 )
 def test_a_module_that_breaks_says_where(checked: Check, code: str, says: str, line: int) -> None:
@@ -339,6 +344,24 @@ def test_a_module_that_breaks_says_where(checked: Check, code: str, says: str, l
     assert problem.line == 9
     assert says in problem.text
     assert f"line {line}" in problem.remedy
+
+
+def test_a_source_without_a_decoder_says_so(checked: Check) -> None:
+    code = "from penstock.elements import ZmqSource\n\n\nclass Counter(ZmqSource):\n    pass\n"
+    text = GOOD.replace("use: stins", "use: own:Counter").replace("order", "key").replace("[cam, motor]", "[cam]")
+    (problem,) = checked(text, own__py=code).of_level("error")
+    assert (problem.where, problem.line, problem.text) == ("sources.cam", 3, "own:Counter names no decoder")
+    assert "write decoder = the class" in problem.remedy
+
+
+def test_a_recording_of_ones_own_protocol_is_checked(checked: Check) -> None:
+    text = GOOD.replace(
+        'use: stins, connect: "tcp://127.0.0.1:5555"', "use: recording, file: a.cbors, protocol: own:Camera"
+    )
+    code = "from penstock.elements import Decoder, Traits\n\n\nclass Camera(Decoder):\n"
+    (problem,) = checked(text, own__py=f"{code}    feed = None\n").of_level("error")
+    assert (problem.where, problem.text) == ("sources.cam.protocol", "own:Camera: Camera has no traits")
+    assert not checked(text.replace("own:", "owm:"), owm__py=f"{code}    feed, traits = None, Traits()\n").problems
 
 
 def test_two_folders_may_have_modules_of_one_name(tmp_path: Path) -> None:

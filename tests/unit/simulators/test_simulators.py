@@ -84,20 +84,7 @@ def test_a_point_begins_with_text_that_can_be_spoilt(name: str, seed: int) -> No
     assert text.isascii()
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("xspres", "there are pandabox, stins, xspress3, or write module:class"),
-        ("", "no simulator is called ''"),
-        ("nowhere:Camera", "cannot be imported"),
-        ("penstock.simulators:Camera", "cannot be imported"),
-        ("penstock.simulators.xrf_scan:XrfScan", "no simulator is called"),
-    ],
-)
-def test_what_is_no_simulator_is_refused(name: str, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+@pytest.mark.parametrize("name", ["xspres", "", "penstock.simulators.stins:StinsSimulator"])
+def test_what_is_no_simulator_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"no simulator is called '{name}'; there are pandabox, stins, xspress3, or"):
         simulator_named(name)
-
-
-def test_ones_own_is_found_by_module_and_class() -> None:
-    assert simulator_named("penstock.simulators.stins:StinsSimulator") is simulator_named("stins")

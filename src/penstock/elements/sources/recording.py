@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from penstock.core.decoder import Decoder, Traits
+from penstock.elements.decoders import find_decoder
 from penstock.elements.decoding import Decoding
 from penstock.elements.recording_file import RecordingFile
 from penstock.elements.source import Reading, Source
-from penstock.errors import SourceError
+from penstock.errors import CheckError, SourceError
 from penstock.formats.recording import Record
-from penstock.protocols import DECODERS, decoder_named
+from penstock.protocols import DECODERS
 
 __all__ = ["RecordingSource"]
 
@@ -25,8 +26,8 @@ class RecordingSource(Source):
     file
         The recording; ``.gz`` is read too.
     protocol
-        What it was recorded from, such as ``contrast``, or ``module:class`` of a decoder. A timed recording says so
-        itself.
+        What it was recorded from, such as ``contrast``, or ``module:class`` of a decoder, whose module is looked for
+        beside the pipeline first. A timed recording says so itself.
 
     Raises
     ------
@@ -38,7 +39,11 @@ class RecordingSource(Source):
 
     def __init__(self, file: str, *, protocol: str = "") -> None:
         self.file = file
-        self._decoder: Decoder | None = _decoder(protocol, file) if protocol else None
+        self._protocol = protocol
+        # The folder in which a decoder of the user's is looked for is known later.
+        self._decoder: Decoder | None = (
+            _decoder(protocol, file, self.folder) if protocol and ":" not in protocol else None
+        )
         self._opened: RecordingFile | None = None
         self._records: Iterator[Record] = iter(())
 
@@ -61,7 +66,8 @@ class RecordingSource(Source):
         self._opened = RecordingFile(Path(self.folder, self.file).expanduser())
         self._records = iter(self._opened)
         try:
-            self._decoder = self._decoder or _decoder(self._opened.traits.protocol, self.file)
+            protocol = self._protocol or self._opened.traits.protocol
+            self._decoder = self._decoder or _decoder(protocol, self.file, self.folder)
         except SourceError:
             self.close()
             raise
@@ -87,11 +93,11 @@ class RecordingSource(Source):
         return decoding.reading(ended=True)
 
 
-def _decoder(protocol: str, file: str) -> Decoder:
+def _decoder(protocol: str, file: str, folder: str) -> Decoder:
     if not protocol:
         names = " or ".join(sorted(DECODERS))
         raise SourceError(f"the recording {file} does not say what it was recorded from; add protocol: {names}")
     try:
-        return decoder_named(protocol)()
-    except ValueError as error:
+        return find_decoder(protocol, Path(folder))()
+    except CheckError as error:
         raise SourceError(f"the recording {file}: {error}") from error

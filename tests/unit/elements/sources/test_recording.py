@@ -19,11 +19,8 @@ PACKETS = [
     stins.encode_end(),
 ]
 PLAIN = b"".join(map(encode_record, PACKETS))
-TIMED = (
-    encode_opening(RecordingTraits(protocol="stins"))
-    + b"".join(encode_record(packet, 1000 + n) for n, packet in enumerate(PACKETS))
-    + encode_closing(len(PACKETS))
-)
+RECORDS = b"".join(encode_record(packet, 1000 + n) for n, packet in enumerate(PACKETS)) + encode_closing(len(PACKETS))
+TIMED = encode_opening(RecordingTraits(protocol="stins")) + RECORDS
 
 
 def drain(source: Source, at_most: int = 1000) -> tuple[list[Block], list[str]]:
@@ -122,6 +119,30 @@ def test_a_long_recording_is_read_in_pieces(tmp_path: Path) -> None:
     assert blocks[-1].ids[-1] == 14000
 
 
+OWN = encode_opening(RecordingTraits(protocol="camera:CameraDecoder")) + RECORDS
+
+
+@pytest.mark.usefixtures("imports_end_here")
+@pytest.mark.parametrize("raw", [PLAIN, OWN], ids=["plain", "timed"])
+def test_a_decoder_of_ones_own_is_found_beside_the_pipeline(tmp_path: Path, raw: bytes) -> None:
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        code = (
+            "from penstock.elements import Traits\n"
+            "from penstock.protocols.stins import StinsDecoder\n"
+            "class CameraDecoder(StinsDecoder):\n"
+            f"    traits = Traits(number={folder.name!r}, socket='pull')\n"
+        )
+        (folder / "camera.py").write_text(code)
+        written(folder, raw)
+        source = RecordingSource("a.cbors", protocol="camera:CameraDecoder" if raw is PLAIN else "")
+        source.folder = str(folder)
+        assert source.traits.number == folder.name
+        source.open()
+        blocks, lost = drain(source)
+        assert (sum(map(len, blocks)), lost) == (7, [])
+
+
 @pytest.mark.parametrize(
     ("raw", "protocol", "says"),
     [
@@ -130,8 +151,8 @@ def test_a_long_recording_is_read_in_pieces(tmp_path: Path) -> None:
         (b"text, nothing else", "stins", "holds no recording"),
         (PLAIN, "", "add protocol: contrast or pandabox or stins or xspress3"),
         (PLAIN, "stinks", "no protocol is called 'stinks'; there are contrast, "),
-        (PLAIN, "nowhere:Decoder", "cannot be imported"),
-        (PLAIN, "math:pi", "no protocol is called"),
+        (PLAIN, "nowhere:Decoder", 'there is no module "nowhere"'),
+        (PLAIN, "math:pi", "a float is no Decoder; subclass penstock.elements.Decoder"),
     ],
 )
 def test_what_cannot_be_read_is_said_at_once(tmp_path: Path, raw: bytes | None, protocol: str, says: str) -> None:

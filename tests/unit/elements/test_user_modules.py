@@ -1,0 +1,69 @@
+"""Classes that users name: found, of the right kind and whole, or refused with what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from penstock.core.decoder import Decoder
+from penstock.elements.decoders import find_decoder
+from penstock.elements.user_modules import find_class
+from penstock.errors import CheckError
+from penstock.protocols.stins import StinsDecoder
+
+pytestmark = pytest.mark.usefixtures("imports_end_here")
+
+CODE = """
+from penstock.elements import Decoder, Traits
+
+
+class Whole(Decoder):
+    traits = Traits(socket="sub")
+
+    def feed(self, parts, received_ns):
+        yield from ()
+
+
+class Part(Decoder):
+    traits = Traits(socket="sub")
+
+
+class Mute(Decoder):
+    feed = Whole.feed
+
+
+def function():
+    pass
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "counter.py").write_text(CODE)
+    return tmp_path
+
+
+def test_a_class_is_found_in_the_folder(folder: Path) -> None:
+    assert find_class("counter:Whole", folder, Decoder, "penstock.elements").__name__ == "Whole"
+    assert find_decoder("counter:Whole", folder).traits.socket == "sub"
+    assert find_decoder("stins", folder) is StinsDecoder
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("counter:function", "counter:function: a function is no Decoder; subclass penstock.elements.Decoder"),
+        ("counter:Traits", "counter:Traits: Traits is no Decoder; subclass penstock.elements.Decoder"),
+        ("counter:Part", "counter:Part: Part is abstract; write the methods feed"),
+        ("counter:Mute", "counter:Mute: Mute has no traits; write traits = Traits("),
+        ("counter:Hole", 'counter:Hole: counter has no "Hole"; did you mean "Whole"?'),
+        ("conter:Whole", 'conter: there is no module "conter" in {folder} or installed; did you mean "counter"?'),
+        (
+            "stinks",
+            "no protocol is called 'stinks'; there are contrast, pandabox, stins, xspress3, or write module:cla",
+        ),
+    ],
+)
+def test_what_is_no_decoder_says_what_would_be(folder: Path, name: str, says: str) -> None:
+    with pytest.raises(CheckError) as raised:
+        find_decoder(name, folder)
+    assert str(raised.value).startswith(says.format(folder=folder))
