@@ -527,6 +527,23 @@ class Register(Source):
     assert "in read" in said.out, "the line that raised"
 
 
+def test_a_source_of_ones_own_whose_messages_cannot_travel(job: SmallJob) -> None:
+    job.code += """
+
+from penstock import Message
+from penstock.elements import Source
+
+
+class Register(Source):
+    def read(self, now_ns):
+        return self.reading([Message(metadata=[1])], now_ns, ended=True)
+"""
+    job.sources["det"] = {"use": "code:Register"}
+    said = job.run()
+    assert said.code == 1
+    assert "source det: a message cannot travel: TypeError: " in said.out
+
+
 def test_a_sink_of_ones_own_that_raises(job: SmallJob) -> None:
     job.code += """
 

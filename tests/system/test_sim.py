@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,33 @@ def test_nobody_who_receives_ends_the_command(tmp_path: Path) -> None:
     said = ended("sim", "xspress3", "--wait-s", "0.1", folder=tmp_path)
     assert said.code == 1
     assert "nobody came to receive xspress3 within 0.1 s" in said.err
+
+
+def test_a_simulator_of_ones_own_that_breaks_is_named(tmp_path: Path) -> None:
+    code = """
+from penstock.protocols.stins import StinsDecoder, encode_start
+from penstock.simulators import Simulator
+
+
+class Camera(Simulator):
+    decoder = StinsDecoder
+
+    def start(self):
+        return [encode_start("a")]
+
+    def point(self, number):
+        if number == 3:
+            return self.scan.pointe
+        return [[b"{}"]]
+
+    end = start
+"""
+    (tmp_path / "camera.py").write_text(code)
+    with simulating(tmp_path, "camera:Camera") as (process, address), closing(opened("stins", address)):
+        report = ended_with(process)
+    assert (report["code"], report["state"], report["triggered"]) == (1, "failed", 3)
+    assert report["text"].startswith("Camera.point raised AttributeError: 'XrfScan' object has no attribute 'pointe'")
+    assert report["text"].endswith("(camera.py, line 14)")
 
 
 def test_by_default_only_this_machine_is_served(tmp_path: Path) -> None:

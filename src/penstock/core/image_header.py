@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.message import MAX_KEY
 from penstock.errors import RemoteProtocolError
 
-__all__ = ["MAX_KEY", "ImageHeader", "image_array", "image_header", "image_of", "json_object"]
+__all__ = ["ImageHeader", "image_array", "image_header", "image_of", "json_object"]
 
-MAX_KEY = 2**64 - 1
 MAX_JSON_DEPTH = 200
 """Far below what Python's own recursion bears; a text of fewer than twice as many bytes cannot reach it."""
 MAX_JSON_BYTES = 16 << 20

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from penstock.core.timestamp import Timestamp
 
-__all__ = ["NO_METADATA", "Kind", "Message"]
+__all__ = ["MAX_KEY", "NO_METADATA", "Kind", "Message", "flaw_of"]
 
+MAX_KEY = 2**64 - 1
 NO_METADATA: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -55,3 +56,30 @@ class Message(msgspec.Struct, frozen=True, gc=False, eq=False):
     def buffers(self) -> tuple[NDArray[Any], ...]:
         """All buffers: ``array`` and ``more``."""
         return () if self.array is None else (np.asarray(self.array), *self.more)
+
+
+def flaw_of(message: object) -> str:
+    """Return what keeps something from being a message that can travel; empty if nothing does.
+
+    Not asked for each message of a run, because that would take longer than reading it.
+
+    >>> flaw_of(Message(key=-1))
+    'its key is -1; it must be an int from 0 to 2**64 - 1, or None'
+    >>> flaw_of(b"text")
+    'it is of type bytes, no Message'
+    """
+    if not isinstance(message, Message):
+        return f"it is of type {type(message).__name__}, no Message"
+    key: object = message.key
+    stamp: object = message.timestamp_ns
+    metadata: object = message.metadata
+    if key is not None and not (isinstance(key, (int, np.integer)) and 0 <= key <= MAX_KEY):
+        return f"its key is {key!r}; it must be an int from 0 to 2**64 - 1, or None"
+    if not isinstance(stamp, (int, np.integer)):
+        return f"its timestamp_ns is {stamp!r}; it must be an int"
+    if not (isinstance(metadata, Mapping) and all(isinstance(name, str) for name in metadata)):
+        return f"its metadata is of type {type(metadata).__name__}; it must be a mapping with text keys"
+    for array in ([] if message.array is None else [message.array]) + list(message.more):
+        if not isinstance(array, (np.ndarray, np.generic)):
+            return f"its array is of type {type(array).__name__}; it must be one of NumPy"
+    return ""

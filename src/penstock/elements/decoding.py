@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from penstock.core.block_builder import MAX_BYTES, MAX_MESSAGES, BlockBuilder
 from penstock.core.decoder import Decoder
+from penstock.core.message import Message
+from penstock.elements.decoder_mistake import decoder_mistake
 from penstock.elements.source import Reading
 from penstock.errors import RemoteProtocolError
 
@@ -26,8 +28,15 @@ class Decoding:
         self._left_messages = MAX_MESSAGES
 
     def feed(self, parts: Sequence[bytes | memoryview], received_ns: int) -> bool:
-        """Decode one packet, or one piece of a byte stream; return whether the reading may take more."""
+        """Decode one packet, or one piece of a byte stream; return whether the reading may take more.
+
+        Raises
+        ------
+        UserCodeError
+            If the decoder raises anything but `RemoteProtocolError`, or gives what is no message.
+        """
         self._left_messages -= 1
+        message: Message | None = None
         while True:
             try:
                 for message in self._feed(parts, received_ns):
@@ -37,6 +46,8 @@ class Decoding:
                 if self._decoder.is_byte_stream:
                     parts = ()  # more may have come behind the bad piece
                     continue
+            except Exception as error:  # a decoder may be user code
+                raise decoder_mistake(self._decoder, message, error, self._builder.stream) from error
             return self._left_bytes > 0 and self._left_messages > 0
 
     def finish(self, received_ns: int) -> None:
@@ -45,6 +56,8 @@ class Decoding:
             self._builder.add_all(self._decoder.finish(), received_ns)
         except RemoteProtocolError as error:
             self._lost.append(str(error))
+        except Exception as error:
+            raise decoder_mistake(self._decoder, None, error, self._builder.stream) from error
 
     def lose(self, text: str) -> None:
         """Note something that was lost before it could be decoded."""
@@ -52,8 +65,12 @@ class Decoding:
 
     def reading(self, *, ended: bool = False) -> Reading:
         """Return what there is; the open block is closed, because nobody knows when more will come."""
+        try:
+            blocks = self._builder.close()
+        except Exception as error:  # a message that is none is noticed when its block is made
+            raise decoder_mistake(self._decoder, None, error, self._builder.stream) from error
         return Reading(
-            blocks=self._builder.close(),
+            blocks=blocks,
             unparsable=self._lost,
             filtered=self._decoder.heartbeats - self._heartbeats,
             ended=ended,

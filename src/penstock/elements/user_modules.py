@@ -15,7 +15,7 @@ from typing import Any
 from penstock.core.suggest import did_you_mean
 from penstock.errors import CheckError, Problem
 
-__all__ = ["find_class", "find_object"]
+__all__ = ["find_class", "find_object", "users_line"]
 
 _taken_from: dict[str, Path] = {}
 """Folder by top-level module that a pipeline brought in: the next pipeline may have another of that name."""
@@ -81,6 +81,16 @@ def find_class(name: str, folder: Path, base: type, face: str) -> type[Any]:  # 
     return found
 
 
+def users_line(trace: TracebackType | None) -> tuple[str, int]:
+    """Return file and line of the last call that is neither ours nor of the import itself; empty if there is none."""
+    file, line = "", 0
+    for frame, number in traceback.walk_tb(trace):
+        name, package = frame.f_code.co_filename, frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in ("penstock", "importlib") and not name.startswith("<frozen "):
+            file, line = name, number
+    return file, line
+
+
 def _module(name: str, folder: Path) -> Any:
     _make_importable(name.partition(".")[0], folder)
     try:
@@ -117,22 +127,12 @@ def _inside(name: str, error: BaseException) -> CheckError:
     if isinstance(error, SyntaxError) and error.filename:
         file, line = error.filename, error.lineno or 0
     else:
-        file, line = _last_of_users(error.__traceback__)
+        file, line = users_line(error.__traceback__)
     last = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     at = f" ({Path(file).name}, line {line})" if file else ""
     return _problem(
         name, f"importing {name.partition(':')[0]} failed{at}: {last}", f"mend line {line} of {file}" if file else ""
     )
-
-
-def _last_of_users(trace: TracebackType | None) -> tuple[str, int]:
-    """Return file and line of the last call that is neither ours nor of the import itself; empty if there is none."""
-    file, line = "", 0
-    for frame, number in traceback.walk_tb(trace):
-        name, package = frame.f_code.co_filename, frame.f_globals.get("__name__", "").partition(".")[0]
-        if package not in ("penstock", "importlib") and not name.startswith("<frozen "):
-            file, line = name, number
-    return file, line
 
 
 def _problem(where: str, text: str, remedy: str) -> CheckError:

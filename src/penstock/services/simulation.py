@@ -15,6 +15,7 @@ import msgspec
 from penstock.errors import CheckError, PenstockError, Problem, SourceError
 from penstock.services.find_simulator import find_simulator
 from penstock.services.outlets import Outlet, outlet
+from penstock.services.simulator_call import call_simulator, packets_of
 from penstock.simulators.faults import Disconnect, Faults, Injector, Instruction, Send, Silence
 from penstock.simulators.simulator import Packets, Simulator
 from penstock.simulators.xrf_scan import SEED, XrfScan
@@ -243,6 +244,10 @@ class Simulation:
     def _is_stop_asked(self) -> bool:
         return self._is_stopped.is_set() or (self._stop is not None and self._stop.is_asked)
 
+    @property
+    def _points_a_scan(self) -> int:
+        return self.setup.rows * self.setup.columns
+
     # The scans
 
     def _send_and_close(self) -> None:
@@ -264,19 +269,20 @@ class Simulation:
         self._state = "running"
         self._begun = self._zero = time.monotonic()
         for number in range(self.setup.series):
-            simulator = self._make(XrfScan(self.setup.rows, self.setup.columns, self.setup.seed + number))
+            scan = XrfScan(self.setup.rows, self.setup.columns, self.setup.seed + number)
+            simulator = call_simulator(self._make, scan)
             if not number:
-                self._send(simulator.connected(under_way=False))
+                self._send(packets_of(simulator.connected, under_way=False))
             self._send_scan(simulator)
 
     def _send_scan(self, simulator: Simulator) -> None:
         first = self._triggered
-        self._send(simulator.start())
+        self._send(packets_of(simulator.start))
         try:
-            for point in range(simulator.scan.points):
+            for point in range(self._points_a_scan):
                 self._look()
                 self._wait_for_turn()
-                packets = simulator.point(point)
+                packets = packets_of(simulator.point, point)
                 self._triggered += 1
                 for instruction in self._injector.feed(first + point, packets):
                     self._follow(instruction, simulator)
@@ -285,7 +291,7 @@ class Simulation:
         except _StopAskedError:
             self._say_farewell(simulator, self._triggered - first)
             raise
-        self._send(simulator.end(simulator.scan.points))
+        self._send(packets_of(simulator.end, self._points_a_scan))
 
     def _follow(self, instruction: Instruction, simulator: Simulator) -> None:
         before = time.monotonic()
@@ -306,7 +312,7 @@ class Simulation:
         self._outlet.open()
         self._wait_for_peers("nobody came back after the disconnect to receive")
         self._is_stuck = False
-        self._send(simulator.connected(under_way=True))
+        self._send(packets_of(simulator.connected, under_way=True))
 
     def _say_farewell(self, simulator: Simulator, points: int) -> None:
         """Send what was held back and the end, unless nobody takes them."""
@@ -317,7 +323,7 @@ class Simulation:
                 if not isinstance(instruction, Send) or not self._try(instruction.packets):
                     return
                 self._frames += 1
-            self._try(simulator.end(points))
+            self._try(packets_of(simulator.end, points))
 
     def _try(self, packets: Packets) -> bool:
         for parts in packets:

@@ -23,7 +23,7 @@ from penstock.services.waiter import Waiter
 from penstock.transport.malloc import prefer_reuse
 from penstock.transport.seqpacket import Link
 from penstock.wire.envelopes import Begin, BlockFilled, Broken, Close, Go, Opened, PoolGone, PoolMade, Read, Ready, Stop
-from penstock.wire.layout import BlockLayout, pack_block
+from penstock.wire.layout import BlockLayout, PackedBlock, pack_block
 from penstock.wire.reserve import Reserved, reserve
 from penstock.wire.slots import Slot
 from penstock.wire.values import decode_value
@@ -198,7 +198,7 @@ class SourceProcess:
             block = block if not at else block.take(slice(at, len(block)))
         if begun.shift:
             block = replace(block, ids=block.ids + np.uint64(begun.shift))
-        packed = pack_block(block)
+        packed = self._packed(block)
         self._pools.fit(packed.layout.nbytes if not self._pools.slot_bytes else _with_room(packed.layout, self._pools))
         slot = self._slot(block.kind)
         if slot is None:
@@ -206,6 +206,15 @@ class SourceProcess:
         packed.write(self._pools.memory(slot))
         self._filled.append(BlockFilled(slot.generation, slot.index, packed.layout, read_ns))
         return 0
+
+    def _packed(self, block: Block) -> PackedBlock:
+        try:
+            return pack_block(block)
+        except PenstockError:
+            raise
+        except Exception as error:  # metadata that are none, of a source or decoder of the user's
+            text = f"source {self.order.name}: a message cannot travel: {type(error).__name__}: {error}"
+            raise UserCodeError(text, stage=self.order.name) from error
 
     def _slot(self, kind: Kind) -> Slot | None:
         """Return a free slot, waiting for one unless data may be dropped; what begins and ends a scan never is."""

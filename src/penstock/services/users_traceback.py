@@ -4,8 +4,12 @@ import traceback
 
 __all__ = ["users_traceback"]
 
-_CALLERS = ("penstock.engines.", "penstock.services.", "penstock.elements.instance")
-"""Modules that call user code."""
+_CALLERS = (
+    "penstock.engines.", "penstock.services.", "penstock.elements.instance", "penstock.elements.decoding",
+    "penstock.elements.zmq_source", "penstock.elements.tcp_source", "penstock.elements.sources.recording",
+    "penstock.core.block", "penstock.wire.",
+)  # fmt: skip
+"""Modules that call user code, or are given by it what they cannot take."""
 
 
 def users_traceback(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from penstock.core.decoder import Decoder
-from penstock.core.message import Kind, Message
+from penstock.core.message import Kind, Message, flaw_of
 from penstock.errors import RemoteProtocolError
 from penstock.testing import hostile
 
@@ -50,6 +50,9 @@ class DecoderTests(ABC):
 
     def test_a_scan_is_decoded(self) -> None:
         messages = self._good()
+        for number, message in enumerate(messages):
+            flaw = flaw_of(message)
+            assert not flaw, f"message {number} of the scan is none: {flaw}"
         data = [message for message in messages if message.kind is Kind.DATA]
         assert len(data) >= 2, "the scan of this test should have at least two messages of data"
         if self.decoder.traits.has_start:
@@ -206,7 +209,10 @@ def decoded(decoder: Decoder, packets: Iterable[Sequence[bytes | memoryview]]) -
         parts: Sequence[bytes | memoryview] = packet
         while True:
             try:
-                for message in decoder.feed(parts, 1_000_000_000):
+                given = decoder.feed(parts, 1_000_000_000)
+                remedy = "yield messages, or return iter([message])"
+                assert isinstance(given, Iterable), f"feed returned a {type(given).__name__}; {remedy}"
+                for message in given:
                     messages.append(message)  # noqa: PERF402 - what came before an error counts
             except RemoteProtocolError as error:
                 lost.append(str(error))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from penstock.core.image_header import MAX_KEY, image_array, image_header, image_of
+from penstock.core.image_header import image_array, image_header, image_of
+from penstock.core.message import MAX_KEY
 from penstock.errors import RemoteProtocolError
 
 GOOD = {"htype": "image", "frame": 3, "shape": [1, 16], "type": "uint16", "compression": "none", "more": {"x": [1.5]}}
