@@ -74,7 +74,7 @@ class _Reader:
             "COLUMNS": "200",
             "PYTEST_DEBUG_TEMPROOT": str(folder),  # where a reader's own pytest keeps what its tests write
         }
-        self._behind: list[subprocess.Popen[str]] = []
+        self._behind: list[tuple[subprocess.Popen[str], str, str]] = []
         needed = page.needs()
         if needed is not None:
             shutil.copytree(needed, folder, dirs_exist_ok=True)
@@ -88,7 +88,7 @@ class _Reader:
             self._commands(step)
 
     def _commands(self, command: Command) -> None:
-        line = self._ports(command.line)
+        line, promised = self._ports(command.line), self._ports("\n".join(command.promised))
         started = subprocess.Popen(
             ["sh", "-c", f"exec {line.removesuffix('&')}" if line.endswith("&") else line],
             cwd=self._folder,
@@ -98,11 +98,11 @@ class _Reader:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self._behind.append(started)
+        self._behind.append((started, line, promised))
         if not line.endswith("&"):
-            self.sees_it_end(self._behind.pop(), line, "\n".join(command.promised))
+            self.sees_it_end(*self._behind.pop())
 
-    def sees_it_end(self, started: "subprocess.Popen[str]", line: str = "", promised: str = "") -> None:
+    def sees_it_end(self, started: "subprocess.Popen[str]", line: str, promised: str) -> None:
         try:
             out = started.communicate(timeout=50)[0]
         finally:
@@ -111,10 +111,11 @@ class _Reader:
         assert not promised or doctest.OutputChecker().check_output(promised + "\n", out, FLAGS), f"$ {line}\n{out}"
 
     def goes(self, *, in_peace: bool) -> None:
-        for started in self._behind:
-            if in_peace:
-                self.sees_it_end(started)
-            else:
+        try:
+            while in_peace and self._behind:
+                self.sees_it_end(*self._behind.pop(0))
+        finally:
+            for started, _, _ in self._behind:
                 _end(started)
                 started.communicate()
 
@@ -138,7 +139,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
             del sys.modules[name]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", TYPED, ids=_name)
 def test_what_is_typed_does_what_is_shown(page: Page, own_folder: Path) -> None:
     reader, in_peace = _Reader(page, own_folder), False
