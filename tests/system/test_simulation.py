@@ -1,8 +1,10 @@
 """A simulation in a thread or a process: who it waits for, how it is stopped, and that it leaves nothing behind."""
 
 import gc
+import importlib
 import os
 import select
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -306,3 +309,23 @@ def test_a_process_dies_with_its_parent_and_not_with_its_parents_thread() -> Non
         parent.wait(LONGEST_S)
         assert select.select([pidfd], [], [], LONGEST_S)[0], "it outlives its parent"
         os.close(pidfd)
+
+
+def test_a_simulator_of_ones_own_is_kept_in_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("counter.py", "made_up_counter.py"):
+        shutil.copy(Path(__file__).parents[2] / "examples" / "counter" / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    setup = Setup(instrument="made_up_counter:MadeUpCounter", rows=2, columns=3, faults="lost=0.3")
+    source_of = importlib.import_module("counter").CounterSource
+    with Simulated(setup) as counter:
+        source = source_of(counter.address)
+        source.stream = "counter"
+        source.open()
+        blocks, lost = read_scan(source)
+        source.close()
+        report = counter.wait(LONGEST_S)
+    for name in ("counter", "made_up_counter"):
+        sys.modules.pop(name)
+    assert report is not None
+    assert (report.state, lost, rows_of(blocks)) == ("finished", [], 6 - report.injected["lost"])

@@ -9,7 +9,12 @@ __all__ = ["sim"]
 
 def sim(
     instrument: Annotated[
-        str, typer.Argument(metavar="NAME", help="A simulator; --list shows those there are.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A simulator; --list shows those there are. Your own is module:class, from the current folder first.",
+            show_default=False,
+        ),
     ] = "",
     bind: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Where to bind; port 0 takes any that is free.")
