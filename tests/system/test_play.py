@@ -342,6 +342,37 @@ def test_a_byte_stream_is_captured_to_its_end(tmp_path: Path) -> None:
     assert again == b"".join(piece for (piece,) in pieces)
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("if b'image' in parts[0]: raise ValueError('odd')", "CameraDecoder raised ValueError: odd; for a packet that"),
+        ("if b'image' in parts[0]: return [{}]", "CameraDecoder.feed gave a message that is none: it is of type dict"),
+        ("if b'image' in parts[0]: return None", "CameraDecoder.feed gave nothing that can be gone through"),
+    ],
+)
+def test_a_decoder_with_a_mistake_spoils_no_capture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, says: str
+) -> None:
+    code = f"""
+from penstock.protocols.stins import StinsDecoder
+
+
+class CameraDecoder(StinsDecoder):
+    def feed(self, parts, received_ns):
+        {line}
+        return super().feed(parts, received_ns)
+"""
+    (tmp_path / "mistaken_camera.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mistaken_camera", raising=False)
+    file = written(tmp_path / "a.cbors", images(5), protocol="stins", step_ns=1)
+    capturer = capture_while_playing(file, "mistaken_camera:CameraDecoder", tmp_path / "again.cbors", scans=1)
+    assert (capturer.records, capturer.messages, capturer.unparsable, capturer.scans) == (7, 2, 5, 1)
+    assert capturer.mistake.startswith(says)
+    assert [list(record.parts) for record in RecordingFile(tmp_path / "again.cbors")] == images(5)
+
+
 def test_a_capture_overwrites_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.cbors"
     path.write_bytes(b"precious")

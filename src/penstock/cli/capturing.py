@@ -35,6 +35,7 @@ def capture_file(
     except PenstockError as error:
         text, code = str(error), 1
     progress.end()
+    text = text or capturer.mistake
     _report(capturer, time.monotonic() - begun, text, code, as_json=as_json)
     return code
 

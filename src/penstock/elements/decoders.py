@@ -7,7 +7,7 @@ from penstock.elements.user_modules import find_class
 from penstock.errors import CheckError, Problem
 from penstock.protocols import decoder_named
 
-__all__ = ["find_decoder"]
+__all__ = ["find_decoder", "new_decoder"]
 
 
 def find_decoder(protocol: str, folder: Path) -> type[Decoder]:
@@ -36,3 +36,13 @@ def find_decoder(protocol: str, folder: Path) -> type[Decoder]:
         remedy = 'write traits = Traits(socket=...), with "pull", "sub" or "tcp"'
         raise CheckError([Problem(where=protocol, text=f"{found.__name__} has no traits", remedy=remedy)])
     return found
+
+
+def new_decoder(protocol: str, folder: Path) -> Decoder:
+    """Return a decoder for one connection; arguments and errors are those of `find_decoder`."""
+    kind = find_decoder(protocol, folder)
+    try:
+        return kind()
+    except Exception as error:  # it may be user code
+        text = f"{kind.__name__} could not be made: {type(error).__name__}: {error}"
+        raise CheckError([Problem(where=protocol, text=text, remedy="a decoder is made without arguments")]) from error

@@ -7,7 +7,7 @@ from penstock.core.decoder import Decoder
 from penstock.core.message import Message
 from penstock.elements.decoder_mistake import decoder_mistake
 from penstock.elements.source import Reading
-from penstock.errors import RemoteProtocolError
+from penstock.errors import RemoteProtocolError, UserCodeError
 
 __all__ = ["Decoding"]
 
@@ -47,7 +47,7 @@ class Decoding:
                     parts = ()  # more may have come behind the bad piece
                     continue
             except Exception as error:  # a decoder may be user code
-                raise decoder_mistake(self._decoder, message, error, self._builder.stream) from error
+                raise self._mistake(message, error) from error
             return self._left_bytes > 0 and self._left_messages > 0
 
     def finish(self, received_ns: int) -> None:
@@ -57,7 +57,7 @@ class Decoding:
         except RemoteProtocolError as error:
             self._lost.append(str(error))
         except Exception as error:
-            raise decoder_mistake(self._decoder, None, error, self._builder.stream) from error
+            raise self._mistake(None, error) from error
 
     def lose(self, text: str) -> None:
         """Note something that was lost before it could be decoded."""
@@ -68,10 +68,14 @@ class Decoding:
         try:
             blocks = self._builder.close()
         except Exception as error:  # a message that is none is noticed when its block is made
-            raise decoder_mistake(self._decoder, None, error, self._builder.stream) from error
+            raise self._mistake(None, error) from error
         return Reading(
             blocks=blocks,
             unparsable=self._lost,
             filtered=self._decoder.heartbeats - self._heartbeats,
             ended=ended,
         )
+
+    def _mistake(self, given: object, error: Exception) -> UserCodeError:
+        stream = self._builder.stream
+        return UserCodeError(f"source {stream}: {decoder_mistake(self._decoder, given, error)}", stage=stream)

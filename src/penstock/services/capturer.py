@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Literal, cast
 
-from penstock.core.message import Kind
-from penstock.elements.decoders import find_decoder
+from penstock.core.message import Kind, Message
+from penstock.elements.decoder_mistake import decoder_mistake
+from penstock.elements.decoders import new_decoder
 from penstock.errors import CheckError, RemoteProtocolError, SinkError, SourceError
 from penstock.formats.recording import RecordingTraits, encode_closing, encode_opening, encode_record
 from penstock.transport.tcp import TcpClient
@@ -49,7 +50,7 @@ class Capturer:
         self, protocol: str, address: str, path: Path, *, force: bool = False, connect_s: float = 30.0
     ) -> None:
         try:
-            self._decoder = find_decoder(protocol, Path.cwd())()
+            self._decoder = new_decoder(protocol, Path.cwd())
         except CheckError as error:
             raise SourceError(str(error)) from error
         if path.exists() and not force:
@@ -61,6 +62,8 @@ class Capturer:
         """Written so far; bytes are those of the parts."""
         self.messages = self.unparsable = self.scans = 0
         """Decoded along the way; a scan is counted at its end."""
+        self.mistake = ""
+        """What is wrong with the decoder itself, if anything; packets are written all the same."""
         self._connect_s = connect_s
         self._force = force
         self._stop = False
@@ -128,15 +131,19 @@ class Capturer:
 
     def _decode(self, parts: Sequence[bytes | memoryview], received_ns: int) -> None:
         while True:
+            message: Message | None = None
             try:
                 for message in self._decoder.feed(parts, received_ns):
-                    self.messages += 1
                     self.scans += message.kind is Kind.END
+                    self.messages += 1
             except RemoteProtocolError:
                 self.unparsable += 1
                 if self._decoder.is_byte_stream:
                     parts = ()
                     continue
+            except Exception as error:  # noqa: BLE001 - a decoder may be user code; what it was given is kept
+                self.unparsable += 1
+                self.mistake = self.mistake or decoder_mistake(self._decoder, message, error)
             return
 
     def _receiver(self) -> "ZmqReceiver | TcpClient":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from penstock.elements.decoders import find_decoder
+from penstock.elements.decoders import new_decoder
 from penstock.elements.recording_file import RecordingFile
 from penstock.errors import CheckError, RemoteProtocolError, SourceError
 from penstock.protocols import DECODERS, decoder_named
@@ -202,7 +202,7 @@ def _manner(protocol: str) -> tuple[SocketKind, bytes]:
     if not protocol:
         return "pub", b""
     try:
-        decoder = find_decoder(protocol, Path.cwd())()
+        decoder = new_decoder(protocol, Path.cwd())
     except CheckError as error:
         raise SourceError(str(error)) from error
     kinds: dict[str, SocketKind] = {"pull": "push", "sub": "pub", "tcp": "tcp"}

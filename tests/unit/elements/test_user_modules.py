@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from penstock.core.decoder import Decoder
-from penstock.elements.decoders import find_decoder
+from penstock.elements.decoders import find_decoder, new_decoder
 from penstock.elements.user_modules import find_class
 from penstock.errors import CheckError
 from penstock.protocols.stins import StinsDecoder
@@ -21,6 +21,11 @@ class Whole(Decoder):
 
     def feed(self, parts, received_ns):
         yield from ()
+
+
+class Wide(Whole):
+    def __init__(self, channels):
+        pass
 
 
 class Part(Decoder):
@@ -67,3 +72,9 @@ def test_what_is_no_decoder_says_what_would_be(folder: Path, name: str, says: st
     with pytest.raises(CheckError) as raised:
         find_decoder(name, folder)
     assert str(raised.value).startswith(says.format(folder=folder))
+
+
+def test_a_decoder_is_made_without_arguments(folder: Path) -> None:
+    assert type(new_decoder("counter:Whole", folder)).__name__ == "Whole"
+    with pytest.raises(CheckError, match=r"counter:Wide: Wide could not be made: TypeError: .*made without arguments"):
+        new_decoder("counter:Wide", folder)

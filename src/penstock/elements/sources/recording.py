@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from penstock.core.decoder import Decoder, Traits
-from penstock.elements.decoders import find_decoder
+from penstock.elements.decoders import new_decoder
 from penstock.elements.decoding import Decoding
 from penstock.elements.recording_file import RecordingFile
 from penstock.elements.source import Reading, Source
@@ -98,6 +98,6 @@ def _decoder(protocol: str, file: str, folder: str) -> Decoder:
         names = " or ".join(sorted(DECODERS))
         raise SourceError(f"the recording {file} does not say what it was recorded from; add protocol: {names}")
     try:
-        return find_decoder(protocol, Path(folder))()
+        return new_decoder(protocol, Path(folder))
     except CheckError as error:
         raise SourceError(f"the recording {file}: {error}") from error
