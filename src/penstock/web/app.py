@@ -36,8 +36,11 @@ CODES: Mapping[type[PenstockError], int] = {
 }
 MOST_JSON = 1_000_000
 """Elements of an answer in JSON, where each is text."""
-BESIDE_BYTES = 1 << 20
-"""From here on a part is copied in a thread, so that others are answered meanwhile."""
+SMALL_BYTES = 1 << 20
+"""Parts up to here are answered however much waits for other readers."""
+BESIDE_BYTES = 8 << 20
+"""From here on a part is copied in a thread, so that others are answered meanwhile. To hand 4 MB to a thread and take
+them back, from the cache of another core, takes longer than to copy them."""
 EXAMPLE = {"application/json": {"example": {"detail": "what is wrong, and what would be right"}}}
 ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"description": text, "content": EXAMPLE}
@@ -197,7 +200,7 @@ def _serve_views(app: FastAPI, views: ShownViews, room: AnswerRoom) -> None:
         if seen is not None and if_none_match == f'"{seen}"':
             views.describe(name)
             return Response(status_code=304)
-        found = views.small_part(name, part, max_bytes, BESIDE_BYTES, fewer)
+        found = views.small_part(name, part, max_bytes, SMALL_BYTES, fewer)
         if isinstance(found, Part):
             return _response(name, found, form)
 
@@ -205,7 +208,7 @@ def _serve_views(app: FastAPI, views: ShownViews, room: AnswerRoom) -> None:
             return _response(name, views.part(name, part, most_bytes=max_bytes, fewer=fewer), form)
 
         with room.taken(found):
-            return await asyncio.to_thread(respond)
+            return respond() if found <= BESIDE_BYTES else await asyncio.to_thread(respond)
 
     @app.websocket("/api/v1/changes")
     async def follow(socket: WebSocket) -> None:

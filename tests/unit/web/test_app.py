@@ -154,7 +154,7 @@ def test_what_is_wrong_is_said(app: Any, path: str, code: int, said: str) -> Non
 
 def test_more_than_an_answer_holds_is_refused(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shown_views, "MOST_BYTES", 1000)
-    monkeypatch.setattr(application_module, "BESIDE_BYTES", 1000)
+    monkeypatch.setattr(application_module, "SMALL_BYTES", 1000)
     monkeypatch.setattr(application_module, "MOST_JSON", 3)
     answer = ask(app, "GET", "data/image/map/Fe")
     assert answer.status_code == 413
@@ -165,7 +165,7 @@ def test_more_than_an_answer_holds_is_refused(app: Any, monkeypatch: pytest.Monk
 def test_no_more_is_under_way_at_a_time_than_memory_is_held_for(
     writer_and_views: tuple[TreeWriter, ShownViews], line: FakeLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application_module, "BESIDE_BYTES", 1000)
+    monkeypatch.setattr(application_module, "SMALL_BYTES", 1000)
     monkeypatch.setattr(answer_room, "MOST_UNSENT", 40_000)
     unsent = [0]
     app = application(writer_and_views[1], line, unsent=lambda: unsent[0])
@@ -194,9 +194,21 @@ def test_what_goes_in_is_taken_for_json_whatever_it_is_called(app: Any, line: Fa
         assert said in str(answer.json()["detail"])
 
 
-def test_a_large_part_is_copied_beside(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(application_module, "BESIDE_BYTES", 1000)
+@pytest.mark.parametrize(("beside", "threads"), [(1000, 1), (1 << 20, 0)])
+def test_a_large_part_is_copied_beside_and_others_at_once(
+    app: Any, monkeypatch: pytest.MonkeyPatch, beside: int, threads: int
+) -> None:
+    monkeypatch.setattr(application_module, "SMALL_BYTES", 500)
+    monkeypatch.setattr(application_module, "BESIDE_BYTES", beside)
+    begun: list[Any] = []
+
+    async def to_thread(function: Any) -> Any:
+        begun.append(function)
+        return function()
+
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
     assert len(ask(app, "GET", "data/image/map/Fe").content) == 16_000
+    assert len(begun) == threads
 
 
 def test_status_and_ledger(app: Any, line: FakeLine) -> None:

@@ -98,7 +98,7 @@ def test_all_that_may_become_of_several_elements_is_on_the_page() -> None:
         f"the rest of a request | {guests.BODY_S:g} s",
         f"a reader must take | {guests.LEAST_BYTES_PER_S >> 10} KiB/s, over each {guests.WINDOW_S:g} s",
         f"answers that wait for their readers | {answer_room.MOST_UNSENT >> 30} GiB",
-        f"parts of {application_module.BESIDE_BYTES >> 20} MiB and less",
+        f"parts of {application_module.SMALL_BYTES >> 20} MiB and less",
         f"Of more than {shown_views.MOST_READ >> 20} MiB",
         f"the wait for the run | {supervisor_line.PATIENCE_S:g} s",
         f"has not answered for {supervisor_line.PATIENCE_S:g} s",
