@@ -8,13 +8,18 @@ from dataclasses import dataclass
 
 __all__ = [
     "CheckError",
+    "ConflictError",
+    "IntegrityError",
     "MapError",
     "MissingExtraError",
+    "MissingMessageError",
+    "NoDataError",
     "NotBuiltYetError",
     "ParameterError",
     "PenstockError",
     "Problem",
     "ProcessError",
+    "QueryError",
     "RemoteProtocolError",
     "ResultTypeError",
     "SelectionError",
@@ -22,6 +27,9 @@ __all__ = [
     "SinkError",
     "SourceError",
     "StateError",
+    "StoreFullError",
+    "StreamEndedError",
+    "StreamError",
     "UserCodeError",
 ]
 
@@ -110,6 +118,48 @@ class SelectionError(PenstockError):
 
 class ServiceError(PenstockError):
     """A run cannot be served, or whoever serves it refuses what was asked."""
+
+
+class StreamError(PenstockError):
+    """A durable stream cannot do what was asked; the root of what streams raise."""
+
+
+class StreamEndedError(StreamError):
+    """A stream has ended, and everything in it has been read; ``next_stream`` is what its producer named, or empty."""
+
+    def __init__(self, text: str, *, next_stream: str = "", state: str = "finished") -> None:
+        self.next_stream = next_stream
+        self.state = state
+        """``finished`` or ``aborted``."""
+        super().__init__(text)
+
+
+class NoDataError(StreamError):
+    """Nothing is there yet that was asked for, and it did not come in time."""
+
+
+class MissingMessageError(StreamError):
+    """A message is not there although later ones are: a gap, or retention has removed it."""
+
+
+class ConflictError(StreamError):
+    """Another message has this id already, or somebody else writes this stream."""
+
+
+class IntegrityError(StreamError):
+    """Stored bytes are not what was written; the text names file and place."""
+
+
+class StoreFullError(StreamError):
+    """There is no room to store more; nothing that was acknowledged is lost."""
+
+
+class QueryError(StreamError):
+    """A query is not written as it should be; ``at`` is where, counted from 0."""
+
+    def __init__(self, text: str, *, at: int = 0) -> None:
+        self.at = at
+        super().__init__(text)
 
 
 class UserCodeError(PenstockError):
