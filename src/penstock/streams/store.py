@@ -53,13 +53,13 @@ class StreamState(StrEnum):
     """How a stream stands."""
 
     OPEN = "open"
-    """More may come: somebody writes it, or may again."""
+    """More may come: somebody writes it, or nobody has yet."""
     FINISHED = "finished"
     """Its producer has said that this was all."""
     ABORTED = "aborted"
     """Its producer has given up, and said so."""
     STALLED = "stalled"
-    """Not ended, and nobody writes it: its writer was killed, or has left without a word."""
+    """Not ended, and nobody writes it any more: its writer was killed, or has let go of it. It may be written on."""
 
 
 class Encoding(msgspec.Struct, frozen=True, array_like=True):
@@ -77,9 +77,12 @@ class StoredBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A block as it lies in a store."""
 
     block: Block
-    """Its arrays are read-only views of the stored bytes, valid as long as somebody holds them. Its ids ascend."""
+    """Its arrays are read-only views of the stored bytes, valid as long as somebody holds them. Its ids ascend. Its
+    ``stream`` is that of the address."""
     encodings: tuple[Encoding | None, ...] = ()
     """For each column, what its bytes are; ``None``, or nothing at the end: arrays as they are."""
+    position: int = 0
+    """How many messages had arrived before its first, since the stream began."""
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +144,8 @@ class StreamWriter(ABC):
 
         Raises
         ------
+        StreamError
+            If its ids are not as they must be.
         ConflictError
             If an id is there already; ``present`` tells which before.
         StateError
@@ -148,7 +153,7 @@ class StreamWriter(ABC):
         StoreFullError
             If there is no room; nothing of it is written.
         ResultTypeError
-            If something in it cannot be stored.
+            If something in it cannot be stored, or a column with an encoding is not of bytes.
         """
 
     @abstractmethod
@@ -157,7 +162,7 @@ class StreamWriter(ABC):
 
     @abstractmethod
     def sync(self) -> None:
-        """Wait until all that was written survives a loss of power."""
+        """Wait until all that was written survives a loss of power; where that ``can_sync``."""
 
     @abstractmethod
     def finish(self, next_stream: str = "") -> None:
@@ -167,6 +172,8 @@ class StreamWriter(ABC):
         ------
         ConflictError
             If the stream has ended otherwise.
+        StateError
+            If this was closed before it ended.
         """
 
     @abstractmethod
@@ -187,7 +194,10 @@ class StreamWriter(ABC):
 
 
 class StreamReader(ABC):
-    """One of any number of readers of a stream, which may not exist yet; a context manager."""
+    """One of any number of readers of a stream, which may not exist yet; a context manager.
+
+    It is used by one thread at a time, but ``close`` may come from any, and ends a ``wait``.
+    """
 
     @property
     @abstractmethod
@@ -233,6 +243,11 @@ class StreamReader(ABC):
         """Wait until more than ``position`` messages have arrived, or the stream has ended; return whether that is so.
 
         Nobody looks again and again meanwhile: the writer wakes who waits.
+
+        Raises
+        ------
+        StateError
+            If this was closed.
         """
 
     @abstractmethod
@@ -261,6 +276,8 @@ class Store(ABC):
     """Durable streams by address; a context manager. May be used from several threads."""
 
     level: ClassVar[Level]
+    can_sync: ClassVar[bool] = True
+    """Whether anything in it can survive a loss of power; if not, ``synced`` stays 0 and ``sync`` returns at once."""
 
     @abstractmethod
     def write(self, address: StreamAddress, *, sync: Sync = "interval") -> StreamWriter:
@@ -274,11 +291,19 @@ class Store(ABC):
             If it has ended.
         StoreFullError
             If there is no room for it.
+        StreamError
+            If the address is that of a source or beamtime.
         """
 
     @abstractmethod
     def read(self, address: StreamAddress) -> StreamReader:
-        """Read a stream; one that is not there yet may come."""
+        """Read a stream; one that is not there yet may come.
+
+        Raises
+        ------
+        StreamError
+            If the address is that of a source or beamtime.
+        """
 
     @abstractmethod
     def streams(self, within: StreamAddress | None = None) -> Sequence[StreamInfo]:
@@ -292,6 +317,8 @@ class Store(ABC):
         ------
         ConflictError
             If somebody writes it.
+        StreamError
+            If the address is that of a source or beamtime.
         """
 
     @abstractmethod
