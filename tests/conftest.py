@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("penstock.testing.engine_tests", "penstock.testing.decoder_tests")
+pytest.register_assert_rewrite(
+    *(f"penstock.testing.{suite}_tests" for suite in ("decoder", "engine", "store", "store_index", "store_log", "store_set")),
+    "penstock.testing.store_model",
+)
 
 ROOT = Path(__file__).parent.parent
 

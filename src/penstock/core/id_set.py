@@ -62,11 +62,6 @@ class IdSet:
             lasts[-1] = number
             self._count += 1
             return True
-        if lasts and lasts[-1] < number <= LARGEST_ID:
-            self._firsts.append(number)
-            lasts.append(number)
-            self._count += 1
-            return True
         return bool(self.add_range(number, number))
 
     def add_range(self, first: int, last: int) -> int:
@@ -78,9 +73,18 @@ class IdSet:
             If they are no ids, or last is smaller.
         """
         _check(first, last)
-        low, high = bisect_left(self._lasts, first - 1), bisect_right(self._firsts, last + 1)
+        lasts = self._lasts
+        if lasts and first > lasts[-1]:  # most are added at the end
+            if first == lasts[-1] + 1:
+                lasts[-1] = last
+            else:
+                self._firsts.append(first)
+                lasts.append(last)
+            self._count += last - first + 1
+            return last - first + 1
+        low, high = bisect_left(lasts, first - 1), bisect_right(self._firsts, last + 1)
         if low < high:
-            first, last = min(first, self._firsts[low]), max(last, self._lasts[high - 1])
+            first, last = min(first, self._firsts[low]), max(last, lasts[high - 1])
         return self._splice(low, high, array("Q", (first,)), array("Q", (last,)))
 
     def add_all(self, ids: Ids) -> int:
@@ -98,7 +102,7 @@ class IdSet:
         """
         if not len(ids):
             return 0
-        if not bool((ids[1:] > ids[:-1]).all()):
+        if len(ids) > 1 and not bool((ids[1:] > ids[:-1]).all()):
             raise ValueError("the ids do not ascend")
         first, last = int(ids[0]), int(ids[-1])
         if last - first == len(ids) - 1:

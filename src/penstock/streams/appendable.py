@@ -39,7 +39,7 @@ def check_appendable(address: StreamAddress, block: Block, encodings: Sequence[E
         If there are more encodings than columns, or an encoded column is not of bytes.
     """
     ids = block.ids
-    if len(ids) and (not ids[0] or not bool((ids[1:] > ids[:-1]).all())):
+    if len(ids) and (not ids[0] or (len(ids) > 1 and not bool((ids[1:] > ids[:-1]).all()))):
         raise StreamError(f"{address}: the ids of a block must ascend from 1; these begin {_named(ids)}")
     if len(encodings) > len(block.columns):
         raise ResultTypeError(f"{address}: {len(encodings)} encodings for {len(block.columns)} buffers")

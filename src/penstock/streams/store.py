@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.block import Block
+from penstock.core.block import Block, Rows
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
 
@@ -83,6 +83,11 @@ class StoredBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """For each column, what its bytes are; ``None``, or nothing at the end: arrays as they are."""
     position: int = 0
     """How many messages had arrived before its first, since the stream began."""
+
+    def take(self, rows: Rows) -> "StoredBlock":
+        """Return some of its messages, sharing memory where ``rows`` is a slice; at least one if they are indices."""
+        skipped = rows.indices(len(self.block))[0] if isinstance(rows, slice) else int(rows[0])
+        return StoredBlock(block=self.block.take(rows), encodings=self.encodings, position=self.position + skipped)
 
 
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,122 @@
+"""The store that lies in the memory of one process, for its threads: nothing to clean up, and nothing left at the end.
+
+It can be given a bound. Then the oldest blocks of all its streams make room for new ones, whoever has read them or not.
+"""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from time import time_ns
+from typing import Any, ClassVar
+
+from penstock.core.stream_address import StreamAddress
+from penstock.core.stream_metadata import changed_metadata, plain_json
+from penstock.errors import ConflictError, StateError
+from penstock.streams.appendable import check_is_stream
+from penstock.streams.memory_logs import MemoryLogs
+from penstock.streams.memory_reader import MemoryReader
+from penstock.streams.memory_writer import MemoryWriter
+from penstock.streams.store import Level, MetadataMode, Store, StreamInfo, Sync
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore(Store):
+    """Durable streams that last as long as this object.
+
+    Appending copies a block once; reading gives views of that copy. Removed and deleted blocks stay in memory as long
+    as somebody holds arrays of them.
+
+    Parameters
+    ----------
+    most_bytes
+        What all blocks together may take, with their ids, timestamps and metadata; ``None`` for no bound. When there
+        is no room, the oldest blocks are removed. A single block that is larger is refused.
+    now_ns
+        The clock, nanoseconds UTC.
+    """
+
+    level: ClassVar[Level] = Level.INDEXED
+    can_sync: ClassVar[bool] = False
+
+    def __init__(self, *, most_bytes: int | None = None, now_ns: Callable[[], int] = time_ns) -> None:
+        self._logs = MemoryLogs(most_bytes, now_ns)
+        self._metadata: dict[StreamAddress, dict[str, Any]] = {}
+        self._users: weakref.WeakSet[MemoryReader | MemoryWriter] = weakref.WeakSet()
+        self._is_closed = False
+
+    def write(self, address: StreamAddress, *, sync: Sync = "interval") -> MemoryWriter:  # noqa: ARG002
+        """Write a stream, a new one or on behind what there is; ``sync`` changes nothing, as memory survives nothing.
+
+        A writer that nobody holds any more counts as closed.
+        """
+        check_is_stream(address)
+        with self._logs.lock:
+            self._check_open()
+            log = self._logs.at(address)
+            if log.end is not None:
+                raise StateError(f"{address} was {log.end.value}; write another stream, or delete it first")
+            if log.writer:
+                raise ConflictError(f"{address} is written by {log.writer}; one at a time can")
+            if not log.is_there:
+                self._logs.create(log)
+            writer = MemoryWriter(self._logs, log)
+            log.open(writer, f"{threading.current_thread().name} of process {os.getpid()}")
+            self._users.add(writer)
+            return writer
+
+    def read(self, address: StreamAddress) -> MemoryReader:
+        """Read a stream; one that is not there yet may come, also after it was deleted."""
+        check_is_stream(address)
+        with self._logs.lock:
+            self._check_open()
+            reader = MemoryReader(self._logs, self._logs.at(address))
+            self._users.add(reader)
+            return reader
+
+    def streams(self, within: StreamAddress | None = None) -> Sequence[StreamInfo]:
+        """List streams, those first that were created first."""
+        with self._logs.lock:
+            return [log.info() for log in self._logs.within(within)]
+
+    def delete(self, address: StreamAddress) -> bool:
+        """Remove exactly this stream and its metadata; return whether it was there."""
+        check_is_stream(address)
+        with self._logs.lock:
+            log = self._logs.at(address)
+            if log.writer:
+                raise ConflictError(f"{address} is written by {log.writer}; it can be deleted when that has closed it")
+            self._metadata.pop(address, None)
+            return self._logs.remove(log)
+
+    def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
+        """Return what was said of a beamtime, source or stream; ``None`` if nothing was."""
+        with self._logs.lock:
+            found = self._metadata.get(address)
+        return None if found is None else dict(plain_json(found, str(address)))
+
+    def set_metadata(
+        self, address: StreamAddress, value: Mapping[str, Any], mode: MetadataMode = "replace", *, upsert: bool = True
+    ) -> None:
+        """Say something of a beamtime, source or stream, which need not be there."""
+        with self._logs.lock:
+            self._check_open()
+            old = self._metadata.get(address)
+            self._metadata[address] = changed_metadata(str(address), old, value, mode, upsert=upsert)
+
+    def close(self) -> None:
+        """Let go of everything, also of readers and writers."""
+        with self._logs.lock:
+            self._is_closed = True
+            users = list(self._users)
+        for user in users:  # not under the lock: a writer that appends must be able to take it
+            user.close()
+        with self._logs.lock:
+            self._metadata.clear()
+            for log in self._logs.within(None):
+                self._logs.remove(log)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StateError("the store is closed")
