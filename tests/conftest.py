@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite(
-    *(f"penstock.testing.{suite}_tests" for suite in ("decoder", "engine", "store", "store_index", "store_log", "store_set")),
-    "penstock.testing.store_model",
-)
+SUITES = ("decoder", "engine", "store", "store_index", "store_log", "store_streams")
+pytest.register_assert_rewrite(*(f"penstock.testing.{suite}_tests" for suite in SUITES), "penstock.testing.store_model")
 
 ROOT = Path(__file__).parent.parent
 

@@ -1,0 +1,20 @@
+"""The conformance suite of stores: subclass ``StoreTests``, give it a store, and inherit the proof.
+
+What a store promises is here, up to the level it says it has; it needs pytest and hypothesis.
+"""
+
+from penstock.testing.store_index_tests import StoreIndexTests
+from penstock.testing.store_streams_tests import StoreStreamsTests
+
+__all__ = ["StoreTests"]
+
+
+class StoreTests(StoreIndexTests, StoreStreamsTests):
+    """What every store must do.
+
+    >>> class TestMine(StoreTests):
+    ...     @pytest.fixture
+    ...     def store(self):
+    ...         with MyStore() as store:
+    ...             yield store
+    """
