@@ -131,8 +131,12 @@ class StoreLogTests:
     def test_metadata_of_one_reader_are_not_those_of_another(self, store: Store) -> None:
         write(store, numbered(1))
         with store.read(ADDRESS) as first, store.read(ADDRESS) as second:
-            changed: Any = next(next(first.blocks()).block.messages()).metadata
-            changed["number"] = "changed"
+            changed, other = (next(reader.blocks()).block.metadata for reader in (first, second))
+            assert changed is not None
+            assert other is not None
+            mine: Any = changed[0]
+            mine["number"] = "changed"
+            assert other[0] == message(1).metadata
             assert arrived(second.blocks()) == told([message(1)])
 
     @pytest.mark.parametrize("keys", [None, [0, 2**64 - 1]])
