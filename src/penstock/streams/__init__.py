@@ -1,1 +1,1 @@
-"""Streams that can be read again; no store is built yet."""
+"""Streams that can be read again: what every store can do, and the stores there are."""

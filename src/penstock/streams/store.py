@@ -102,7 +102,7 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
     """Messages that can be read now."""
     removed: int = 0
-    """Messages that retention has taken away."""
+    """Messages that retention has taken away; with ``count``, how many have arrived: the position of the next one."""
     first_id: int = 0
     """The smallest id that can be read; 0 for none."""
     last_id: int = 0

@@ -1,6 +1,12 @@
 """The conformance suite of stores: subclass ``StoreTests``, give it a store, and inherit the proof.
 
-What a store promises is here, up to the level it says it has; it needs pytest and hypothesis.
+What a store promises is here, up to the level it says it has; it needs pytest and hypothesis::
+
+    class TestMine(StoreTests):
+        @pytest.fixture
+        def store(self):
+            with MyStore() as store:
+                yield store
 """
 
 from penstock.testing.store_index_tests import StoreIndexTests
@@ -10,11 +16,4 @@ __all__ = ["StoreTests"]
 
 
 class StoreTests(StoreIndexTests, StoreStreamsTests):
-    """What every store must do.
-
-    >>> class TestMine(StoreTests):
-    ...     @pytest.fixture
-    ...     def store(self):
-    ...         with MyStore() as store:
-    ...             yield store
-    """
+    """What every store must do; a subclass brings the fixture ``store``, and ``other_process`` if it has one."""
