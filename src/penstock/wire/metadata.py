@@ -65,7 +65,7 @@ class MetadataColumn(Sequence[Mapping[str, Any]]):
         If there are fewer bytes than even empty metadata need.
     """
 
-    __slots__ = ("_data", "_group", "_group_number", "_n", "_rows")
+    __slots__ = ("_data", "_latest", "_n", "_rows")
 
     def __init__(self, data: NDArray[np.uint8], n: int, rows: range | None = None) -> None:
         if len(data) < _table_bytes(n):
@@ -73,8 +73,8 @@ class MetadataColumn(Sequence[Mapping[str, Any]]):
         self._data = data
         self._n = n
         self._rows = range(n) if rows is None else rows
-        self._group_number = -1
-        self._group: list[Mapping[str, Any]] = []
+        self._latest: tuple[int, list[Mapping[str, Any]]] = -1, []
+        """A group's number and the group, in one, because threads may share a block."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -98,10 +98,10 @@ class MetadataColumn(Sequence[Mapping[str, Any]]):
             yield from self._of_group(first // GROUP)[max(rows.start - first, 0) : rows.stop - first]
 
     def _of_group(self, number: int) -> list[Mapping[str, Any]]:
-        if number != self._group_number:
-            self._group = self._read(number)
-            self._group_number = number
-        return self._group
+        latest = self._latest
+        if latest[0] != number:
+            self._latest = latest = number, self._read(number)
+        return latest[1]
 
     def _read(self, number: int) -> list[Mapping[str, Any]]:
         size = min(GROUP, self._n - number * GROUP)
