@@ -27,6 +27,7 @@ _CACHED_BYTES: Final = 1024
 _U8: Final = np.dtype(np.uint64)
 _I8: Final = np.dtype(np.int64)
 _I4: Final = np.dtype(np.int32)
+_ZEROS: Final = np.zeros(ALIGNMENT, np.uint8)
 
 
 class BlockLayout(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -117,6 +118,43 @@ class PackedBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
                 _write_uniform(column, out, at)
         _put(out, places.metadata, self.metadata)
         return self.layout
+
+    def pieces(self) -> list[NDArray[np.uint8]]:
+        """Return the bytes that ``write`` would leave, as arrays to be written one after the other.
+
+        What is contiguous is not copied. Where ``write`` leaves what was in the slot before, there are zeros here.
+        """
+        block, places = self.block, self.places
+        found: list[NDArray[np.uint8]] = []
+        at = 0
+
+        def put(place: int, data: NDArray[np.uint8]) -> None:
+            nonlocal at
+            if place > at:
+                found.append(_ZEROS[: place - at])
+            if len(data):
+                found.append(data)
+            at = place + len(data)
+
+        put(0, np.frombuffer(self.head, np.uint8))
+        put(places.ids, _flat(np.asarray(block.ids, _U8)))
+        if block.keys is not None:
+            put(places.keys, _flat(np.asarray(block.keys, _U8)))
+        put(places.timestamps, _flat(np.asarray(block.timestamps, _I8)))
+        tables = iter(self.tables)
+        for column, place in zip(block.columns, places.columns, strict=True):
+            if isinstance(column, RaggedColumn):
+                _check_dense(column)
+                table = next(tables)
+                put(place, np.frombuffer(table, np.uint8))
+                place += _aligned(len(table))
+                put(place, _flat(np.asarray(column.type_of, _I4)))
+                place += _aligned(4 * len(column))
+                put(place, column.payload[column.offsets[0] : column.offsets[-1]])
+            else:
+                put(place, _flat(column))
+        put(places.metadata, np.frombuffer(self.metadata, np.uint8))
+        return found
 
 
 def pack_block(block: Block) -> PackedBlock:
@@ -256,10 +294,21 @@ def _write_uniform(column: NDArray[Any], out: NDArray[np.uint8], at: int) -> Non
         _view(out, at, column.shape, column.dtype)[...] = column
 
 
-def _write_ragged(column: RaggedColumn, table: bytes, out: NDArray[np.uint8], at: int) -> None:
+def _flat(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if not array.nbytes:
+        return _ZEROS[:0]
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+def _check_dense(column: RaggedColumn) -> None:
     offsets = column.offsets - column.offsets[0]
     if not np.array_equal(offsets, _offsets(column.types, column.type_of, int(offsets[-1]))):
         raise ValueError("a ragged column must hold its arrays one directly after the other")
+
+
+def _write_ragged(column: RaggedColumn, table: bytes, out: NDArray[np.uint8], at: int) -> None:
+    _check_dense(column)
+    offsets = column.offsets - column.offsets[0]
     _put(out, at, table)
     at += _aligned(len(table))
     _view(out, at, (len(column),), _I4)[...] = column.type_of

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.core import Block, RaggedColumn
 from penstock.errors import RemoteProtocolError, ResultTypeError
-from penstock.wire.layout import ALIGNMENT, BlockLayout, measure, read_block, write_block
+from penstock.wire.layout import ALIGNMENT, BlockLayout, measure, pack_block, read_block, write_block
 from tests.unit.wire.block_cases import (
     Corrupt,
     blocks,
@@ -55,6 +55,14 @@ def test_arrays_are_read_only_views_of_the_slot(block: Block) -> None:
         assert not array.flags.writeable
         assert not array.nbytes or np.shares_memory(array, slot)
         assert array.base is slot.base  # by which the pool knows that somebody kept it
+
+
+@given(blocks)
+def test_pieces_one_after_the_other_are_the_slot(block: Block) -> None:
+    packed = pack_block(block)
+    slot = frozen_slot(b"".join(piece.tobytes() for piece in packed.pieces()))
+    assert len(slot) == packed.layout.nbytes
+    assert same_block(read_block(packed.layout, slot, "detector"), block)
 
 
 @given(uniform_blocks())
