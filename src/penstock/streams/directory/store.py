@@ -1,0 +1,338 @@
+"""The store that is a folder: nothing to install, nothing that must run, on any disk."""
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from urllib.parse import unquote
+
+import msgspec
+
+from penstock.core.stream_address import StreamAddress
+from penstock.core.stream_metadata import changed_metadata
+from penstock.errors import IntegrityError, StateError, StreamError
+from penstock.streams.appendable import check_is_stream
+from penstock.streams.directory.catalogue import Catalogue
+from penstock.streams.directory.file_names import STATE, replace_file, segment_numbers, sync_folder
+from penstock.streams.directory.file_system import can_write_direct
+from penstock.streams.directory.growing_segment import NEVER, store_full
+from penstock.streams.directory.reader import DirectoryReader
+from penstock.streams.directory.repair import Found, rebuild_stream, verify_stream
+from penstock.streams.directory.retention import Limits, retain
+from penstock.streams.directory.segment_view import Check
+from penstock.streams.directory.state_file import StateFile, decode_state
+from penstock.streams.directory.stream_lock import StreamLock
+from penstock.streams.directory.syncer import Syncer
+from penstock.streams.directory.writer import DirectoryWriter
+from penstock.streams.store import Level, MetadataMode, Store, StreamInfo, Sync
+
+__all__ = ["SEGMENT_BYTES", "DirectoryStore"]
+
+SEGMENT_BYTES: Final = 1 << 30
+DIRECT_BYTES: Final = 1 << 20
+FORMAT: Final = 1
+_ABOUT: Final = "penstock-store.json"
+_STREAMS: Final = "streams"
+_REMOVED: Final = "removed"
+
+
+class _About(msgspec.Struct, frozen=True):
+    """What the store's own file says."""
+
+    format: int
+    """Of everything in it."""
+
+
+class DirectoryStore(Store):
+    """Durable streams in a folder, which is made if it is not there.
+
+    Parameters
+    ----------
+    path
+        The folder; its parent must be there.
+    segment_bytes
+        How large the files become; retention removes whole ones.
+    direct_bytes
+        How large a block must be to be written past the page cache, where the file system does that.
+    check
+        When readers look whether blocks are what was written.
+    now_ns
+        The clock; what it says is noted, and by nothing else is anything found.
+
+    Raises
+    ------
+    StreamError
+        If there is something else in the folder, or a store of a version that is not known.
+    """
+
+    level: ClassVar[Level] = Level.INDEXED
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        direct_bytes: int = DIRECT_BYTES,
+        check: Check = "first",
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.path = Path(path).absolute()
+        self._segment_bytes = segment_bytes
+        self._direct_bytes = direct_bytes
+        self._check: Check = check
+        self._now_ns = now_ns
+        self._streams = self.path / _STREAMS
+        with store_full(self.path):
+            _open_folder(self.path)
+            if not can_write_direct(self._streams):
+                self._direct_bytes = NEVER
+        self._catalogue = Catalogue(self.path / "catalogue.sqlite")
+        self._syncer = Syncer()
+        self._is_closed = False
+
+    def write(self, address: StreamAddress, *, sync: Sync = "interval") -> DirectoryWriter:
+        """Write a stream; see `Store.write`."""
+        self._check_open()
+        check_is_stream(address)
+        folder = self._folder(address)
+        with store_full(folder):
+            lock, state = self._locked(folder, address, sync)
+        return DirectoryWriter(
+            address,
+            folder,
+            lock,
+            state,
+            sync=sync,
+            segment_bytes=self._segment_bytes,
+            direct_bytes=self._direct_bytes,
+            syncer=self._syncer,
+            now_ns=self._now_ns,
+        )
+
+    def _locked(self, folder: Path, address: StreamAddress, sync: Sync) -> tuple[StreamLock, StateFile]:
+        """Return the lock of a stream, and its state; the folder is made if it is not there."""
+        while True:
+            _make_folders(folder, self._streams, is_synced=sync != "none")
+            try:
+                lock = StreamLock(folder)
+            except FileNotFoundError:  # deleted since
+                continue
+            try:
+                if lock.is_in(folder):
+                    state = self._state_of(folder)
+                    if state.has_ended:
+                        raise StateError(f"{address} is {state.state}; delete it, or write another stream")
+                    return lock, state
+            except BaseException:
+                lock.close()
+                raise
+            lock.close()
+
+    def _state_of(self, folder: Path) -> StateFile:
+        try:
+            return decode_state((folder / STATE).read_bytes(), folder / STATE)
+        except FileNotFoundError:
+            # If there are segments, the state is lost, and how their writer left is not known.
+            return StateFile(made_ns=self._now_ns(), is_written=bool(segment_numbers(folder)))
+
+    def read(self, address: StreamAddress) -> DirectoryReader:
+        """Read a stream; see `Store.read`."""
+        self._check_open()
+        check_is_stream(address)
+        return DirectoryReader(address, self._folder(address), self._streams, check=self._check)
+
+    def streams(self, within: StreamAddress | None = None) -> Sequence[StreamInfo]:
+        """List streams, those first that were created first."""
+        self._check_open()
+        found = [info for address in self._addresses(within) if (info := self._info(address)) is not None]
+        return sorted(found, key=lambda info: (info.created_ns, info.address))
+
+    def _addresses(self, within: StreamAddress | None) -> Iterator[StreamAddress]:
+        names = () if within is None else within.folders
+        yield from _below(self._streams.joinpath(*names), tuple(map(unquote, names)))
+
+    def _info(self, address: StreamAddress) -> StreamInfo | None:
+        folder = self._folder(address)
+        if not (folder / STATE).exists() and not segment_numbers(folder):
+            return None
+        with self.read(address) as reader:
+            return reader.info
+
+    def delete(self, address: StreamAddress) -> bool:
+        """Remove exactly this stream; see `Store.delete`. Readers keep the arrays they hold."""
+        self._check_open()
+        check_is_stream(address)
+        folder = self._folder(address)
+        was_there = False
+        with suppress(FileNotFoundError):
+            lock = StreamLock(folder)
+            try:
+                was_there = (folder / STATE).exists() or bool(segment_numbers(folder))
+                # Renamed first, so that it is gone as a whole whatever happens.
+                gone = self.path / _REMOVED / uuid.uuid4().hex
+                gone.parent.mkdir(exist_ok=True)
+                folder.rename(gone)
+                sync_folder(folder.parent)
+            finally:
+                lock.close()
+            shutil.rmtree(gone)
+            for parent in (folder.parent, folder.parent.parent):
+                with suppress(OSError):  # another stream is in it
+                    parent.rmdir()
+        self._catalogue.remove(address)
+        return was_there
+
+    def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
+        """Return what was said of a beamtime, source or stream; ``None`` if nothing was."""
+        self._check_open()
+        return self._catalogue.metadata(address)
+
+    def set_metadata(
+        self, address: StreamAddress, value: Mapping[str, Any], mode: MetadataMode = "replace", *, upsert: bool = True
+    ) -> None:
+        """Say something of a beamtime, source or stream; see `Store.set_metadata`."""
+        self._check_open()
+        self._catalogue.change(address, lambda old: changed_metadata(str(address), old, value, mode, upsert=upsert))
+
+    def retain(
+        self,
+        address: StreamAddress,
+        *,
+        age_s: float | None = None,
+        nbytes: int | None = None,
+        count: int | None = None,
+        keep: int | None = None,
+    ) -> int:
+        """Remove the oldest segments of a stream that exceed a limit, also while it is written and read.
+
+        Arrays that somebody holds stay valid. Their ids count as present for ever.
+
+        Parameters
+        ----------
+        age_s
+            A segment goes when its newest message was appended longer ago.
+        nbytes
+            Segments go until no more than this is left; the one that grows stays.
+        count
+            A segment goes when this many messages follow it.
+        keep
+            Messages of this position and later stay in any case.
+
+        Returns
+        -------
+        int
+            Messages removed.
+
+        Raises
+        ------
+        ConflictError
+            If somebody else does the same just now.
+        """
+        self._check_open()
+        check_is_stream(address)
+        age_ns = None if age_s is None else int(age_s * 1e9)
+        folder = self._folder(address)
+        if not folder.is_dir():
+            return 0
+        return retain(folder, Limits(age_ns=age_ns, nbytes=nbytes, count=count, keep=keep), self._now_ns())
+
+    def verify(self, address: StreamAddress) -> Found:
+        """Look at every stored byte of a stream, and say what is not as it was written."""
+        self._check_open()
+        check_is_stream(address)
+        return verify_stream(self._folder(address))
+
+    def rebuild(self, address: StreamAddress) -> Found:
+        """Make the indexes and the state of a stream again from its segments, and return what is wrong still.
+
+        A stream whose state was damaged is open afterwards: whether it had ended is not known.
+
+        Raises
+        ------
+        ConflictError
+            If somebody writes it.
+        """
+        self._check_open()
+        check_is_stream(address)
+        folder = self._folder(address)
+        if not folder.is_dir():
+            return Found()
+        lock = StreamLock(folder)
+        try:
+            with store_full(folder):
+                rebuild_stream(folder, self._now_ns())
+        finally:
+            lock.close()
+        return verify_stream(folder)
+
+    def close(self) -> None:
+        """Let go of everything; writers and readers are closed by who made them."""
+        self._is_closed = True
+        self._syncer.close()
+        self._catalogue.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StateError(f"{self.path}: this store is closed")
+
+    def _folder(self, address: StreamAddress) -> Path:
+        return self._streams.joinpath(*address.folders)
+
+    def __repr__(self) -> str:
+        return f"DirectoryStore({str(self.path)!r})"
+
+
+def _open_folder(path: Path) -> None:
+    about = path / _ABOUT
+    try:
+        said = msgspec.json.decode(about.read_bytes(), type=_About)
+    except FileNotFoundError:
+        _make_store(path)
+        return
+    except msgspec.MsgspecError as error:
+        raise IntegrityError(f"{about}: it does not say what store this is: {error}") from error
+    if said.format != FORMAT:
+        raise StreamError(f"{path}: a store of format {said.format}; this version knows {FORMAT}")
+    if (path / _REMOVED).exists():  # somebody was killed while deleting
+        shutil.rmtree(path / _REMOVED, ignore_errors=True)
+
+
+def _make_store(path: Path) -> None:
+    path.mkdir(exist_ok=True)
+    others = sorted(
+        entry.name for entry in path.iterdir() if not entry.name.startswith(_ABOUT) and entry.name != _STREAMS
+    )
+    if others:
+        raise StreamError(f"{path}: there is something else in it ({others[0]}); give a store a folder of its own")
+    (path / _STREAMS).mkdir(exist_ok=True)
+    replace_file(path / _ABOUT, msgspec.json.encode(_About(FORMAT)) + b"\n", sync=True)
+
+
+def _make_folders(folder: Path, top: Path, *, is_synced: bool) -> None:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_folders(folder.parent, top, is_synced=is_synced)
+        _make_folders(folder, top, is_synced=is_synced)
+        return
+    if is_synced:
+        sync_folder(folder.parent)
+
+
+def _below(folder: Path, names: tuple[str, ...]) -> Iterator[StreamAddress]:
+    """Yield the addresses of all folders of streams below the folder of some names."""
+    if len(names) == 3:
+        yield StreamAddress(*names)
+        return
+    try:
+        entries = os.listdir(folder)  # noqa: PTH208  # a third of the time: there may be thousands
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in entries:
+        yield from _below(folder / name, (*names, unquote(name)))

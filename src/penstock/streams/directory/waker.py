@@ -1,0 +1,156 @@
+"""Being told that files of a stream have changed: by the kernel where it knows, by looking where it does not.
+
+The kernel of this machine sees what its own processes write. On a network file system others write too, so there,
+and where the kernel has no more watches to give, a thread looks every 20 ms.
+"""
+
+import os
+import select
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from inotify_simple import INotify, flags
+
+from penstock.streams.directory.file_system import is_network
+
+__all__ = ["Waker", "make_waker"]
+
+LOOK_S: Final = 0.02
+_FOLDER: Final = flags.CREATE | flags.MOVED_TO | flags.DELETE | flags.DELETE_SELF | flags.MOVE_SELF
+_FILE: Final = flags.MODIFY
+
+
+class Waker:
+    """Watch the folder of a stream, or the nearest one there is above it, and the index that grows."""
+
+    def __init__(self, folder: Path, top: Path) -> None:
+        self._folder = folder
+        self._top = top
+        self._inotify = INotify(nonblocking=True)
+        self._told = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._both = select.epoll()
+        self._both.register(self._inotify, select.EPOLLIN)
+        self._both.register(self._told, select.EPOLLIN)
+        self._watched: dict[Path, int] = {}
+
+    def fileno(self) -> int:
+        """Return what can be read when something has changed."""
+        return self._both.fileno()
+
+    def watch(self, index: Path | None) -> None:
+        """Say which file grows; look at the files once more after it returns, and before waiting."""
+        place = self._folder
+        while not self._can_watch(place, _FOLDER) and place != self._top:
+            place = place.parent
+        if index is not None:
+            self._can_watch(index, _FILE)
+        for path in set(self._watched) - {place, index}:
+            self._forget(path)
+
+    def _can_watch(self, path: Path, mask: int) -> bool:
+        if path in self._watched:
+            return True
+        try:
+            self._watched[path] = self._inotify.add_watch(path, mask)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _forget(self, path: Path) -> None:
+        try:
+            self._inotify.rm_watch(self._watched.pop(path))
+        except OSError:  # what was watched is gone, and its watch with it
+            return
+
+    def tell(self) -> None:
+        """Make ``fileno`` readable, also from another thread."""
+        os.eventfd_write(self._told, 1)
+
+    def quiet(self) -> bool:
+        """Take note of what has happened, so that ``fileno`` is quiet again; return whether to ``watch`` once more."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._told)
+        is_lost = False
+        for event in self._inotify.read(timeout=0):
+            if event.mask & (flags.IGNORED | flags.DELETE_SELF | flags.MOVE_SELF):
+                for path in [path for path, number in self._watched.items() if number == event.wd]:
+                    self._forget(path)
+                    is_lost = True
+        return is_lost
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Wait until something has changed."""
+        poll = select.poll()
+        poll.register(self._both, select.POLLIN)
+        poll.poll(None if timeout_s is None else max(0, int(timeout_s * 1000 + 0.999)))
+
+    def close(self) -> None:
+        """Let go."""
+        self._both.close()
+        self._inotify.close()
+        os.close(self._told)
+
+
+class LookingWaker:
+    """The same, where the kernel does not see who writes: it wakes every 20 ms, and who was woken has to look."""
+
+    def __init__(self, look_s: float = LOOK_S) -> None:
+        self._look_s = look_s
+        self._fd = -1
+        self._told = threading.Event()
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def fileno(self) -> int:
+        """Return what can be read every 20 ms; only from now on there is a thread."""
+        if self._thread is None:
+            self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self._thread = threading.Thread(target=self._run, name="stream-looker", daemon=True)
+            self._thread.start()
+        return self._fd
+
+    def _run(self) -> None:
+        while not self._end.wait(self._look_s):
+            os.eventfd_write(self._fd, 1)
+
+    def watch(self, index: Path | None) -> None:
+        """Do nothing: all is looked at."""
+
+    def tell(self) -> None:
+        """Wake who waits, also from another thread."""
+        self._told.set()
+        if self._thread is not None:
+            os.eventfd_write(self._fd, 1)
+
+    def quiet(self) -> bool:
+        """Make ``fileno`` quiet until the next time."""
+        self._told.clear()
+        if self._thread is not None:
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._fd)
+        return False
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Wait until it is time to look."""
+        self._told.wait(self._look_s if timeout_s is None else min(timeout_s, self._look_s))
+
+    def close(self) -> None:
+        """Let go."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+            os.close(self._fd)
+            self._thread = None
+
+
+def make_waker(folder: Path, top: Path, is_remote: Callable[[Path], bool] = is_network) -> "Waker | LookingWaker":
+    """Return what tells of changes in the folder of a stream below ``top``, the folder of the streams."""
+    if not is_remote(top):
+        try:
+            return Waker(folder, top)
+        except OSError:  # as many watchers as a user may have, 128 mostly
+            return LookingWaker()
+    return LookingWaker()
