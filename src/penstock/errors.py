@@ -147,7 +147,14 @@ class ConflictError(StreamError):
 
 
 class IntegrityError(StreamError):
-    """Stored bytes are not what was written; the text names file and place."""
+    """Stored bytes are not what was written; the text names file and place.
+
+    ``after`` is the position behind what is damaged, where reading can go on; 0 if there is none.
+    """
+
+    def __init__(self, text: str, *, after: int = 0) -> None:
+        self.after = after
+        super().__init__(text)
 
 
 class StoreFullError(StreamError):

@@ -222,7 +222,7 @@ class StreamReader(ABC):
         Raises
         ------
         IntegrityError
-            At a block whose bytes are not what was written; those behind it can be had from ``position`` behind it.
+            At a block whose bytes are not what was written; those behind it can be had from position ``after`` on.
         """
 
     @abstractmethod

@@ -68,7 +68,7 @@ class DirectoryReader(StreamReader):
         Raises
         ------
         IntegrityError
-            At a block that is not what was written, or where one is lost; the text says where to go on.
+            At a block that is not what was written, or where one is lost.
         """
         self._refresh()
         blocks = self._committed.blocks
@@ -80,7 +80,7 @@ class DirectoryReader(StreamReader):
             try:
                 found = self._read(number)
             except IntegrityError as error:
-                raise IntegrityError(f"{error}; the next one is at position {header.position + header.rows}") from error
+                raise IntegrityError(str(error), after=header.position + header.rows) from error
             if found is not None:
                 yield found.take(slice(max(wanted - header.position, 0), None))
             wanted = header.position + header.rows
@@ -89,8 +89,7 @@ class DirectoryReader(StreamReader):
         where = self._committed.segment_path(self._committed.blocks.segment(number))
         at = self._committed.blocks.header(number).at
         raise IntegrityError(
-            f"{where}: before byte {at}, {found - wanted} messages are not what was written;"
-            f" the next one is at position {found}"
+            f"{where}: before byte {at}, {found - wanted} messages are not what was written", after=found
         )
 
     def get(self, first_id: int, last_id: int | None = None) -> Iterator[StoredBlock]:
