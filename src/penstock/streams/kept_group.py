@@ -1,0 +1,23 @@
+"""Where the state of a group is kept: all that a member needs to know of it."""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+
+from penstock.core.group import GroupState
+
+__all__ = ["KeptGroup"]
+
+
+class KeptGroup(ABC):
+    """One group, as one of its members reaches it."""
+
+    @abstractmethod
+    def change(self) -> AbstractContextManager[GroupState]:
+        """Hold the group while its state is read and changed; nobody else does meanwhile.
+
+        What was changed is kept when the block ends. If it raises, what was changed before may be kept or not.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it."""
