@@ -181,10 +181,26 @@ class GroupState:
             if name not in holding and member.seen_ns + member.lease_ns < now_ns:
                 del record.members[name]
 
+    def resume(self, now_ns: int, *, longest_silence_ns: int) -> None:
+        """Take note of the time; if nobody had the group in hands for longer than living members are silent, go on.
+
+        Then the machine slept, or a disk held them all up: that time counts for no lease, or whoever came first would
+        be given what all others have.
+        """
+        record = self.record
+        silence_ns = now_ns - record.seen_ns if record.seen_ns else 0
+        if silence_ns > longest_silence_ns:
+            for lease in record.leases:
+                lease.deadline_ns += silence_ns
+            for member in record.members.values():
+                member.seen_ns += silence_ns
+        record.seen_ns = now_ns
+
     def restart(self, now_ns: int) -> None:
         """Go on by a clock that has begun anew: all members are gone, and no delay is left."""
         self._take_back(self.record.leases, now_ns, "the machine was started anew while {member} had it")
         self.record.members = {}
+        self.record.seen_ns = 0
         for back in self.record.waiting:
             back.due_ns = now_ns
         self.record.looks = []

@@ -111,6 +111,8 @@ class GroupRecord(msgspec.Struct, kw_only=True, array_like=True):
     looks: list[Look] = []
     waited_for: int = 0
     """Missing ids up to this hold nothing back any more."""
+    seen_ns: int = 0
+    """When somebody last had the group in hands; 0 for never."""
     complete_at: int = -1
     """How many messages were there when none below the position was unclaimed; -1: not known."""
     strays: int = 0

@@ -104,6 +104,7 @@ class Member(Membership):
         self._has_left = False
         self._pid = os.getpid()
         with group.change() as state:
+            self._resume(state)
             state.join(member, rules, clock_ns(), lease_ns=self._lease_ns)
         self._thread = threading.Thread(target=self._run, name=f"group member {member}", daemon=True)
         self._thread.start()
@@ -118,10 +119,12 @@ class Member(Membership):
 
     def acknowledge(self, *ids: int, epoch: int | None = None) -> None:  # noqa: D102
         with self._lock:
-            if self._failure is not None or self._has_left or epoch != self._epoch:
+            if epoch != self._epoch:
                 self.flush_pending()
                 self._epoch = epoch
             self._pending += ids
+            if self._failure is not None or self._has_left:
+                self.flush_pending()
             if self._flush_s <= 0:
                 self.flush_pending()
             elif not self._is_counting:
@@ -197,6 +200,7 @@ class Member(Membership):
         with self._lock:
             self._check()
             with self._group.change() as state:
+                self._resume(state)
                 if self._member not in state.record.members:  # forgotten in a long silence, or the group was deleted
                     state.join(self._member, self._rules, self._clock_ns(), lease_ns=self._lease_ns)
                 again = self._acknowledged(state)
@@ -204,6 +208,9 @@ class Member(Membership):
                 yield state
             self._pending = []
             self._again = joined(self._again, again)
+
+    def _resume(self, state: GroupState) -> None:
+        state.resume(self._clock_ns(), longest_silence_ns=self._lease_ns * 2 // BEATS)
 
     def _check(self) -> None:
         if self._has_left:

@@ -265,6 +265,18 @@ def test_a_lease_that_is_renewed_is_kept() -> None:
     assert claimed(state, present, "ben", now=2 * LEASE - 1) == [1]
 
 
+@pytest.mark.parametrize(("silence", "expected"), [(60, [1, 2]), (61, []), (10_000, [])])
+def test_a_silence_of_all_takes_nothing_from_anybody(silence: int, expected: list[int]) -> None:
+    state, present = group(1, 2)
+    state.resume(5, longest_silence_ns=60)
+    claimed(state, present, "ann", now=5 - LEASE + 60)
+    state.resume(5 + silence, longest_silence_ns=60)
+    assert claimed(state, present, "ben", now=5 + silence) == expected
+    for now in range(5 + silence, 5 + silence + 61, 30):
+        state.resume(now, longest_silence_ns=60)
+    assert claimed(state, present, "ben", now=5 + silence + 60) == [i for i in (1, 2) if not expected]
+
+
 def test_who_has_nothing_and_says_nothing_is_forgotten() -> None:
     state, present = group(1)
     claimed(state, present, "ann")
