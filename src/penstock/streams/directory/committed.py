@@ -13,6 +13,7 @@ import numpy as np
 from penstock.streams import segment as bytes_of
 from penstock.streams.directory.file_names import index_name, segment_name, segment_numbers
 from penstock.streams.directory.record_index import RecordIndex
+from penstock.streams.directory.own_index import own_index
 from penstock.streams.directory.segment_view import Check, SegmentView
 from penstock.streams.directory.stream_lock import is_locked
 from penstock.streams.segment import RECORD, RECORD_BYTES, BlockHeader, FileHeader
@@ -183,8 +184,8 @@ class _GrowingIndex:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return
-        header = FileHeader.decode(os.pread(self._fd, RECORD_BYTES, 0), bytes_of.INDEX)
-        if header is not None and header.number == self.number:
+        header = own_index(self._folder, self.number)
+        if header is not None:
             self._is_sound = True
             self._token = header.token
 
@@ -201,10 +202,12 @@ class _GrowingIndex:
         self._at += len(records) * RECORD_BYTES
         bad = len(data) // RECORD_BYTES - len(records)
         self._take(records)
+        end = int(records["position"][-1] + records["rows"][-1]) if len(records) else position
         if bad > 1 or (bad and not is_locked(self._folder)):  # the last may be in the middle of being written
             self._is_sound = False
-            end = int(records["position"][-1] + records["rows"][-1]) if len(records) else position
             records = np.concatenate((records, self._from_segment(end)))
+        elif not bad and len(left := self._left_behind(end)):
+            records = np.concatenate((records, left))
         return records[records["position"] >= position] if len(records) else records
 
     def _stat(self) -> os.stat_result | None:

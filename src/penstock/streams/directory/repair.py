@@ -1,6 +1,5 @@
 """Looking through a stream: what of it is not what was written, and the indexes made again from the segments."""
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -32,7 +31,7 @@ from penstock.streams.segment import (
     read_records,
 )
 
-__all__ = ["Found", "index_is_there", "rebuild_stream", "repair_segment", "verify_stream"]
+__all__ = ["Found", "rebuild_stream", "repair_segment", "verify_stream"]
 
 
 class Found(msgspec.Struct, kw_only=True):
@@ -75,7 +74,7 @@ def _read_index(folder: Path, number: int) -> bytes:
 
 def _sound(data: NDArray[np.uint8], index: bytes, number: int) -> tuple[FileHeader, list[BlockHeader]]:
     """Return what an index of a segment should hold."""
-    header = FileHeader.decode(index[:RECORD_BYTES], INDEX) or FileHeader.decode(data[:RECORD_BYTES].tobytes(), SEGMENT)
+    header = FileHeader.decode(data[:RECORD_BYTES].tobytes(), SEGMENT) or FileHeader.decode(index[:RECORD_BYTES], INDEX)
     if header is None or header.number != number:
         header = FileHeader(token=token_of(data), number=number, created_ns=0)
     found = {block.at: block for block in find_blocks(data, header.token, RECORD_BYTES, 0)}
@@ -184,16 +183,3 @@ def _verify_block(path: Path, data: NDArray[np.uint8], block: BlockHeader, found
         found.problems.append(f"{path}: byte {block.at}: {which} is not what was written")
     elif data[block.at : block.at + RECORD_BYTES].tobytes() != block.encode():
         found.problems.append(f"{path}: byte {block.at}: the header is not what was written; the block is")
-
-
-def index_is_there(folder: Path, number: int) -> bool:
-    """Whether a segment has an index that is its own."""
-    try:
-        fd = os.open(folder / index_name(number), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        header = FileHeader.decode(os.pread(fd, RECORD_BYTES, 0), INDEX)
-    finally:
-        os.close(fd)
-    return header is not None and header.number == number

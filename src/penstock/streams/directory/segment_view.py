@@ -3,7 +3,7 @@
 import mmap
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from penstock.streams.store import StoredBlock
 
 __all__ = ["Check", "SegmentView"]
 
+LARGE_BYTES: Final = 1 << 20
 Check = Literal["first", "always"]
 """When a reader looks whether a block is what was written: when it reads it for the first time, or whenever it does."""
 
@@ -45,7 +46,11 @@ class SegmentView:
         """
         if header.end > len(self._map):
             self._map = self._mapped()
-        check = self._check == "always" or header.at not in self._checked
+        is_new = header.at not in self._checked
+        if is_new and header.body >= LARGE_BYTES:
+            # It may not be in the page cache, and page by page it would come from the disk at a third of the speed.
+            os.posix_fadvise(self._fd, header.at, header.end - header.at, os.POSIX_FADV_WILLNEED)
+        check = is_new or self._check == "always"
         try:
             found = unpack(self._map, header, self._stream, check=check)
         except IntegrityError as error:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from penstock.core.block import Block
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import ConflictError, IntegrityError, StateError
+from penstock.errors import ConflictError, IntegrityError, StateError, StoreFullError
 from penstock.streams.appendable import check_appendable, conflict
 from penstock.streams.directory.aligned_buffer import AlignedBuffer
 from penstock.streams.directory.committed import Committed, GoneError
@@ -18,7 +18,8 @@ from penstock.streams.directory.file_names import segment_numbers, sync_folder
 from penstock.streams.directory.growing_segment import GrowingSegment, store_full
 from penstock.streams.directory.info import closed_state
 from penstock.streams.directory.removed_ids import read_removed
-from penstock.streams.directory.repair import index_is_there, repair_segment
+from penstock.streams.directory.own_index import own_index
+from penstock.streams.directory.repair import repair_segment
 from penstock.streams.directory.state_file import StateFile, write_state
 from penstock.streams.directory.stream_lock import StreamLock
 from penstock.streams.directory.syncer import Syncer
@@ -87,7 +88,7 @@ class DirectoryWriter(StreamWriter):
         numbers = segment_numbers(self._folder)
         with store_full(self._folder):
             for number in numbers:
-                if (state.is_written and number == numbers[-1]) or not index_is_there(self._folder, number):
+                if (state.is_written and number == numbers[-1]) or own_index(self._folder, number) is None:
                     repair_segment(self._folder, number)
             self._committed.refresh()
             self._removed = read_removed(self._folder)
@@ -296,8 +297,12 @@ class DirectoryWriter(StreamWriter):
     def _leave(self) -> None:
         if self._sync != "none":
             self.sync()
-        with store_full(self._folder):
-            write_state(self._folder, self._closed_state(), sync=self._sync != "none")
+        try:
+            with store_full(self._folder):
+                write_state(self._folder, self._closed_state(), sync=self._sync != "none")
+        except StoreFullError:
+            # Nothing is lost by that: the next one finds the stream as if this writer had been killed.
+            return
 
     def __repr__(self) -> str:
         return f"DirectoryWriter({self._address!s}, {self._written} written, {self._synced} synced)"
