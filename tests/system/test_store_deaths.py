@@ -166,8 +166,12 @@ def test_a_full_disk_stops_nothing_but_the_block_that_has_no_room(tmp_path: Path
 def fill(writer: StreamWriter, rows: int) -> None:
     """Append until there is no room."""
     with pytest.raises(StoreFullError, match="go on when there is room"):
-        while True:
-            writer.append(block(writer.last_id + 1, rows))
+        append_for_ever(writer, rows)
+
+
+def append_for_ever(writer: StreamWriter, rows: int) -> None:
+    while True:
+        writer.append(block(writer.last_id + 1, rows))
 
 
 def test_a_writer_without_room_for_anything_is_refused(tmp_path: Path) -> None:

@@ -11,16 +11,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import StoreFullError
+from penstock.errors import StoreFullError, StreamError
 from penstock.streams.directory.aligned_buffer import AlignedBuffer
 from penstock.streams.directory.file_names import index_name, replace_file, segment_name
 from penstock.streams.segment import INDEX, PAGE, RECORD_BYTES, SEGMENT, BlockHeader, FileHeader, Packed
 from penstock.wire.layout import ALIGNMENT
 
-__all__ = ["FULL", "NEVER", "GrowingSegment", "store_full"]
+__all__ = ["FULL", "NEVER", "GrowingSegment", "disk_errors"]
 
 NEVER: Final = 1 << 62
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REFUSED: Final = (errno.EACCES, errno.EIO, errno.EPERM, errno.EROFS)
 _MOST_PIECES: Final = 1000
 """That one call writes; Linux takes 1024 (``IOV_MAX``)."""
 _NOTHING: Final = bytes(RECORD_BYTES)
@@ -59,7 +60,7 @@ class GrowingSegment:
         header = FileHeader(token=secrets.randbits(64) or 1, number=number, created_ns=now_ns)
         self.token = header.token
         try:
-            with store_full(folder):
+            with disk_errors(folder):
                 # The index first, and as a whole: a segment without one has lost it, and would be looked through.
                 replace_file(folder / index_name(number), header.encode(INDEX), sync=False)
                 self._index_fd = os.open(folder / index_name(number), os.O_WRONLY | os.O_CLOEXEC)
@@ -85,7 +86,7 @@ class GrowingSegment:
         StoreFullError
             If there is no room; readers see nothing of it, and the next one may be appended.
         """
-        with store_full(self.folder):
+        with disk_errors(self.folder):
             header = self._append_direct(packed, position, now_ns) if packed.nbytes >= self._direct_bytes else None
             if header is None:
                 header = packed.header(
@@ -173,8 +174,8 @@ def _write(fd: int, pieces: Sequence[bytes | memoryview], at: int) -> None:
 
 
 @contextmanager
-def store_full(folder: Path) -> Iterator[None]:
-    """Make a full disk, a used up quota and a file that became too large one error."""
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Make a full disk, a used up quota and a file that became too large one error, and a disk that fails another."""
     try:
         yield
     except OSError as error:
@@ -182,4 +183,6 @@ def store_full(folder: Path) -> Iterator[None]:
             raise StoreFullError(
                 f"{folder}: {error.strerror}; nothing was written, go on when there is room"
             ) from error
+        if error.errno in REFUSED:
+            raise StreamError(f"{folder}: it cannot be written: {error.strerror}") from error
         raise

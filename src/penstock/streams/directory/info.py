@@ -38,7 +38,8 @@ def open_info(address: StreamAddress, state: StateFile, committed: Committed) ->
     if len(blocks):
         first_ns = first_ns or blocks.header(blocks.first).appended_ns
         last_ns = blocks.header(blocks.stop - 1).appended_ns
-    is_stalled = not state.has_ended and not is_locked(committed.folder)
+    was_written = state.is_written or len(blocks) > 0
+    is_stalled = was_written and not state.has_ended and not is_locked(committed.folder)
     return StreamInfo(
         address=address,
         state=StreamState.STALLED if is_stalled else state.state,

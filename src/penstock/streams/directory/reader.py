@@ -14,7 +14,7 @@ from penstock.streams.directory.committed import Committed, GoneError
 from penstock.streams.directory.info import closed_info, open_info
 from penstock.streams.directory.segment_view import Check
 from penstock.streams.directory.waker import LookingWaker, Waker, make_waker
-from penstock.streams.directory.watched_state import WatchedState
+from penstock.streams.directory.watched_state import NO_STATE, WatchedState
 from penstock.streams.id_order import by_id
 from penstock.streams.store import StoredBlock, StreamInfo, StreamReader
 
@@ -57,7 +57,7 @@ class DirectoryReader(StreamReader):
         with self._in_use:
             self._check_open()
             state = self._state.now()
-            if not state.is_written:
+            if state is not NO_STATE and not state.is_written:
                 return closed_info(self._address, state)
             self._committed.refresh()
             return open_info(self._address, state, self._committed)
@@ -151,7 +151,8 @@ class DirectoryReader(StreamReader):
             while True:
                 self._check_open()
                 waker = self._ready_waker()
-                if self._committed.blocks.end > position or self._state.now().has_ended:
+                state = self._state.now()
+                if max(self._committed.blocks.end, state.totals.written) > position or state.has_ended:
                     return True
                 left = None if until is None else until - time.monotonic()
                 if left is not None and left <= 0:

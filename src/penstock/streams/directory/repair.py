@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import IntegrityError
-from penstock.streams.directory.committed import Committed, token_of
+from penstock.streams.directory.committed import Committed
 from penstock.streams.directory.file_names import (
     REMOVED,
     STATE,
@@ -16,6 +16,7 @@ from penstock.streams.directory.file_names import (
     segment_name,
     segment_numbers,
 )
+from penstock.streams.directory.growing_index import token_of
 from penstock.streams.directory.info import closed_state
 from penstock.streams.directory.removed_ids import read_removed
 from penstock.streams.directory.segment_view import SegmentView
@@ -145,7 +146,7 @@ def _verify_segment(folder: Path, number: int, position: int, found: Found) -> i
         data = view.bytes()
         header = FileHeader.decode(index[:RECORD_BYTES], INDEX)
         own = FileHeader.decode(data[:RECORD_BYTES].tobytes(), SEGMENT)
-        if own is None:
+        if own is None and len(data) >= RECORD_BYTES:  # else its writer was killed before it had written anything
             found.problems.append(f"{path}: byte 0: its header is not what was written")
         if header is None or (own is not None and own.token != header.token):
             found.problems.append(f"{index_path}: {'its header is not what was written' if index else 'there is none'}")

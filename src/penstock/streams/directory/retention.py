@@ -9,9 +9,11 @@ import msgspec
 from penstock.core.id_set import IdSet
 from penstock.errors import ConflictError, IntegrityError
 from penstock.streams.directory.committed import Committed
-from penstock.streams.directory.file_names import STATE, index_name, segment_name
+from penstock.streams.directory.file_names import STATE, index_name, segment_name, segment_numbers
+from penstock.streams.directory.info import closed_state
 from penstock.streams.directory.removed_ids import read_removed, write_removed
-from penstock.streams.directory.state_file import decode_state, write_state
+from penstock.streams.directory.repair import repair_segment
+from penstock.streams.directory.state_file import StateFile, decode_state, write_state
 from penstock.streams.directory.stream_lock import StreamLock
 
 __all__ = ["Limits", "retain"]
@@ -37,17 +39,21 @@ def retain(folder: Path, limits: Limits, now_ns: int) -> int:
     ------
     ConflictError
         If somebody else does so just now.
+    IntegrityError
+        If the state of a stream that nobody writes is damaged.
     """
     lock = StreamLock(folder, "retain")
     committed = Committed(folder, "")
     try:
         writing = _try_to_write(folder)
         try:
+            state = _state(folder) if writing is not None else None
             committed.refresh()
-            numbers = list(_exceeding(committed, limits, now_ns, is_written=writing is None))
-            removed = _remove(folder, committed, numbers)
-            if removed and writing is not None:
-                _note(folder, committed)
+            if state is not None:
+                state = closed_state(state, committed, state.totals.synced)
+            removed = _remove(folder, committed, list(_exceeding(committed, limits, now_ns, is_written=state is None)))
+            if removed and state is not None:
+                write_state(folder, closed_state(state, committed, state.totals.synced))
             return removed
         finally:
             if writing is not None:
@@ -113,14 +119,13 @@ def _add_ids(removed: IdSet, committed: Committed, segment: int) -> None:
         removed.add_range(header.first_id, header.last_id)  # of a damaged block, all might have been there
 
 
-def _note(folder: Path, committed: Committed) -> None:
-    """Write into the state of a stream that nobody writes what it has now."""
-    state = decode_state((folder / STATE).read_bytes(), folder / STATE)
-    if state.is_written:  # its writer was killed; the next one counts
-        return
-    blocks, totals = committed.blocks, state.totals
-    begin = blocks.begin if len(blocks) else totals.written
-    left = msgspec.structs.replace(
-        totals, begin=begin, count=blocks.count, first_id=blocks.first_id, nbytes=blocks.nbytes
-    )
-    write_state(folder, msgspec.structs.replace(state, totals=left))
+def _state(folder: Path) -> StateFile:
+    """Return the state of a stream that nobody writes; if its last writer was killed, its index is made complete."""
+    try:
+        state = decode_state((folder / STATE).read_bytes(), folder / STATE)
+    except FileNotFoundError:
+        state = StateFile(is_written=True)
+    numbers = segment_numbers(folder)
+    if state.is_written and numbers:
+        repair_segment(folder, numbers[-1])
+    return state

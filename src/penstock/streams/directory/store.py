@@ -10,41 +10,30 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
-import msgspec
-
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata
-from penstock.errors import IntegrityError, StateError, StreamError
+from penstock.errors import IntegrityError, StateError
 from penstock.streams.appendable import check_is_stream
 from penstock.streams.directory.catalogue import Catalogue
-from penstock.streams.directory.file_names import STATE, replace_file, segment_numbers, sync_folder
+from penstock.streams.directory.file_names import STATE, segment_numbers, sync_folder
 from penstock.streams.directory.file_system import can_write_direct
-from penstock.streams.directory.growing_segment import NEVER, store_full
+from penstock.streams.directory.growing_segment import NEVER, disk_errors
+from penstock.streams.directory.info import closed_info
 from penstock.streams.directory.reader import DirectoryReader
 from penstock.streams.directory.repair import Found, rebuild_stream, verify_stream
 from penstock.streams.directory.retention import Limits, retain
 from penstock.streams.directory.segment_view import Check
 from penstock.streams.directory.state_file import StateFile, decode_state
+from penstock.streams.directory.store_folder import GONE, STREAMS, below, make_folders, open_folder
 from penstock.streams.directory.stream_lock import StreamLock
 from penstock.streams.directory.syncer import Syncer
 from penstock.streams.directory.writer import DirectoryWriter
 from penstock.streams.store import Level, MetadataMode, Store, StreamInfo, Sync
 
-__all__ = ["SEGMENT_BYTES", "DirectoryStore"]
+__all__ = ["DIRECT_BYTES", "SEGMENT_BYTES", "DirectoryStore"]
 
 SEGMENT_BYTES: Final = 1 << 30
 DIRECT_BYTES: Final = 1 << 20
-FORMAT: Final = 1
-_ABOUT: Final = "penstock-store.json"
-_STREAMS: Final = "streams"
-_REMOVED: Final = "removed"
-
-
-class _About(msgspec.Struct, frozen=True):
-    """What the store's own file says."""
-
-    format: int
-    """Of everything in it."""
 
 
 class DirectoryStore(Store):
@@ -85,9 +74,9 @@ class DirectoryStore(Store):
         self._direct_bytes = direct_bytes
         self._check: Check = check
         self._now_ns = now_ns
-        self._streams = self.path / _STREAMS
-        with store_full(self.path):
-            _open_folder(self.path)
+        self._streams = self.path / STREAMS
+        with disk_errors(self.path):
+            open_folder(self.path)
             if not can_write_direct(self._streams):
                 self._direct_bytes = NEVER
         self._catalogue = Catalogue(self.path / "catalogue.sqlite")
@@ -99,7 +88,7 @@ class DirectoryStore(Store):
         self._check_open()
         check_is_stream(address)
         folder = self._folder(address)
-        with store_full(folder):
+        with disk_errors(folder):
             lock, state = self._locked(folder, address, sync)
         return DirectoryWriter(
             address,
@@ -116,7 +105,7 @@ class DirectoryStore(Store):
     def _locked(self, folder: Path, address: StreamAddress, sync: Sync) -> tuple[StreamLock, StateFile]:
         """Return the lock of a stream, and its state; the folder is made if it is not there."""
         while True:
-            _make_folders(folder, self._streams, is_synced=sync != "none")
+            make_folders(folder, is_synced=sync != "none")
             try:
                 lock = StreamLock(folder)
             except FileNotFoundError:  # deleted since
@@ -153,12 +142,20 @@ class DirectoryStore(Store):
 
     def _addresses(self, within: StreamAddress | None) -> Iterator[StreamAddress]:
         names = () if within is None else within.folders
-        yield from _below(self._streams.joinpath(*names), tuple(map(unquote, names)))
+        yield from below(self._streams.joinpath(*names), tuple(map(unquote, names)))
 
     def _info(self, address: StreamAddress) -> StreamInfo | None:
         folder = self._folder(address)
-        if not (folder / STATE).exists() and not segment_numbers(folder):
-            return None
+        try:
+            state = decode_state((folder / STATE).read_bytes(), folder / STATE)
+        except FileNotFoundError:
+            if not segment_numbers(folder):
+                return None
+        except IntegrityError:  # what it holds can be read nevertheless
+            pass
+        else:
+            if not state.is_written:
+                return closed_info(address, state)
         with self.read(address) as reader:
             return reader.info
 
@@ -173,7 +170,7 @@ class DirectoryStore(Store):
             try:
                 was_there = (folder / STATE).exists() or bool(segment_numbers(folder))
                 # Renamed first, so that it is gone as a whole whatever happens.
-                gone = self.path / _REMOVED / uuid.uuid4().hex
+                gone = self.path / GONE / uuid.uuid4().hex
                 gone.parent.mkdir(exist_ok=True)
                 folder.rename(gone)
                 sync_folder(folder.parent)
@@ -263,7 +260,7 @@ class DirectoryStore(Store):
             return Found()
         lock = StreamLock(folder)
         try:
-            with store_full(folder):
+            with disk_errors(folder):
                 rebuild_stream(folder, self._now_ns())
         finally:
             lock.close()
@@ -284,55 +281,3 @@ class DirectoryStore(Store):
 
     def __repr__(self) -> str:
         return f"DirectoryStore({str(self.path)!r})"
-
-
-def _open_folder(path: Path) -> None:
-    about = path / _ABOUT
-    try:
-        said = msgspec.json.decode(about.read_bytes(), type=_About)
-    except FileNotFoundError:
-        _make_store(path)
-        return
-    except msgspec.MsgspecError as error:
-        raise IntegrityError(f"{about}: it does not say what store this is: {error}") from error
-    if said.format != FORMAT:
-        raise StreamError(f"{path}: a store of format {said.format}; this version knows {FORMAT}")
-    if (path / _REMOVED).exists():  # somebody was killed while deleting
-        shutil.rmtree(path / _REMOVED, ignore_errors=True)
-
-
-def _make_store(path: Path) -> None:
-    path.mkdir(exist_ok=True)
-    others = sorted(
-        entry.name for entry in path.iterdir() if not entry.name.startswith(_ABOUT) and entry.name != _STREAMS
-    )
-    if others:
-        raise StreamError(f"{path}: there is something else in it ({others[0]}); give a store a folder of its own")
-    (path / _STREAMS).mkdir(exist_ok=True)
-    replace_file(path / _ABOUT, msgspec.json.encode(_About(FORMAT)) + b"\n", sync=True)
-
-
-def _make_folders(folder: Path, top: Path, *, is_synced: bool) -> None:
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        _make_folders(folder.parent, top, is_synced=is_synced)
-        _make_folders(folder, top, is_synced=is_synced)
-        return
-    if is_synced:
-        sync_folder(folder.parent)
-
-
-def _below(folder: Path, names: tuple[str, ...]) -> Iterator[StreamAddress]:
-    """Yield the addresses of all folders of streams below the folder of some names."""
-    if len(names) == 3:
-        yield StreamAddress(*names)
-        return
-    try:
-        entries = os.listdir(folder)  # noqa: PTH208  # a third of the time: there may be thousands
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in entries:
-        yield from _below(folder / name, (*names, unquote(name)))

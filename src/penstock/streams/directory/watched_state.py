@@ -10,7 +10,7 @@ from penstock.streams.directory.state_file import StateFile, decode_state
 __all__ = ["NO_STATE", "WatchedState"]
 
 NO_STATE = StateFile()
-"""Of a stream that is not there: open and empty."""
+"""Of a stream that is not there, or has lost it."""
 _DAMAGED = StateFile(is_written=True)
 """Nobody knows whether it has ended; what it holds can be read nevertheless."""
 

@@ -15,10 +15,10 @@ from penstock.streams.appendable import check_appendable, conflict
 from penstock.streams.directory.aligned_buffer import AlignedBuffer
 from penstock.streams.directory.committed import Committed, GoneError
 from penstock.streams.directory.file_names import segment_numbers, sync_folder
-from penstock.streams.directory.growing_segment import GrowingSegment, store_full
+from penstock.streams.directory.growing_segment import GrowingSegment, disk_errors
 from penstock.streams.directory.info import closed_state
-from penstock.streams.directory.removed_ids import read_removed
 from penstock.streams.directory.own_index import own_index
+from penstock.streams.directory.removed_ids import read_removed
 from penstock.streams.directory.repair import repair_segment
 from penstock.streams.directory.state_file import StateFile, write_state
 from penstock.streams.directory.stream_lock import StreamLock
@@ -86,7 +86,7 @@ class DirectoryWriter(StreamWriter):
 
     def _open(self, state: StateFile) -> None:
         numbers = segment_numbers(self._folder)
-        with store_full(self._folder):
+        with disk_errors(self._folder):
             for number in numbers:
                 if (state.is_written and number == numbers[-1]) or own_index(self._folder, number) is None:
                     repair_segment(self._folder, number)
@@ -259,7 +259,7 @@ class DirectoryWriter(StreamWriter):
             self._check_going_on()
             self.sync()
             ended = msgspec.structs.replace(self._closed_state(), state=state, next_stream=next_stream, reason=reason)
-            with store_full(self._folder):
+            with disk_errors(self._folder):
                 write_state(self._folder, ended)
             self._state = ended
 
@@ -298,7 +298,7 @@ class DirectoryWriter(StreamWriter):
         if self._sync != "none":
             self.sync()
         try:
-            with store_full(self._folder):
+            with disk_errors(self._folder):
                 write_state(self._folder, self._closed_state(), sync=self._sync != "none")
         except StoreFullError:
             # Nothing is lost by that: the next one finds the stream as if this writer had been killed.

@@ -9,7 +9,7 @@ import numpy as np
 from penstock.core.block import Block
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import IntegrityError
-from penstock.streams.directory import DirectoryStore
+from penstock.streams.directory import DIRECT_BYTES, SEGMENT_BYTES, DirectoryStore
 from penstock.streams.directory.state_file import Totals, decode_state, write_state
 
 ADDRESS = StreamAddress("c20261120", "eiger", "run 1")
@@ -39,9 +39,10 @@ def is_right(found: Block) -> bool:
     )
 
 
-def fill(folder: Path, *blocks: Block, **options: int) -> None:
+def fill(folder: Path, *blocks: Block, segment_bytes: int = SEGMENT_BYTES, direct_bytes: int = DIRECT_BYTES) -> None:
     """Write blocks, and let go."""
-    with DirectoryStore(folder, **options) as store, store.write(ADDRESS) as writer:
+    store = DirectoryStore(folder, segment_bytes=segment_bytes, direct_bytes=direct_bytes)
+    with store, store.write(ADDRESS) as writer:
         for each in blocks:
             writer.append(each)
 
@@ -68,5 +69,6 @@ def ids_of(store: DirectoryStore, damaged: Callable[[IntegrityError], None] | No
                 if damaged is None:
                     raise
                 damaged(error)
-                assert error.after > position
+                if error.after <= position:
+                    raise
                 position = error.after
