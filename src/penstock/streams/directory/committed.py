@@ -76,7 +76,7 @@ class Committed:
                 self.folder / segment_name(self._growing.number + 1)
             ).exists()
             # Once more after the next one is there: its writer has finished with this one then.
-            self.blocks.add(self._growing.more(self.blocks.end), self._growing.number)
+            self.blocks.add(self._growing.more(self.blocks.end, is_full=has_next), self._growing.number)
             if not has_next:
                 break
             self._growing.close()

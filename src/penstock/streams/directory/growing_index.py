@@ -52,24 +52,30 @@ class GrowingIndex:
             self._is_sound = True
             self._token = header.token
 
-    def more(self, position: int) -> np.ndarray[Any, Any]:  # of RECORD, which NumPy has no type for
-        """Return the records that have come since the last time, from a position on."""
+    def more(self, position: int, *, is_full: bool) -> np.ndarray[Any, Any]:  # of RECORD, which NumPy cannot say
+        """Return the records that have come since the last time, from a position on.
+
+        Parameters
+        ----------
+        is_full
+            Whether there is a later segment: nobody writes this one any more.
+        """
         found = self._stat()
         if found is None or not self._is_sound:
             return self._from_segment(position)
         waiting = found.st_size - self._at
         if waiting < RECORD_BYTES:
-            return self._left_behind(position)
+            return self._left_behind(position, is_full=is_full)
         data = os.pread(self._fd, waiting - waiting % RECORD_BYTES, self._at)
         records = read_records(data, self._token)
         self._at += len(records) * RECORD_BYTES
         bad = len(data) // RECORD_BYTES - len(records)
         self._take(records)
         end = int(records["position"][-1] + records["rows"][-1]) if len(records) else position
-        if bad > 1 or (bad and not is_locked(self._folder)):  # the last may be in the middle of being written
+        if bad > 1 or (bad and (is_full or not is_locked(self._folder))):  # it may just be being written
             self._is_sound = False
             records = np.concatenate((records, self._from_segment(end)))
-        elif not bad and len(left := self._left_behind(end)):
+        elif not bad and len(left := self._left_behind(end, is_full=is_full)):
             records = np.concatenate((records, left))
         return records[records["position"] >= position] if len(records) else records
 
@@ -83,13 +89,15 @@ class GrowingIndex:
             self._open()
         return found
 
-    def _left_behind(self, position: int) -> np.ndarray[Any, Any]:
+    def _left_behind(self, position: int, *, is_full: bool) -> np.ndarray[Any, Any]:
         """Return the blocks that have no record because their writer was killed before."""
         try:
             length = self._segment.stat().st_size
         except FileNotFoundError:
             return np.empty(0, RECORD)
-        if length < self._end + RECORD_BYTES or length == self._looked_at or is_locked(self._folder):
+        if length < self._end + RECORD_BYTES or length == self._looked_at:
+            return np.empty(0, RECORD)
+        if not is_full and is_locked(self._folder):
             return np.empty(0, RECORD)
         self._looked_at = length
         return self._from_segment(position)

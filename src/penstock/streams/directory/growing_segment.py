@@ -131,8 +131,8 @@ class GrowingSegment:
         Parameters
         ----------
         is_last
-            Whether no later segment was begun. If so its index need not survive: after a loss of power the last segment
-            is looked through anyway, and a second file costs as much again as the first.
+            Whether no later segment was begun. If so its index need not survive: after a loss of power what lies behind
+            the last record is looked through anyway, and a second file costs as much again as the first.
 
         Raises
         ------

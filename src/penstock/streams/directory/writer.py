@@ -87,8 +87,9 @@ class DirectoryWriter(StreamWriter):
     def _open(self, state: StateFile) -> None:
         numbers = segment_numbers(self._folder)
         with disk_errors(self._folder):
+            # The last but one, too: when the power was lost, its index may not have been synced yet.
             for number in numbers:
-                if (state.is_written and number == numbers[-1]) or own_index(self._folder, number) is None:
+                if (state.is_written and number in numbers[-2:]) or own_index(self._folder, number) is None:
                     repair_segment(self._folder, number)
             self._committed.refresh()
             self._removed = read_removed(self._folder)

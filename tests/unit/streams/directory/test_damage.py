@@ -114,6 +114,18 @@ def is_padding(folder: Path, name: Path, at: int) -> bool:
     return name == SEGMENT and not any(begin <= at < end for begin, end in spans)
 
 
+def test_an_index_that_was_not_synced_before_the_next_segment_was_begun(tmp_path: Path) -> None:
+    fill(tmp_path / "store", *BLOCKS[:3])
+    fill(tmp_path / "store", *BLOCKS[3:])
+    as_if_killed(tmp_path / "store")
+    with (tmp_path / "store" / INDEX).open("r+b") as file:
+        file.truncate(128 + 128 + 50)
+    with DirectoryStore(tmp_path / "store") as store:
+        assert ids_of(store) == [number for each in IDS for number in each]
+        store.write(ADDRESS).close()
+        assert store.verify(ADDRESS).problems == []
+
+
 def test_an_index_of_another_segment_is_not_taken_for_its_own(original: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(original, tmp_path / "store"))
     fill(tmp_path / "other", block(1, 2), block(3, 4))
