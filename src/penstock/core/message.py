@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.encoding import Encoding
 from penstock.core.timestamp import Timestamp
 
 __all__ = ["MAX_KEY", "NO_METADATA", "Kind", "Message", "flaw_of"]
@@ -46,6 +47,8 @@ class Message(msgspec.Struct, frozen=True, gc=False, eq=False):
     more: tuple[NDArray[Any], ...] = ()
     """Further buffers, in the order of the protocol's page."""
     kind: Kind = Kind.DATA
+    encodings: tuple[Encoding | None, ...] = ()
+    """Of a durable stream: for each buffer, what its bytes are; ``None``, or nothing at the end: the array as it is."""
 
     @property
     def timestamp(self) -> Timestamp:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.block import Block, Rows
+from penstock.core.encoding import Encoding
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
 
@@ -62,17 +63,6 @@ class StreamState(StrEnum):
     """Not ended, and nobody writes it any more: its writer was killed, or has let go of it. It may be written on."""
 
 
-class Encoding(msgspec.Struct, frozen=True, array_like=True):
-    """What a buffer's bytes are, if they are not the array itself: compressed, and stored as they came."""
-
-    name: str
-    """Such as ``bslz4``, ``lz4``, ``zstd``, ``blosc``."""
-    dtype: str
-    """Of the array when it is decoded, as NumPy writes it; empty if nobody said."""
-    shape: tuple[int, ...]
-    """Of the array when it is decoded."""
-
-
 class StoredBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A block as it lies in a store."""
 
@@ -83,6 +73,14 @@ class StoredBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """For each column, what its bytes are; ``None``, or nothing at the end: arrays as they are."""
     position: int = 0
     """How many messages had arrived before its first, since the stream began."""
+
+    def messages(self) -> Iterator[Message]:
+        """Yield its messages, each with the encodings of its buffers; arrays are views."""
+        messages = self.block.messages()
+        if not any(self.encodings):
+            return messages
+        encodings = self.encodings
+        return (msgspec.structs.replace(m, encodings=encodings[: len(m.buffers)]) for m in messages)
 
     def take(self, rows: Rows) -> "StoredBlock":
         """Return some of its messages, sharing memory where ``rows`` is a slice; at least one if they are indices."""
@@ -266,7 +264,7 @@ class StreamReader(ABC):
     def message(self, message_id: int) -> Message | None:
         """Return one message, or ``None`` if it is not there."""
         found = next(self.get(message_id), None)
-        return None if found is None else next(found.block.messages())
+        return None if found is None else next(found.messages())
 
     def __enter__(self) -> Self:
         return self
