@@ -5,8 +5,10 @@ Nothing here knows where an error is raised; the text of each says what was wron
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = [
+    "BusyError",
     "CheckError",
     "ConflictError",
     "IntegrityError",
@@ -16,6 +18,7 @@ __all__ = [
     "NoDataError",
     "NotBuiltYetError",
     "ParameterError",
+    "PartialDataError",
     "PenstockError",
     "Problem",
     "ProcessError",
@@ -28,8 +31,11 @@ __all__ = [
     "SourceError",
     "StateError",
     "StoreFullError",
+    "StreamAbortedError",
     "StreamEndedError",
     "StreamError",
+    "StreamStalledError",
+    "UnknownStreamError",
     "UserCodeError",
 ]
 
@@ -134,8 +140,31 @@ class StreamEndedError(StreamError):
         super().__init__(text)
 
 
+class StreamAbortedError(StreamEndedError):
+    """A stream's producer has given up; the text says why. What came before can be read."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, state="aborted")
+
+
 class NoDataError(StreamError):
     """Nothing is there yet that was asked for, and it did not come in time."""
+
+
+class UnknownStreamError(NoDataError):
+    """There is no such stream yet, and none came in time."""
+
+
+class StreamStalledError(NoDataError):
+    """Nothing is there yet, and nobody writes the stream any more, though it has not ended."""
+
+
+class PartialDataError(NoDataError):
+    """Too few parts of a dataset came in time; ``dataset`` has those that did."""
+
+    def __init__(self, text: str, *, dataset: Any) -> None:  # Any: a Dataset, which this file does not know
+        self.dataset = dataset
+        super().__init__(text)
 
 
 class MissingMessageError(StreamError):
@@ -155,6 +184,10 @@ class IntegrityError(StreamError):
     def __init__(self, text: str, *, after: int = 0) -> None:
         self.after = after
         super().__init__(text)
+
+
+class BusyError(StreamError):
+    """As many messages are on their way as may be, and the caller did not want to wait."""
 
 
 class StoreFullError(StreamError):
