@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from penstock.client import connect as connect
     from penstock.core.block import Block as Block
+    from penstock.core.encoding import Encoding as Encoding
     from penstock.core.event import Event as Event
     from penstock.core.event import EventBatch as EventBatch
     from penstock.core.ledger import Account as Account
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from penstock.core.parameter import Unit as Unit
     from penstock.core.result import Result as Result
     from penstock.core.result import ResultBatch as ResultBatch
+    from penstock.core.stream_address import StreamAddress as StreamAddress
     from penstock.core.timestamp import Timestamp as Timestamp
     from penstock.errors import PenstockError as PenstockError
     from penstock.pipeline import ByKey as ByKey
@@ -35,6 +37,19 @@ if TYPE_CHECKING:
     from penstock.pipeline import Source as Source
     from penstock.pipeline import Steps as Steps
     from penstock.pipeline import Use as Use
+    from penstock.streams.consumer import AsyncConsumer as AsyncConsumer
+    from penstock.streams.consumer import Consumer as Consumer
+    from penstock.streams.dataset import Dataset as Dataset
+    from penstock.streams.dataset_consumer import AsyncDatasetConsumer as AsyncDatasetConsumer
+    from penstock.streams.dataset_consumer import DatasetConsumer as DatasetConsumer
+    from penstock.streams.open_store import open_async_store as open_async_store
+    from penstock.streams.open_store import open_store as open_store
+    from penstock.streams.producer import AsyncProducer as AsyncProducer
+    from penstock.streams.producer import Producer as Producer
+    from penstock.streams.receipts import Outcome as Outcome
+    from penstock.streams.receipts import Receipt as Receipt
+    from penstock.streams.store import StreamInfo as StreamInfo
+    from penstock.streams.store import StreamState as StreamState
     from penstock.views import ArrayView as ArrayView
     from penstock.views import Axis as Axis
 
@@ -43,12 +58,19 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "Account": "penstock.core.ledger",
     "ArrayView": "penstock.views",
+    "AsyncConsumer": "penstock.streams.consumer",
+    "AsyncDatasetConsumer": "penstock.streams.dataset_consumer",
+    "AsyncProducer": "penstock.streams.producer",
     "Axis": "penstock.views",
     "Block": "penstock.core.block",
     "ByKey": "penstock.pipeline",
     "ByOrder": "penstock.pipeline",
     "ByTimestamp": "penstock.pipeline",
     "ByTriggerMap": "penstock.pipeline",
+    "Consumer": "penstock.streams.consumer",
+    "Dataset": "penstock.streams.dataset",
+    "DatasetConsumer": "penstock.streams.dataset_consumer",
+    "Encoding": "penstock.core.encoding",
     "Event": "penstock.core.event",
     "EventBatch": "penstock.core.event",
     "Join": "penstock.pipeline",
@@ -57,18 +79,26 @@ _HOMES = {
     "Map": "penstock.pipeline",
     "Merge": "penstock.pipeline",
     "Message": "penstock.core.message",
+    "Outcome": "penstock.streams.receipts",
     "PenstockError": "penstock.errors",
     "Pipeline": "penstock.pipeline",
+    "Producer": "penstock.streams.producer",
+    "Receipt": "penstock.streams.receipts",
     "Reduce": "penstock.pipeline",
     "Result": "penstock.core.result",
     "ResultBatch": "penstock.core.result",
     "Sink": "penstock.pipeline",
     "Source": "penstock.pipeline",
     "Steps": "penstock.pipeline",
+    "StreamAddress": "penstock.core.stream_address",
+    "StreamInfo": "penstock.streams.store",
+    "StreamState": "penstock.streams.store",
     "Timestamp": "penstock.core.timestamp",
     "Unit": "penstock.core.parameter",
     "Use": "penstock.pipeline",
     "connect": "penstock.client",
+    "open_async_store": "penstock.streams.open_store",
+    "open_store": "penstock.streams.open_store",
 }
 """Where each name lives."""
 

@@ -1,0 +1,266 @@
+"""The door to durable streams: a store that was opened, with its producers and consumers.
+
+``open_store`` is for plain callers, ``open_async_store`` for coroutines, by the same names. Stores themselves are below
+``store.py``'s interface and know nothing of this.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike, fspath
+from types import TracebackType
+from typing import Any, Self
+
+from penstock.core.stream_address import StreamAddress
+from penstock.errors import NotBuiltYetError
+from penstock.streams.consumer import AsyncConsumer, Consumer
+from penstock.streams.dataset_consumer import AsyncDatasetConsumer, DatasetConsumer
+from penstock.streams.memory_store import MemoryStore
+from penstock.streams.producer import MOST_OPEN, MOST_OPEN_BYTES, AsyncProducer, Producer
+from penstock.streams.reading import EARLIEST_NS, LATEST_NS, Time
+from penstock.streams.sending import SentLevel
+from penstock.streams.store import MetadataMode, Store, StreamInfo, StreamState, Sync
+from penstock.streams.stream_list import StreamFilter, delete_stream, list_streams, states_of, stream_info
+
+__all__ = ["AsyncOpenStore", "OpenStore", "open_async_store", "open_store"]
+
+Where = str | PathLike[str] | Store
+Address = str | StreamAddress
+"""As text or as value: ``beamtime/source/stream``, with ``%2F`` for a ``/`` within a name."""
+
+
+def open_store(where: Where) -> "OpenStore":
+    """Open a store of durable streams.
+
+    Parameters
+    ----------
+    where
+        ``memory:`` for one that lasts as long as the object; or a ``Store``, which is closed with what this returns.
+
+    Raises
+    ------
+    NotBuiltYetError
+        If there is no such kind of store yet.
+    """
+    return OpenStore(_store(where))
+
+
+def open_async_store(where: Where) -> "AsyncOpenStore":
+    """Open a store of durable streams for coroutines; as ``open_store``."""
+    return AsyncOpenStore(_store(where))
+
+
+class OpenStore:
+    """Durable streams by address; a context manager. May be used from several threads.
+
+    Examples
+    --------
+    >>> with open_store("memory:") as store:
+    ...     with store.producer("c2026/eiger") as out:
+    ...         receipt = out.send(b"first", stream="run 7")
+    ...         out.finish(stream="run 7")
+    ...     [bytes(message.array) for message in store.consumer("c2026/eiger/run 7").follow()]
+    [b'first']
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        """What it is below."""
+
+    def producer(
+        self,
+        address: Address,
+        *,
+        sync: Sync = "interval",
+        level: SentLevel = "written",
+        most_open: int = MOST_OPEN,
+        most_open_bytes: int = MOST_OPEN_BYTES,
+    ) -> Producer:
+        """Return a producer for the streams of a source; as ``Producer``."""
+        return Producer(
+            self.store, _address(address), sync=sync, level=level, most_open=most_open, most_open_bytes=most_open_bytes
+        )
+
+    def consumer(self, address: Address) -> Consumer:
+        """Return a consumer of the messages of a stream, which may not exist yet."""
+        return Consumer(self.store, _address(address))
+
+    def datasets(self, address: Address, *, parts: int | None = None) -> DatasetConsumer:
+        """Return a consumer of the datasets of a stream, which may not exist yet; as ``DatasetConsumer``."""
+        return DatasetConsumer(self.store, _address(address), parts=parts)
+
+    def streams(
+        self,
+        within: Address | None = None,
+        *,
+        states: str | Iterable[str] = tuple(StreamState),
+        created_after: Time = EARLIEST_NS,
+        created_before: Time = LATEST_NS,
+        pattern: str = "*",
+        from_stream: str = "",
+    ) -> Sequence[StreamInfo]:
+        """List streams, those first that were created first.
+
+        Parameters
+        ----------
+        within
+            Only those of a beamtime or source.
+        states
+            Only those that stand so: ``open``, ``finished``, ``aborted``, ``stalled``.
+        created_after, created_before
+            Only those whose first message came in this time, both included.
+        pattern
+            Only those whose names match, as file names do: ``run *``.
+        from_stream
+            Only this one and those that were created later; none if it is not there.
+
+        Raises
+        ------
+        StreamError
+            If there is no such state.
+        """
+        wanted = StreamFilter(
+            states=states_of(states), created_after=created_after, created_before=created_before, pattern=pattern
+        )
+        found = list_streams(self.store, None if within is None else _address(within))
+        if from_stream:
+            names = [info.address.stream for info in found]
+            found = found[names.index(from_stream) :] if from_stream in names else []
+        return [info for info in found if wanted.fits(info)]
+
+    def last_stream(self, source: Address) -> StreamInfo | None:
+        """Return the stream of a source that was created last."""
+        return next(reversed(self.streams(source)), None)
+
+    def info(self, address: Address) -> StreamInfo:
+        """Return how a stream is, of messages or datasets; of one that is not there, all is 0."""
+        return stream_info(self.store, _address(address))
+
+    def delete(self, address: Address) -> bool:
+        """Remove exactly this stream, its groups and its metadata; return whether it was there.
+
+        Raises
+        ------
+        ConflictError
+            If somebody writes it.
+        """
+        return delete_stream(self.store, _address(address))
+
+    def metadata(self, address: Address) -> Mapping[str, Any] | None:
+        """Return what was said of a beamtime, source or stream; ``None`` if nothing was."""
+        return self.store.metadata(_address(address))
+
+    def set_metadata(
+        self, address: Address, value: Mapping[str, Any], mode: MetadataMode = "replace", *, upsert: bool = True
+    ) -> None:
+        """Say something of a beamtime, source or stream; as ``Store.set_metadata``."""
+        self.store.set_metadata(_address(address), value, mode, upsert=upsert)
+
+    def close(self) -> None:
+        """Let go of everything; close producers before, so that what they sent is stored."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncOpenStore:
+    """As ``OpenStore``, for coroutines: the same names; what may take time is awaited, and done in a thread."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        """What it is below."""
+        self._plain = OpenStore(store)
+
+    def producer(
+        self,
+        address: Address,
+        *,
+        sync: Sync = "interval",
+        level: SentLevel = "written",
+        most_open: int = MOST_OPEN,
+        most_open_bytes: int = MOST_OPEN_BYTES,
+    ) -> AsyncProducer:
+        """As ``OpenStore.producer``."""
+        return AsyncProducer(
+            self.store, _address(address), sync=sync, level=level, most_open=most_open, most_open_bytes=most_open_bytes
+        )
+
+    def consumer(self, address: Address) -> AsyncConsumer:
+        """As ``OpenStore.consumer``."""
+        return AsyncConsumer(self.store, _address(address))
+
+    def datasets(self, address: Address, *, parts: int | None = None) -> AsyncDatasetConsumer:
+        """As ``OpenStore.datasets``."""
+        return AsyncDatasetConsumer(self.store, _address(address), parts=parts)
+
+    async def streams(
+        self,
+        within: Address | None = None,
+        *,
+        states: str | Iterable[str] = tuple(StreamState),
+        created_after: Time = EARLIEST_NS,
+        created_before: Time = LATEST_NS,
+        pattern: str = "*",
+        from_stream: str = "",
+    ) -> Sequence[StreamInfo]:
+        """As ``OpenStore.streams``."""
+        return await asyncio.to_thread(
+            self._plain.streams,
+            within,
+            states=states,
+            created_after=created_after,
+            created_before=created_before,
+            pattern=pattern,
+            from_stream=from_stream,
+        )
+
+    async def last_stream(self, source: Address) -> StreamInfo | None:
+        """As ``OpenStore.last_stream``."""
+        return await asyncio.to_thread(self._plain.last_stream, source)
+
+    async def info(self, address: Address) -> StreamInfo:
+        """As ``OpenStore.info``."""
+        return await asyncio.to_thread(self._plain.info, address)
+
+    async def delete(self, address: Address) -> bool:
+        """As ``OpenStore.delete``."""
+        return await asyncio.to_thread(self._plain.delete, address)
+
+    async def metadata(self, address: Address) -> Mapping[str, Any] | None:
+        """As ``OpenStore.metadata``."""
+        return await asyncio.to_thread(self._plain.metadata, address)
+
+    async def set_metadata(
+        self, address: Address, value: Mapping[str, Any], mode: MetadataMode = "replace", *, upsert: bool = True
+    ) -> None:
+        """As ``OpenStore.set_metadata``."""
+        await asyncio.to_thread(self._plain.set_metadata, address, value, mode, upsert=upsert)
+
+    async def close(self) -> None:
+        """As ``OpenStore.close``."""
+        await asyncio.to_thread(self.store.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _store(where: Where) -> Store:
+    if isinstance(where, Store):
+        return where
+    if fspath(where) == "memory:":
+        return MemoryStore()
+    raise NotBuiltYetError(f"a store at {fspath(where)!r} cannot be opened yet; open 'memory:', or a Store")
+
+
+def _address(address: Address) -> StreamAddress:
+    return address if isinstance(address, StreamAddress) else StreamAddress.parse(address)
