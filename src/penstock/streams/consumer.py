@@ -37,7 +37,7 @@ class Consumer:
 
     @property
     def skipped(self) -> int:
-        """How many messages were removed before ``follow`` or ``next`` came to them, since this was made."""
+        """How many messages were removed before ``follow`` or ``next`` came to them, or are damaged, so far."""
         return self._reading.skipped.messages
 
     def follow(
@@ -61,6 +61,8 @@ class Consumer:
         NoDataError
             If none came in time: ``UnknownStreamError`` if there is no such stream, ``StreamStalledError`` if nobody
             writes it.
+        IntegrityError
+            If some are damaged; ``after`` is how many had arrived with them. ``next`` goes on behind.
         """
         for stored in self.follow_blocks(from_id=from_id, from_time=from_time, timeout_s=timeout_s):
             yield from stored.messages()
@@ -125,6 +127,18 @@ class Consumer:
     def between(self, first: Time, last: Time) -> Iterator[Message]:
         """Yield the messages with timestamps of some time, both included, that are there now, as they arrived."""
         return self._reading.between(first, last)
+
+    def query(self, text: str) -> Iterator[Message]:
+        """Yield the messages that are there now and fit a query, as they arrived or in the order that it asks for.
+
+        Every message is looked at; the language is that of ``docs/reference/query.md``.
+
+        Raises
+        ------
+        QueryError
+            If it is not written as it should be; ``at`` is where.
+        """
+        return self._reading.query(text)
 
     def missing(self, first_id: int = 1, last_id: int | None = None) -> NDArray[np.uint64]:
         """(n,), the ids that are not there now, up to one or to the largest."""
@@ -213,6 +227,11 @@ class AsyncConsumer:
     async def between(self, first: Time, last: Time) -> AsyncIterator[Message]:
         """As ``Consumer.between``."""
         for message in self._reading.between(first, last):
+            yield message
+
+    async def query(self, text: str) -> AsyncIterator[Message]:
+        """As ``Consumer.query``."""
+        for message in self._reading.query(text):
             yield message
 
     async def missing(self, first_id: int = 1, last_id: int | None = None) -> NDArray[np.uint64]:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from penstock.core.id_set import LARGEST_ID, IdSet
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import (
+    IntegrityError,
     MissingMessageError,
     NoDataError,
     PartialDataError,
@@ -192,11 +193,15 @@ class DatasetReading:
     def _take_ids(self, from_id: int) -> None:
         """Look at what has arrived since the last time."""
         for part, reader in self._readers.items():
-            for stored in reader.blocks(self._positions[part]):
-                self._positions[part] = stored.position + len(stored.block)
-                for number in stored.block.ids.tolist():
-                    if number >= from_id and self._begun.add(number):
-                        heappush(self._waiting, number)
+            try:
+                for stored in reader.blocks(self._positions[part]):
+                    self._positions[part] = stored.position + len(stored.block)
+                    for number in stored.block.ids.tolist():
+                        if number >= from_id and self._begun.add(number):
+                            heappush(self._waiting, number)
+            except IntegrityError as error:  # raised once; the next call goes on behind
+                self._positions[part] = max(error.after, self._positions[part])
+                raise
 
     def _going(self, positions: Mapping[int, int] | None = None) -> list[tuple[StreamReader, int]]:
         """Return the readers of parts that may still come, with where they are, or how much of them has arrived."""

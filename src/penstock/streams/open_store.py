@@ -14,6 +14,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.errors import NotBuiltYetError
 from penstock.streams.consumer import AsyncConsumer, Consumer
 from penstock.streams.dataset_consumer import AsyncDatasetConsumer, DatasetConsumer
+from penstock.streams.directory import DirectoryStore
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.producer import MOST_OPEN, MOST_OPEN_BYTES, AsyncProducer, Producer
 from penstock.streams.reading import EARLIEST_NS, LATEST_NS, Time
@@ -34,12 +35,15 @@ def open_store(where: Where) -> "OpenStore":
     Parameters
     ----------
     where
-        ``memory:`` for one that lasts as long as the object; or a ``Store``, which is closed with what this returns.
+        A folder, which is made if it is not there, though its parent must be; ``memory:`` for a store that lasts as
+        long as the object; or a ``Store``, which is closed with what this returns.
 
     Raises
     ------
+    StreamError
+        If there is something else in the folder.
     NotBuiltYetError
-        If there is no such kind of store yet.
+        If it is the address of a server.
     """
     return OpenStore(_store(where))
 
@@ -257,9 +261,12 @@ class AsyncOpenStore:
 def _store(where: Where) -> Store:
     if isinstance(where, Store):
         return where
-    if fspath(where) == "memory:":
+    path = fspath(where)
+    if path == "memory:":
         return MemoryStore()
-    raise NotBuiltYetError(f"a store at {fspath(where)!r} cannot be opened yet; open 'memory:', or a Store")
+    if "://" in path:
+        raise NotBuiltYetError(f"{path}: stores of other machines cannot be opened yet; open a folder, or 'memory:'")
+    return DirectoryStore(path)
 
 
 def _address(address: Address) -> StreamAddress:

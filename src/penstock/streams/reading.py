@@ -1,14 +1,17 @@
 """What both consumers of a stream do: find messages, wait for them, and say why there are none."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.message import Message
+from penstock.core.query import Query, message_record
 from penstock.core.stream_address import StreamAddress
 from penstock.core.timestamp import Timestamp
 from penstock.errors import (
+    IntegrityError,
     MissingMessageError,
     NoDataError,
     StreamAbortedError,
@@ -43,7 +46,7 @@ ENDED = (StreamState.FINISHED, StreamState.ABORTED)
 
 
 class Skipped:
-    """How many messages a reader was too late for."""
+    """How many messages a reader could not be given: removed before it came to them, or damaged."""
 
     __slots__ = ("messages",)
 
@@ -83,18 +86,14 @@ class Cursor:
             If it was aborted, and all were returned.
         NoDataError
             If none come in time; one kind says that there is no such stream, another that nobody writes it.
+        IntegrityError
+            If some are damaged; the next call returns those behind.
         """
         deadline = Deadline(timeout_s)
         while True:
-            for stored in self._blocks:
-                self._skipped.messages += stored.position - self.position
-                self.position = stored.position + len(stored.block)
-                wanted = self._wanted(stored)
-                if wanted is not None:
-                    return wanted
-            if self._until > self.position:  # what was there has been removed meanwhile
-                self._skipped.messages += self._until - self.position
-                self.position = self._until
+            wanted = self._taken()
+            if wanted is not None:
+                return wanted
             info = self.reader.info
             if arrived(info) > self.position:
                 self._blocks = self.reader.blocks(self.position)
@@ -116,6 +115,29 @@ class Cursor:
             raise ended(self.reader.info)
         self._messages = stored.messages()
         return next(self._messages)
+
+    def _taken(self) -> StoredBlock | None:
+        """Return the next wanted messages of those that were there when ``_blocks`` was made."""
+        try:
+            for stored in self._blocks:
+                self._pass_over(stored.position)
+                self.position = stored.position + len(stored.block)
+                wanted = self._wanted(stored)
+                if wanted is not None:
+                    return wanted
+        except IntegrityError as error:
+            self._blocks = iter(())
+            self._pass_over(error.after or self._until)
+            self._until = self.position
+            raise
+        self._pass_over(self._until)  # what was there has been removed meanwhile
+        return None
+
+    def _pass_over(self, position: int) -> None:
+        """Go to where reading can go on; of what lies before it, nothing could be returned."""
+        if position > self.position:
+            self._skipped.messages += position - self.position
+            self.position = position
 
     def _wanted(self, stored: StoredBlock) -> StoredBlock | None:
         if self._from_id <= 1 and self._from_ns == EARLIEST_NS:
@@ -197,6 +219,12 @@ class Reading:
         for stored in self.reader.between(nanoseconds(first), nanoseconds(last)):
             yield from stored.messages()
 
+    def query(self, text: str) -> Iterator[Message]:
+        """Yield the messages that fit a query."""
+        query = Query.parse(text)
+        records = (_Asked(message) for stored in self.reader.blocks() for message in stored.messages())
+        return (record.message for record in query.select(records))
+
     def missing(self, first_id: int, last_id: int | None) -> NDArray[np.uint64]:
         """(n,), the ids that are not there, ascending."""
         at, end = check_id(first_id), self.reader.info.last_id if last_id is None else check_id(last_id)
@@ -236,6 +264,14 @@ class Reading:
         if isinstance(error, UnknownStreamError) and self._store.metadata(table_address(self.address)) is not None:
             return UnknownStreamError(f"{self.address} has datasets, no single messages; read it with datasets()")
         return error
+
+
+class _Asked(dict[str, Any]):
+    """What a query can ask of a message, and the message."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message_record(message))
+        self.message = message
 
 
 def arrived(info: StreamInfo) -> int:

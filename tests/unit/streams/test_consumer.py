@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 import penstock
 from penstock.core.timestamp import Timestamp
 from penstock.errors import (
+    IntegrityError,
     MissingMessageError,
     NoDataError,
+    QueryError,
     StateError,
     StreamAbortedError,
     StreamEndedError,
@@ -29,9 +32,9 @@ from penstock.streams.producer import Producer
 RUN = "c2026/eiger/run 7"
 
 
-@pytest.fixture
-def store() -> Iterator[OpenStore]:
-    with penstock.open_store("memory:") as store:
+@pytest.fixture(params=["memory", "directory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
+    with penstock.open_store("memory:" if request.param == "memory" else tmp_path / "store") as store:
         yield store
 
 
@@ -238,3 +241,34 @@ def test_arrays_stay_valid_after_everything_is_closed() -> None:
 def test_an_address_without_a_stream_cannot_be_read(store: OpenStore) -> None:
     assert _kind(lambda: store.consumer("c2026/eiger")) is StreamError
     assert _kind(lambda: store.consumer("c2026/eiger/a [part 1]")) is StreamError
+
+
+def test_a_query_finds_messages_by_what_is_said_of_them(out: Producer, consumer: Consumer) -> None:
+    for number in range(1, 8):
+        out.send(bytes(number), id=number, metadata={"energy_keV": 7 - number, "name": f"shot {number}"})
+    out.flush()
+    found = consumer.query("meta.energy_keV < 4 AND meta.name REGEXP '^shot' ORDER BY _id DESC LIMIT 2")
+    assert [(message.id, len(message.array)) for message in found] == [(7, 7), (6, 6)]
+    assert [message.id for message in consumer.query("size = 3")] == [3]
+    with pytest.raises(QueryError) as wrong:
+        consumer.query("meta.energy_keV <")
+    assert wrong.value.at == 17
+
+
+def test_what_is_damaged_is_said_once_and_what_lies_behind_is_read(tmp_path: Path) -> None:
+    with penstock.open_store(tmp_path / "store") as store:
+        with store.producer(RUN) as out:
+            for number in (1, 2, 3):
+                out.send(bytes([number]) * 5000).wait()
+            out.finish()
+        (segment,) = (
+            path for path in (tmp_path / "store").rglob("*") if path.is_file() and b"PENSTSEG" in path.read_bytes()[:8]
+        )
+        segment.write_bytes(segment.read_bytes().replace(b"\2" * 5000, b"\2" * 4999 + b"x"))
+        with store.consumer(RUN) as consumer:
+            assert consumer.next().id == 1
+            with pytest.raises(IntegrityError):
+                consumer.next()
+            assert (consumer.next().id, consumer.skipped) == (3, 1)
+            with pytest.raises(StreamEndedError):
+                consumer.next()

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,9 +25,9 @@ from penstock.streams.producer import Producer
 RUN = "c2026/eiger/run 7"
 
 
-@pytest.fixture
-def store() -> Iterator[OpenStore]:
-    with penstock.open_store("memory:") as store:
+@pytest.fixture(params=["memory", "directory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
+    with penstock.open_store("memory:" if request.param == "memory" else tmp_path / "store") as store:
         yield store
 
 
