@@ -1,6 +1,7 @@
 """What the files of a stream are called, and how one is replaced so that nobody sees half of it."""
 
 import os
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,8 @@ def segment_numbers(folder: Path) -> list[int]:
 
 def replace_file(path: Path, data: bytes, *, sync: bool) -> None:
     """Write a file so that there is the old one or the new one at every moment; with ``sync`` also without power."""
-    draft = path.with_name(f"{path.name}.new")
+    # A name of its own: two may make the same store at once.
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_native_id()}.new")
     try:
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:

@@ -59,7 +59,7 @@ def _make_store(path: Path) -> None:
     others = sorted(
         entry.name for entry in path.iterdir() if not entry.name.startswith(_ABOUT) and entry.name != STREAMS
     )
-    if others:
+    if others and not (path / _ABOUT).exists():  # else somebody has made it meanwhile
         raise StreamError(f"{path}: there is something else in it ({others[0]}); give a store a folder of its own")
     (path / STREAMS).mkdir(exist_ok=True)
     replace_file(path / _ABOUT, msgspec.json.encode(_About(FORMAT)) + b"\n", sync=True)
