@@ -118,6 +118,7 @@ class ProducerCore:
         if (stream, 0) not in self._lanes and not self._parts(stream):
             yield Call(lambda: self._open(stream, None))  # a stream without any message can be ended, too
         lanes = [lane for (name, _), lane in list(self._lanes.items()) if name == stream]
+        before = [(lane, lane.ended) for lane in lanes]
         for lane in lanes:
             self.sending.forbid(lane, "finished" if reason is None else "aborted")
         try:
@@ -125,8 +126,8 @@ class ProducerCore:
             for lane in lanes:
                 yield Call(lambda lane=lane: _end(lane, next_stream, reason))  # type: ignore[misc]
         except BaseException:
-            for lane in lanes:
-                self.sending.forbid(lane, "")
+            for lane, ended in before:
+                self.sending.forbid(lane, ended)
             raise
 
     def start_next(self, next_stream: str) -> Steps[None]:
