@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from penstock.streams.dataset import Dataset as Dataset
     from penstock.streams.dataset_consumer import AsyncDatasetConsumer as AsyncDatasetConsumer
     from penstock.streams.dataset_consumer import DatasetConsumer as DatasetConsumer
+    from penstock.streams.group_consumer import AsyncGroupConsumer as AsyncGroupConsumer
+    from penstock.streams.group_consumer import GroupConsumer as GroupConsumer
     from penstock.streams.open_store import open_async_store as open_async_store
     from penstock.streams.open_store import open_store as open_store
     from penstock.streams.producer import AsyncProducer as AsyncProducer
@@ -60,6 +62,7 @@ _HOMES = {
     "ArrayView": "penstock.views",
     "AsyncConsumer": "penstock.streams.consumer",
     "AsyncDatasetConsumer": "penstock.streams.dataset_consumer",
+    "AsyncGroupConsumer": "penstock.streams.group_consumer",
     "AsyncProducer": "penstock.streams.producer",
     "Axis": "penstock.views",
     "Block": "penstock.core.block",
@@ -73,6 +76,7 @@ _HOMES = {
     "Encoding": "penstock.core.encoding",
     "Event": "penstock.core.event",
     "EventBatch": "penstock.core.event",
+    "GroupConsumer": "penstock.streams.group_consumer",
     "Join": "penstock.pipeline",
     "Kind": "penstock.core.message",
     "Ledger": "penstock.core.ledger",

@@ -6,15 +6,19 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from os import PathLike, fspath
 from types import TracebackType
 from typing import Any, Self
 
+from penstock.core.group_record import Order
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import NotBuiltYetError
+from penstock.errors import NotBuiltYetError, StreamError
 from penstock.streams.consumer import AsyncConsumer, Consumer
 from penstock.streams.dataset_consumer import AsyncDatasetConsumer, DatasetConsumer
 from penstock.streams.directory import DirectoryStore
+from penstock.streams.group_consumer import AsyncGroupConsumer, GroupConsumer
+from penstock.streams.membership import GroupStore
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.producer import MOST_OPEN, MOST_OPEN_BYTES, AsyncProducer, Producer
 from penstock.streams.reading import EARLIEST_NS, LATEST_NS, Time
@@ -91,6 +95,53 @@ class OpenStore:
     def datasets(self, address: Address, *, parts: int | None = None) -> DatasetConsumer:
         """Return a consumer of the datasets of a stream, which may not exist yet; as ``DatasetConsumer``."""
         return DatasetConsumer(self.store, _address(address), parts=parts)
+
+    def group(
+        self,
+        address: Address,
+        name: str,
+        *,
+        prefetch: int = 256,
+        member: str = "",
+        lease_s: float = 30,
+        attempts: int = 0,
+        order: Order = "arrival",
+        gap_wait_s: float = 0,
+        flush_s: float = 0.01,
+        survives_power_loss: bool = False,
+    ) -> GroupConsumer:
+        """Become a member of a group that shares the messages of a stream.
+
+        Parameters
+        ----------
+        name
+            Of the group, which is made if it is not there; it begins with the first message.
+        prefetch
+            How many messages to get at once. All of them come again if this is killed; with 1 at most one.
+        member, lease_s, attempts, order, gap_wait_s, flush_s, survives_power_loss
+            As ``GroupStore.group`` takes them.
+
+        Raises
+        ------
+        ConflictError
+            If the members of the group asked for something else.
+        StreamError
+            If the store has no groups, or something makes no sense.
+        """
+        store, where = _with_groups(self.store), _address(address)
+        become = partial(
+            store.group,
+            where,
+            name,
+            member=member,
+            lease_s=lease_s,
+            attempts=attempts,
+            order=order,
+            gap_wait_s=gap_wait_s,
+            flush_s=flush_s,
+            survives_power_loss=survives_power_loss,
+        )
+        return GroupConsumer(store, where, become, prefetch)
 
     def streams(
         self,
@@ -202,6 +253,36 @@ class AsyncOpenStore:
         """As ``OpenStore.datasets``."""
         return AsyncDatasetConsumer(self.store, _address(address), parts=parts)
 
+    def group(
+        self,
+        address: Address,
+        name: str,
+        *,
+        prefetch: int = 256,
+        member: str = "",
+        lease_s: float = 30,
+        attempts: int = 0,
+        order: Order = "arrival",
+        gap_wait_s: float = 0,
+        flush_s: float = 0.01,
+        survives_power_loss: bool = False,
+    ) -> AsyncGroupConsumer:
+        """As ``OpenStore.group``."""
+        store, where = _with_groups(self.store), _address(address)
+        become = partial(
+            store.group,
+            where,
+            name,
+            member=member,
+            lease_s=lease_s,
+            attempts=attempts,
+            order=order,
+            gap_wait_s=gap_wait_s,
+            flush_s=flush_s,
+            survives_power_loss=survives_power_loss,
+        )
+        return AsyncGroupConsumer(store, where, become, prefetch)
+
     async def streams(
         self,
         within: Address | None = None,
@@ -267,6 +348,12 @@ def _store(where: Where) -> Store:
     if "://" in path:
         raise NotBuiltYetError(f"{path}: stores of other machines cannot be opened yet; open a folder, or 'memory:'")
     return DirectoryStore(path)
+
+
+def _with_groups(store: Store) -> GroupStore:
+    if not isinstance(store, GroupStore):
+        raise StreamError(f"a {type(store).__name__} has no groups")
+    return store
 
 
 def _address(address: Address) -> StreamAddress:

@@ -3,7 +3,7 @@
 Where we mean something else on purpose, the test says what: see decision 20.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ def test_7_last_returns_the_newest_again_and_follows(store: OpenStore) -> None:
 
 def test_10_11_12_13_16_each_absence_is_told_apart(store: OpenStore) -> None:
     with store.consumer(RUN) as consumer:
-        for call in (lambda: consumer.next(0), lambda: consumer.get(1), consumer.last):  # 11
+        calls: list[Callable[[], object]] = [lambda: consumer.next(0), lambda: consumer.get(1), consumer.last]
+        for call in calls:  # 11
             with pytest.raises(UnknownStreamError):
                 call()
         with store.producer(RUN) as out:
@@ -201,7 +202,8 @@ def test_66_to_74_datasets(store: OpenStore) -> None:
         for part in (1, 2):
             out.send(bytes([part]), id=1, part=(part, 3), metadata={"part": part})
         out.flush()
-        for call in (lambda: datasets.get(1), lambda: datasets.next(patience_s=0)):  # 67, 68
+        calls: list[Callable[[], object]] = [lambda: datasets.get(1), lambda: datasets.next(patience_s=0)]
+        for call in calls:  # 67, 68
             with pytest.raises(PartialDataError) as found:
                 call()
             assert (found.value.dataset.expected, list(found.value.dataset.parts)) == (3, [1, 2])

@@ -1,0 +1,189 @@
+"""What both group consumers do: claim messages for a member, fetch them, and wait where there are none."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from penstock.core.id_ranges import Range
+from penstock.core.message import Message
+from penstock.core.stream_address import StreamAddress
+from penstock.errors import StreamError
+from penstock.streams.dataset import check_stream_name
+from penstock.streams.membership import Membership
+from penstock.streams.more import Deadline, More
+from penstock.streams.reading import ENDED, LATEST_NS, Time, arrived, check_id, ended, nanoseconds, nothing_yet
+from penstock.streams.steps import Call, Steps
+from penstock.streams.store import Store
+
+__all__ = ["GroupReading"]
+
+LOOK_S: Final = 0.05
+"""How long a member waits at most while others have something or the stream has ended: what they acknowledge or give
+back changes the group, of which nobody is told. New messages are pushed."""
+NS_PER_S: Final = 1_000_000_000
+
+
+class GroupReading:
+    """One member's way through a stream; used by one thread at a time.
+
+    Parameters
+    ----------
+    become
+        Makes the member, when it is first needed; what claims are counted by is the monotonic clock.
+    prefetch
+        How many messages to claim at once.
+    """
+
+    def __init__(self, store: Store, address: StreamAddress, become: Callable[[], Membership], prefetch: int) -> None:
+        check_stream_name(address)
+        if prefetch < 1:
+            raise StreamError(f"prefetch={prefetch}: a member must be given at least 1 message at once")
+        self.address = address
+        self.reader = store.read(address)
+        self.attempt = 0
+        """The how manieth time the latest message was handed out."""
+        self._become = become
+        self._prefetch = prefetch
+        self._member: Membership | None = None
+        self._hand: deque[tuple[Message, int, int]] = deque()  # with attempt and epoch; claimed, not returned yet
+        self._epochs: dict[int, int] = {}  # of what was returned, and is neither acknowledged nor given back
+        self._gaps: list[Range] = []
+
+    @property
+    def member(self) -> Membership:
+        """The member; made now if it was not."""
+        if self._member is None:
+            self._member = self._become()
+        return self._member
+
+    def next(self, timeout_s: float | None) -> Steps[Message]:
+        """Return a message that no other member has.
+
+        Raises
+        ------
+        StreamEndedError
+            If the stream has ended, and the group is done with all of it.
+        NoDataError
+            If there is none in time.
+        """
+        deadline = Deadline(timeout_s)
+        while True:
+            if self._hand:
+                message, self.attempt, epoch = self._hand.popleft()
+                self._epochs[message.id] = epoch
+                return message
+            info = self.reader.info  # before the claim, so that none is overlooked that comes between
+            claim = yield Call(lambda: self.member.claim(self._prefetch))
+            self._gaps += claim.gaps
+            if claim.ids:
+                yield Call(lambda claim=claim: self._fetch(claim.ids, claim.attempt, claim.epoch))  # type: ignore[misc]
+            elif claim.is_drained and info.state in ENDED:
+                raise ended(info)
+            elif deadline.is_over:
+                raise nothing_yet(self.reader.info)
+            elif info.state in ENDED:
+                yield _Pause(_least(deadline.left_s, LOOK_S))
+            else:
+                waits_s = None if claim.look_again_ns is None else LOOK_S
+                yield More([(self.reader, arrived(info))], _least(deadline.left_s, waits_s))
+
+    def batch(self, size: int, timeout_s: float | None) -> Steps[list[Message]]:
+        """Return some messages: as many as are there now, but at least one."""
+        if size < 1:
+            raise StreamError(f"a batch of {size} messages is none")
+        found = [(yield from self.next(timeout_s))]
+        while len(found) < size and self._hand:
+            found.append((yield from self.next(0)))
+        return found
+
+    def last(self, timeout_s: float | None) -> Steps[Message]:
+        """Return the newest message if nobody in the group was given it so."""
+        deadline = Deadline(timeout_s)
+        while True:
+            info = self.reader.info
+            newest = yield Call(self.member.newest)
+            message = self.reader.message(newest) if newest else None
+            if message is not None:
+                return message
+            if info.state in ENDED:
+                raise ended(info)
+            if not (yield More([(self.reader, arrived(info))], deadline.left_s)):
+                raise nothing_yet(self.reader.info)
+
+    def ack(self, messages: tuple[Message | int, ...]) -> None:
+        """Say that messages are done."""
+        epochs: dict[int | None, list[int]] = {}
+        for number in map(_id, messages):
+            epochs.setdefault(self._epochs.pop(number, None), []).append(number)
+        for epoch, ids in epochs.items():
+            self.member.acknowledge(*ids, epoch=epoch)
+
+    def nack(self, messages: tuple[Message | int, ...], delay_s: float, reason: str) -> int:
+        """Give messages back that failed."""
+        ids = [_id(message) for message in messages]
+        for number in ids:
+            self._epochs.pop(number, None)
+        return self.member.refuse(*ids, delay_s=delay_s, reason=reason)
+
+    def seek(self, message_id: int) -> None:
+        """Let the group go on behind an id; what this member was given and has not returned yet comes again."""
+        self.member.seek(message_id)
+        self._hand.clear()
+
+    def seek_time(self, at: Time) -> None:
+        """Let the group go on with the first id that is not earlier; behind all if there is none."""
+        found = [int(stored.block.ids.min()) for stored in self.reader.between(nanoseconds(at), LATEST_NS)]
+        self.seek(min(found) - 1 if found else self.reader.info.last_id)
+
+    def take_gaps(self) -> list[Range]:
+        """Return, once, the missing ids that were passed over for this member."""
+        gaps, self._gaps = self._gaps, []
+        return gaps
+
+    def leave(self) -> None:
+        """Write what was acknowledged, and give the rest back."""
+        self._hand.clear()
+        try:
+            if self._member is not None:
+                self._member.leave()
+        finally:
+            self.reader.close()
+
+    def _fetch(self, ranges: list[Range], attempt: int, epoch: int) -> None:
+        for first, last in ranges:
+            at = first
+            for stored in self.reader.get(first, last):
+                for message in stored.messages():
+                    self._give_back_gone(at, message.id - 1)
+                    self._hand.append((message, attempt, epoch))
+                    at = message.id + 1
+            self._give_back_gone(at, last)
+
+    def _give_back_gone(self, first: int, last: int) -> None:
+        """Give back what was removed since it was claimed, so that the group learns of it."""
+        if first <= last:
+            self.member.refuse(*range(first, last + 1), reason="it was removed")
+
+
+class _Pause:
+    """Waits for a while, for what nobody tells."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def block(self) -> None:
+        time.sleep(self._seconds)
+
+    async def wait(self) -> None:
+        await asyncio.sleep(self._seconds)
+
+
+def _least(one: float | None, other: float | None) -> float:
+    """Return the shorter time; ``None`` is for ever, and so much that it makes no difference if both are."""
+    return min(1e6 if one is None else one, 1e6 if other is None else other)
+
+
+def _id(message: Message | int) -> int:
+    return check_id(message.id if isinstance(message, Message) else message)
