@@ -19,6 +19,8 @@ _PLAIN: Final = frozenset({_NONE, bool, int, float, str, bytes})
 _DICTS: Final = frozenset({dict, _NONE})
 _TEXT: Final = frozenset({str})
 _FEW: Final = 16
+DEEPEST: Final = 4
+"""Dictionaries in dictionaries; what is deeper is walked, which also stops at one that holds itself."""
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -46,7 +48,7 @@ def encode_all(values: Sequence[Any], place: PlaceArray | None = None) -> bytes:
     return encode_value(values, place)
 
 
-def _are_plain(values: list[Any]) -> bool:
+def _are_plain(values: list[Any], depth: int = DEEPEST) -> bool:
     kinds = set(map(type, values))
     if kinds <= _PLAIN:
         return True
@@ -58,11 +60,15 @@ def _are_plain(values: list[Any]) -> bool:
         if not set(map(type, chain.from_iterable(dicts))) <= _TEXT:
             return False
         found = set(map(type, _items(dicts)))
-    kinds = found
-    if list in kinds:  # as shapes are in the headers of images
+    within: set[type] = set()
+    if list in found:  # as shapes are in the headers of images
         lists = [item for item in _items(dicts) if type(item) is list]
-        kinds = kinds - {list} | set(map(type, chain.from_iterable(lists)))
-    return kinds <= _PLAIN
+        within = set(map(type, chain.from_iterable(lists)))
+    if dict in found:  # as motors are in the metadata of a scan
+        inner = [item for item in _items(dicts) if type(item) is dict]
+        if not depth or not _are_plain(inner, depth - 1):
+            return False
+    return found - {list, dict} | within <= _PLAIN
 
 
 def _kinds_of_alike(dicts: list[dict[Any, Any]]) -> set[type] | None:

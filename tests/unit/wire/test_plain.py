@@ -26,6 +26,26 @@ def test_many_with_the_same_keys_are_written_as_one_list_is(many: list[Any]) -> 
     assert encode_all(many) == encode_value(many)
 
 
+leaves = scalars | st.lists(scalars, max_size=2) | odd
+nested = st.recursive(leaves, lambda inner: st.dictionaries(st.sampled_from("ab") | st.just(1), inner, max_size=2))
+
+
+@given(st.lists(st.fixed_dictionaries({"a": nested, "b": nested}), max_size=4))
+def test_nested_ones_are_written_as_one_list_is(many: list[Any]) -> None:
+    assert encode_all(many) == encode_value(many)
+
+
+def test_deep_ones_and_one_that_holds_itself_are_left_to_whoever_walks() -> None:
+    deep: Any = 1
+    for _ in range(20):
+        deep = {"x": deep}
+    assert encode_all([deep, deep]) == encode_value([deep, deep])
+    deep = {}
+    deep["x"] = deep
+    with pytest.raises(ResultTypeError):
+        encode_all([deep])
+
+
 @pytest.mark.parametrize("bad", [object(), [1, object()]])
 def test_what_cannot_travel_is_refused(bad: Any) -> None:
     with pytest.raises(ResultTypeError):
