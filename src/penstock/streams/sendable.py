@@ -14,6 +14,8 @@ __all__ = ["LARGEST", "Encodings", "kept_buffers", "kept_encodings", "kept_metad
 Encodings = str | Encoding | None | Sequence[str | Encoding | None]
 LARGEST = 2**64 - 1
 """Of an id or a key."""
+PLAIN = frozenset((int, float, str, bool, bytes, type(None)))
+"""What nobody can change."""
 
 
 def kept_buffers(data: Any, *, copy: bool) -> Any:  # Any: whatever callers may send
@@ -76,29 +78,23 @@ def kept_metadata(metadata: Mapping[str, Any] | None) -> Mapping[str, Any] | Non
     StreamError
         If it is no mapping.
     """
-    if not metadata:
-        if metadata is None or isinstance(metadata, Mapping):
-            return None
-    elif type(metadata) is dict:
-        for value in metadata.values():
-            if type(value) not in PLAIN:
-                break
-        else:
-            return metadata.copy()
-    if not isinstance(metadata, Mapping):
+    if metadata is None:
+        return None
+    if type(metadata) is not dict and not isinstance(metadata, Mapping):
         raise StreamError(f"metadata must be a mapping, not {type(metadata).__name__}")
     kept: Mapping[str, Any] = _deep(metadata)
-    return kept
-
-
-PLAIN = frozenset((int, float, str, bool, bytes, type(None)))
+    return kept or None
 
 
 def _deep(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _deep(inner) for key, inner in value.items()}
+    if type(value) is dict or isinstance(value, Mapping):  # a dict is told in a tenth of the time
+        if type(value) is dict and PLAIN.issuperset(map(type, value.values())):
+            return value.copy()
+        return {key: inner if type(inner) in PLAIN else _deep(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_deep(inner) for inner in value]
+        if PLAIN.issuperset(map(type, value)):
+            return list(value)
+        return [inner if type(inner) in PLAIN else _deep(inner) for inner in value]
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
