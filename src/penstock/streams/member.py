@@ -16,7 +16,7 @@ from penstock.errors import StateError, StreamError
 from penstock.streams.kept_group import KeptGroup
 from penstock.streams.membership import Membership
 
-__all__ = ["Member", "become_member"]
+__all__ = ["Member", "become_member", "group_name"]
 
 S = 1_000_000_000
 LEAST_LEASE_S = 0.05
@@ -34,8 +34,9 @@ def become_member(
     order: Order = "arrival",
     gap_wait_s: float = 0,
     flush_s: float = 0.01,
+    left: Callable[[], None] = lambda: None,
 ) -> "Member":
-    """Do what ``GroupStore.group`` says, in a group wherever it is kept.
+    """Do what ``GroupStore.group`` says, in a group wherever it is kept; ``left`` is called when it has left.
 
     Raises
     ------
@@ -54,10 +55,18 @@ def become_member(
     rules = GroupRules(attempts=attempts, order=order, gap_wait_ns=round(gap_wait_s * S))
     name = member or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
     try:
-        return Member(group, present, member=name, rules=rules, lease_s=lease_s, flush_s=flush_s)
+        return Member(group, present, member=name, rules=rules, lease_s=lease_s, flush_s=flush_s, left=left)
     except BaseException:
         group.close()
+        left()
         raise
+
+
+def group_name(name: str) -> str:
+    """Return the name of a group if it can be one; raises `StreamError` if not."""
+    if not name:
+        raise StreamError("a group needs a name; any text will do")
+    return name
 
 
 class Member(Membership):
@@ -70,6 +79,8 @@ class Member(Membership):
     present
         Returns which ids there are now. It is called while the group is held, and must then know all that was appended
         before: what it does not know is taken for removed.
+    left
+        Called when it has left.
     clock_ns
         One that all members share and that does not go back.
     """
@@ -83,9 +94,11 @@ class Member(Membership):
         rules: GroupRules,
         lease_s: float,
         flush_s: float,
+        left: Callable[[], None] = lambda: None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._group = group
+        self._left = left
         self._present = present
         self._member = member
         self._rules = rules
@@ -191,6 +204,7 @@ class Member(Membership):
                 self._has_left = True
                 self._awake.notify()
                 self._group.close()
+                self._left()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 

@@ -14,15 +14,19 @@ from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata, plain_json
 from penstock.errors import ConflictError, StateError
 from penstock.streams.appendable import check_is_stream
+from penstock.streams.ids_there import IdsThere
+from penstock.streams.member import become_member, group_name
+from penstock.streams.membership import GroupStore, Membership
+from penstock.streams.memory_groups import MemoryGroups
 from penstock.streams.memory_logs import MemoryLogs
 from penstock.streams.memory_reader import MemoryReader
 from penstock.streams.memory_writer import MemoryWriter
-from penstock.streams.store import Level, MetadataMode, Store, StreamInfo, Sync
+from penstock.streams.store import Level, MetadataMode, StreamInfo, Sync
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(Store):
+class MemoryStore(GroupStore):
     """Durable streams that last as long as this object.
 
     Appending copies a block once; reading gives views of that copy. Removed and deleted blocks stay in memory as long
@@ -37,13 +41,14 @@ class MemoryStore(Store):
         The clock, nanoseconds UTC.
     """
 
-    level: ClassVar[Level] = Level.INDEXED
+    level: ClassVar[Level] = Level.GROUPS
     can_sync: ClassVar[bool] = False
 
     def __init__(self, *, most_bytes: int | None = None, now_ns: Callable[[], int] = time_ns) -> None:
         self._logs = MemoryLogs(most_bytes, now_ns)
         self._metadata: dict[StreamAddress, dict[str, Any]] = {}
         self._users: weakref.WeakSet[MemoryReader | MemoryWriter] = weakref.WeakSet()
+        self._groups = MemoryGroups()
         self._is_closed = False
 
     def write(self, address: StreamAddress, *, sync: Sync = "interval") -> MemoryWriter:  # noqa: ARG002
@@ -88,7 +93,24 @@ class MemoryStore(Store):
             if log.writer:
                 raise ConflictError(f"{address} is written by {log.writer}; it can be deleted when that has closed it")
             self._metadata.pop(address, None)
+            self._groups.delete(address)
             return self._logs.remove(log)
+
+    def group(
+        self, address: StreamAddress, name: str, *, survives_power_loss: bool = False, **rules: Any
+    ) -> Membership:
+        """Become a member of a group; ``survives_power_loss`` changes nothing, as memory survives nothing."""
+        del survives_power_loss
+        there = IdsThere(self.read(address))
+        return become_member(self._groups.group(address, group_name(name)), there, left=there.close, **rules)
+
+    def groups(self, address: StreamAddress) -> Sequence[str]:
+        """List the groups of a stream."""
+        return self._groups.names(address)
+
+    def delete_group(self, address: StreamAddress, name: str) -> bool:
+        """Forget a group; return whether it was there."""
+        return self._groups.delete(address, name)
 
     def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
         """Return what was said of a beamtime, source or stream; ``None`` if nothing was."""

@@ -2,51 +2,22 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from penstock.core.id_set import IdSet
-from penstock.core.stream_address import StreamAddress
 from penstock.errors import NoDataError, StateError, StreamAbortedError, StreamEndedError, StreamError
 from penstock.streams.group_consumer import AsyncGroupConsumer, GroupConsumer
-from penstock.streams.member import Member, become_member
-from penstock.streams.membership import GroupStore
-from penstock.streams.memory_groups import MemoryGroups
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.open_store import AsyncOpenStore, OpenStore
-from penstock.streams.store import Level
 
 RUN = "c2026/eiger/run 7"
 
 
-class _Store(MemoryStore, GroupStore):
-    """A memory store with groups."""
-
-    level = Level.GROUPS
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._members = MemoryGroups()
-
-    def group(self, address: StreamAddress, name: str, *, survives_power_loss: bool = False, **rules: Any) -> Member:
-        def present() -> IdSet:
-            with self.read(address) as reader:
-                return IdSet(reader.ids())
-
-        return become_member(self._members.group(address, name), present, **rules)
-
-    def groups(self, address: StreamAddress) -> Sequence[str]:
-        return self._members.names(address)
-
-    def delete_group(self, address: StreamAddress, name: str) -> bool:
-        return self._members.delete(address, name)
-
-
 @pytest.fixture
 def store() -> Iterator[OpenStore]:
-    with OpenStore(_Store()) as store:
+    with OpenStore(MemoryStore()) as store:
         yield store
 
 
@@ -164,7 +135,7 @@ def test_an_aborted_stream_ends_in_an_error(store: OpenStore) -> None:
 
 
 def test_what_was_removed_while_it_was_claimed_does_not_hold_up_the_end() -> None:
-    with OpenStore(_Store(most_bytes=3000)) as store:
+    with OpenStore(MemoryStore(most_bytes=3000)) as store:
         with store.producer(RUN) as out:
             for _ in range(4):
                 out.send(bytes(1000)).wait()
@@ -195,8 +166,8 @@ def test_what_makes_no_sense_is_refused(store: OpenStore) -> None:
             store.group(RUN, "g", **options)  # type: ignore[arg-type]
     with store.group(RUN, "g") as member, pytest.raises(StreamError):
         member.batch(0)
-    with OpenStore(MemoryStore()) as plain, pytest.raises(StreamError, match="has no groups"):
-        plain.group(RUN, "g")
+    with pytest.raises(StreamError, match="needs a name"):
+        store.group(RUN, "")
 
 
 def test_coroutines_are_members_by_the_same_names(store: OpenStore) -> None:

@@ -32,14 +32,14 @@ class Catalogue:
     """The catalogue of a store; may be used from several threads and processes."""
 
     def __init__(self, path: Path, is_remote: Callable[[Path], bool] = is_network) -> None:
-        self._path = path
+        self.path = path
         self._is_remote = is_remote
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
     def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
         """Return what was said; ``None`` if nothing was."""
-        if self._connection is None and not self._path.exists():
+        if self._connection is None and not self.path.exists():
             return None
         with self._open() as connection:
             return _find(connection, address)
@@ -70,7 +70,7 @@ class Catalogue:
 
     def remove(self, address: StreamAddress) -> bool:
         """Remove what was said; return whether there was any."""
-        return self._path.exists() and self.change(address, lambda _: None)
+        return self.path.exists() and self.change(address, lambda _: None)
 
     @property
     def journal(self) -> str:
@@ -87,15 +87,15 @@ class Catalogue:
                 yield self._connection
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-                    raise StoreFullError(f"{self._path}: {error}; nothing was written") from error
-                raise StreamError(f"{self._path}: {error}") from error
+                    raise StoreFullError(f"{self.path}: {error}; nothing was written") from error
+                raise StreamError(f"{self.path}: {error}") from error
             except sqlite3.DatabaseError as error:
-                raise IntegrityError(f"{self._path}: {error}") from error
+                raise IntegrityError(f"{self.path}: {error}") from error
 
     def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
         try:
-            if not self._is_remote(self._path.parent):
+            if not self._is_remote(self.path.parent):
                 connection.execute("PRAGMA journal_mode=WAL").fetchone()  # where it cannot, it stays as it is
             connection.execute(_TABLE)
         except BaseException:

@@ -28,7 +28,11 @@ from penstock.streams.directory.store_folder import GONE, STREAMS, below, make_f
 from penstock.streams.directory.stream_lock import StreamLock
 from penstock.streams.directory.syncer import Syncer
 from penstock.streams.directory.writer import DirectoryWriter
-from penstock.streams.store import Level, MetadataMode, Store, StreamInfo, Sync
+from penstock.streams.group_store import StoredGroup, delete_group, delete_groups, list_groups
+from penstock.streams.ids_there import IdsThere
+from penstock.streams.member import become_member, group_name
+from penstock.streams.membership import GroupStore, Membership
+from penstock.streams.store import Level, MetadataMode, StreamInfo, Sync
 
 __all__ = ["DIRECT_BYTES", "SEGMENT_BYTES", "DirectoryStore"]
 
@@ -36,7 +40,7 @@ SEGMENT_BYTES: Final = 1 << 30
 DIRECT_BYTES: Final = 1 << 20
 
 
-class DirectoryStore(Store):
+class DirectoryStore(GroupStore):
     """Durable streams in a folder, which is made if it is not there.
 
     Parameters
@@ -58,7 +62,7 @@ class DirectoryStore(Store):
         If there is something else in the folder, or a store of a version that is not known.
     """
 
-    level: ClassVar[Level] = Level.INDEXED
+    level: ClassVar[Level] = Level.GROUPS
 
     def __init__(
         self,
@@ -181,7 +185,28 @@ class DirectoryStore(Store):
                 with suppress(OSError):  # another stream is in it
                     parent.rmdir()
         self._catalogue.remove(address)
+        delete_groups(self._catalogue.path, str(address))
         return was_there
+
+    def group(
+        self, address: StreamAddress, name: str, *, survives_power_loss: bool = False, **rules: Any
+    ) -> Membership:
+        """Become a member of a group; see `GroupStore.group`."""
+        there = IdsThere(self.read(address))
+        kept = StoredGroup(
+            self._catalogue.path, str(address), group_name(name), survives_power_loss=survives_power_loss
+        )
+        return become_member(kept, there, left=there.close, **rules)
+
+    def groups(self, address: StreamAddress) -> Sequence[str]:
+        """List the groups of a stream."""
+        self._check_open()
+        return list_groups(self._catalogue.path, str(address))
+
+    def delete_group(self, address: StreamAddress, name: str) -> bool:
+        """Forget a group; see `GroupStore.delete_group`."""
+        self._check_open()
+        return delete_group(self._catalogue.path, str(address), name)
 
     def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
         """Return what was said of a beamtime, source or stream; ``None`` if nothing was."""
