@@ -1,0 +1,69 @@
+"""Two blocks hold the same messages, or a single bit differs."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.core import Block, Message
+from penstock.core.block import concatenate
+from penstock.core.message import Kind
+from penstock.streams.same_messages import same_messages
+from tests.unit.wire.block_cases import blocks
+
+
+def block(**changed: object) -> Block:
+    """Return two messages of which one thing may be changed."""
+    nan = np.array([1.0, np.nan])
+    fields: dict[str, object] = {
+        "key": 5,
+        "timestamp_ns": 7,
+        "metadata": {"a": [1, float("nan"), nan]},
+        "array": nan,
+        "more": (nan[:1],),
+    }
+    return Block.of("s", [Message(id=1, **fields), Message(id=2, **fields | changed)])  # type: ignore[arg-type]
+
+
+@given(blocks, st.data())
+def test_however_it_was_cut_it_is_the_same(whole: Block, data: st.DataObject) -> None:
+    assert same_messages(whole, whole)
+    cut = data.draw(st.integers(0, len(whole)))
+    pieces = [piece for piece in (whole.take(slice(0, cut)), whole.take(slice(cut, None))) if len(piece)]
+    if pieces:
+        assert same_messages(whole, concatenate(pieces))
+    if 0 < cut < len(whole):
+        assert not same_messages(whole, pieces[0])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"key": 6},
+        {"timestamp_ns": 8},
+        {"metadata": {"a": [2]}},
+        {"metadata": {}},
+        {"metadata": {"a": [1, float("nan"), np.array([1.0, 2.0])]}},
+        {"array": np.array([1.5, np.nan])},
+        {"array": np.array([1.0, np.nan], ">f8")},
+        {"array": np.array([[1.0, np.nan]])},
+        {"more": ()},
+    ],
+    ids=str,
+)
+def test_what_differs_is_seen(changed: dict[str, object]) -> None:
+    assert same_messages(block(), block())
+    assert not same_messages(block(), block(**changed))
+    assert not same_messages(block(**changed), block())
+
+
+def test_ids_kind_and_the_lack_of_keys_count() -> None:
+    one = block()
+    for other in (
+        msgspec.structs.replace(one, ids=one.ids + np.uint64(1)),
+        msgspec.structs.replace(one, kind=Kind.END),
+        msgspec.structs.replace(one, keys=None),
+    ):
+        assert not same_messages(one, other)
+    assert same_messages(one, msgspec.structs.replace(one, stream="another"))
