@@ -26,6 +26,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "play": ("penstock.cli.play:play", "Play a recording onto real sockets."),
     "sim": ("penstock.cli.sim:sim", "Be an instrument that does not exist, on a real socket."),
     "capture": ("penstock.cli.capture:capture", "Write what an instrument sends into a file."),
+    "serve": ("penstock.cli.serve:serve", "Serve durable streams to other machines."),
+    "token": ("penstock.cli.token:token", "Issue, show and take back tokens of penstock serve."),
     "demo": ("penstock.cli.demo:demo", "Analyse a made-up scan, to see what it looks like."),
 }
 """Name → (function, one line)."""

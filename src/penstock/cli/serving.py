@@ -1,0 +1,89 @@
+"""What ``penstock serve`` does once its command line is read."""
+
+import json
+import ssl
+from pathlib import Path
+from select import POLLIN, poll
+from typing import Any
+
+from penstock.errors import ParameterError, ServiceError
+from penstock.services.interrupt import Interrupt
+from penstock.services.stream_server import StreamServer
+from penstock.services.stream_tokens import Tokens, read_secret
+from penstock.streams.memory_store import MemoryStore
+from penstock.streams.store import Store
+
+__all__ = ["serve_store"]
+
+LOCAL = "127.0.0.1"
+
+
+def serve_store(
+    where: str,
+    listen: str,
+    *,
+    secret_file: Path | None,
+    revoked: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+    most_clients: int,
+    idle_s: float,
+    as_json: bool,
+) -> int:
+    """Serve until somebody asks for an end, and return the exit code; see the command."""
+    host, port = _host_and_port(listen)
+    secret = read_secret(secret_file)
+    if revoked is not None and secret is None:
+        raise ParameterError("--revoked without a secret: nobody has a token that could be taken back")
+    tokens = None if secret is None else Tokens(secret, revoked=revoked)
+    tls = _tls(certificate, key)
+    with Interrupt("penstock serve: ending; again to end at once\n") as interrupt, _opened(where) as store:
+        server = StreamServer(
+            store, host, port, tokens=tokens, tls=tls, most_clients=most_clients, idle_s=idle_s,
+        )  # fmt: skip
+        with server:
+            facts = {"address": server.address, "store": where, "tokens": tokens is not None, "tls": tls is not None}
+            _say(facts | {"state": "serving"}, _sentence(facts), as_json=as_json)
+            ending = poll()
+            ending.register(interrupt.pollable, POLLIN)
+            ending.poll()
+        counts = {"served": server.served, "refused": server.refused}
+        _say({"state": "ended", **counts}, f"ended; {server.served} connections", as_json=as_json)
+    return 0
+
+
+def _sentence(facts: dict[str, Any]) -> str:
+    who = "who have a token" if facts["tokens"] else "on this machine"
+    return f"{facts['store']} is served at {facts['address']}{' (TLS)' if facts['tls'] else ''} to all {who}"
+
+
+def _say(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+    print(json.dumps(facts) if as_json else sentence, flush=True)
+
+
+def _host_and_port(written: str) -> tuple[str, int]:
+    host, _, port = written.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or LOCAL
+    if not port.isdecimal() or int(port) > 65_535 or host.startswith("-"):
+        raise ParameterError(f'--listen "{written[:100]}": write PORT or HOST:PORT, such as 127.0.0.1:8410')
+    return host, int(port)
+
+
+def _opened(where: str) -> Store:
+    if where == "memory":
+        return MemoryStore()
+    raise ParameterError(f'--store {where}: only "memory" can be served')
+
+
+def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        if key is not None:
+            raise ParameterError("--key without --certificate")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ServiceError(f"certificate {certificate} and key {key or certificate} cannot be used: {error}") from error
+    return context

@@ -1,0 +1,136 @@
+"""A store on another machine, or in another process: the same interface over TCP."""
+
+import os
+import socket
+import ssl
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from penstock.core.stream_address import StreamAddress
+from penstock.core.stream_metadata import plain_json
+from penstock.errors import StateError, StreamError
+from penstock.streams.appendable import check_is_stream
+from penstock.streams.remote_connection import RemoteConnection
+from penstock.streams.remote_reader import RemoteReader, read_value
+from penstock.streams.remote_writer import RemoteWriter
+from penstock.streams.store import Level, MetadataMode, Store, StreamInfo, Sync
+from penstock.wire import stream_requests as say
+from penstock.wire.json_body import json_bytes, json_object
+
+__all__ = ["TOKEN", "RemoteStore"]
+
+TOKEN: Final = "PENSTOCK_STREAMS_TOKEN"
+
+
+class RemoteStore(Store):
+    """Durable streams of a server; a connection that breaks is made again, without loss and without duplicates.
+
+    Parameters
+    ----------
+    address
+        ``tcp://host:port``, as ``penstock serve`` prints it.
+    token
+        Or what gives one, each time a connection is made. Default: of the environment, ``PENSTOCK_STREAMS_TOKEN``.
+    name
+        Of this client, for texts that say who writes a stream. Default: process and host.
+    tls
+        How to trust the server's certificate, such as ``ssl.create_default_context()``. Default: no TLS.
+    patience_s
+        How long the server may be away before what is asked of it fails, in s.
+    silence_s
+        After what silence it is taken for gone, in s.
+
+    Raises
+    ------
+    ServiceError
+        If the server cannot be reached in time, or does not take this client.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: str | Callable[[], str] = "",
+        *,
+        name: str = "",
+        tls: ssl.SSLContext | None = None,
+        patience_s: float = 30.0,
+        silence_s: float = 30.0,
+    ) -> None:
+        given = token if callable(token) else lambda: token or os.environ.get(TOKEN, "")
+        self._users: weakref.WeakSet[RemoteReader | RemoteWriter] = weakref.WeakSet()
+        self._connection = RemoteConnection(
+            address,
+            given,
+            name=name or f"process {os.getpid()} of {socket.gethostname()}",
+            tls=tls,
+            patience_s=patience_s,
+            silence_s=silence_s,
+        )
+        welcome = self._connection.welcome
+        assert welcome is not None
+        # Of one server they do not change; of another store class they do not depend on an instance.
+        self.level = Level(min(welcome.level, Level.INDEXED))  # type: ignore[misc]
+        self.can_sync = welcome.can_sync  # type: ignore[misc]
+
+    @property
+    def address(self) -> str:
+        """Of the server."""
+        return self._connection.address
+
+    @property
+    def connections(self) -> int:
+        """How often a connection was made: 1 if none broke."""
+        return self._connection.connections
+
+    def write(self, address: StreamAddress, *, sync: Sync = "interval") -> RemoteWriter:
+        """Write a stream, a new one or on behind what there is."""
+        check_is_stream(address)
+        writer = RemoteWriter(self._connection, address, sync)
+        self._users.add(writer)
+        return writer
+
+    def read(self, address: StreamAddress) -> RemoteReader:
+        """Read a stream; one that is not there yet may come."""
+        check_is_stream(address)
+        reader = RemoteReader(self._connection, address)
+        self._users.add(reader)
+        return reader
+
+    def streams(self, within: StreamAddress | None = None) -> Sequence[StreamInfo]:
+        """List streams, those first that were created first; of those that the token allows to read."""
+        _, body = self._connection.request(say.Streams("" if within is None else str(within))).done()
+        return read_value(body, list[StreamInfo])
+
+    def delete(self, address: StreamAddress) -> bool:
+        """Remove exactly this stream, its groups and its metadata; return whether it was there.
+
+        If the connection breaks meanwhile and it was removed the first time, this says that it was not there.
+        """
+        check_is_stream(address)
+        value, _ = self._connection.request(say.Delete(str(address))).done()
+        return read_value(value, bool)
+
+    def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
+        """Return what was said of a beamtime, source or stream; ``None`` if nothing was."""
+        _, body = self._connection.request(say.Metadata(str(address))).done()
+        if not len(body):
+            return None
+        return json_object(body, str(address))
+
+    def set_metadata(
+        self, address: StreamAddress, value: Mapping[str, Any], mode: MetadataMode = "replace", *, upsert: bool = True
+    ) -> None:
+        """Say something of a beamtime, source or stream, which need not be there."""
+        if not isinstance(value, Mapping):
+            raise StreamError(f"metadata of {address} must be a mapping, not {type(value).__name__}")
+        body = json_bytes(plain_json(value, f"metadata of {address}"))
+        self._connection.request(say.SetMetadata(str(address), mode, upsert), body).done()
+
+    def close(self) -> None:
+        """Let go of everything; what was sent is answered first, as long as the server is there."""
+        for user in list(self._users):
+            with suppress(StateError):
+                user.close()
+        self._connection.close()

@@ -1,0 +1,192 @@
+"""Writes one stream of a store server: appends may follow each other without waiting for the answers."""
+
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.core.block import Block
+from penstock.core.stream_address import StreamAddress
+from penstock.errors import ConflictError, RemoteProtocolError, StateError, StreamError
+from penstock.streams.appendable import check_appendable
+from penstock.streams.remote_call import OnceCall, OpenCall
+from penstock.streams.remote_connection import RemoteConnection
+from penstock.streams.store import Encoding, StreamWriter, Sync
+from penstock.wire import stream_requests as say
+from penstock.wire.layout import pack_block
+from penstock.wire.stream_frames import MOST_BODY_BYTES
+from penstock.wire.stream_requests import Marks
+
+__all__ = ["PendingAppend", "RemoteWriter"]
+
+
+class PendingAppend:
+    """An append on its way; it is sent again, and recognised, when a connection breaks."""
+
+    __slots__ = ("_call", "_writer")
+
+    def __init__(self, writer: "RemoteWriter", call: OnceCall) -> None:
+        self._writer, self._call = writer, call
+
+    @property
+    def is_done(self) -> bool:
+        """Whether ``result`` returns or raises at once."""
+        return self._call.is_done
+
+    def result(self, timeout_s: float | None = None) -> None:
+        """Wait until readers see it.
+
+        Raises
+        ------
+        PenstockError
+            As ``append`` does.
+        TimeoutError
+            If it is not known in time; it may still be written.
+        """
+        self._writer.settled(self._call, timeout_s)
+
+
+class RemoteWriter(StreamWriter):
+    """The writer of one stream; used by one thread at a time."""
+
+    def __init__(self, connection: RemoteConnection, address: StreamAddress, sync: Sync) -> None:
+        self.address = address
+        self._connection = connection
+        self._is_closed = False
+        self._ended: tuple[str, str] | None = None
+        self._pending: deque[OnceCall] = deque()
+        self._open = OpenCall(say.OpenWriter(str(address), sync, uuid4().hex))
+        connection.send(self._open)
+        self._marks = self._open.marks()
+
+    @property
+    def last_id(self) -> int:
+        """The largest id so far; 0 for none."""
+        self._settle_done()
+        return self._marks.last_id
+
+    @property
+    def synced(self) -> int:
+        """How many messages survive a loss of power, as the server says now."""
+        if not self._is_closed and self._ended is None:
+            self.settled(self._connection.request(say.AskMarks(self._open.number)))
+        return self._marks.synced
+
+    @property
+    def written(self) -> int:
+        """How many messages readers can see, since the stream began; of those that are on their way, none."""
+        self._settle_done()
+        return self._marks.written
+
+    def append(self, block: Block, encodings: Sequence[Encoding | None] = ()) -> None:
+        """Write messages; readers see all of them when it returns, or none."""
+        self.send(block, encodings).result()
+
+    def send(self, block: Block, encodings: Sequence[Encoding | None] = ()) -> PendingAppend:
+        """Write messages without waiting for it; many may be on their way, up to what the server allows.
+
+        Raises
+        ------
+        StreamError, ResultTypeError
+            If it can be seen here that it cannot be written.
+        StateError
+            If this was closed.
+        """
+        self._check_open()
+        check_appendable(self.address, block, encodings)
+        packed = pack_block(block)
+        if packed.places.end > MOST_BODY_BYTES:
+            raise StreamError(f"{self.address}: a block of {packed.places.end} bytes; at most {MOST_BODY_BYTES} travel")
+        body = np.zeros(packed.places.end, np.uint8)  # what lies between columns would be of other memory
+        layout = packed.write(body)
+        fields = tuple([None if e is None else (e.name, e.dtype, e.shape) for e in encodings])
+        call = OnceCall(say.Append(self._open.number, layout, fields), body.data)
+        self._connection.send(call)
+        self._settle_done()
+        self._pending.append(call)
+        return PendingAppend(self, call)
+
+    def present(self, ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """(n,), which of some ids are there already."""
+        self._check_open()
+        _, body = self._connection.request(say.Present(self._open.number), np.asarray(ids, "<u8").tobytes()).done()
+        if len(body) != len(ids):
+            raise RemoteProtocolError(f"{self.address}: {len(body)} answers for {len(ids)} ids")
+        return body.astype(np.bool_)
+
+    def sync(self) -> None:
+        """Wait until all that was sent survives a loss of power; where the server's store can do that.
+
+        Raises
+        ------
+        PenstockError
+            If something that was sent before could not be written.
+        """
+        self._check_open()
+        call = self._connection.request(say.SyncWriter(self._open.number))
+        self._settle_all()
+        self.settled(call)
+
+    def finish(self, next_stream: str = "") -> None:
+        """Say that this was all."""
+        self._end("finished", next_stream)
+
+    def abort(self, reason: str) -> None:
+        """Say that the rest will never come."""
+        self._end("aborted", reason)
+
+    def close(self) -> None:
+        """Let go of the stream, when all that was sent is answered."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for call in self._pending:
+            with suppress(Exception):  # whoever sent it was given it to see
+                call.result()
+        self._connection.forget(self._open.number)
+        if self._connection.is_up:  # else the server lets go of it by itself
+            with suppress(StateError):  # the connection was closed first
+                self._connection.request(say.Close(self._open.number)).done()
+
+    def settled(self, call: OnceCall, timeout_s: float | None = None) -> Marks:
+        """Wait for an answer, and note how far this has come."""
+        try:
+            marks = call.marks(timeout_s)
+        except StateError:
+            if self._open.trouble is not None:  # the stream could not be opened again: that is why
+                raise self._open.trouble from None
+            raise
+        if marks.written >= self._marks.written and marks.synced >= self._marks.synced:
+            self._marks = marks
+        return marks
+
+    def _end(self, state: str, text: str) -> None:
+        if self._ended is not None or self._is_closed:
+            if self._ended == (state, text):
+                return
+            if self._ended is not None:
+                raise ConflictError(f"{self.address} was {self._ended[0]} ({self._ended[1]!r}) already")
+            raise StateError(f"{self.address}: this writer is closed; it cannot end the stream")
+        if len(text) > say.MOST_TEXT:
+            raise StreamError(f"{self.address}: a text of {len(text)} characters; at most {say.MOST_TEXT} travel")
+        call = self._connection.request(say.EndStream(self._open.number, state, text))  # type: ignore[arg-type]
+        self._settle_all()
+        self.settled(call)
+        self._ended = state, text
+
+    def _settle_done(self) -> None:
+        """Forget what is answered; errors are for who waits for them."""
+        while self._pending and self._pending[0].is_done:
+            with suppress(Exception):
+                self.settled(self._pending.popleft())
+
+    def _settle_all(self) -> None:
+        while self._pending:
+            self.settled(self._pending.popleft())
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StateError(f"{self.address}: this writer is closed")
