@@ -1,10 +1,12 @@
-"""The remote store keeps what every store promises, over a real connection, in front of a memory store."""
+"""The remote store keeps what every store promises, over a real connection, before a memory store and a folder."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from penstock.services.stream_server import StreamServer
+from penstock.streams.directory import DirectoryStore
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.remote_store import RemoteStore
 from penstock.streams.store import Store
@@ -26,4 +28,17 @@ class TestRemoteStore(StoreTests):
     @pytest.fixture
     def store(self) -> Iterator[Store]:
         with MemoryStore() as behind, StreamServer(behind) as server, opened(server.address) as store:
+            yield store
+
+
+class TestRemoteDirectoryStore(TestRemoteStore):
+    """The same of a server whose store is a folder."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        with (
+            DirectoryStore(tmp_path / "store") as behind,
+            StreamServer(behind) as server,
+            opened(server.address) as store,
+        ):
             yield store

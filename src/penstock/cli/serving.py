@@ -10,6 +10,7 @@ from penstock.errors import ParameterError, ServiceError
 from penstock.services.interrupt import Interrupt
 from penstock.services.stream_server import StreamServer
 from penstock.services.stream_tokens import Tokens, read_secret
+from penstock.streams.directory import DirectoryStore
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.store import Store
 
@@ -72,7 +73,7 @@ def _host_and_port(written: str) -> tuple[str, int]:
 def _opened(where: str) -> Store:
     if where == "memory":
         return MemoryStore()
-    raise ParameterError(f'--store {where}: only "memory" can be served')
+    return DirectoryStore(where)
 
 
 def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from select import POLLIN, poll
-
-import numpy as np
+from typing import Protocol
 
 from penstock.errors import PenstockError, RemoteProtocolError, ServiceError
 from penstock.services.stream_feed import Feed, FetchFeed, FollowFeed, Step
@@ -24,7 +23,12 @@ __all__ = ["StreamFeeder"]
 _MOST_FEEDS = 4096
 _MOST_CREDIT = 1 << 40
 
-Send = Callable[[int, say.Answer, Piece], None]
+
+class Send(Protocol):
+    """Sends one frame."""
+
+    def __call__(self, number: int, answer: say.Answer, *body: Piece) -> None:
+        """Send it; from any thread."""
 
 
 class StreamFeeder:
@@ -169,18 +173,18 @@ class StreamFeeder:
         if isinstance(found, StoredBlock):
             self._send_block(feed, found)
         else:
-            self._send(feed.number, say.Arrived(*found), b"")
+            self._send(feed.number, say.Arrived(*found))
         return None
 
     def _send_block(self, feed: Feed, stored: StoredBlock) -> None:
         packed = pack_block(stored.block)
-        body = np.zeros(packed.places.end, np.uint8)  # zeros: what lies between columns would be of other memory
-        layout = packed.write(body)
         encodings = tuple([None if e is None else (e.name, e.dtype, e.shape) for e in stored.encodings])
-        feed.credit -= max(len(body), 1)
-        self._send(feed.number, say.Stored(layout, stored.position, encodings), body.data)
+        feed.credit -= max(packed.places.end, 1)
+        self._send(
+            feed.number, say.Stored(packed.layout, stored.position, encodings), *[p.data for p in packed.pieces()]
+        )
 
     def _finish(self, feed: Feed, answer: say.Answer) -> None:
         number, feed.number = feed.number, -1
         feed.close()
-        self._send(number, answer, b"")
+        self._send(number, answer)

@@ -91,7 +91,7 @@ class StreamSession:
         except (RemoteProtocolError, ServiceError) as error:
             self.why = self.why or str(error)
             with suppress(OSError):
-                self._send(0, refusal_of(error), b"")
+                self._send(0, refusal_of(error))
         except OSError as error:
             self.why = self.why or str(error)
         finally:
@@ -135,7 +135,7 @@ class StreamSession:
                 self._check_still()
                 if time.monotonic() - heard > self._idle_s:
                     raise TimeoutError(f"nothing was heard for {self._idle_s:g} s") from None
-                self._send(0, say.Ping(), b"")
+                self._send(0, say.Ping())
                 continue
             if not nbytes:
                 if not frames.is_between:
@@ -319,8 +319,8 @@ class StreamSession:
             self._waiting, self._waiting_bytes = [], 0
             self._write(pieces)
 
-    def _send(self, number: int, answer: say.Answer, body: Piece) -> None:
-        self._write([frame_bytes(number, say.encode_head(answer), body), body])
+    def _send(self, number: int, answer: say.Answer, *body: Piece) -> None:
+        self._write([frame_bytes(number, say.encode_head(answer), *body), *body])
 
     def _write(self, pieces: list[Piece]) -> None:
         try:

@@ -25,6 +25,8 @@ __all__ = ["RemoteConnection"]
 
 _FIRST_RETRY_S: Final = 0.05
 _LAST_RETRY_S: Final = 2.0
+_LONGEST_BEGIN_S: Final = 10.0
+"""Until a server has taken the connection and answered the hello."""
 
 
 class RemoteConnection:
@@ -70,6 +72,7 @@ class RemoteConnection:
         self._lock = threading.Condition()  # of all that follows
         self._calls: dict[int, Call] = {}
         self._link: Link | None = None
+        self._begun: Link | None = None  # the same, or one that nobody has answered yet
         self._unanswered = 0
         self._is_closed = False
         self._later: deque[tuple[int, say.Request]] = deque()
@@ -156,8 +159,8 @@ class RemoteConnection:
                 return
             self._is_closed = True
             self._lock.notify_all()
-            if self._link is not None:
-                self._link.shutdown()
+            if self._begun is not None:
+                self._begun.shutdown()
         self._keeper.join()
         self._fail_all(StateError(f"the connection to {self.address} is closed"), kept_too=True)
 
@@ -212,16 +215,19 @@ class RemoteConnection:
             link.close()
 
     def _connect(self) -> tuple[Link, FrameReader]:
+        begin_s = min(self._patience_s, self._silence_s, _LONGEST_BEGIN_S)
         try:
             link = connect_link(
-                self._place, tls=self._tls, connect_s=min(self._patience_s, self._silence_s),
-                receive_s=self._silence_s, send_s=self._silence_s,
+                self._place, tls=self._tls, connect_s=begin_s, receive_s=begin_s, send_s=self._silence_s,
             )  # fmt: skip
         except ssl.SSLCertVerificationError as error:
             raise ServiceError(f"{self.address}: its certificate is not trusted: {error.verify_message}") from error
         except socket.gaierror as error:
             raise OSError(f"host {self._place[0]!r} is not known: {error.strerror}") from error
+        self._begun = link
         try:
+            if self._is_closed:
+                raise OSError("this client is closed")
             head = say.encode_head(say.Hello(say.VERSION, self._token(), self._name))
             link.send([frame_bytes(0, head)])
             frames = FrameReader()
@@ -237,6 +243,7 @@ class RemoteConnection:
                     if not isinstance(answer, say.Welcome):
                         raise RemoteProtocolError(f"the first answer must be a welcome, not {type(answer).__name__}")
                     self.welcome = answer
+                    link.receive_s = self._silence_s
                     return link, frames
         except BaseException:
             link.close()

@@ -68,10 +68,14 @@ class _FeedCall(Call):
         self._taken += nbytes
         return stored
 
+    @property
+    def _is_credit_due(self) -> bool:
+        return self._taken >= CREDIT // 2
+
     def give_credit(self) -> None:
         """Let more be sent for what was taken; not from the thread that receives, which must never wait to send."""
         with self.changed:
-            if self._taken < CREDIT // 2:
+            if not self._is_credit_due:
                 return
             nbytes, self._taken = self._taken, 0
         self._tell(self.number, say.Credit(nbytes))
@@ -134,15 +138,19 @@ class FetchCall(_FeedCall):
     def blocks(self) -> Iterator[StoredBlock]:
         """Yield what is received, until all is."""
         while True:
+            stored: StoredBlock | None = None
             with self.changed:
-                self.changed.wait_for(lambda: self._blocks or self._is_done)
-                if not self._blocks:
+                # Also for what is dropped, because it was there before a connection broke, credit must be given.
+                self.changed.wait_for(lambda: self._blocks or self._is_done or self._is_credit_due)
+                if self._blocks:
+                    stored = self._take()
+                elif self._is_done:
                     if self._error is not None:
                         raise self._error
                     return
-                stored = self._take()
             self.give_credit()
-            yield stored
+            if stored is not None:
+                yield stored
 
     def _received(self, stored: StoredBlock) -> StoredBlock | None:
         block = stored.block

@@ -3,7 +3,7 @@
 from typing import Final
 
 from penstock import errors
-from penstock.errors import PenstockError, QueryError, ServiceError, StreamEndedError, StreamError
+from penstock.errors import IntegrityError, PenstockError, QueryError, ServiceError, StreamEndedError, StreamError
 from penstock.wire.stream_requests import Refusal
 
 __all__ = ["error_of", "refusal_of"]
@@ -27,17 +27,19 @@ def refusal_of(error: PenstockError) -> Refusal:
         facts = {"next_stream": error.next_stream, "state": error.state}
     elif isinstance(error, QueryError):
         facts = {"at": error.at}
+    elif isinstance(error, IntegrityError):
+        facts = {"after": error.after}
     name = next((kind.__name__ for kind in type(error).__mro__ if _KNOWN.get(kind.__name__) is kind), "ServiceError")
     return Refusal(name, str(error)[:_MOST_TEXT], facts)
 
 
 def error_of(refusal: Refusal) -> PenstockError:
     """Return the error that was told of; an unknown name, or facts that do not belong to it, gives ``ServiceError``."""
-    kind, facts = _KNOWN.get(refusal.kind, ServiceError), refusal.facts
+    kind, facts, text = _KNOWN.get(refusal.kind, ServiceError), refusal.facts, refusal.text
     if kind is StreamEndedError and all(isinstance(facts.get(key), str) for key in ("next_stream", "state")):
-        return StreamEndedError(refusal.text, next_stream=facts["next_stream"], state=facts["state"])
+        return StreamEndedError(text, next_stream=facts["next_stream"], state=facts["state"])
     if kind is QueryError and isinstance(facts.get("at"), int):
-        return QueryError(refusal.text, at=facts["at"])
-    if kind in (StreamEndedError, QueryError):
-        return ServiceError(refusal.text)
-    return kind(refusal.text)
+        return QueryError(text, at=facts["at"])
+    if kind is IntegrityError and isinstance(facts.get("after"), int):
+        return IntegrityError(text, after=facts["after"])
+    return ServiceError(text) if kind in (StreamEndedError, QueryError, IntegrityError) else kind(text)

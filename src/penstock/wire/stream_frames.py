@@ -46,21 +46,24 @@ class Frame(msgspec.Struct, frozen=True, gc=False, eq=False):
     """CRC-32C of the body, which was checked."""
 
 
-def frame_bytes(number: int, head: bytes, body: bytes | memoryview = b"") -> bytes:
-    """Return what stands before a body: 32 bytes and the head; the body follows, unchanged.
+def frame_bytes(number: int, head: bytes, *body: bytes | memoryview) -> bytes:
+    """Return what stands before a body: 32 bytes and the head; the body's pieces follow, unchanged.
 
     Raises
     ------
     RemoteProtocolError
         If head or body are larger than any frame may be.
     """
-    nbytes = len(body)
+    nbytes = crc = 0
+    for piece in body:
+        nbytes += len(piece)
+        crc = crc32c.crc32c(piece, crc)
     if len(head) > MOST_HEAD_BYTES or nbytes > MOST_BODY_BYTES:
         raise RemoteProtocolError(
             f"a frame with a head of {len(head)} and a body of {nbytes} bytes; at most {MOST_HEAD_BYTES} and "
             f"{MOST_BODY_BYTES} travel; split the block"
         )
-    begin = _PREFIX.pack(MAGIC, len(head), nbytes, number, crc32c.crc32c(body) if nbytes else 0, 0)
+    begin = _PREFIX.pack(MAGIC, len(head), nbytes, number, crc, 0)
     return b"".join((begin, _HEAD_CRC.pack(crc32c.crc32c(head, crc32c.crc32c(begin))), head))
 
 

@@ -1,0 +1,67 @@
+"""Producers and consumers of durable streams as processes that can be killed, and what their messages hold."""
+
+import os
+import sys
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from penstock.core import Block, Message
+from penstock.core.stream_address import StreamAddress
+from penstock.streams.remote_store import RemoteStore
+from penstock.streams.remote_writer import PendingAppend
+
+ADDRESS = StreamAddress("c20261120", "eiger", "run 1")
+PATIENCE_S = 30.0
+UNANSWERED = 20
+"""Appends that a producer leaves unanswered."""
+
+
+def block(first: int, count: int) -> Block:
+    """Return messages whose content follows from their ids."""
+    return Block.of("any", [message(number) for number in range(first, first + count)])
+
+
+def message(number: int) -> Message:
+    """Return one of them."""
+    return Message(id=number, timestamp_ns=number, metadata={"n": number}, array=np.full(number % 50, number, "<u4"))
+
+
+def produce(address: str, last: str) -> None:
+    """Write on where the stream is, up to an id, and finish it; print the id of each block that is acknowledged."""
+    with RemoteStore(address, patience_s=PATIENCE_S) as store, store.write(ADDRESS, sync="none") as writer:
+        number = writer.last_id + 1
+        pending: deque[tuple[int, PendingAppend]] = deque()
+        while number <= int(last) or pending:
+            if number <= int(last):
+                count = min(1 + number * 7 % 13, int(last) + 1 - number)
+                pending.append((number + count - 1, writer.send(block(number, count))))
+                number += count
+            while pending and (len(pending) > UNANSWERED or number > int(last)):
+                acknowledged, append = pending.popleft()
+                append.result()
+                print(acknowledged, flush=True)  # noqa: T201  # whoever started it reads this
+        writer.finish()
+
+
+def consume(address: str, log: str) -> None:
+    """Append the ids of all messages to a file, u64, as they come; go on behind those that are there already."""
+    file = Path(log)
+    position = file.stat().st_size // 8 if file.exists() else 0
+    opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with RemoteStore(address, patience_s=PATIENCE_S) as store, store.read(ADDRESS) as reader:
+        while True:
+            reader.wait(position)
+            before = position
+            for stored in reader.blocks(position):
+                assert stored.position == position
+                os.write(opened, stored.block.ids.tobytes())
+                position += len(stored.block)
+            info = reader.info
+            if position == before and info.state == "finished" and info.count == position:
+                return
+
+
+if __name__ == "__main__":
+    {"produce": produce, "consume": consume}[sys.argv[1]](*sys.argv[2:])
