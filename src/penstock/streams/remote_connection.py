@@ -203,13 +203,14 @@ class RemoteConnection:
                 retry_s = min(2 * retry_s, _LAST_RETRY_S)
                 continue
             retry_s = _FIRST_RETRY_S
+            ended = threading.Event()
             receiver = threading.Thread(
-                target=self._receive, args=(link, frames), name=f"stream receiver {self.address}", daemon=True
+                target=self._receive, args=(link, frames, ended), name=f"stream receiver {self.address}", daemon=True
             )
             self._receiver = receiver
             receiver.start()
-            self._restore(link)
-            self._ping_while_up(link)
+            self._restore(link, ended)
+            self._ping_while_up(ended)
             link.shutdown()
             receiver.join()
             link.close()
@@ -249,26 +250,26 @@ class RemoteConnection:
             link.close()
             raise
 
-    def _restore(self, link: Link) -> None:
+    def _restore(self, link: Link, ended: threading.Event) -> None:
         """Say again what is not answered, in the order in which it was said first; then others may send."""
         with self._sending:
             with self._lock:
                 calls = [self._calls[number] for number in sorted(self._calls)]
                 is_again = self._connections > 0
                 self._connections += 1
+                if ended.is_set():  # it broke already
+                    return
                 self._link = link
                 self._later.clear()
                 self._lock.notify_all()
             for call in calls:
                 self._write(link, call.number, call.head(is_again=is_again), call.body)
 
-    def _ping_while_up(self, link: Link) -> None:
+    def _ping_while_up(self, ended: threading.Event) -> None:
         while True:
             with self._lock:
-                self._lock.wait_for(
-                    lambda: self._is_closed or self._link is not link or self._later, self._silence_s / 3
-                )
-                if self._is_closed or self._link is not link:
+                self._lock.wait_for(lambda: self._is_closed or ended.is_set() or self._later, self._silence_s / 3)
+                if self._is_closed or ended.is_set():
                     return
                 due = list(self._later) or [(0, say.Ping())]
                 self._later.clear()
@@ -301,7 +302,7 @@ class RemoteConnection:
 
     # The thread that receives.
 
-    def _receive(self, link: Link, frames: FrameReader) -> None:
+    def _receive(self, link: Link, frames: FrameReader, ended: threading.Event) -> None:
         try:
             while nbytes := link.receive_into(frames.space()):
                 for frame in frames.received(nbytes):
@@ -313,8 +314,8 @@ class RemoteConnection:
             link.shutdown()
             with self._lock:
                 self._down_since = time.monotonic()
-                if self._link is link:
-                    self._link = None
+                ended.set()
+                self._link = None
                 self._lock.notify_all()
 
     def _dispatch(self, frame: Frame) -> None:
