@@ -16,9 +16,13 @@ from penstock.wire import stream_requests as say
 from penstock.wire.refusals import error_of
 from penstock.wire.stream_frames import Frame
 
-__all__ = ["Body", "Call", "OnceCall", "OpenCall"]
+__all__ = ["AwayError", "Body", "Call", "OnceCall", "OpenCall", "away"]
 
 Body = bytes | memoryview
+
+
+class AwayError(ServiceError):
+    """The server was not reached in time."""
 
 
 class Call(ABC):
@@ -148,9 +152,9 @@ class OpenCall(OnceCall):
         self.trouble = error
 
 
-def away(address: str, patience_s: float, why: str) -> ServiceError:
+def away(address: str, patience_s: float, why: str) -> AwayError:
     """Return the error that says that a server cannot be reached."""
-    return ServiceError(
+    return AwayError(
         f"{address} was not reached within {patience_s:g} s ({why}); "
         "see whether the server runs and the address is right"
     )

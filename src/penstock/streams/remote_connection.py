@@ -147,6 +147,17 @@ class RemoteConnection:
         self.send(call)
         return call
 
+    def wait_until_up(self, is_enough: Callable[[], bool]) -> bool:
+        """Wait until the connection stands, or it is enough, which ``wake`` looks at; return whether it stands."""
+        with self._lock:
+            self._lock.wait_for(lambda: self.is_up or self._is_closed or self._fatal is not None or is_enough())
+            return self.is_up
+
+    def wake(self) -> None:
+        """Let those in ``wait_until_up`` look again."""
+        with self._lock:
+            self._lock.notify_all()
+
     def forget(self, number: int) -> None:
         """Do not send something again any more."""
         with self._lock:

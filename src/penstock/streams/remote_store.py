@@ -6,15 +6,18 @@ import ssl
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import plain_json
-from penstock.errors import StateError, StreamError
+from penstock.errors import ConflictError, StateError, StreamError
 from penstock.streams.appendable import check_is_stream
 from penstock.streams.remote_connection import RemoteConnection
 from penstock.streams.remote_reader import RemoteReader, read_value
 from penstock.streams.remote_writer import RemoteWriter
+from penstock.streams.spool_file import SpoolFile, spooled_streams
+from penstock.streams.spooling_writer import SpoolingWriter
 from penstock.streams.store import Level, MetadataMode, Store, StreamInfo, Sync
 from penstock.wire import stream_requests as say
 from penstock.wire.json_body import json_bytes, json_object
@@ -41,6 +44,12 @@ class RemoteStore(Store):
         How long the server may be away before what is asked of it fails, in s.
     silence_s
         After what silence it is taken for gone, in s.
+    spool
+        A folder for what is appended while the server is away, which is sent when it is back, by this process or the
+        next one. Then the server need not be there at first, and ``patience_s`` is how long an append waits before
+        it goes to the folder.
+    spool_bytes
+        How much may wait in it of each stream.
 
     Raises
     ------
@@ -57,9 +66,11 @@ class RemoteStore(Store):
         tls: ssl.SSLContext | None = None,
         patience_s: float = 30.0,
         silence_s: float = 30.0,
+        spool: str | os.PathLike[str] | None = None,
+        spool_bytes: int = 1 << 30,
     ) -> None:
         given = token if callable(token) else lambda: token or os.environ.get(TOKEN, "")
-        self._users: weakref.WeakSet[RemoteReader | RemoteWriter] = weakref.WeakSet()
+        self._users: weakref.WeakSet[RemoteReader | RemoteWriter | SpoolingWriter] = weakref.WeakSet()
         self._connection = RemoteConnection(
             address,
             given,
@@ -67,12 +78,19 @@ class RemoteStore(Store):
             tls=tls,
             patience_s=patience_s,
             silence_s=silence_s,
+            must_be_there=spool is None,
         )
+        self._spool = None if spool is None else Path(spool)
+        self._spool_bytes = spool_bytes
         welcome = self._connection.welcome
-        assert welcome is not None
         # Of one server they do not change; of another store class they do not depend on an instance.
-        self.level = Level(min(welcome.level, Level.INDEXED))  # type: ignore[misc]
-        self.can_sync = welcome.can_sync  # type: ignore[misc]
+        self.level = Level(min(welcome.level, Level.INDEXED)) if welcome else Level.INDEXED  # type: ignore[misc]
+        self.can_sync = welcome.can_sync if welcome else True  # type: ignore[misc]
+        self._left_behind: dict[StreamAddress, SpoolingWriter] = {}
+        if self._spool is not None:
+            for waiting in spooled_streams(self._spool):
+                with suppress(ConflictError):  # another process has it, and sends it
+                    self._left_behind[waiting] = self._spooling(waiting, "interval")
 
     @property
     def address(self) -> str:
@@ -84,12 +102,28 @@ class RemoteStore(Store):
         """How often a connection was made: 1 if none broke."""
         return self._connection.connections
 
-    def write(self, address: StreamAddress, *, sync: Sync = "interval") -> RemoteWriter:
+    def write(self, address: StreamAddress, *, sync: Sync = "interval") -> RemoteWriter | SpoolingWriter:
         """Write a stream, a new one or on behind what there is."""
         check_is_stream(address)
-        writer = RemoteWriter(self._connection, address, sync)
+        writer: RemoteWriter | SpoolingWriter
+        if self._spool is None:
+            writer = RemoteWriter(self._connection, address, sync)
+        else:
+            before = self._left_behind.pop(address, None)
+            if before is not None:
+                before.close()
+            writer = self._spooling(address, sync)
         self._users.add(writer)
         return writer
+
+    def _spooling(self, address: StreamAddress, sync: Sync) -> SpoolingWriter:
+        assert self._spool is not None
+        file = SpoolFile(self._spool, address, self._spool_bytes)
+        try:
+            return SpoolingWriter(self._connection, address, sync, file)
+        except BaseException:
+            file.close()
+            raise
 
     def read(self, address: StreamAddress) -> RemoteReader:
         """Read a stream; one that is not there yet may come."""
@@ -130,7 +164,7 @@ class RemoteStore(Store):
 
     def close(self) -> None:
         """Let go of everything; what was sent is answered first, as long as the server is there."""
-        for user in list(self._users):
+        for user in [*self._users, *self._left_behind.values()]:
             with suppress(StateError):
                 user.close()
         self._connection.close()

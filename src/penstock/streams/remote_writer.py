@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import uuid4
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.block import Block
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import ConflictError, RemoteProtocolError, StateError, StreamError
+from penstock.errors import ConflictError, PenstockError, RemoteProtocolError, StateError, StreamError
 from penstock.streams.appendable import check_appendable
 from penstock.streams.remote_call import OnceCall, OpenCall
 from penstock.streams.remote_connection import RemoteConnection
@@ -20,7 +21,7 @@ from penstock.wire.layout import pack_block
 from penstock.wire.stream_frames import MOST_BODY_BYTES
 from penstock.wire.stream_requests import Marks
 
-__all__ = ["PendingAppend", "RemoteWriter"]
+__all__ = ["PendingAppend", "RemoteWriter", "packed_append"]
 
 
 class PendingAppend:
@@ -97,17 +98,19 @@ class RemoteWriter(StreamWriter):
         """
         self._check_open()
         check_appendable(self.address, block, encodings)
-        packed = pack_block(block)
-        if packed.places.end > MOST_BODY_BYTES:
-            raise StreamError(f"{self.address}: a block of {packed.places.end} bytes; at most {MOST_BODY_BYTES} travel")
-        body = np.zeros(packed.places.end, np.uint8)  # what lies between columns would be of other memory
-        layout = packed.write(body)
-        fields = tuple([None if e is None else (e.name, e.dtype, e.shape) for e in encodings])
-        call = OnceCall(say.Append(self._open.number, layout, fields), body.data)
+        call = OnceCall(*packed_append(self.address, self._open.number, block, encodings))
         self._connection.send(call)
         self._settle_done()
         self._pending.append(call)
         return PendingAppend(self, call)
+
+    def send_again(self, request: say.Append | say.EndStream, body: bytes | memoryview) -> OnceCall:
+        """Send what may have arrived over another connection, or from another process; ``settled`` waits for it."""
+        self._check_open()
+        fields = {"is_again": True} if isinstance(request, say.Append) else {}
+        call = OnceCall(msgspec.structs.replace(request, writer=self._open.number, **fields), body)
+        self._connection.send(call)
+        return call
 
     def present(self, ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """(n,), which of some ids are there already."""
@@ -130,13 +133,18 @@ class RemoteWriter(StreamWriter):
         self._settle_all()
         self.settled(call)
 
+    @property
+    def trouble(self) -> PenstockError | None:
+        """Why the stream could not be opened again after a connection broke."""
+        return self._open.trouble
+
     def finish(self, next_stream: str = "") -> None:
         """Say that this was all."""
-        self._end("finished", next_stream)
+        self.end("finished", next_stream)
 
     def abort(self, reason: str) -> None:
         """Say that the rest will never come."""
-        self._end("aborted", reason)
+        self.end("aborted", reason)
 
     def close(self) -> None:
         """Let go of the stream, when all that was sent is answered."""
@@ -163,7 +171,8 @@ class RemoteWriter(StreamWriter):
             self._marks = marks
         return marks
 
-    def _end(self, state: str, text: str) -> None:
+    def end(self, state: str, text: str) -> None:
+        """Finish (with the next stream) or abort (with the reason) a stream."""
         if self._ended is not None or self._is_closed:
             if self._ended == (state, text):
                 return
@@ -190,3 +199,24 @@ class RemoteWriter(StreamWriter):
     def _check_open(self) -> None:
         if self._is_closed:
             raise StateError(f"{self.address}: this writer is closed")
+
+
+def packed_append(
+    address: StreamAddress, writer: int, block: Block, encodings: Sequence[Encoding | None]
+) -> tuple[say.Append, memoryview]:
+    """Return a request to append, and its body: a copy.
+
+    Raises
+    ------
+    StreamError
+        If it is too large to travel.
+    ResultTypeError
+        If something in it cannot travel.
+    """
+    packed = pack_block(block)
+    if packed.places.end > MOST_BODY_BYTES:
+        raise StreamError(f"{address}: a block of {packed.places.end} bytes; at most {MOST_BODY_BYTES} travel")
+    body = np.zeros(packed.places.end, np.uint8)  # what lies between columns would be of other memory
+    layout = packed.write(body)
+    fields = tuple([None if e is None else (e.name, e.dtype, e.shape) for e in encodings])
+    return say.Append(writer, layout, fields), body.data
