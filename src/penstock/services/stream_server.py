@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from penstock.errors import ServiceError
 from penstock.services.stream_leases import WriterLeases
+from penstock.services.stream_members import StreamMembers
 from penstock.services.stream_session import StreamSession
 from penstock.services.stream_tokens import SECRET, SECRET_FILE, Tokens
 from penstock.streams.store import Store
@@ -75,6 +76,7 @@ class StreamServer:
         self._most_clients, self._most_strangers = most_clients, most_strangers
         self._hello_s, self._idle_s = hello_s, idle_s
         self._leases = WriterLeases(store)
+        self._members = StreamMembers(store)
         self._lock = threading.Lock()
         self._sessions: dict[StreamSession, threading.Thread] = {}
         self._listener: socket.socket | None = None
@@ -175,7 +177,7 @@ class StreamServer:
             with self._lock:
                 self._strangers -= 1
         session = StreamSession(
-            link, peer, self._store, self._leases, self._tokens,
+            link, peer, self._store, self._leases, self._members, self._tokens,
             hello_s=self._hello_s, idle_s=self._idle_s, window=WINDOW,
         )  # fmt: skip
         with self._lock:

@@ -21,6 +21,7 @@ from penstock.errors import PenstockError, RemoteProtocolError, ServiceError, St
 from penstock.services.stream_feed import FetchFeed, FollowFeed
 from penstock.services.stream_feeder import StreamFeeder
 from penstock.services.stream_leases import WriterLease, WriterLeases
+from penstock.services.stream_members import Joined, StreamMembers
 from penstock.services.stream_tokens import EVERYTHING, Grant, Right, Tokens
 from penstock.streams.store import Encoding, Store
 from penstock.transport.link import Link, Piece
@@ -62,6 +63,7 @@ class StreamSession:
         peer: str,
         store: Store,
         leases: WriterLeases,
+        members: StreamMembers,
         tokens: Tokens | None,
         *,
         hello_s: float,
@@ -81,6 +83,8 @@ class StreamSession:
         self._waiting: list[Piece] = []
         self._waiting_bytes = 0
         self._writers: dict[int, WriterLease] = {}
+        self._members = members
+        self._joined: dict[int, Joined] = {}
         self._feeder = StreamFeeder(self._send, self.drop)
         self._is_ending = False
 
@@ -228,6 +232,15 @@ class StreamSession:
             case say.SetMetadata():
                 self._describe(request, frame)
                 self._done(number)
+            case say.Claim() | say.Member():
+                self._put(number, say.Done(), self._member(request.membership).do(request))
+            case say.Join():
+                self._join(number, request)
+            case say.Groups():
+                names = self._members.names(self._address(request.address, "read"))
+                self._put(number, say.Done(), msgspec.msgpack.encode(names))
+            case say.DeleteGroup():
+                self._done(number, self._members.delete(self._address(request.address, "admin"), request.name))
             case say.Ping():
                 self._put(number, say.Pong())
             case say.Pong():
@@ -243,6 +256,18 @@ class StreamSession:
         lease = self._leases.open(self, address, request.sync, request.owner, self._who, is_again=request.is_again)
         self._writers[number] = lease
         self._put(number, lease.marks(self))
+
+    def _join(self, number: int, request: say.Join) -> None:
+        if number in self._joined or len(self._joined) >= _MOST_HANDLES:
+            raise RemoteProtocolError(f"membership {number} is open, or {_MOST_HANDLES} are")
+        self._joined[number] = joined = self._members.join(self, self._address(request.address, "read"), request)
+        self._done(number, joined.name)
+
+    def _member(self, number: int) -> Joined:
+        try:
+            return self._joined[number]
+        except KeyError:
+            raise StateError(f"there is no membership {number}; it could not be begun, or it has ended") from None
 
     def _append(self, frame: Frame, request: say.Append) -> None:
         lease = self._writer(request.writer)
@@ -279,6 +304,8 @@ class StreamSession:
         lease = self._writers.pop(what, None)
         if lease is not None:
             self._leases.close(self, lease)
+        elif what in self._joined:
+            self._members.leave(self._joined.pop(what))
         else:
             self._feeder.remove(what)
 
@@ -337,6 +364,11 @@ class StreamSession:
             try:
                 self._leases.close(self, lease)
             except (PenstockError, OSError):  # a full disk, say: the stream is let go of all the same
+                traceback.print_exc(file=sys.stderr)
+        for joined in self._joined.values():
+            try:
+                self._members.leave(joined)
+            except (PenstockError, OSError):  # then its leases end by themselves
                 traceback.print_exc(file=sys.stderr)
         self._link.close()
 

@@ -73,7 +73,7 @@ class OnceCall(Call):
 
     def head(self, *, is_again: bool) -> say.Request:
         """Return the request."""
-        if is_again and isinstance(self._request, say.Append | say.SetMetadata | say.OpenWriter):
+        if is_again and isinstance(self._request, say.Append | say.SetMetadata | say.OpenWriter | say.Join):
             return msgspec.structs.replace(self._request, is_again=True)
         return self._request
 
@@ -126,11 +126,11 @@ class OnceCall(Call):
 
 
 class OpenCall(OnceCall):
-    """A writer that is open: its first answer is waited for, and it is opened again over every new connection."""
+    """A writer or membership: its first answer is waited for, and it is opened again over every new connection."""
 
     is_kept = True
 
-    def __init__(self, request: say.OpenWriter) -> None:
+    def __init__(self, request: say.OpenWriter | say.Join) -> None:
         super().__init__(request)
         self.trouble: PenstockError | None = None
         """Why it could not be opened again."""

@@ -1,6 +1,7 @@
 """A store on another machine, or in another process: the same interface over TCP."""
 
 import os
+import secrets
 import socket
 import ssl
 import weakref
@@ -9,16 +10,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from penstock.core.group_record import Order
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import plain_json
 from penstock.errors import ConflictError, StateError, StreamError
 from penstock.streams.appendable import check_is_stream
+from penstock.streams.membership import GroupStore
 from penstock.streams.remote_connection import RemoteConnection
+from penstock.streams.remote_member import RemoteMember
 from penstock.streams.remote_reader import RemoteReader, read_value
 from penstock.streams.remote_writer import RemoteWriter
 from penstock.streams.spool_file import SpoolFile, spooled_streams
 from penstock.streams.spooling_writer import SpoolingWriter
-from penstock.streams.store import Level, MetadataMode, Store, StreamInfo, Sync
+from penstock.streams.store import Level, MetadataMode, StreamInfo, Sync
 from penstock.wire import stream_requests as say
 from penstock.wire.json_body import json_bytes, json_object
 
@@ -27,7 +31,7 @@ __all__ = ["TOKEN", "RemoteStore"]
 TOKEN: Final = "PENSTOCK_STREAMS_TOKEN"
 
 
-class RemoteStore(Store):
+class RemoteStore(GroupStore):
     """Durable streams of a server; a connection that breaks is made again, without loss and without duplicates.
 
     Parameters
@@ -70,7 +74,7 @@ class RemoteStore(Store):
         spool_bytes: int = 1 << 30,
     ) -> None:
         given = token if callable(token) else lambda: token or os.environ.get(TOKEN, "")
-        self._users: weakref.WeakSet[RemoteReader | RemoteWriter | SpoolingWriter] = weakref.WeakSet()
+        self._users: weakref.WeakSet[RemoteReader | RemoteWriter | SpoolingWriter | RemoteMember] = weakref.WeakSet()
         self._connection = RemoteConnection(
             address,
             given,
@@ -84,7 +88,7 @@ class RemoteStore(Store):
         self._spool_bytes = spool_bytes
         welcome = self._connection.welcome
         # Of one server they do not change; of another store class they do not depend on an instance.
-        self.level = Level(min(welcome.level, Level.INDEXED)) if welcome else Level.INDEXED  # type: ignore[misc]
+        self.level = Level(welcome.level) if welcome else Level.INDEXED  # type: ignore[misc]
         self.can_sync = welcome.can_sync if welcome else True  # type: ignore[misc]
         self._left_behind: dict[StreamAddress, SpoolingWriter] = {}
         if self._spool is not None:
@@ -162,9 +166,53 @@ class RemoteStore(Store):
         body = json_bytes(plain_json(value, f"metadata of {address}"))
         self._connection.request(say.SetMetadata(str(address), mode, upsert), body).done()
 
+    def group(
+        self,
+        address: StreamAddress,
+        name: str,
+        *,
+        member: str = "",
+        lease_s: float = 30,
+        attempts: int = 0,
+        order: Order = "arrival",
+        gap_wait_s: float = 0,
+        flush_s: float = 0.01,
+        survives_power_loss: bool = False,
+    ) -> RemoteMember:
+        """Become a member of a group; what it has goes to others at once when its connection breaks.
+
+        ``flush_s`` is how long acknowledgements are gathered here; the server writes them before it answers.
+        """
+        check_is_stream(address)
+        named = member or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        request = say.Join(
+            address=str(address),
+            name=name,
+            member=named,
+            owner=secrets.token_hex(16),
+            lease_s=lease_s,
+            attempts=attempts,
+            order=order,
+            gap_wait_s=gap_wait_s,
+            survives_power_loss=survives_power_loss,
+        )
+        joined = RemoteMember(self._connection, request, flush_s)
+        self._users.add(joined)
+        return joined
+
+    def groups(self, address: StreamAddress) -> Sequence[str]:
+        """List the groups of a stream."""
+        _, body = self._connection.request(say.Groups(str(address))).done()
+        return read_value(body, list[str])
+
+    def delete_group(self, address: StreamAddress, name: str) -> bool:
+        """Forget a group; return whether it was there. A member that goes on makes it anew."""
+        value, _ = self._connection.request(say.DeleteGroup(str(address), name)).done()
+        return read_value(value, bool)
+
     def close(self) -> None:
         """Let go of everything; what was sent is answered first, as long as the server is there."""
         for user in [*self._users, *self._left_behind.values()]:
             with suppress(StateError):
-                user.close()
+                user.leave() if isinstance(user, RemoteMember) else user.close()
         self._connection.close()

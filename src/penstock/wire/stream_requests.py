@@ -19,18 +19,24 @@ __all__ = [
     "Append",
     "Arrived",
     "AskMarks",
+    "Claim",
     "Close",
     "Credit",
     "Delete",
+    "DeleteGroup",
     "Done",
     "EncodingFields",
     "EndStream",
     "Fetch",
     "Follow",
+    "Groups",
     "Hello",
+    "IdRange",
     "Ids",
     "Info",
+    "Join",
     "Marks",
+    "Member",
     "Metadata",
     "OpenWriter",
     "Ping",
@@ -53,6 +59,8 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 MOST_TEXT: Final = 16_384
 Text = Annotated[str, msgspec.Meta(max_length=MOST_TEXT)]
 Address = Annotated[str, msgspec.Meta(max_length=2048)]
+IdRange = tuple[Count, Count]
+"""First and last of some ids."""
 EncodingFields = tuple[str, str, tuple[Size, ...]] | None
 """Name, dtype and shape of an encoded column."""
 
@@ -202,6 +210,57 @@ class AskMarks(msgspec.Struct, tag=19, **_head()):
     writer: Count
 
 
+class Join(msgspec.Struct, tag=20, **_head()):
+    """Become a member of a group until it is closed or the connection ends. Answered by done, with the name."""
+
+    address: Address
+    name: Text
+    member: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    """Who comes by the name of another takes its place."""
+    owner: Annotated[str, msgspec.Meta(max_length=64)]
+    """Made up by the member: who comes back with ``is_again`` takes the place of nobody but himself."""
+    is_again: bool = False
+    lease_s: float = 30.0
+    attempts: Count = 0
+    order: Literal["arrival", "id"] = "arrival"
+    gap_wait_s: float = 0.0
+    survives_power_loss: bool = False
+
+
+class Claim(msgspec.Struct, tag=21, **_head()):
+    """Acknowledge, and get messages. Answered by done; body: MessagePack, the server's clock and a claim."""
+
+    membership: Count
+    size: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
+    done: tuple[tuple[int | None, tuple[IdRange, ...]], ...] = ()
+    """What is acknowledged: the epoch and the ids of each run."""
+
+
+class Member(msgspec.Struct, tag=22, **_head()):
+    """Acknowledge, and do something else as a member. Answered by done; body: as of a claim, with what came of it."""
+
+    membership: Count
+    what: Literal["flush", "refuse", "newest", "seek", "revive", "dead", "unacknowledged", "snapshot", "leave"]
+    done: tuple[tuple[int | None, tuple[IdRange, ...]], ...] = ()
+    ids: tuple[IdRange, ...] = ()
+    """Those that are refused, the one to seek, or the first and last that may be unacknowledged."""
+    delay_s: float = 0.0
+    reason: Text = ""
+
+
+class Groups(msgspec.Struct, tag=23, **_head()):
+    """List the groups of a stream. Answered by done; body: MessagePack, their names."""
+
+    address: Address
+
+
+class DeleteGroup(msgspec.Struct, tag=24, **_head()):
+    """Forget a group. Answered by done, with whether it was there."""
+
+    address: Address
+    name: Text
+
+
 class Welcome(msgspec.Struct, tag=32, **_head()):
     """The answer to a hello."""
 
@@ -256,7 +315,7 @@ class Refusal(msgspec.Struct, tag=37, **_head()):
 
 Request = (
     Hello | OpenWriter | Append | Present | SyncWriter | EndStream | Close | Fetch | Follow | Credit | Info | Ids
-    | Streams | Delete | Metadata | SetMetadata | Ping | Pong | AskMarks
+    | Streams | Delete | Metadata | SetMetadata | Ping | Pong | AskMarks | Join | Claim | Member | Groups | DeleteGroup
 )  # fmt: skip
 Answer = Welcome | Done | Marks | Stored | Arrived | Refusal | Ping | Pong
 
