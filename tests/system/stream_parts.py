@@ -30,7 +30,7 @@ def message(number: int) -> Message:
 
 def produce(address: str, last: str) -> None:
     """Write on where the stream is, up to an id, and finish it; print the id of each block that is acknowledged."""
-    with RemoteStore(address, patience_s=PATIENCE_S) as store, store.write(ADDRESS, sync="none") as writer:
+    with RemoteStore(address, patience_s=PATIENCE_S) as store, store.send(ADDRESS, sync="none") as writer:
         number = writer.last_id + 1
         pending: deque[tuple[int, PendingAppend]] = deque()
         while number <= int(last) or pending:

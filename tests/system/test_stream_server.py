@@ -399,7 +399,7 @@ def test_other_machines_need_tokens(store: MemoryStore) -> None:
 def test_a_connection_that_breaks_is_made_again_without_loss_or_doubles(server: StreamServer, store: Store) -> None:
     last = 600
     with Relay(server.address) as relay, RemoteStore(relay.address, patience_s=LONGEST_S) as remote:
-        with remote.write(ADDRESS) as writer, remote.read(ADDRESS) as reader:
+        with remote.send(ADDRESS) as writer, remote.read(ADDRESS) as reader:
             found: list[int] = []
             sent = []
             for n in range(1, last + 1):
@@ -479,7 +479,7 @@ def test_a_closed_store_says_so(server: StreamServer) -> None:
 
 
 def test_errors_are_the_same_on_the_other_side(server: StreamServer) -> None:
-    with client(server) as remote, remote.write(ADDRESS) as writer:
+    with client(server) as remote, remote.send(ADDRESS) as writer:
         writer.append(numbered(1))
         sent = [writer.send(numbered(n)) for n in (2, 1, 3)]
         sent[0].result()
@@ -530,7 +530,7 @@ def test_tls_is_spoken_and_wanted(store: MemoryStore, certificate: tuple[Path, P
     with StreamServer(store, tls=context) as server:
         with (
             RemoteStore(server.address, tls=trusting, patience_s=LONGEST_S) as remote,
-            remote.write(ADDRESS) as writer,
+            remote.send(ADDRESS) as writer,
             remote.read(ADDRESS) as reader,
         ):
             sent = [writer.send(numbered(n, size=100_000)) for n in range(1, 101)]

@@ -22,7 +22,7 @@ from penstock.streams.remote_reader import RemoteReader, read_value
 from penstock.streams.remote_writer import RemoteWriter
 from penstock.streams.spool_file import SpoolFile, spooled_streams
 from penstock.streams.spooling_writer import SpoolingWriter
-from penstock.streams.store import Level, MetadataMode, StreamInfo, Sync
+from penstock.streams.store import Level, MetadataMode, StreamInfo, StreamWriter, Sync
 from penstock.wire import stream_requests as say
 from penstock.wire.json_body import json_bytes, json_object
 
@@ -106,17 +106,22 @@ class RemoteStore(GroupStore):
         """How often a connection was made: 1 if none broke."""
         return self._connection.connections
 
-    def write(self, address: StreamAddress, *, sync: Sync = "interval") -> RemoteWriter | SpoolingWriter:
+    def write(self, address: StreamAddress, *, sync: Sync = "interval") -> StreamWriter:
         """Write a stream, a new one or on behind what there is."""
-        check_is_stream(address)
-        writer: RemoteWriter | SpoolingWriter
         if self._spool is None:
-            writer = RemoteWriter(self._connection, address, sync)
-        else:
-            before = self._left_behind.pop(address, None)
-            if before is not None:
-                before.close()
-            writer = self._spooling(address, sync)
+            return self.send(address, sync=sync)
+        check_is_stream(address)
+        before = self._left_behind.pop(address, None)
+        if before is not None:
+            before.close()
+        writer = self._spooling(address, sync)
+        self._users.add(writer)
+        return writer
+
+    def send(self, address: StreamAddress, *, sync: Sync = "interval") -> RemoteWriter:
+        """Write a stream with appends that need not be waited for; they never go to the spool."""
+        check_is_stream(address)
+        writer = RemoteWriter(self._connection, address, sync)
         self._users.add(writer)
         return writer
 
