@@ -42,13 +42,20 @@ class Waker:
 
     def watch(self, index: Path | None) -> None:
         """Say which file grows; look at the files once more after it returns, and before waiting."""
-        place = self._folder
-        while not self._can_watch(place, _FOLDER) and place != self._top:
-            place = place.parent
+        place, below = self._nearest()
+        while below is not None and below.exists():  # made after it was looked for and before the watch that tells it
+            place, below = self._nearest()
         if index is not None:
             self._can_watch(index, _FILE)
         for path in set(self._watched) - {place, index}:
             self._forget(path)
+
+    def _nearest(self) -> tuple[Path, Path | None]:
+        """Watch the folder, or the nearest one there is above it; return it and the one below it that is lacking."""
+        place, below = self._folder, None
+        while not self._can_watch(place, _FOLDER) and place != self._top:
+            place, below = place.parent, place
+        return place, below
 
     def _can_watch(self, path: Path, mask: int) -> bool:
         if path in self._watched:
