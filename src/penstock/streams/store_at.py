@@ -1,0 +1,53 @@
+"""One way to name a store in text, wherever somebody writes it: on a command line, in a pipeline file, in Python."""
+
+from pathlib import Path
+
+from penstock.errors import NotBuiltYetError, StreamError
+from penstock.streams.directory import DirectoryStore
+from penstock.streams.store import Store
+
+__all__ = ["store_at"]
+
+ABOUT = "penstock-store.json"
+"""The file by which a folder is known to be a store."""
+
+
+def store_at(where: str, *, make: bool = False) -> Store:
+    """Open the store that a text names.
+
+    Parameters
+    ----------
+    where
+        A folder.
+    make
+        Whether to make one that is not there; who only looks would otherwise find an empty store in every folder.
+
+    Raises
+    ------
+    StreamError
+        If it names none, or the store cannot be opened.
+    NotBuiltYetError
+        If there is no such kind of store yet.
+    IntegrityError
+        If the store does not say what it is any more.
+    """
+    if where == "memory:":
+        raise StreamError('"memory:" is a store within one process, and nothing of it would be left; name a folder')
+    scheme, has_scheme, _ = where.partition("://")
+    if has_scheme and scheme == "tcp":
+        raise NotBuiltYetError(f'stores over TCP are not built yet, so that "{where}" cannot be opened; name a folder')
+    if has_scheme:
+        raise StreamError(f'there is no store of the kind "{scheme}:"; name a folder')
+    if not where:
+        raise StreamError("no store is named; name a folder")
+    return _folder(Path(where).expanduser(), make=make)
+
+
+def _folder(path: Path, *, make: bool) -> Store:
+    try:
+        if not make and not (path / ABOUT).is_file():
+            there = "holds no store" if path.is_dir() else "is not there" if not path.exists() else "is no folder"
+            raise StreamError(f"{path} {there}; name the folder of a store")
+        return DirectoryStore(path)
+    except OSError as error:
+        raise StreamError(f"{path} cannot be opened: {error.strerror}") from error
