@@ -1,21 +1,19 @@
-"""The command ``penstock``: a table of commands, each imported only when it is called, and the outermost handler.
+"""The command ``penstock``: its table of commands, and the outermost handler.
 
 Nothing is imported here but the command line itself, because ``penstock --help`` must be quick.
 """
 
 import sys
-from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
 
+from penstock.cli.lazy_commands import CommandTable, LazyCommands
 from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError
 
 __all__ = ["COMMANDS", "app", "main"]
 
-COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+COMMANDS: Final[CommandTable] = {
     "new": ("penstock.cli.new:new", "Make a small project that works, to start from."),
     "run": ("penstock.cli.run:run", "Run a pipeline and print its ledger."),
     "top": ("penstock.cli.top:top", "Watch a running pipeline in the terminal."),
@@ -28,32 +26,16 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "capture": ("penstock.cli.capture:capture", "Write what an instrument sends into a file."),
     "serve": ("penstock.cli.serve:serve", "Serve durable streams to other machines."),
     "token": ("penstock.cli.token:token", "Issue, show and take back tokens of penstock serve."),
+    "streams": ("penstock.cli.streams:app", "Look into a store of durable streams, and change it."),
     "demo": ("penstock.cli.demo:demo", "Analyse a made-up scan, to see what it looks like."),
 }
-"""Name → (function, one line)."""
 
 USAGE: Final = 2
 FAILED: Final = 1
 
 
-class _Commands(TyperGroup):
-    """Imports a command when it is called; lists all of them without importing any."""
-
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # names for suggestions; see get_command
-
-    def get_command(self, _ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # a click command
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, function = COMMANDS[cmd_name][0].partition(":")
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name)(getattr(import_module(module), function))
-        return typer.main.get_command(single)
-
-    def format_commands(self, _ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # click's formatter
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+class _Commands(LazyCommands):
+    table = COMMANDS
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         # --debug is understood wherever it stands, because one adds it to the end of the line that failed.
