@@ -31,7 +31,9 @@ class _Lost:
         self.counts["arrays"] += any(b.dtype != np.uint8 or b.ndim != 1 for b in message.buffers)
 
     def said(self) -> list[str]:
-        return [f"{name} of {count:,} messages" for name, count in self.counts.items() if count]
+        return [
+            f"{name} of {count:,} message{'' if count == 1 else 's'}" for name, count in self.counts.items() if count
+        ]
 
 
 def export_packets(
