@@ -71,7 +71,7 @@ def _host_and_port(written: str) -> tuple[str, int]:
 
 
 def _opened(where: str) -> Store:
-    if where == "memory":
+    if where in ("memory", "memory:"):
         return MemoryStore()
     return DirectoryStore(where)
 

@@ -13,10 +13,9 @@ from typing import Any, Self
 
 from penstock.core.group_record import Order
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import NotBuiltYetError, StreamError
+from penstock.errors import StreamError
 from penstock.streams.consumer import AsyncConsumer, Consumer
 from penstock.streams.dataset_consumer import AsyncDatasetConsumer, DatasetConsumer
-from penstock.streams.directory import DirectoryStore
 from penstock.streams.group_consumer import AsyncGroupConsumer, GroupConsumer
 from penstock.streams.membership import GroupStore
 from penstock.streams.memory_store import MemoryStore
@@ -24,6 +23,7 @@ from penstock.streams.producer import MOST_OPEN, MOST_OPEN_BYTES, AsyncProducer,
 from penstock.streams.reading import EARLIEST_NS, LATEST_NS, Time
 from penstock.streams.sending import SentLevel
 from penstock.streams.store import MetadataMode, Store, StreamInfo, StreamState, Sync
+from penstock.streams.store_at import store_at
 from penstock.streams.stream_list import StreamFilter, delete_stream, list_streams, states_of, stream_info
 
 __all__ = ["AsyncOpenStore", "OpenStore", "open_async_store", "open_store"]
@@ -39,15 +39,16 @@ def open_store(where: Where) -> "OpenStore":
     Parameters
     ----------
     where
-        A folder, which is made if it is not there, though its parent must be; ``memory:`` for a store that lasts as
-        long as the object; or a ``Store``, which is closed with what this returns.
+        A folder, which is made if it is not there, though its parent must be; ``tcp://HOST:PORT`` of a server;
+        ``memory:`` for a store that lasts as long as the object; or a ``Store``, which is closed with what this
+        returns.
 
     Raises
     ------
     StreamError
         If there is something else in the folder.
-    NotBuiltYetError
-        If it is the address of a server.
+    ServiceError
+        If the server cannot be reached, or does not take this client.
     """
     return OpenStore(_store(where))
 
@@ -343,11 +344,7 @@ def _store(where: Where) -> Store:
     if isinstance(where, Store):
         return where
     path = fspath(where)
-    if path == "memory:":
-        return MemoryStore()
-    if "://" in path:
-        raise NotBuiltYetError(f"{path}: stores of other machines cannot be opened yet; open a folder, or 'memory:'")
-    return DirectoryStore(path)
+    return MemoryStore() if path == "memory:" else store_at(path, make=True)
 
 
 def _with_groups(store: Store) -> GroupStore:

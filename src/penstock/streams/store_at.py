@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from penstock.errors import NotBuiltYetError, StreamError
+from penstock.errors import StreamError
 from penstock.streams.directory import DirectoryStore
 from penstock.streams.store import Store
 
@@ -18,7 +18,7 @@ def store_at(where: str, *, make: bool = False) -> Store:
     Parameters
     ----------
     where
-        A folder.
+        A folder, or ``tcp://HOST:PORT`` of a server; the token for that one is ``PENSTOCK_STREAMS_TOKEN``.
     make
         Whether to make one that is not there; who only looks would otherwise find an empty store in every folder.
 
@@ -26,8 +26,8 @@ def store_at(where: str, *, make: bool = False) -> Store:
     ------
     StreamError
         If it names none, or the store cannot be opened.
-    NotBuiltYetError
-        If there is no such kind of store yet.
+    ServiceError
+        If the server cannot be reached, or does not take this client.
     IntegrityError
         If the store does not say what it is any more.
     """
@@ -35,9 +35,11 @@ def store_at(where: str, *, make: bool = False) -> Store:
         raise StreamError('"memory:" is a store within one process, and nothing of it would be left; name a folder')
     scheme, has_scheme, _ = where.partition("://")
     if has_scheme and scheme == "tcp":
-        raise NotBuiltYetError(f'stores over TCP are not built yet, so that "{where}" cannot be opened; name a folder')
+        from penstock.streams.remote_store import RemoteStore  # few need sockets
+
+        return RemoteStore(where)
     if has_scheme:
-        raise StreamError(f'there is no store of the kind "{scheme}:"; name a folder')
+        raise StreamError(f'there is no store of the kind "{scheme}:"; name a folder or tcp://HOST:PORT')
     if not where:
         raise StreamError("no store is named; name a folder")
     return _folder(Path(where).expanduser(), make=make)

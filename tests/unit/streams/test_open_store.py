@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import penstock
-from penstock.errors import NotBuiltYetError
+from penstock.errors import StreamError
 from penstock.streams.directory import DirectoryStore
 from penstock.streams.memory_store import MemoryStore
 
@@ -17,8 +17,8 @@ def test_a_store_is_a_folder_or_in_memory_or_given(tmp_path: Path) -> None:
     with penstock.open_store("memory:") as store:
         assert isinstance(store.store, MemoryStore)
         assert penstock.open_store(store.store).store is store.store
-    with pytest.raises(NotBuiltYetError, match="other machines"):
-        penstock.open_store("tcp://127.0.0.1:8500")
+    with pytest.raises(StreamError, match='no store of the kind "s3:"'):
+        penstock.open_store("s3://bucket")
 
 
 def test_many_may_open_a_new_folder_at_once(tmp_path: Path) -> None:

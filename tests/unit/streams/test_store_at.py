@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.errors import IntegrityError, NotBuiltYetError, StreamError
+from penstock.errors import IntegrityError, StreamError
 from penstock.streams.directory import DirectoryStore
 from penstock.streams.store_at import store_at
 
@@ -45,7 +45,6 @@ def test_a_store_that_does_not_say_what_it_is_is_damaged(tmp_path: Path) -> None
     ("where", "error", "text"),
     [
         ("memory:", StreamError, "nothing of it would be left"),
-        ("tcp://host:1", NotBuiltYetError, "over TCP"),
         ("s3://bucket", StreamError, 'the kind "s3:"'),
         ("", StreamError, "no store is named"),
     ],
