@@ -46,7 +46,7 @@ def import_packets(
     info = store.info(address)
     if info.state in (StreamState.FINISHED, StreamState.ABORTED):
         raise StateError(f"{address} is {info.state} already; import to another stream, or delete this one")
-    done: dict[str, Any] = {"messages": 0, "before": info.count + info.removed, "state": "open", "trouble": ""}
+    done: dict[str, Any] = {"messages": 0, "before": info.count + info.removed, "state": "stalled", "trouble": ""}
     records = iter(recording)
     first = next(records, None)  # what it says of itself is known only then
     traits = recording.traits

@@ -24,7 +24,7 @@ class Copied(msgspec.Struct, kw_only=True):
     messages: int = 0
     """That were copied now."""
     state: StreamState = StreamState.OPEN
-    """How the copy stands: as the original, if that has ended and all of it is copied."""
+    """How the copy stands: ended as the original, if that has and all of it is copied; else stalled."""
     damaged: list[str] = msgspec.field(default_factory=list)
     """What could not be copied because it is not what was written."""
 
@@ -72,9 +72,9 @@ def copy_stream(
             metadata = store.metadata(address)
             if metadata is not None:
                 to_store.set_metadata(to, metadata, "update")
-            is_whole = _copy_blocks(reader, begin, writer, done, past_damage, progress, is_stopped)
-            if is_whole:
-                _end(writer, info, done)
+            if _copy_blocks(reader, begin, writer, done, past_damage, progress, is_stopped):
+                _end(writer, info)
+        done.state = to_store.info(to).state
     return done
 
 
@@ -107,14 +107,11 @@ def _copy_blocks(
     return True
 
 
-def _end(writer: StreamWriter, info: StreamInfo, done: Copied) -> None:
+def _end(writer: StreamWriter, info: StreamInfo) -> None:
     if info.state == StreamState.FINISHED:
         writer.finish(info.next_stream)
     elif info.state == StreamState.ABORTED:
         writer.abort(info.reason)
-    else:
-        return
-    done.state = info.state
 
 
 def _begin(reader: StreamReader, to_store: Store, to: StreamAddress) -> int:

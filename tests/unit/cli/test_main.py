@@ -125,7 +125,12 @@ def test_describe_says_arguments() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "ours"),
-    [(["--help"], ""), (["run", "--help"], " pydantic")],  # typer reads a command's types by pydantic
+    [
+        (["--help"], ""),
+        (["run", "--help"], " pydantic"),
+        (["streams", "--help"], " pydantic"),
+        (["streams", "ls", "--help"], " pydantic"),
+    ],  # typer reads a command's types by pydantic
 )
 def test_help_imports_nothing_heavy(arguments: list[str], ours: str) -> None:
     code = (

@@ -50,6 +50,7 @@ def test_it_goes_on_wherever_it_was_stopped(order: list[int], stops: list[int], 
             copy_stream(store, FROM, other, TO, is_stopped=lambda: next(asked) >= stop)  # noqa: B023  # used at once
         done = copy_stream(store, FROM, other, TO)
         assert done.before + done.messages == 16
+        assert done.state == other.info(TO).state
         assert messages(other, TO) == messages(store, FROM)
         info = other.info(TO)
         assert (info.state, info.next_stream) == (("finished", "next") if is_finished else ("stalled", ""))

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ls"]
 
-WIDE = 250
-"""Columns of what is not read in a terminal: there nothing needs folding."""
+MOST_COLUMNS = 2000
+"""An address has 600 bytes at most, and the rest of a line 120."""
 
 
 def ls(
@@ -67,7 +67,7 @@ def _print(found: "Sequence[StreamInfo]") -> None:
 
     table = Table(box=None, pad_edge=False)
     for name in ("address", "state"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=True)
     for name in ("messages", "ids", "size", "created", "last"):
         table.add_column(name, justify="right", no_wrap=True)
     for info in found:
@@ -80,6 +80,6 @@ def _print(found: "Sequence[StreamInfo]") -> None:
             shown_time(info.created_ns),
             shown_time(info.last_ns),
         )
-    # Not narrower than it must be: a number that is cut off would be another number.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
-    console.print(table)
+    # As wide as it must be, also in a narrow terminal: a number that is cut off would be another number.
+    width = Console(width=MOST_COLUMNS).measure(table).maximum
+    Console(highlight=False, width=width).print(table)
