@@ -16,6 +16,7 @@ from penstock.core.join_rule import JoinRule, make_inlet, make_join
 from penstock.core.ledger import Account, Ledger
 from penstock.core.map_addition import MapAddition
 from penstock.core.message import Kind
+from penstock.core.partial import count_partial
 from penstock.core.timestamp import NS_PER_S
 from penstock.core.tracker import Run
 from penstock.core.trigger_map import TriggerMap
@@ -268,7 +269,7 @@ class EventBuilder:
         """Form the events that every stream is beyond."""
         batches = self._join.form()
         if self.rule.by in ("order", "trigger-map"):
-            self._partial += sum(map(self._count_partial, batches))
+            self._partial += sum(count_partial(batch, self.trigger_map) for batch in batches)
         return batches
 
     def _flagged(self, kind: Kind) -> EventBatch:
@@ -285,17 +286,6 @@ class EventBuilder:
                 inlet.end = None
         numbers = np.array([NO_NUMBER], np.int64)
         return EventBatch(join=self.name, names=self.streams, numbers=numbers, parts=tuple(parts), kind=kind)
-
-    def _count_partial(self, batch: EventBatch) -> int:
-        """Return how many events lack a part that order or map promises them."""
-        if all(part.block is not None and part.present is None for part in batch.parts):
-            return 0
-        lacking = np.zeros(len(batch), np.bool_)
-        for stream, part in zip(batch.names, batch.parts, strict=True):
-            if part.block is None or part.present is not None:
-                absent = np.ones(len(batch), np.bool_) if part.present is None else ~part.present
-                lacking |= absent if self.trigger_map is None else absent & self.trigger_map.kept(stream, batch.numbers)
-        return int(lacking.sum())
 
     def _is_somebody_done(self) -> bool:
         """Whether some stream has given all it will, and another has not."""

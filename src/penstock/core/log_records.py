@@ -4,7 +4,7 @@ Each record speaks of a range, in columns. Together they are all that replay nee
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -77,6 +77,21 @@ class EventsFormed(LogRecord):
             join=batch.join, streams=batch.names, kind=int(batch.kind), numbers=batch.numbers, first_ids=first_ids,
             counts=counts, ids=np.concatenate(loose) if loose else _no_ids(),
         )  # fmt: skip
+
+    def take(self, rows: slice) -> "EventsFormed":
+        """Return what is said of some of the events."""
+        return replace(self, numbers=self.numbers[rows], first_ids=self.first_ids[:, rows], counts=self.counts[:, rows])
+
+    def ids_in(self, k: int) -> NDArray[np.uint64]:
+        """(m,), the ids of the messages of the k-th stream's parts, one event's after the other's."""
+        first, counts = self.first_ids[k], self.counts[k]
+        sizes = np.abs(counts).astype(np.intp)
+        begins = np.cumsum(sizes) - sizes
+        found = np.repeat(first - begins.astype(np.uint64), sizes) + np.arange(sizes.sum(), dtype=np.uint64)
+        for row in np.flatnonzero(counts < 0).tolist():
+            at, n = int(first[row]), int(sizes[row])
+            found[begins[row] : begins[row] + n] = self.ids[at : at + n]
+        return found
 
     def ids_of(self, stream: str, row: int) -> NDArray[np.uint64]:
         """Return the ids of the messages of one event's part."""
