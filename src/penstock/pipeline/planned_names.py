@@ -21,7 +21,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "ntndarray": "EPICS PVAccess NTNDArray images",
         "pandabox-zmq": "PandABox data over ZeroMQ",
         "sardana": "Sardana scan records over HTTP",
-        "stream": "a durable stream, with or without a group",
         "tango": "Tango attributes and events",
         "zmq-pull": "items pushed to a ZeroMQ socket",
         "zmq-sub": "items published on a ZeroMQ socket",

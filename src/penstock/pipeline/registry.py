@@ -32,6 +32,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "penstock.elements.sources.recording:RecordingSource",
             "a recording of any instrument, from a file",
         ),
+        "stream": ("penstock.elements.sources.stream:StreamSource", "a durable stream, followed until it ends"),
         "stins": ("penstock.elements.sources.stins:StinsSource", "STINS images, over ZeroMQ"),
         "xspress3": ("penstock.elements.sources.xspress3:Xspress3Source", "Xspress3 spectra, over ZeroMQ"),
     },
