@@ -44,6 +44,9 @@ class EventBuilder:
         The trigger map, if the rule is ``trigger-map``.
     """
 
+    trouble = ""
+    """Why it ended before its end; never, live."""
+
     def __init__(
         self,
         name: str,

@@ -18,6 +18,7 @@ __all__ = [
     "EventsEnded",
     "EventsFormed",
     "LogRecord",
+    "MapSet",
     "ParametersSet",
     "RangeWorked",
     "RunEnded",
@@ -169,6 +170,19 @@ class ParametersSet(LogRecord):
     first: int
     values: Mapping[str, Any]  # numbers, text, booleans and lists of these
     """By address; only those that changed."""
+    stages: Mapping[str, int] = field(default_factory=dict)
+    """The first event, or message, that sees it at each stage: what comes from different joins or instruments has
+    different numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MapSet(LogRecord):
+    """The trigger map of a join, or what was appended to it; before the first event that it decides on."""
+
+    join: str
+    table: bytes
+    """As ``encode_value`` writes what describes the map, or the addition."""
+    is_addition: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -3,7 +3,8 @@
 It is pure, and takes the place of ``EventBuilder``. It decides nothing: no number is looked at, no deadline kept.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,22 @@ from penstock.core.partial import count_partial
 from penstock.core.trigger_map import TriggerMap
 from penstock.errors import CheckError, Problem
 
-__all__ = ["ReplayedJoin"]
+__all__ = ["RecordedJoin", "ReplayedJoin"]
 
 NOTHING = np.iinfo(np.uint64).max
 """Above every id that is needed, where none is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedJoin:
+    """What the event log of a run says of one join."""
+
+    records: Sequence[EventsFormed]
+    """What was formed, in the order of the log."""
+    first: int = 0
+    """Events with lower numbers are left out."""
+    cut_off: str = ""
+    """Why the log has no end, if it has none."""
 
 
 class ReplayedJoin:
@@ -37,8 +50,8 @@ class ReplayedJoin:
         Of the join.
     streams
         In the order of an event's parts.
-    records
-        What was formed of this join, in the order of the log.
+    recorded
+        What was formed of this join.
     ledger
         Where every message is accounted.
     ranges
@@ -47,10 +60,6 @@ class ReplayedJoin:
         That of the recorded run, if events by order or trigger map are promised parts.
     is_promised
         Whether each event should have a part of every stream, or of those that the map names.
-    first
-        Events with lower numbers are left out.
-    cut_off
-        Why the log has no end, if it has none.
 
     Raises
     ------
@@ -62,14 +71,12 @@ class ReplayedJoin:
         self,
         name: str,
         streams: Sequence[str],
-        records: Iterable[EventsFormed],
+        recorded: RecordedJoin,
         ledger: Ledger,
         *,
         ranges: Sequence[str] = (),
         trigger_map: TriggerMap | None = None,
         is_promised: bool = False,
-        first: int = 0,
-        cut_off: str = "",
     ) -> None:
         self.name = name
         self.trigger_map = trigger_map
@@ -82,8 +89,9 @@ class ReplayedJoin:
         self._kept = {stream: KeptBlocks(ledger.entry(stream, name)) for stream in streams}
         self._is_range = [stream in ranges for stream in streams]
         self._is_promised = is_promised
-        self._cut_off = cut_off
-        self._records = [part for record in records if (part := _from(self._checked(record), first)) is not None]
+        self._cut_off = recorded.cut_off
+        checked = map(self._checked, recorded.records)
+        self._records = [part for record in checked if (part := _from(record, recorded.first)) is not None]
         self._at = 0
         self._lowest, self._highest = _needed(self._records, len(self._streams))
         self._is_finished = False
@@ -112,11 +120,11 @@ class ReplayedJoin:
         """Take a block of any of the streams, as ``EventBuilder.handle`` does; ids of a stream ascend."""
         kept = self._kept[block.stream]
         kept.entry.arrive(len(block))
-        if self._at == len(self._records):
+        if self._is_needed(block):
+            kept.add(block, now)
+        else:  # it must not keep anybody's slot while something else is waited for
             kept.last_id = int(block.ids[-1])
             kept.entry.post(Account.DISCARDED, len(block), UNUSED)
-            return self._advance()
-        kept.add(block, now)
         return self._advance()
 
     def close(self, stream: str) -> list[EventBatch]:
@@ -171,6 +179,18 @@ class ReplayedJoin:
             self._let_go()
         self._look_for_end()
         return batches
+
+    def _is_needed(self, block: Block) -> bool:
+        """Whether any event that is still to be formed has a message of a block."""
+        k = self._streams.index(block.stream)
+        first, last = int(block.ids[0]), int(block.ids[-1])
+        for at in range(self._at, len(self._records)):
+            if int(self._lowest[at, k]) > last:
+                return False
+            ids = self._records[at].ids_in(k)
+            if ((ids >= first) & (ids <= last)).any():
+                return True
+        return False
 
     def _is_here(self) -> bool:
         """Whether everything the next record needs has come, or never will."""

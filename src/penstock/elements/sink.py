@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from penstock.core.block import Block
 from penstock.core.timestamp import Timestamp
 
 __all__ = ["RunFacts", "Sink"]
@@ -28,6 +29,9 @@ class RunFacts:
 class Sink(ABC):
     """One output of one run. Calls come from one thread: ``open``, any number of ``write``, ``close``."""
 
+    takes_blocks: ClassVar[bool] = False
+    """Whether it is given the blocks of a source as they come, by `write_block`, with what is said before and behind
+    the data; all of them, and whatever becomes of them the run goes on."""
     takes_only_views: ClassVar[bool] = False
     """Whether it can write nothing but a reducer's views; ``check`` then refuses any other input."""
 
@@ -57,6 +61,10 @@ class Sink(ABC):
         SinkError
             If it could not be written.
         """
+
+    def write_block(self, block: Block) -> str:
+        """Write a block of a source, if the sink takes blocks; return why it was dropped, if it was."""
+        raise NotImplementedError(f"{type(self).__name__} takes items, not blocks of {block.stream}")
 
     @abstractmethod
     def close(self, ended_well: bool, outcome: str = "") -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
-from penstock.core.log_records import RunEnded
+from penstock.core.log_records import MapSet, RunEnded
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
@@ -30,11 +30,17 @@ from penstock.services.balance import Balance
 from penstock.services.build import Rooms, build
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import judge, settle, write_report
-from penstock.services.log_file import LogFile
+from penstock.services.log_file import LogFile, LogOutlet, LogStream, RunLog
+from penstock.services.recorded_run import NO_SETTING, RecordedRun
+from penstock.services.recording import begin_recording, log_address, note_traits, stream_address, with_store
+from penstock.services.roots import roots_of
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
 from penstock.services.waiter import Waiter
+from penstock.streams.opened import opened_store
+from penstock.streams.store import Store
+from penstock.wire.values import encode_value
 
 __all__ = ["InlineRun", "run"]
 
@@ -73,6 +79,11 @@ class InlineRun:
     silent_s
         End the run when nothing has arrived for so long after the first message; 0 waits for ever, because a paused
         scan and a dead one look the same.
+    store
+        Where recorded sources are kept; by default the pipeline's. It stays the caller's.
+    replay
+        A recorded run: its events are formed again out of its streams, with its start values, changes of parameters
+        and trigger maps. Values given here stay as they are.
     clock, utc
         Nanoseconds: monotonic, and since 1970 UTC.
     """
@@ -87,34 +98,43 @@ class InlineRun:
         contexts: dict[str, list[dict[str, Any]]] | None = None,
         event_log: Path | str | None = None,
         silent_s: float = 0.0,
+        store: Store | None = None,
+        replay: RecordedRun | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
     ) -> None:
         if plan.planned:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
-        self.plan = plan
         self._clock, self._utc = clock, utc
         self._started = Timestamp(utc())
+        values = dict(values or {})
+        if replay is not None:
+            plan, trigger_maps = replay.plan(plan), {**replay.maps, **(trigger_maps or {})}
+            replay, values = replay.with_values(plan, values, self._started)
+        self.plan = plan if store is None else with_store(plan, store)
+        self._store, self._is_own_store = store, False
+        self._is_replay = replay is not None
         self._started_ns = clock()
         self.state = RunState(run_id or new_run_id(self._started))
         self.ledger = Ledger()
         self._watches = Watches(self.ledger)
         self._build = partial(
             build,
-            plan,
+            self.plan,
             self.ledger,
             clock,
             trigger_maps=trigger_maps or {},
-            values=values or {},
+            values=values,
             contexts={} if contexts is None else contexts,
             started=self._started,
+            recorded=replay,
         )
         self._event_log = event_log
         self._silent_ns = round(silent_s * NS_PER_S)
         self._heard_ns: int | None = None
-        self._log: LogFile | None = None
+        self._log: RunLog | None = None
         self._rooms = Rooms(parameters=Parameters([], validate=validate))
-        self._balance = Balance(plan, self._rooms)
+        self._balance = Balance(self.plan, self._rooms)
         self._failures: list[Failure] = []
         self._ended_ns: int | None = None
         self._waiter = Waiter()
@@ -130,20 +150,45 @@ class InlineRun:
         PenstockError
             If a constructor raised, or something cannot be opened; ``finish`` closes what was.
         """
-        if self._event_log is not None:
-            header = LogHeader(run=self.state.id, pipeline=self.plan.name, begun_ns=self._started.ns)
-            self._log = LogFile(Path(self._event_log), header)
+        self._open_log()
         log = None if self._log is None else self._log.log
         self._rooms = self._build(log=log)
         self._balance = Balance(self.plan, self._rooms)
         if self._log is not None:
-            self._log.set(self._rooms.parameters.history[0])
+            self._note_start(self._log)
         for name, sink in self._rooms.sinks.items():
             sink.open(self._facts(name))
+        self._note_traits()
         for intake in self._rooms.intakes.values():
             intake.open()
             self._pollables[intake.name] = intake.source.pollable
             self._waiter.add(intake.source.pollable)
+
+    def _open_log(self) -> None:
+        outlets: list[LogOutlet] = [] if self._event_log is None else [LogFile(Path(self._event_log))]
+        if self.plan.is_recorded:
+            if self._store is None:
+                self._store, self._is_own_store = opened_store(self.plan.store, self.plan.folder), True
+            begin_recording(self._store, self.plan, self.state.id, self._started, "inline")
+            outlets.append(LogStream(self._store, log_address(self.plan.beamtime, self.state.id)))
+        if outlets:
+            header = LogHeader(run=self.state.id, pipeline=self.plan.name, begun_ns=self._started.ns)
+            self._log = RunLog(header, outlets)
+
+    def _note_start(self, log: RunLog) -> None:
+        log.set(self._rooms.parameters.history[0])
+        for name, room in self._rooms.joins.items():
+            if room.builder.trigger_map is not None:
+                log.log.append(MapSet(join=name, table=encode_value(room.builder.trigger_map.tables())))
+
+    def _note_traits(self) -> None:
+        if self._store is not None and self.plan.is_recorded:
+            traits = {
+                stream_address(self.plan, name, self.state.id): self._rooms.intakes[name].source.traits
+                for name, source in self.plan.sources.items()
+                if source.record
+            }
+            note_traits(self._store, self.plan.name, self.state.id, traits)
 
     def fail(self, error: PenstockError) -> None:
         """Say that the run has failed, and keep the traceback of whatever is behind it."""
@@ -182,6 +227,8 @@ class InlineRun:
     @property
     def is_over(self) -> bool:
         """Whether nothing more can happen: every join has had its end event, every other source has ended."""
+        if self._is_replay:  # what was read when the run was recorded is read to its end
+            return not any(intake.is_open for intake in self._rooms.intakes.values())
         sources = [intake for intake in self._rooms.intakes.values() if not self._balance.is_joined(intake)]
         finished = all(join.builder.is_finished for join in self._rooms.joins.values())
         return finished and all(intake.has_ended for intake in sources)
@@ -199,10 +246,12 @@ class InlineRun:
         ParameterError
             If one is unknown or refused; then none is changed.
         """
+        if self._is_replay:
+            raise ParameterError(NO_SETTING)
         following = max((join.builder.next_number for join in self._rooms.joins.values()), default=0)
         change = self._rooms.parameters.set(values, from_event=following, who=who, when=Timestamp(self._utc()))
         if self._log is not None:
-            self._log.set(change)
+            self._log.set(change, self._firsts(change))
         return change
 
     def extend(self, join: str, document: MapDocument, *, is_last: bool = False) -> None:
@@ -221,7 +270,17 @@ class InlineRun:
         if room is None or room.builder.trigger_map is None:
             raise no_such_map(join, [name for name, each in self.plan.joins.items() if each.by == "trigger-map"])
         addition = addition_for(self.plan, join, room.builder.trigger_map, document, is_last=is_last)
+        if self._log is not None:
+            self._log.log.append(MapSet(join=join, table=encode_value(addition.table()), is_addition=True))
         room.extend(addition, self._clock())
+
+    def _firsts(self, change: Change) -> dict[str, int]:
+        """Return from where on each stage has a change: behind everything that it was given, whoever numbers that."""
+        following = {name: intake.last_id + 1 for name, intake in self._rooms.intakes.items()}
+        following |= {name: room.next_number for name, room in self._rooms.merges.items()}
+        following |= {name: room.builder.next_number for name, room in self._rooms.joins.items()}
+        roots = roots_of(self.plan)
+        return {name: max(change.from_event, *(following[root] for root in roots[name])) for name in self.plan.stages}
 
     def drain(self, reason: str = "stopped on request") -> None:
         """Read nothing more, and bring out what has arrived."""
@@ -249,6 +308,10 @@ class InlineRun:
             reasons = tuple(self.state.reasons)
             self._log.log.append(RunEnded(outcome=str(self.state.prospect), reasons=reasons, ended_ns=self._utc()))
             self._guard(self._log.close)
+            for trouble in self._log.troubles:
+                self.state.mark(Outcome.FAILED, trouble)
+        if self._store is not None and self._is_own_store:
+            self._store.close()
         self._waiter.close()
         self._ended_ns = self._clock()
         self.state.end()

@@ -53,6 +53,8 @@ from penstock.services.orders import BuilderOrder
 from penstock.services.plan_orders import builder_order, is_view_sink, plain, sink_order, source_order, stage_order
 from penstock.services.processes import Processes
 from penstock.services.progress import Progress
+from penstock.services.recorded_run import NO_SETTING, RecordedRun
+from penstock.services.recording import begin_recording
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.sink_room import SinkRoom
 from penstock.services.usage import Usage, usage_of
@@ -60,6 +62,7 @@ from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
 from penstock.services.web_address import web_service
 from penstock.services.web_service import WebService
+from penstock.streams.opened import opened_store
 from penstock.transport.seqpacket import Link
 from penstock.views.shared_tree import TreeReader, make_files
 from penstock.wire import supervision as say
@@ -112,6 +115,9 @@ class LocalRun:
         A new file for the event log; none by default.
     silent_s
         End the run when nothing has arrived for so long after the first message; 0 waits for ever.
+    replay
+        A recorded run, of a store that other processes can open: its events are formed again out of its streams, with
+        its start values, changes of parameters and trigger maps. Values given here stay as they are.
     hang_s
         How long the event builder, or a source, may not come round until it is killed, in s; 0.5 at least.
     web
@@ -129,13 +135,21 @@ class LocalRun:
         contexts: dict[str, list[dict[str, Any]]] | None = None,
         event_log: Path | str | None = None,
         silent_s: float = 0.0,
+        replay: RecordedRun | None = None,
         hang_s: float = HANG_S,
         web: WebService | None = None,
     ) -> None:
         if plan.planned:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
-        self.plan = plan
         self.started = Timestamp(time.time_ns())
+        values = dict(values or {})
+        if replay is not None:
+            if not replay.store_name:
+                raise StateError(f"the store of run {replay.run} is in this process alone; replay it inline")
+            plan, trigger_maps = replay.plan(plan), {**replay.maps, **(trigger_maps or {})}
+            replay, values = replay.with_values(plan, values, self.started)
+        self.plan = plan
+        self._replay = replay
         self._began_s = time.monotonic()
         self.state = RunState(run_id or new_run_id(self.started))
         self._trigger_maps = trigger_maps or {}
@@ -143,7 +157,7 @@ class LocalRun:
         """By join, with all that was appended."""
         self._additions: list[tuple[int, str, bytes]] = []
         """What was appended and is not told yet."""
-        self._given = values or {}
+        self._given = values
         self._contexts = {} if contexts is None else contexts
         self._event_log = "" if event_log is None else str(event_log)
         self._silent_s = silent_s
@@ -201,13 +215,19 @@ class LocalRun:
             event_log=self._event_log,
             parameters=self.parameters.history[0].values,
             beat_s=self._beat_s,
+            replay=self._replay,
         )
         members = self._all_members()  # before anything starts: whoever cannot be written down is refused
         self._begin_to_serve()
         self._processes = Processes(preload=PRELOAD)
         self._processes.__enter__()
         self._poller.register(self._processes.fileno(), select.POLLIN)
+        if plan.is_recorded:
+            with opened_store(plan.store, plan.folder) as store:
+                begin_recording(store, plan, self.state.id, self.started, "local")
         log = [claim(Path(self._event_log))] if self._event_log else []
+        if self._replay is not None:
+            log.append(write_blob("formed", self._replay.formed_bytes()))
         try:
             self._open_sinks()
             self._start_builder(order, log)
@@ -281,6 +301,8 @@ class LocalRun:
         ParameterError
             If one is unknown or refused; then none is changed.
         """
+        if self._replay is not None:
+            raise ParameterError(NO_SETTING)
         found = {self.parameters.find(name): value for name, value in values.items()}
         valid = {parameter.address: validate(parameter, value) for parameter, value in found.items()}
         number = next(self._numbers)
@@ -484,7 +506,7 @@ class LocalRun:
             index,
             values=self._values,
             context=contexts[index] if index < len(contexts) else {},
-            is_logged=bool(self._event_log),
+            is_logged=bool(self._event_log) or self.plan.is_recorded,
         )
         fds: tuple[int, ...] = ()
         if stage.kind == "reduce":
@@ -653,7 +675,7 @@ class LocalRun:
         if not can:
             if member.is_leaving:
                 del self._members.by_name[member.name]
-            elif self._closing_s is None:
+            elif self._closing_s is None and not self._is_recorder(member):
                 self._cannot_go_on(member, text, death)
             return
         try:
@@ -665,6 +687,10 @@ class LocalRun:
         if member.role == "steps":
             return member.keeps_state or not member.is_entered
         return member.role != "sink"
+
+    def _is_recorder(self, member: Member) -> bool:
+        """Whether the run goes on without a process, if it has begun: what could not be recorded is in the books."""
+        return member.role == "sink" and self.plan.sinks[member.of].takes_blocks and self._is_going
 
     def _cannot_go_on(self, member: Member, text: str, death: Death) -> None:
         why = "" if member.quick_deaths < MOST_QUICK_DEATHS else f", {member.quick_deaths} times in a row"

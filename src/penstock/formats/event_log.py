@@ -19,6 +19,7 @@ from penstock.core.log_records import (
     EventsEnded,
     EventsFormed,
     LogRecord,
+    MapSet,
     ParametersSet,
     RangeWorked,
     RunEnded,
@@ -42,6 +43,7 @@ _RAW, _STEPS = 0, 1
 
 _TYPES: Final[Mapping[int, type[LogRecord]]] = {
     1: EventsFormed, 2: EventsEnded, 3: RangeWorked, 4: Ticked, 5: ClockRead, 6: ParametersSet, 7: RunEnded,
+    8: MapSet,
 }  # fmt: skip
 _CODES: Final = {kind: code for code, kind in _TYPES.items()}
 

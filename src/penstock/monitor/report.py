@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.core.event_builder import EventBuilder
 from penstock.core.ledger import Account, Counter, Entry, Ledger
+from penstock.core.replayed_join import ReplayedJoin
 from penstock.monitor.edge_watch import Watches
 from penstock.monitor.latency import Latency
 
@@ -195,7 +196,7 @@ def edges_of(ledger: Ledger, duration_s: float, watches: Watches | None = None, 
     return [_edge(entry, duration_s, watches, now) for entry in ledger]
 
 
-def join_report(builder: EventBuilder) -> JoinReport:
+def join_report(builder: EventBuilder | ReplayedJoin) -> JoinReport:
     """Return what a join has formed."""
     return JoinReport(
         formed=builder.formed,

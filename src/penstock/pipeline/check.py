@@ -24,6 +24,7 @@ from penstock.pipeline.detection import (
 )
 from penstock.pipeline.document import Document
 from penstock.pipeline.elements import Finder
+from penstock.pipeline.explain import explain
 from penstock.pipeline.include import read_file
 from penstock.pipeline.map_check import map_problems
 from penstock.pipeline.memory import slots_needed
@@ -155,9 +156,19 @@ def check(
         document=document,
         spec=spec,
         problems=tuple(found),
-        plan=replace(plan, planned=planned) if is_sound else None,
+        plan=replace(plan, planned=planned, text=_text(spec, plan)) if is_sound else None,
         remarks=tuple(source_remarks(plan)),
     )
+
+
+def _text(spec: PipelineSpec, plan: Plan) -> str:
+    """Return the pipeline as a file, for whoever keeps it with what is recorded."""
+    if not any(source.record for source in plan.sources.values()):
+        return ""
+    try:
+        return explain(spec, plan)
+    except CheckError:  # an array among its arguments, for instance
+        return ""
 
 
 def _not_views(document: Document, plan: Plan) -> list[Problem]:

@@ -10,8 +10,8 @@ __all__ = ["keys_not_built"]
 
 def keys_not_built(spec: PipelineSpec) -> Iterator[tuple[Trail, str]]:
     """Yield the trail of each such key, and what it asks for."""
-    if spec.store is not None:
-        yield ("store",), "a store of durable streams is not built yet"
+    if spec.store is not None and "://" in spec.store:
+        yield ("store",), "a store on a server is not built yet"
     if spec.serve is not None and spec.serve.asapo is not None:
         yield ("serve", "asapo"), "serving ASAPO's clients is not built yet"
     if spec.serve is not None and spec.serve.tokenless:
@@ -19,8 +19,6 @@ def keys_not_built(spec: PipelineSpec) -> Iterator[tuple[Trail, str]]:
     if spec.alarms:
         yield ("alarms",), "alarms are not built yet"
     for name, source in spec.sources.items():
-        if source.record:
-            yield ("sources", name, "record"), "recording a stream is not built yet"
         if source.when_full not in ("block", "drop_newest"):
             yield ("sources", name, "when_full"), f"{source.when_full} is not built yet; block and drop_newest are"
     for name, stage in spec.stages.items():

@@ -35,7 +35,8 @@ class SourcePlan:
 
     name: str
     element: Element
-    record: bool = False
+    record: str = ""
+    """The name under which it is kept in the store; empty if it is not recorded."""
     when_full: WhenFull = "block"
     slots: int = 0
     """Of each of its pools, if it is asked for; 0: as many as the plan needs, which is what ``memory`` says."""
@@ -122,6 +123,11 @@ class SinkPlan:
     when_full: WhenFull = "block"
     on_error: OnError = "fail"
 
+    @property
+    def takes_blocks(self) -> bool:
+        """Whether it records a source."""
+        return bool(getattr(self.element.target, "takes_blocks", False))  # functions may make sinks too
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -137,5 +143,17 @@ class Plan:
     """Where its views are to be seen while it runs: a port, a host, or both; ``None``: nowhere."""
     folder: str = "."
     """Where the pipeline's file lies; relative paths in its arguments start here."""
+    beamtime: str = ""
+    """Of the streams that are recorded."""
+    store: str = ""
+    """Where they are recorded, from the pipeline's folder."""
+    text: str = ""
+    """The pipeline as a file with every default filled in, if something of it is recorded; empty if no file can say
+    it."""
     planned: tuple[str, ...] = ()
     """What it asks for that is not built yet, one sentence each; such a plan is shown, never run."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether something of a run is kept in the store, and with it the event log."""
+        return any(source.record for source in self.sources.values())

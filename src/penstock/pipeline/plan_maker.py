@@ -1,9 +1,11 @@
 """Make the plan of a pipeline: every thing found, every default filled in, everything in the order of the flow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from penstock.elements.recorder import Recorder
+from penstock.elements.sources.stream import StreamSource
 from penstock.elements.user_code import Receives, step_names
 from penstock.pipeline.connections import gives
 from penstock.pipeline.document import Document, Trail
@@ -13,7 +15,8 @@ from penstock.pipeline.lanes import lanes_of, split_input
 from penstock.pipeline.plan import Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.pipeline.processors import Processors, shared_out, write_cpus
 from penstock.pipeline.registry import Kind
-from penstock.pipeline.spec import Every, JoinSpec, MergeSpec, PipelineSpec, SinkSpec, SourceSpec, StageSpec
+from penstock.pipeline.spec import Every, JoinSpec, MergeSpec, PipelineSpec, Record, SinkSpec, SourceSpec, StageSpec
+from penstock.streams.opened import DEFAULT_STORE
 
 __all__ = ["PlanMaker"]
 
@@ -33,9 +36,12 @@ class PlanMaker:
         self._flow = Flow.of(self.spec)
         stages = {name: self._stage(name, self.spec.stages[name]) for name in self._flow.order(list(self.spec.stages))}
         events = self._flow.order(list(self.spec.events))
+        sources = _present({name: self._source(name, source) for name, source in self.spec.sources.items()})
+        sinks = _present({name: self._sink(name, sink) for name, sink in self.spec.sinks.items()})
+        recorders = [self._recorder(source) for source in sources.values() if source.record]
         return Plan(
             name=self.spec.name,
-            sources=_present({name: self._source(name, source) for name, source in self.spec.sources.items()}),
+            sources=sources,
             joins={name: _join(name, e) for name in events if isinstance(e := self.spec.events[name], JoinSpec)},
             merges={
                 name: MergePlan(name=name, streams=e.merge)
@@ -43,19 +49,37 @@ class PlanMaker:
                 if isinstance(e := self.spec.events[name], MergeSpec)
             },
             stages=_present(stages),
-            sinks=_present({name: self._sink(name, sink) for name, sink in self.spec.sinks.items()}),
+            sinks=sinks | {recorder.name: recorder for recorder in recorders},
             serve=None if self.spec.serve is None else self.spec.serve.http,
             folder=str(self.document.folder),
+            beamtime=self._beamtime,
+            store=self._store,
         )
+
+    @property
+    def _beamtime(self) -> str:
+        return self.spec.beamtime or self.spec.name
+
+    @property
+    def _store(self) -> str:
+        return self.spec.store or DEFAULT_STORE
+
+    def _recorder(self, source: SourcePlan) -> SinkPlan:
+        arguments = {"beamtime": self._beamtime, "source": source.record, "store": self._store}
+        where = f"sources.{source.name}.record"
+        element = Element(name="record", target=Recorder, arguments=arguments, where=where)
+        return SinkPlan(name=f"{source.name}.record", element=element, input=source.name, when="item")
 
     def _source(self, name: str, source: SourceSpec) -> SourcePlan | None:
         element, _ = self.finder.element("sources", source.use, ("sources", name))
         if element is None:
             return None
+        if element.target is StreamSource and "store" not in element.arguments:
+            element = replace(element, arguments={**element.arguments, "store": self._store})
         return SourcePlan(
             name=name,
             element=element,
-            record=bool(source.record),
+            record=source.record.as_ if isinstance(source.record, Record) else name if source.record else "",
             when_full=source.when_full,
             slots=source.slots or 0,
         )

@@ -1,11 +1,12 @@
 """Build the rooms of a plan and connect them; nothing is opened and nothing runs yet."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.core import Ledger
 from penstock.core.event_log import EventLog
+from penstock.core.log_records import ParametersSet
 from penstock.core.number_watch import NumberWatch
 from penstock.core.parameters import Parameters
 from penstock.core.timestamp import Timestamp
@@ -22,6 +23,7 @@ from penstock.services.made import sink_of, source_of
 from penstock.services.map_room import MapRoom
 from penstock.services.merge_room import MergeRoom, merged_traits
 from penstock.services.one_lane import OneLane
+from penstock.services.recorded_run import RecordedRun
 from penstock.services.reduce_room import ReduceRoom
 from penstock.services.sink_room import SinkRoom
 from penstock.services.steps_room import StepsRoom
@@ -73,6 +75,7 @@ def build(
     contexts: dict[str, list[dict[str, Any]]],
     started: Timestamp,
     log: EventLog | None = None,
+    recorded: RecordedRun | None = None,
 ) -> Rooms:
     """Build all rooms of a plan.
 
@@ -84,6 +87,9 @@ def build(
         Start values of parameters that go before the pipeline's.
     contexts
         By stage, one dictionary a worker; filled here, and kept by whoever wants them to survive the run.
+    recorded
+        The run that is replayed: its events are formed again, and parameters change where they did; ``values`` go
+        before those changes.
 
     Raises
     ------
@@ -106,7 +112,10 @@ def build(
         if traits[name].number and name not in joined:
             intake.watch = NumberWatch(intake.entry, traits[name])
     maps = trigger_maps_of(plan, trigger_maps)
-    rooms.joins = {name: JoinRoom(join, traits, ledger, maps.get(name), log) for name, join in plan.joins.items()}
+    rooms.joins = {
+        name: JoinRoom(join, traits, ledger, maps.get(name), log, None if recorded is None else recorded.join(name))
+        for name, join in plan.joins.items()
+    }
     rooms.merges = {name: MergeRoom(merge, ledger) for name, merge in plan.merges.items()}
     for name, stage in plan.stages.items():
         own = contexts.setdefault(name, [])
@@ -122,12 +131,15 @@ def build(
         for name, sink in plan.sinks.items()
     }
     _connect(plan, rooms)
-    _declare(rooms, values, started)
+    _declare(rooms, values, started, [] if recorded is None else recorded.changes)
     return rooms
 
 
 def _connect(plan: Plan, rooms: Rooms) -> None:
     outlets = rooms.outlets
+    for sink in plan.sinks.values():
+        if sink.takes_blocks:  # first: what user code fails on is recorded
+            _read(plan, outlets, sink.input, rooms.sinks[sink.name])
     for join in plan.joins.values():
         for stream in join.streams:
             outlets[stream].rooms.append(rooms.joins[join.name])
@@ -138,7 +150,8 @@ def _connect(plan: Plan, rooms: Rooms) -> None:
         for _, producer in stage.inputs:
             _read(plan, outlets, producer, rooms.stages[stage.name])
     for sink in plan.sinks.values():
-        _read(plan, outlets, f"{sink.input}.{sink.lane}" if sink.lane else sink.input, rooms.sinks[sink.name])
+        if not sink.takes_blocks:
+            _read(plan, outlets, f"{sink.input}.{sink.lane}" if sink.lane else sink.input, rooms.sinks[sink.name])
 
 
 def _read(plan: Plan, outlets: Mapping[str, Outlet], written: str, room: Room) -> None:
@@ -150,7 +163,7 @@ def _read(plan: Plan, outlets: Mapping[str, Outlet], written: str, room: Room) -
     outlets[name].rooms.append(room)
 
 
-def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp) -> None:
+def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp, changes: Sequence[ParametersSet]) -> None:
     """Put the parameters of all user code under one history."""
     declared = {p.address: p for room in rooms.stages.values() for i in room.crew.instances for p in i.parameters}
     values = {
@@ -161,10 +174,22 @@ def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp) -> None
         values |= {found.find(name).address: value for name, value in given.items()}
         found = Parameters(declared.values(), values, validate=validate, when=started)
     rooms.parameters = found
-    for room in rooms.stages.values():
+    for name, room in rooms.stages.items():
         room.crew.parameters = rooms.parameters
+        if changes:
+            room.crew.parameters = _followed(found, values, changes, name)
         for instance in room.crew.instances:
             instance.apply(rooms.parameters.latest)
+
+
+def _followed(
+    declared: Parameters, values: Mapping[str, Any], changes: Sequence[ParametersSet], stage: str
+) -> Parameters:
+    """Return the parameters of one stage with all their changes, each from the event on from which it had it."""
+    found = Parameters(declared, values, validate=validate, keep=len(changes) + 1)
+    for change in changes:
+        found.follow(change.revision, change.stages.get(stage, change.first), change.values)
+    return found
 
 
 def _views(room: Stage | None) -> Callable[[], tuple[Any, int]] | None:

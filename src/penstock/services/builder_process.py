@@ -15,14 +15,16 @@ from typing import Any
 import msgspec
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
-from penstock.core.log_records import ParametersSet, RunEnded
+from penstock.core.log_records import EventsFormed, MapSet, ParametersSet, RunEnded
 from penstock.core.map_addition import MapAddition
 from penstock.core.number_watch import NumberWatch
+from penstock.core.replayed_join import RecordedJoin
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State
+from penstock.core.stream_address import StreamAddress
 from penstock.core.trigger_map import TriggerMap
 from penstock.errors import PenstockError, RemoteProtocolError
-from penstock.formats.event_log import LogHeader
+from penstock.formats.event_log import EventLogReader, LogHeader
 from penstock.monitor.edge_watch import Watches
 from penstock.pipeline.lanes import origins, split_input
 from penstock.services.blob import read_blob
@@ -30,23 +32,26 @@ from penstock.services.builder_report import report_of
 from penstock.services.custody import Custody
 from penstock.services.flow import Outlet, Room
 from penstock.services.judge import judge, settle
-from penstock.services.log_file import LogFile
+from penstock.services.log_file import LogFile, LogOutlet, LogStream, RunLog
 from penstock.services.merge_room import MergeRoom, merged_traits
 from penstock.services.one_lane import OneLane
 from penstock.services.orders import BuilderOrder, JoinOrder, MergeOrder
 from penstock.services.peer import Peer
 from penstock.services.progress import Progress
+from penstock.services.recording import note_traits
 from penstock.services.remote_fold import RemoteFold
 from penstock.services.remote_map import RemoteMap
 from penstock.services.remote_source import RemoteSource
 from penstock.services.remote_stage import Floor, RemoteStage
 from penstock.services.room_process import FOR_EVER_S
 from penstock.services.settled_join import SettledJoin, joined_plan, merged_plan
+from penstock.streams.opened import opened_store
+from penstock.streams.store import Store
 from penstock.transport.malloc import KEPT_BYTES, prefer_reuse
 from penstock.transport.seqpacket import Link
 from penstock.wire import envelopes as wire
 from penstock.wire import supervision as say
-from penstock.wire.values import decode_value
+from penstock.wire.values import decode_value, encode_value
 
 __all__ = ["BuilderProcess", "run"]
 
@@ -88,14 +93,16 @@ class BuilderProcess:
     order
         The run's.
     fds
-        The link to the supervisor, the page of progress, and the event log, if there is to be one.
+        The link to the supervisor, the page of progress, the file of the event log, if there is to be one, and what was
+        formed in the run that is replayed, if one is.
     """
 
     def __init__(self, order: BuilderOrder, fds: Sequence[int]) -> None:
         self.order = order
         self._supervisor = Link(fds[0], patience_s=FOR_EVER_S)
         self._progress = Progress(fds[1])
-        self._log_fd = fds[2] if len(fds) > 2 else None
+        self._log_fd = fds[2] if order.event_log else None
+        self._formed_fd = fds[-1] if order.replay is not None else None
         self._epoll = select.epoll()
         self._epoll.register(self._supervisor.fileno(), select.EPOLLIN)
         self._started = Timestamp(order.started_ns)
@@ -115,7 +122,9 @@ class BuilderProcess:
         self.stages: dict[str, RemoteStage] = {}
         self._readers: dict[str, set[str]] = {}
         self._shelves: list[tuple[wire.PoolMade, int]] = []
-        self._log: LogFile | None = None
+        self._log: RunLog | None = None
+        self._store: Store | None = None
+        self._recorded: dict[str, list[EventsFormed]] = {}
         self._changes: dict[str, list[wire.Change]] = {}
         """By stage, because what comes from different joins or instruments has different numbers."""
         self._is_going = False
@@ -175,18 +184,22 @@ class BuilderProcess:
                 peer.close()
             if self._log is not None:
                 self._log.close()
+            if self._store is not None:
+                self._store.close()
             self._epoll.close()
             self._supervisor.close()
             self._progress.close()
 
     def _build(self) -> None:
         order = self.order
-        if order.event_log:
-            header = LogHeader(run=order.run, pipeline=order.pipeline, begun_ns=order.started_ns)
-            self._log = LogFile(Path(order.event_log), header, self._log_fd)
+        self._log = self._new_log()
+        if self._log is not None:
             values = decode_value(order.parameters)
             self._log.log.append(ParametersSet(revision=0, first=0, values=values))
+            for join, tables in decode_value(order.maps).items():
+                self._log.log.append(MapSet(join=join, table=encode_value(tables)))
             self.floor.log = self._log.log
+        self._take_recorded()
         self._maps = {name: TriggerMap.of_tables(tables) for name, tables in decode_value(order.maps).items()}
         self.merges = {merge.name: MergeRoom(merged_plan(merge), self.ledger) for merge in order.merges}
         # The books are opened in the order of the pipeline; joins follow when instruments have said what they are.
@@ -200,6 +213,49 @@ class BuilderProcess:
         for sink in order.sinks:
             self.stages[sink.name] = RemoteFold(sink, self.floor)
         self._readers = self._find_readers()
+
+    def _new_log(self) -> RunLog | None:
+        order = self.order
+        outlets: list[LogOutlet] = []
+        if order.event_log:
+            outlets.append(LogFile(Path(order.event_log), self._log_fd))
+        if order.record is not None:
+            self._store = opened_store(order.record.store, order.record.folder)
+            outlets.append(LogStream(self._store, StreamAddress.parse(order.record.log)))
+        header = LogHeader(run=order.run, pipeline=order.pipeline, begun_ns=order.started_ns)
+        return RunLog(header, outlets) if outlets else None
+
+    def _take_recorded(self) -> None:
+        """Learn what was formed in the run that is replayed, and from where on parameters change."""
+        replay = self.order.replay
+        if replay is None or self._formed_fd is None:
+            return
+        self._recorded = {join.name: [] for join in self.order.joins}
+        for record in EventLogReader(read_blob(self._formed_fd)):
+            if isinstance(record, EventsFormed):
+                self._recorded[record.join].append(record)
+        for stage in self.order.stages:
+            self._changes[stage.name] = [
+                wire.Change(revision, firsts.get(stage.name, first), msgspec.Raw(values))
+                for revision, first, firsts, values in replay.changes
+            ]
+
+    def _recorded_join(self, name: str) -> RecordedJoin | None:
+        replay = self.order.replay
+        if replay is None:
+            return None
+        return RecordedJoin(records=self._recorded[name], first=replay.first, cut_off=replay.cut_off)
+
+    def _note_traits(self) -> None:
+        """Say at the recorded streams what is known of their instruments."""
+        record = self.order.record
+        if record is None or self._store is None:
+            return
+        traits = {StreamAddress.parse(address): self.sources[name].traits for name, address in record.sources}
+        try:
+            note_traits(self._store, self.order.pipeline, self.order.run, traits)
+        except (PenstockError, OSError) as error:
+            self.state.mark(Outcome.FAILED, f"the recording does not say what its instruments are: {error}")
 
     def _turn(self) -> None:
         self._progress.beat()
@@ -292,9 +348,13 @@ class BuilderProcess:
         for merge in order.merges:
             traits[merge.name] = merged_traits([traits[stream] for stream in merge.streams])
         for join in order.joins:
-            room = SettledJoin(joined_plan(join), traits, self.ledger, self._maps.get(join.name), self.floor.log)
+            room = SettledJoin(
+                joined_plan(join), traits, self.ledger, self._maps.get(join.name), self.floor.log,
+                self._recorded_join(join.name),
+            )  # fmt: skip
             room.custody = self.custody
             self.joins[join.name] = room
+        self._note_traits()
         self._connect()
         self._is_going = True
         for source in self.sources.values():
@@ -305,12 +365,17 @@ class BuilderProcess:
         order = self.order
         rooms: dict[str, Any] = {**self.sources, **self.joins, **self.merges, **self.stages}
         outlets: dict[str, Outlet] = {name: room.outlet for name, room in rooms.items()}
+        recorders = {sink.name for sink in order.sinks if sink.takes_blocks}
+        for sink in order.sinks:
+            if sink.takes_blocks:  # first: what user code fails on is recorded
+                self._read(sink.input, sink.name, outlets)
         groups: list[JoinOrder | MergeOrder] = [*order.joins, *order.merges]
         for group in groups:
             for stream in group.streams:
                 outlets[stream].rooms.append(rooms[group.name])
         for reader, written in self._inputs():
-            self._read(written, reader, outlets)
+            if reader not in recorders:
+                self._read(written, reader, outlets)
 
     def _inputs(self) -> list[tuple[str, str]]:
         """Return every stage and sink with each of its inputs, as written."""
@@ -349,23 +414,28 @@ class BuilderProcess:
 
     def _set(self, number: int, revision: int, values: msgspec.Raw) -> None:
         following = self._following()
+        firsts = {}
         for name, stage in self.stages.items():
             changes = self._changes.setdefault(name, [])
             from_event = max(following[root] for root in self._roots(name))
             change = wire.Change(revision, max(from_event, changes[-1].from_event if changes else 0), values)
             changes.append(change)
+            firsts[name] = change.from_event
             for peer in stage.peers.values():
                 peer.say(change)
         told = max((following[name] for name in self.joins or self.sources), default=0)
         if self._log is not None:
             plain = decode_value(memoryview(values))
-            self._log.log.append(ParametersSet(revision=revision, first=told, values=plain))
+            self._log.log.append(ParametersSet(revision=revision, first=told, values=plain, stages=firsts))
         self._tell(say.WasSet(number, told))
 
     def _extend(self, number: int, join: str, fd: int) -> None:
         problem = ""
         try:
-            addition = MapAddition.of_table(decode_value(read_blob(fd)))
+            table = read_blob(fd)
+            addition = MapAddition.of_table(decode_value(table))
+            if self._log is not None:
+                self._log.log.append(MapSet(join=join, table=table, is_addition=True))
             self.joins[join].extend(addition, time.monotonic_ns())
         except PenstockError as error:
             problem = str(error)
@@ -650,6 +720,8 @@ class BuilderProcess:
             return False
         if not all(join.builder.is_finished for join in self.joins.values()):
             return False
+        if self.order.replay is not None:  # what was read when the run was recorded is read to its end
+            return not any(source.is_open for source in self.sources.values())
         joined = {stream for join in self.joins.values() for stream in self._sources_of(join.builder.streams)}
         return all(source.has_ended for name, source in self.sources.items() if name not in joined)
 
@@ -739,6 +811,8 @@ class BuilderProcess:
             record = RunEnded(
                 outcome=str(self.state.prospect), reasons=tuple(self.state.reasons), ended_ns=time.time_ns()
             )
+            for trouble in self._log.troubles:
+                self.state.mark(Outcome.FAILED, trouble)
             self._log.log.append(record)
             self._log.flush()
         self._tell(say.Finished(self._report()))

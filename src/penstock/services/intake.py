@@ -31,6 +31,8 @@ class Intake:
         self.watch: NumberWatch | None = None
         """Looks at the numbers, where no join does."""
         self.entry = ledger.entry(INSTRUMENT, name)
+        self.last_id = 0
+        """Of the messages so far."""
         self._is_open = self._has_opened = False
         self._bytes = 0
         source.stream = name
@@ -59,6 +61,7 @@ class Intake:
         for block in reading.blocks:
             if self.watch is not None:
                 self.watch.look(block)
+            self.last_id = int(block.ids[-1])
             try:
                 self.outlet.give([block], now_ns)
             finally:  # blocks behind one that user code fails on stay in flight

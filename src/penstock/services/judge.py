@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from penstock.core import NS_PER_S, Account, Ledger
 from penstock.core.event_builder import EventBuilder
+from penstock.core.replayed_join import ReplayedJoin
 from penstock.core.run import Outcome, RunState
 from penstock.core.timestamp import Timestamp
 from penstock.monitor.report import EdgeReport, RunReport, join_report, latency_report
@@ -23,9 +24,11 @@ def settle(ledger: Ledger, state: RunState) -> None:
         entry.post(Account.ABORTED, entry.in_flight)
 
 
-def judge(ledger: Ledger, state: RunState, builders: Mapping[str, EventBuilder]) -> None:
+def judge(ledger: Ledger, state: RunState, builders: Mapping[str, EventBuilder | ReplayedJoin]) -> None:
     """Mark a run incomplete if the books, or what the event builders of its joins have, say so."""
     for name, builder in builders.items():
+        if builder.trouble:
+            state.mark(Outcome.INCOMPLETE, builder.trouble)
         if builder.unformed:
             state.mark(Outcome.INCOMPLETE, f"{name}: {builder.unformed} planned events never formed")
         if builder.partial:

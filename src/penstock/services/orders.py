@@ -7,6 +7,8 @@ __all__ = [
     "ElementOrder",
     "JoinOrder",
     "MergeOrder",
+    "RecordOrder",
+    "ReplayOrder",
     "RoomOrder",
     "SinkOrder",
     "SourceOrder",
@@ -117,6 +119,29 @@ class SinkOrder(_Order, frozen=True, kw_only=True):
     name: str
     input: str
     """A producer, or ``stage.lane``."""
+    takes_blocks: bool = False
+    """Whether it records a source."""
+
+
+class RecordOrder(_Order, frozen=True, kw_only=True):
+    """What the event builder writes of a recorded run."""
+
+    store: str
+    folder: str
+    """Where its name starts, if it is relative."""
+    log: str
+    """Address of the event log."""
+    sources: tuple[tuple[str, str], ...]
+    """(source, address of its stream)"""
+
+
+class ReplayOrder(_Order, frozen=True, kw_only=True):
+    """What the event builder of a replay goes by; what was formed lies in a memory file beside."""
+
+    first: int
+    cut_off: str
+    changes: tuple[tuple[int, int, dict[str, int], bytes], ...]
+    """Of parameters: revision, first event, first event by stage, values as ``encode_value`` writes them."""
 
 
 class BuilderOrder(_Order, frozen=True, kw_only=True):
@@ -139,3 +164,5 @@ class BuilderOrder(_Order, frozen=True, kw_only=True):
     """Its path, for errors; the file is open already."""
     parameters: bytes = b"\x80"
     """Values at the start by address, as far as they can be written."""
+    record: RecordOrder | None = None
+    replay: ReplayOrder | None = None

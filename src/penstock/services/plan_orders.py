@@ -16,11 +16,15 @@ from penstock.services.orders import (
     ElementOrder,
     JoinOrder,
     MergeOrder,
+    RecordOrder,
+    ReplayOrder,
     RoomOrder,
     SinkOrder,
     SourceOrder,
     StageOrder,
 )
+from penstock.services.recorded_run import RecordedRun
+from penstock.services.recording import log_address, stream_address
 from penstock.wire.values import encode_value
 
 __all__ = ["builder_order", "is_view_sink", "plain", "sink_order", "source_order", "stage_order"]
@@ -117,6 +121,7 @@ def builder_order(
     event_log: str,
     parameters: Mapping[str, Any],
     beat_s: float = 1.0,
+    replay: RecordedRun | None = None,
 ) -> BuilderOrder:
     """Return what the event builder is to be."""
     return BuilderOrder(
@@ -138,7 +143,11 @@ def builder_order(
         merges=tuple(MergeOrder(name=merge.name, streams=merge.streams) for merge in plan.merges.values()),
         stages=tuple(_stage(stage) for stage in plan.stages.values()),
         sinks=tuple(
-            SinkOrder(name=sink.name, input=f"{sink.input}.{sink.lane}" if sink.lane else sink.input)
+            SinkOrder(
+                name=sink.name,
+                input=f"{sink.input}.{sink.lane}" if sink.lane else sink.input,
+                takes_blocks=sink.takes_blocks,
+            )
             for sink in plan.sinks.values()
             if not is_view_sink(plan, sink)
         ),
@@ -146,7 +155,31 @@ def builder_order(
         silent_s=silent_s,
         event_log=event_log,
         beat_s=beat_s,
-        parameters=encode_value(plain(parameters)) if event_log else b"\x80",
+        parameters=encode_value(plain(parameters)) if event_log or plan.is_recorded else b"\x80",
+        record=_record_order(plan, run) if plan.is_recorded else None,
+        replay=None if replay is None else _replay_order(replay),
+    )
+
+
+def _record_order(plan: Plan, run: str) -> RecordOrder:
+    return RecordOrder(
+        store=plan.store,
+        folder=plan.folder,
+        log=str(log_address(plan.beamtime, run)),
+        sources=tuple(
+            (name, str(stream_address(plan, name, run))) for name, source in plan.sources.items() if source.record
+        ),
+    )
+
+
+def _replay_order(recorded: RecordedRun) -> ReplayOrder:
+    return ReplayOrder(
+        first=recorded.first,
+        cut_off=recorded.cut_off,
+        changes=tuple(
+            (change.revision, change.first, dict(change.stages), encode_value(dict(change.values)))
+            for change in recorded.changes
+        ),
     )
 
 

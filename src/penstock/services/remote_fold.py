@@ -4,13 +4,14 @@ A reducer that dies is followed by another one, which begins where the state was
 """
 
 from collections import deque
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
 import msgspec
 
 from penstock.core import Account, Kind
-from penstock.core.ledger import ACCOUNTS
+from penstock.core.ledger import ACCOUNTS, Entry
 from penstock.core.result_range import ResultRange
 from penstock.core.run import Outcome
 from penstock.pipeline.lanes import split_input
@@ -54,6 +55,7 @@ class RemoteFold(RemoteStage):
         deadline_s = order.deadline_s if isinstance(order, StageOrder) else 60.0
         super().__init__(order.name, producers, floor, deadline_s)
         self.is_sink = isinstance(order, SinkOrder)
+        self._takes_blocks = isinstance(order, SinkOrder) and order.takes_blocks
         self._peer: Peer | None = None
         self._given: deque[_Given] = deque()
         """Not safe yet, oldest first."""
@@ -80,8 +82,10 @@ class RemoteFold(RemoteStage):
             producer = split_input(producer)[0]  # a sink's books do not say by which lane
         if self._is_stopped:
             self.entries[producer].arrive(len(with_values(flow)))
+            if self._takes_blocks:
+                self.entries[producer].post(Account.DROPPED, len(flow))
             return
-        if kind_of(flow) is not Kind.DATA:
+        if kind_of(flow) is not Kind.DATA and not self._takes_blocks:
             self._take_flag(flow, producer)
             return
         flow = with_values(flow)
@@ -126,6 +130,9 @@ class RemoteFold(RemoteStage):
                 if given is not None:
                     given.accounts = ((int(Account.DONE), _counted(given)),)
                     self._folded = max(self._folded, number)
+            case wire.Failed(text, _, _, notes) if self._takes_blocks:
+                self.note(notes)
+                self._end_recording(text)
             case wire.Failed(text, event, _, notes):
                 self._is_stopped = True
                 self.fail(text, event, notes)
@@ -134,7 +141,9 @@ class RemoteFold(RemoteStage):
         """Learn that the process died."""
         self.peers.pop(peer.name, None)
         self._peer = None
-        if self.is_sink:
+        if self._takes_blocks:
+            self._end_recording(f"the recording of {self.name} ends: {why}")
+        elif self.is_sink:
             self._end(f"sink {self.name} was lost: {why}")
         elif not self._keeps_state and self._rebuild is None:
             self._end(
@@ -246,7 +255,9 @@ class RemoteFold(RemoteStage):
         arrived_ns = getattr(given.flow, "arrived_ns", 0)
         if arrived_ns:
             self.latency.add((folded.folded_ns or now) - arrived_ns, len(given.flow))
-        if folded.notes:
+        if folded.notes and self._takes_blocks:
+            self._note_dropped(folded.notes, self.entries[given.producer])
+        elif folded.notes:
             self.note(folded.notes, self.entries[given.producer], Account.FAILED)
 
     def _save(self, number: int) -> None:
@@ -274,6 +285,22 @@ class RemoteFold(RemoteStage):
             self._rebuild = None
         else:
             self._rebuild.append(given)
+
+    def _note_dropped(self, notes: Iterable[wire.Note], entry: Entry) -> None:
+        """Say at once that a recording has ended, while the run goes on."""
+        for note in notes:
+            entry.remark(Account.DROPPED.label, note.cause)
+            self.floor.state.mark(Outcome.FAILED, f"{self.name}: {note.cause}")
+
+    def _end_recording(self, text: str) -> None:
+        """Record nothing more; the run goes on."""
+        self._is_lost = self._is_stopped = True
+        self.floor.state.mark(Outcome.FAILED, text)
+        given, self._given = self._given, deque()
+        for each in given:
+            self.entries[each.producer].post(Account.DROPPED, len(each.flow))
+        for entry in self.entries.values():
+            entry.remark(Account.DROPPED.label, f"{text}; from here on nothing is kept")
 
     def _end(self, text: str) -> None:
         self._is_lost = self._is_stopped = True

@@ -101,7 +101,7 @@ class RemoteSource:
                 self.has_ended = True
             if self.watch is not None:
                 self.watch.look(block)
-            self.last_id += n
+            self.last_id = int(block.ids[-1])
             self.latency.add(now - filled.read_ns, n)
             entry.arrive(n)
             self.outlet.pass_on(block, now)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from penstock.core import Account, EventBatch, Kind
+from penstock.core import Account, Block, EventBatch, Kind
 from penstock.core.timestamp import Timestamp
 from penstock.elements.instance import Instance
 from penstock.elements.sink import RunFacts, Sink
@@ -14,7 +14,7 @@ from penstock.services.flow import items_of, kind_of, with_values
 from penstock.services.made import made_sink
 from penstock.services.orders import RoomOrder
 from penstock.services.room_process import RoomProcess
-from penstock.wire.envelopes import Close, Folded, Give, Saved
+from penstock.wire.envelopes import Close, Folded, Give, Note, Saved
 from penstock.wire.values import decode_value
 
 __all__ = ["SinkProcess", "run"]
@@ -27,6 +27,7 @@ class SinkProcess(RoomProcess):
         super().__init__(order, fds)
         self._sink: Sink | None = None
         self._is_open = False
+        self._has_dropped = False
 
     def make(self) -> Sequence[Instance]:
         """Make the sink, and open it."""
@@ -43,25 +44,40 @@ class SinkProcess(RoomProcess):
         assert isinstance(envelope, Give), envelope
         began_ns = time.monotonic_ns()
         accounts = [0] * len(Account)
+        notes: tuple[Note, ...] = ()
         try:
-            self._write(envelope, accounts)
+            notes = self._write(envelope, accounts)
         except PenstockError as error:
             self.send_failed(error)
         took_ns = time.monotonic_ns() - began_ns
         kept = self.kept.after(self.line.slots_of(envelope.flow))
         counted = tuple([(k, n) for k, n in enumerate(accounts) if n])
-        self.line.send(Folded(envelope.id, took_ns, counted, (), kept, self.kept.let_go()), Saved(envelope.id, 0, True))
+        self.line.send(
+            Folded(envelope.id, took_ns, counted, notes, kept, self.kept.let_go()), Saved(envelope.id, 0, True)
+        )
 
-    def _write(self, given: Give, accounts: list[int]) -> None:
+    def _write(self, given: Give, accounts: list[int]) -> tuple[Note, ...]:
         flow = with_values(self.line.read(given.flow))
         if isinstance(flow, EventBatch) and flow.kind is not Kind.DATA:
-            return
+            return ()
+        if isinstance(flow, Block) and self._sink is not None and self._sink.takes_blocks:
+            return self._record(flow, accounts)
         if kind_of(flow) is not Kind.DATA:
             accounts[Account.FILTERED] += len(flow)
-            return
+            return ()
         for item in items_of(flow):
             self._calling(lambda sink, item=item: sink.write(item))
             accounts[Account.DONE] += 1
+        return ()
+
+    def _record(self, block: Block, accounts: list[int]) -> tuple[Note, ...]:
+        dropped: list[str] = []
+        self._calling(lambda sink: dropped.append(sink.write_block(block)))
+        accounts[Account.DROPPED if dropped[0] else Account.DONE] += len(block)
+        if not dropped[0] or self._has_dropped:
+            return ()
+        self._has_dropped = True
+        return (Note(self.order.stage, None, dropped[0], ""),)
 
     def live(self) -> None:
         """Write until told to end; a sink whose event builder has died closes its output by itself."""

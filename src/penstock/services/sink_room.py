@@ -50,6 +50,9 @@ class SinkRoom:
             return
         if self._entry is None:
             return
+        if self._plan.takes_blocks and isinstance(flow, Block):
+            self._record(flow)
+            return
         if kind_of(flow) is not Kind.DATA:  # an instrument's own is a message like others; no start event is an item
             counted = len(flow) if isinstance(flow, Block) and flow.stream == producer else 0
             self._entry.arrive(counted)
@@ -61,6 +64,13 @@ class SinkRoom:
             with self._calling():
                 self.sink.write(item)
             self._entry.post(Account.DONE, 1)
+
+    def _record(self, block: Block) -> None:
+        assert self._entry is not None, "a recorder reads a source"
+        self._entry.arrive(len(block))
+        with self._calling():
+            dropped = self.sink.write_block(block)
+        self._entry.post(Account.DROPPED if dropped else Account.DONE, len(block), dropped)
 
     def reads(self, stage: str) -> bool:
         """Whether it writes the views of a stage."""

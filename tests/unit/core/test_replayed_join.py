@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from penstock.core import Account, Block, EventBatch, Kind, Ledger
 from penstock.core.event_builder import JoinRule
 from penstock.core.log_records import EventsFormed
-from penstock.core.replayed_join import ReplayedJoin
+from penstock.core.replayed_join import RecordedJoin, ReplayedJoin
 from penstock.core.timestamp import NS_PER_S
 from penstock.core.trigger_map import TriggerMap
 from penstock.errors import CheckError
@@ -48,10 +48,13 @@ def arrival(data: st.DataObject, keys: Mapping[str, Sequence[int]]) -> list[Bloc
 class Replay:
     """A replayed join with its ledger, fed under the books' law."""
 
-    def __init__(self, batches: Sequence[EventBatch], names: Sequence[str], **options: Any) -> None:
+    def __init__(
+        self, batches: Sequence[EventBatch], names: Sequence[str], *, first: int = 0, cut_off: str = "", **options: Any
+    ) -> None:
         self.ledger = Ledger()
         records = [EventsFormed.of(batch) for batch in batches]
-        self.join = ReplayedJoin("scan", names, records, self.ledger, **options)
+        recorded = RecordedJoin(records=records, first=first, cut_off=cut_off)
+        self.join = ReplayedJoin("scan", names, recorded, self.ledger, **options)
         self.batches: list[EventBatch] = []
 
     def feed(self, blocks: Sequence[Block]) -> "Replay":
@@ -139,9 +142,7 @@ def test_what_is_not_there_ends_it_before_its_event() -> None:
 def test_a_log_that_was_cut_off_says_up_to_where() -> None:
     live = recorded()
     again = Replay(live.batches[:-1], ("a", "b"), cut_off="its supervisor died").feed(wrapped(4))
-    assert not again.join.is_finished
-    again.close()
-    assert again.join.is_finished
+    assert [again.join.is_finished, again.close().join.is_finished] == [False, True]
     assert again.join.trouble == "scan: the recording ends behind event 3: its supervisor died"
 
 
@@ -164,3 +165,11 @@ def test_what_is_given_up_is_in_the_books() -> None:
     entry = again.ledger.entry("a", "scan")
     assert (entry[Account.ABORTED], entry.in_flight) == (5, 0)
     assert np.all([again.join.pending(stream) == 0 for stream in ("a", "b")])
+
+
+def test_what_no_event_needs_is_not_kept_while_others_are_waited_for() -> None:
+    again = Replay(recorded(40).batches, ("a", "b"), first=30)
+    again.feed([flag("a", Kind.START, 1), flag("b", Kind.START, 1)])
+    again.feed([block("a", range(k, k + 5), k + 2) for k in range(0, 30, 5)])
+    assert again.join.pending("a") == 0
+    assert again.ledger.entry("a", "scan")[Account.DISCARDED] == 30

@@ -147,7 +147,7 @@ def test_functions_as_sources_are_planned(checked: Check) -> None:
 @pytest.mark.parametrize(
     ("extra", "says"),
     [
-        ("store: ./data\n", "a store of durable streams"),
+        ('store: "tcp://store:8500"\n', "a store on a server"),
         ('serve: {asapo: "127.0.0.1:8500"}\n', "ASAPO's clients"),
         ("alarms: {low: {when: fit.rate < 1}}\n", "alarms"),
         ("sinks: {f: {use: nexus, from: fit}}\n", "nexus"),

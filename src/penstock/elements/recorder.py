@@ -1,0 +1,97 @@
+"""What keeps a recorded source: its blocks go to a durable stream as they come, with what was said before and behind.
+
+It never holds the run up for long nor ends it: what cannot be kept is counted, and the output counts as lost.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from penstock.core.block import Block
+from penstock.core.stream_address import StreamAddress
+from penstock.elements.sink import RunFacts, Sink
+from penstock.errors import PenstockError, SinkError, StateError, StreamError
+from penstock.streams.opened import opened_store
+from penstock.streams.store import Store, StreamWriter
+
+__all__ = ["Recorder"]
+
+
+class Recorder(Sink):
+    """Append every block of a source to ``beamtime/source/{run}``.
+
+    Parameters
+    ----------
+    beamtime, source
+        Of the stream's address.
+    store
+        A folder, from the pipeline's; or a store, which stays the caller's.
+    """
+
+    takes_blocks = True
+
+    def __init__(self, beamtime: str, source: str, *, store: str | Store) -> None:
+        self._source = StreamAddress(beamtime, source)
+        self._given = store
+        self._store: Store | None = None
+        self._writer: StreamWriter | None = None
+        self._trouble = ""
+
+    def open(self, run: RunFacts) -> None:
+        """Open store and stream.
+
+        Raises
+        ------
+        SinkError
+            If one of them cannot be had, or something was recorded under this run's name already.
+        """
+        address = StreamAddress(self._source.beamtime, self._source.source, run.run)
+        try:
+            self._store = opened_store(self._given, run.folder) if isinstance(self._given, str) else self._given
+            self._writer = self._store.write(address)
+            if self._writer.written:
+                raise StateError(f"{address} is there already; name another run")
+        except (StreamError, StateError, OSError) as error:
+            self._let_go()
+            raise SinkError(f"{run.sink}: {error}") from error
+
+    def write(self, item: Any) -> None:
+        """Refuse: it is given blocks."""
+        raise AssertionError(f"{item!r} came alone")
+
+    def write_block(self, block: Block) -> str:
+        """Append a block; from the first that cannot be on, nothing more is."""
+        if self._trouble or self._writer is None:
+            return self._trouble or "the recording is closed"
+        try:
+            self._writer.append(block)
+        except (PenstockError, OSError) as error:
+            self._trouble = f"the recording ends before message {int(block.ids[0])}: {error}"
+            with suppress(PenstockError, OSError):
+                self._writer.abort(self._trouble)
+        return self._trouble
+
+    def close(self, ended_well: bool, outcome: str = "") -> None:  # noqa: ARG002 - a recording does not say
+        """Say that this was all: whatever became of the run, the recording has everything.
+
+        Raises
+        ------
+        SinkError
+            If it has not.
+        """
+        try:
+            if self._writer is not None and not self._trouble:
+                self._writer.finish()
+        except (PenstockError, OSError) as error:
+            self._trouble = f"the end of the recording cannot be written: {error}"
+        finally:
+            self._let_go()
+        if self._trouble:
+            raise SinkError(f"{self._source.source}: {self._trouble}")
+
+    def _let_go(self) -> None:
+        with suppress(PenstockError, OSError):
+            if self._writer is not None:
+                self._writer.close()
+        if self._store is not None and self._store is not self._given:
+            self._store.close()
+        self._writer = self._store = None

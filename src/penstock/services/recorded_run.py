@@ -1,0 +1,271 @@
+"""A run as it was recorded: its event log, what it was, and where its streams are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from penstock.core import Timestamp
+from penstock.core.log_records import EventsFormed, LogRecord, MapSet, ParametersSet, RangeWorked, RunEnded
+from penstock.core.map_addition import MapAddition
+from penstock.core.replayed_join import RecordedJoin
+from penstock.core.trigger_map import TriggerMap
+from penstock.elements.replayed_source import ReplayedSource
+from penstock.errors import CheckError, Problem, StreamError
+from penstock.formats.event_log import EventLogReader, LogHeader, encode_header, encode_record
+from penstock.pipeline.plan import Element, Plan
+from penstock.services.declared import declared_parameters
+from penstock.services.recording import EVENT_LOG
+from penstock.streams.store import Store, StreamInfo, StreamState
+from penstock.wire.values import decode_value
+
+__all__ = ["NO_SETTING", "RecordedRun", "recorded_runs", "run_lines"]
+
+NO_SETTING = "a replay has the parameters of its recording; give others when it begins"
+CUT = "cut off"
+CUT_OFF = "its event log has no end, so the run was cut off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRun:
+    """What a run was made of; read from a store."""
+
+    run: str
+    beamtime: str
+    store: Store
+    """Stays the caller's."""
+    store_name: str = ""
+    """By which another process opens it; empty if none can."""
+    about: Mapping[str, Any]
+    """What is kept beside: pipeline text, folder, commit, versions, addresses of streams."""
+    records: Sequence[LogRecord] = ()
+    cut_off: str = ""
+    """Why the log has no end, if it has none."""
+    first: int = 0
+    """Replay from this event on."""
+    speed: float = 0.0
+    """In its own time times this; 0: as fast as it goes."""
+    maps: Mapping[str, TriggerMap] = field(default_factory=dict)
+    """The trigger maps, with all that was appended."""
+    fixed: frozenset[str] = frozenset()
+    """Addresses of parameters that are given for the replay, and stay so."""
+
+    @classmethod
+    def read(cls, store: Store, run: str, beamtime: str = "", *, store_name: str = "") -> "RecordedRun":
+        """Read a run's event log.
+
+        Raises
+        ------
+        StreamError
+            If no such run is recorded, or several are, in different beamtimes.
+        RemoteProtocolError
+            If its log does not begin as an event log.
+        """
+        info = _found(store, run, beamtime)
+        with store.read(info.address) as reader:
+            try:
+                data = b"".join(m.array.tobytes() for stored in reader.blocks() for m in stored.block.messages())
+                trouble = ""
+            except StreamError as error:
+                raise StreamError(f"the event log of run {run} cannot be read: {error}") from error
+        if not data:
+            raise StreamError(f"the event log of run {run} is empty: the run was cut off before it began")
+        log = EventLogReader(data)
+        records = list(log)
+        if log.torn is not None:
+            trouble = f"its event log is damaged: {log.torn.why}"
+        elif not any(isinstance(record, RunEnded) for record in records):
+            trouble = CUT_OFF
+        return cls(
+            run=run, beamtime=info.address.beamtime, store=store, store_name=store_name,
+            about=store.metadata(info.address) or {}, records=records, cut_off=trouble, maps=_maps(records),
+        )  # fmt: skip
+
+    @property
+    def changes(self) -> list[ParametersSet]:
+        """The changes of parameters, behind the start values, without those of parameters that stay as given."""
+        found = [record for record in self.records if isinstance(record, ParametersSet) and record.revision]
+        return [
+            replace(change, values={key: value for key, value in change.values.items() if key not in self.fixed})
+            for change in found
+        ]
+
+    @property
+    def start_values(self) -> Mapping[str, Any]:
+        """The start values of all parameters, by address."""
+        return next((r.values for r in self.records if isinstance(r, ParametersSet) and not r.revision), {})
+
+    @property
+    def formed(self) -> list[EventsFormed]:
+        """What was formed, of all joins."""
+        return [record for record in self.records if isinstance(record, EventsFormed)]
+
+    def formed_bytes(self) -> bytes:
+        """Return what was formed, as an event log, for another process."""
+        return encode_header(LogHeader(run=self.run)) + b"".join(map(encode_record, self.formed))
+
+    @property
+    def ranges(self) -> list[RangeWorked]:
+        """How ranges were cut and given to workers."""
+        return [record for record in self.records if isinstance(record, RangeWorked)]
+
+    @property
+    def outcome(self) -> str:
+        """How the run ended; ``cut off`` if its log does not say."""
+        return next((record.outcome for record in self.records if isinstance(record, RunEnded)), CUT)
+
+    def join(self, name: str) -> RecordedJoin:
+        """Return what the log says of one join."""
+        records = [record for record in self.formed if record.join == name]
+        return RecordedJoin(records=records, first=self.first, cut_off=self.cut_off)
+
+    def plan(self, plan: Plan) -> Plan:
+        """Return a plan whose sources are the recorded streams, and which records nothing.
+
+        Raises
+        ------
+        CheckError
+            If it reads what was not recorded, or something in it cannot be repeated.
+        """
+        if problems := self._problems(plan):
+            raise CheckError(problems)
+        addresses = self.about["sources"]
+        store: Any = self.store_name or self.store
+        sources = {
+            name: replace(
+                source,
+                record="",
+                element=Element(
+                    name="recorded",
+                    target=ReplayedSource,
+                    arguments={"address": addresses[name], "store": store, "speed": self.speed},
+                    where=f"sources.{name}",
+                ),
+            )
+            for name, source in plan.sources.items()
+        }
+        sinks = {name: sink for name, sink in plan.sinks.items() if not sink.takes_blocks}
+        return replace(plan, sources=sources, sinks=sinks)
+
+    def with_values(
+        self, plan: Plan, given: Mapping[str, Any], started: Timestamp
+    ) -> tuple["RecordedRun", dict[str, Any]]:
+        """Return the run with some parameters as given, whatever they were then, and all start values.
+
+        Raises
+        ------
+        ParameterError
+            If one that is given is unknown, or refused.
+        """
+        declared, fixed = declared_parameters(plan, given, started)
+        known = {parameter.address for parameter in declared}
+        kept = {address: value for address, value in self.start_values.items() if address in known}
+        return replace(self, fixed=frozenset(fixed)), kept | fixed
+
+    def pipeline_text(self) -> tuple[str, Path]:
+        """Return the pipeline that ran, as a file, and the folder of its code.
+
+        Raises
+        ------
+        StreamError
+            If it could not be written down when it ran.
+        """
+        text = self.about.get("text", "")
+        if not text:
+            raise StreamError(f"the pipeline of run {self.run} could not be written down; name a file with --pipeline")
+        return text, Path(self.about["folder"])
+
+    def warnings(self, plan: Plan, engine: str) -> list[str]:
+        """Say what may come out otherwise than when the run was recorded, and why."""
+        return []
+
+    def _problems(self, plan: Plan) -> list[Problem]:
+        recorded = self.about.get("sources", {})
+        found = [
+            Problem(
+                where=f"sources.{name}",
+                text=f"it was not recorded in run {self.run}",
+                remedy="leave it out with what reads from it; for the next run write record: true",
+            )
+            for name in plan.sources
+            if name not in recorded
+        ]
+        found += [
+            Problem(
+                where=f"events.{name}",
+                text="in which order a merge took its streams is not in the event log",
+                remedy="read its streams one by one, or join them",
+            )
+            for name in plan.merges
+        ]
+        if self.first:
+            found += [
+                Problem(
+                    where=f"stages.{name}",
+                    text=f"reads messages, which have no event numbers, so it cannot begin at event {self.first}",
+                    remedy="replay the whole run",
+                )
+                for name, stage in plan.stages.items()
+                if any(producer in plan.sources for _, producer in stage.inputs)
+            ]
+        return found
+
+
+def run_lines(store: Store) -> list[dict[str, Any]]:
+    """Return what is worth knowing of every recorded run, the oldest first."""
+    return [
+        {
+            "beamtime": info.address.beamtime,
+            "run": info.address.stream,
+            "pipeline": about.get("pipeline", ""),
+            "started": about.get("started", ""),
+            "outcome": _outcome(store, info),
+            "engine": about.get("engine", ""),
+            "commit": about.get("commit", ""),
+            "sources": dict(about.get("sources", {})),
+            "not_recorded": list(about.get("not_recorded", [])),
+        }
+        for info, about in recorded_runs(store)
+    ]
+
+
+def _outcome(store: Store, info: StreamInfo) -> str:
+    """Return how a run ended, as the last message of its log says."""
+    with store.read(info.address) as reader:
+        message = reader.message(info.last_id)
+    if message is None:
+        return CUT
+    data = message.array.tobytes()
+    log = EventLogReader(data if info.last_id == 1 else encode_header(LogHeader(run="")) + data)
+    ended = next((record.outcome for record in log if isinstance(record, RunEnded)), "")
+    return ended or ("running" if info.state is StreamState.OPEN else CUT)
+
+
+def recorded_runs(store: Store) -> list[tuple[StreamInfo, Mapping[str, Any]]]:
+    """Return every recorded run: the stream of its event log, and what is kept beside; the oldest first."""
+    logs = [info for info in store.streams() if info.address.source == EVENT_LOG]
+    return [(info, store.metadata(info.address) or {}) for info in logs]
+
+
+def _found(store: Store, run: str, beamtime: str) -> StreamInfo:
+    runs = [info for info, _ in recorded_runs(store)]
+    found = [i for i in runs if i.address.stream == run and beamtime in ("", i.address.beamtime)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        beamtimes = ", ".join(info.address.beamtime for info in found)
+        raise StreamError(f"run {run} is recorded in the beamtimes {beamtimes}; say which one")
+    there_are = ", ".join(info.address.stream for info in runs[-5:])
+    raise StreamError(f"no run {run} is recorded here; there {f'are {there_are}' if runs else 'is none'}")
+
+
+def _maps(records: Sequence[LogRecord]) -> dict[str, TriggerMap]:
+    found: dict[str, TriggerMap] = {}
+    for record in records:
+        if isinstance(record, MapSet):
+            table = decode_value(record.table)
+            if record.is_addition:
+                found[record.join].add(MapAddition.of_table(table))
+            else:
+                found[record.join] = TriggerMap.of_tables(table)
+    return found

@@ -1,0 +1,181 @@
+"""A replayed run has the views of the recorded one, byte for byte, on whichever engine either ran."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+from penstock.engines.inline import InlineRun
+from penstock.errors import CheckError, ParameterError, StreamError
+from penstock.monitor.report import RunReport
+from penstock.pipeline import Join, Map, Pipeline, Reduce, Source
+from penstock.services.recorded_run import RecordedRun
+from penstock.streams.opened import opened_store
+from penstock.testing import engine_cases as cases
+from tests.system import recorded_code as code
+from tests.system.recorded_runs import (
+    STORE,
+    pipeline,
+    recorded,
+    replayed,
+    rows,
+    run_inline,
+    until,
+    views,
+)
+from tests.system.watching import PATIENCE_S
+
+ENGINES = ("inline", "local")
+
+
+@pytest.mark.parametrize("faults", ["", code.FAULTS], ids=["fault-free", "faults"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_views_on_both_engines(engine: str, faults: str, tmp_path: Path) -> None:
+    live: RunReport = pipeline(tmp_path, faults=faults).run(engine, run_id="live")
+    assert live.adds_up
+    assert live.outcome == ("incomplete" if faults else "finished"), live.reasons
+    if faults:
+        assert any(edge.accounts.get("unparsable") for edge in live.edges)
+        assert any(edge.accounts.get("duplicate") or edge.accounts.get("late") for edge in live.edges)
+    expected = views(live)
+    assert len(expected) == 6
+    with recorded(tmp_path, "live") as run:
+        for other in ENGINES:
+            again = replayed(pipeline(tmp_path), other, run)
+            assert views(again) == expected
+            assert (again.outcome, again.joins) == (live.outcome, live.joins)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_parameters_change_at_the_same_events(engine: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    made = pipeline(tmp_path, faults=code.FAULTS, gate=str(gate), pace_s=0.001)
+    changes = [{"measure.gain": 2.0, "look.gain": 3.0}, {"weigh.gain": 5.0, "look.gain": 7.0}]
+
+    def change(run: Any) -> None:
+        for values in changes:
+            run.set(values)
+        gate.touch()
+
+    if engine == "local":
+        with made.start(run_id="live") as handle:
+            until(lambda: all(join.formed > 10 for join in handle.statistics().joins.values()))
+            change(handle)
+            live = handle.wait(PATIENCE_S)
+    else:
+
+        def meanwhile(run: InlineRun) -> None:
+            if not gate.exists() and all(join.formed > 10 for join in run.report().joins.values()):
+                change(run)
+
+        live = run_inline(made, meanwhile, run_id="live")
+    expected = views(live)
+    assert {row.split()[1] for row in rows(live, "points")[1:-1]} == {"0", "2"}
+    with recorded(tmp_path, "live") as run:
+        assert [change.values for change in run.changes] == changes
+        for other in ENGINES:
+            assert views(replayed(pipeline(tmp_path), other, run)) == expected
+        given = replayed(pipeline(tmp_path), "inline", run, values={"weigh.gain": 1.0})
+        found = views(given)
+        assert found.pop("weights/sum") != expected["weights/sum"]
+        assert found["points/rows"] == expected["points/rows"]
+        with pytest.raises(ParameterError, match="no parameter"):
+            replayed(pipeline(tmp_path), "inline", run, values={"nonsense": 1.0})
+
+
+def test_a_worker_that_was_killed_changes_nothing(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    made = pipeline(tmp_path, faults=code.FAULTS, gate=str(gate))
+    with made.start(run_id="live") as handle:
+        until(lambda: handle.statistics().joins["by-map"].formed > 10)
+        victims = [
+            process for process in handle.statistics().processes if process.name in ("measure-0", "points-log-0")
+        ]
+        assert len(victims) == 2
+        for victim in victims:
+            os.kill(victim.pid, signal.SIGKILL)
+        gate.touch()
+        live = handle.wait(PATIENCE_S)
+    assert sum(process.deaths for process in live.processes) == 2
+    expected = views(live)
+    with recorded(tmp_path, "live") as run:
+        for other in ENGINES:
+            assert views(replayed(pipeline(tmp_path), other, run)) == expected
+
+
+def test_from_an_event_on_in_its_own_time_and_with_other_code(tmp_path: Path) -> None:
+    made = pipeline(tmp_path)
+    live = made.run("inline", run_id="live")
+    without_messages = pipeline(tmp_path, has_messages=False)
+    with recorded(tmp_path, "live", first=40) as run:
+        with pytest.raises(CheckError, match="reads messages, which have no event numbers"):
+            replayed(made, "inline", run)
+        for engine in ENGINES:
+            late = replayed(without_messages, engine, run)
+            whole = rows(live, "points")
+            assert rows(late, "points") == [whole[0], *whole[41:]]
+    with recorded(tmp_path, "live") as run:
+        simple = pipeline(tmp_path, map=Map(cases.number, source="by-map"), reduce=cases.Sum)
+        other = replayed(simple, "local", run)
+        with h5py.File(other.outputs["points"]) as file:
+            assert file["sum"][()] == sum(range(60))
+    with recorded(tmp_path, "live", speed=1000.0) as run:
+        assert views(replayed(made, "local", run)) == views(live)
+
+
+def test_a_run_is_recorded_once(tmp_path: Path) -> None:
+    made = pipeline(tmp_path, rows=1)
+    for engine in ENGINES:
+        assert made.run(engine, run_id=engine).outcome == "finished"
+        again = made.run(engine, run_id=engine)
+        assert (again.outcome, again.exit_code) == ("failed", 1)
+        assert f"run {engine} is recorded already, in c1/event.log/{engine}" in again.reasons[0]
+        assert not any(edge.arrived for edge in again.edges)
+
+
+def test_what_was_not_recorded_is_refused(tmp_path: Path) -> None:
+    def made(*, is_recorded: bool) -> Pipeline:
+        return Pipeline(
+            name="half",
+            sources={"a": Source(cases.Frames, n=5, record=True), "b": Source(cases.Frames, n=5, record=is_recorded)},
+            events={"scan": Join("a", "b", by="order")},
+            stages={"sum": Reduce(cases.Table, source="scan")},
+            folder=tmp_path,
+        )
+
+    assert made(is_recorded=False).run("inline", run_id="half").outcome == "finished"
+    with opened_store(STORE, tmp_path) as store:
+        run = RecordedRun.read(store, "half")
+        with pytest.raises(CheckError, match=r"sources\.b: it was not recorded in run half"):
+            replayed(made(is_recorded=True), "inline", run)
+        with pytest.raises(StreamError, match="no run none is recorded here; there are half"):
+            RecordedRun.read(store, "none")
+
+
+def test_a_recording_that_fails_ends_alone(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with pipeline(tmp_path, gate=str(gate)).start(run_id="live") as handle:
+        until(lambda: handle.statistics().edge("stins", "stins.record").accounts.get("done", 0) > 20)
+        victim = next(process for process in handle.statistics().processes if process.name == "stins.record")
+        os.kill(victim.pid, signal.SIGKILL)
+        until(lambda: handle.statistics().edge("stins", "stins.record").remarks != [])
+        gate.touch()
+        live = handle.wait(PATIENCE_S)
+    assert live.adds_up
+    assert (live.outcome, live.exit_code) == ("failed", 1)
+    assert "the recording of stins.record ends: stins.record (process" in live.reasons[0]
+    books = live.edge("stins", "stins.record")
+    assert books.accounts["dropped"] > 0
+    assert "was killed by SIGKILL" in books.remarks[-1]
+    assert live.joins["by-map"].formed == 60
+    with recorded(tmp_path, "live") as run:
+        for engine in ENGINES:
+            again = replayed(pipeline(tmp_path), engine, run)
+            assert again.outcome == "incomplete"
+            assert "by-map: the recording ends before event" in "".join(again.reasons)
+            whole, found = rows(live, "points"), rows(again, "points")
+            assert found == whole[: len(found)]
+            assert len(found) > 10
