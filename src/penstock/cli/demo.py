@@ -137,7 +137,7 @@ class _Screen:
 def _print(report: "RunReport") -> None:
     from rich.console import Console
 
-    from penstock.cli.run import WIDE
+    from penstock.cli.run_report import WIDE
     from penstock.monitor.ledger_table import ledger_table, remarks, summary
 
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from penstock.cli.run_report import Progress, must_be_writable, print_report, report_as_json, value_of, write_report
+
 if TYPE_CHECKING:
     from penstock.monitor.report import RunReport
 
@@ -14,8 +16,6 @@ __all__ = ["run"]
 
 FAILED = 1
 STOPPED = 130
-WIDE = 250
-"""Columns of what is not read in a terminal: there nothing needs folding."""
 HEARD = "bringing out what has arrived; Ctrl-C again stops at once"
 
 
@@ -64,9 +64,9 @@ def run(
         "event_log": event_log,
         "silent_s": silent_s,
         "trigger_maps": _maps(pipeline, trigger_map or []),
-        "values": dict(_value(text) for text in values or []),
+        "values": dict(value_of(text) for text in values or []),
     }
-    _must_be_writable(report_to)
+    must_be_writable(report_to)
     is_hidden = quiet or as_json or not sys.stderr.isatty()
     # Within the progress there must be no new line: it goes up as many as it has written.
     answer = f"{HEARD}\n" if is_hidden else f"\r{HEARD}\x1b[K"
@@ -81,16 +81,16 @@ def run(
                 options.update(wanted)
         while True:
             with Interrupt(answer) as interrupt:  # also while the end is told: Ctrl-C may come as a run ends by itself
-                with _Progress(hidden=is_hidden) as progress:
+                with Progress(hidden=is_hidden) as progress:
                     try:
                         report: RunReport = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
                     except ParameterError as error:
                         raise CheckError([Problem(where="--set", text=str(error))]) from error
-                is_written = report_to is None or _write(report, report_to)
+                is_written = report_to is None or write_report(report, report_to)
                 if as_json:
-                    print(_json(report).decode(), flush=True)
+                    print(report_as_json(report).decode(), flush=True)
                 else:
-                    _print(report)
+                    print_report(report)
             if web is None or not stay or interrupt.is_asked:
                 break
             following = stay_until_asked(web, None if event_log else _Following(pipeline))
@@ -207,106 +207,3 @@ def _maps(pipeline: Any, given: list[str]) -> dict[str, Any]:
             problems = [Problem(where=f"--map {path} {p.where}", text=p.text, remedy=p.remedy) for p in error.problems]
             raise CheckError(problems) from error
     return maps
-
-
-def _value(text: str) -> tuple[str, Any]:
-    import json
-
-    from penstock.errors import CheckError, Problem
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise CheckError([Problem(where="--set", text=f"no value in {text!r}", remedy="write STAGE.NAME=VALUE")])
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
-
-
-def _must_be_writable(path: Path | None) -> None:
-    """Find out now that a report cannot be written, not after hours of measuring."""
-    from penstock.errors import CheckError, Problem
-
-    if path is None:
-        return
-    try:
-        is_new = not path.exists()
-        path.open("ab").close()
-        if is_new:
-            path.unlink()
-    except OSError as error:
-        remedy = "name a file in a folder that you may write"
-        raise CheckError([Problem(where="--report", text=f"{path}: {error.strerror}", remedy=remedy)]) from error
-
-
-def _write(report: "RunReport", path: Path) -> bool:
-    try:
-        path.write_bytes(_json(report))
-    except OSError as error:
-        if path.is_file():  # half of it would be taken for all
-            path.unlink()
-        print(f"penstock: --report: {path} was not written: {error.strerror}", file=sys.stderr)
-        return False
-    return True
-
-
-def _json(report: "RunReport") -> bytes:
-    import msgspec
-
-    return msgspec.json.format(msgspec.json.encode(report), indent=2)
-
-
-def _print(report: "RunReport") -> None:
-    from rich.console import Console
-
-    from penstock.monitor.ledger_table import ledger_table, remarks, summary
-
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
-    if report.outcome != "failed" or any(edge.arrived for edge in report.edges):
-        console.print(ledger_table(report, console.width))
-    for line in remarks(report):
-        console.print(line, markup=False)
-    for latency_of, latency in report.latencies.items():
-        figures = f"p50 {latency.p50_s * 1e3:.1f} ms, p99 {latency.p99_s * 1e3:.1f} ms"
-        console.print(f"{latency_of}: from arrival to result {figures}", markup=False)
-    for sink, path in report.outputs.items():
-        console.print(f"{sink}: {path}", markup=False)
-    for failure in report.failures[-1:]:
-        console.print(str(failure["traceback"]).rstrip(), markup=False)
-    console.print(summary(report), markup=False)
-
-
-class _Progress:
-    """The ledger in the terminal, updating in place while the run goes on."""
-
-    def __init__(self, *, hidden: bool) -> None:
-        self._hidden = hidden
-        self._live: Any = None
-
-    def __enter__(self) -> "_Progress":
-        if not self._hidden:
-            from rich.console import Console
-            from rich.live import Live
-
-            self._live = Live(
-                console=Console(stderr=True),
-                transient=True,
-                auto_refresh=False,
-                redirect_stdout=sys.stdout.isatty(),  # what goes into a file or a pipe must stay there
-            )
-            self._live.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def __call__(self, report: "RunReport") -> None:
-        if self._live is None:
-            return
-        from rich.console import Group
-        from rich.text import Text
-
-        from penstock.monitor.ledger_table import ledger_table, summary
-
-        self._live.update(Group(ledger_table(report, self._live.console.width), Text(summary(report))), refresh=True)

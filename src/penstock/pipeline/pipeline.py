@@ -14,7 +14,7 @@ from penstock.pipeline.document import Document
 from penstock.pipeline.entries import Entry, Join, Map, Merge, Reduce, Sink, Source, Steps
 from penstock.pipeline.explain import explain
 from penstock.pipeline.graph_svg import draw_svg
-from penstock.pipeline.include import read_file
+from penstock.pipeline.include import read_file, read_text
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.reference import reference_problems
 
@@ -78,6 +78,22 @@ class Pipeline:
         """
         pipeline = cls.__new__(cls)
         pipeline._document, pipeline._problems = read_file(Path(path), os.environ if environ is None else environ)
+        return pipeline
+
+    @classmethod
+    def recorded(cls, text: str, folder: Path) -> "Pipeline":
+        """Read the pipeline that was kept with a recorded run; it serves nothing, and waits for its trigger maps.
+
+        Raises
+        ------
+        CheckError
+            If the text cannot be read as YAML.
+        """
+        pipeline = cls.__new__(cls)
+        document, pipeline._problems = read_text(text, folder / "pipeline.yaml", {})
+        tree = {key: value for key, value in document.tree.items() if key != "serve"}
+        tree["events"] = {name: _without_map(event) for name, event in tree.get("events", {}).items()}
+        pipeline._document = Document(tree=tree, folder=folder, name=document.name)
         return pipeline
 
     def check(self, *, cores: int | None = None) -> Checked:
@@ -191,6 +207,15 @@ def _engine_point(name: str) -> EntryPoint:
         remedy = did_you_mean(name, engines)
         raise CheckError([Problem(where="engine", text=f'there is no engine "{name}"', remedy=remedy)])
     return engines[name]
+
+
+def _without_map(event: Any) -> Any:  # as written
+    """Return an event's entry without where its trigger map was read from: the map itself was recorded."""
+    by = event.get("by")
+    if not isinstance(by, Mapping) or "trigger-map" not in by:
+        return event
+    options = {key: value for key, value in by["trigger-map"].items() if key not in ("file", "map", "rule")}
+    return {**event, "by": {"trigger-map": options} if options else "trigger-map"}
 
 
 def _trees(entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,124 @@
+"""``penstock replay``: run a recorded run again, out of its streams and its event log."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penstock.cli.run_report import Progress, must_be_writable, print_report, report_as_json, value_of, write_report
+
+if TYPE_CHECKING:
+    from penstock.services.recorded_run import RecordedRun
+    from penstock.streams.store import Store
+
+__all__ = ["replay"]
+
+FAILED = 1
+
+
+def replay(
+    run: Annotated[str, typer.Argument(help="The recorded run.", show_default=False)] = "",
+    store: Annotated[Path, typer.Option("--store", help="The folder it is kept in.")] = Path("penstock-data"),
+    beamtime: Annotated[str, typer.Option(help="Of the run, if several have one of this name.")] = "",
+    is_list: Annotated[bool, typer.Option("--list", help="List the recorded runs instead.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--pipeline", help="Another pipeline; by default the one that ran.", metavar="FILE")
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A parameter that is to be otherwise all the time.", metavar="STAGE.NAME=VALUE"),
+    ] = None,
+    first: Annotated[int, typer.Option("--from", min=0, help="Leave out the events before this one.")] = 0,
+    speed: Annotated[
+        float, typer.Option("--speed", min=0, help="1: in its own time, 2: twice as fast; 0: as fast as it goes.")
+    ] = 0.0,
+    new_name: Annotated[str, typer.Option("--run", help="Name of the replay; by default made of the time.")] = "",
+    engine: Annotated[str, typer.Option(help="inline, in one thread, or local, in processes.")] = "local",
+    report_to: Annotated[
+        Path | None, typer.Option("--report", help="Write ledger, rates and latencies as JSON.", metavar="FILE")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
+) -> None:
+    """Run a recorded run again: the same events, out of what was recorded, through the same code or another one.
+
+    Exit code as of `penstock run`; 3 also if the recording was cut off.
+    """
+    from penstock.errors import CheckError, ParameterError, Problem
+    from penstock.services.interrupt import Interrupt
+
+    must_be_writable(report_to)
+    with _existing(store) as opened:
+        if is_list:
+            _list(opened, as_json=as_json)
+            return
+        recorded = _recorded(opened, run, beamtime, str(store.absolute()), first=first, speed=speed)
+        pipeline = _pipeline(recorded, file)
+        for line in recorded.warnings(pipeline.plan(), engine):
+            print(f"penstock: {line}", file=sys.stderr)
+        options: dict[str, Any] = {
+            "replay": recorded, "run_id": new_name, "values": dict(value_of(text) for text in values or []),
+        }  # fmt: skip
+        is_hidden = quiet or as_json or not sys.stderr.isatty()
+        with Interrupt() as interrupt, Progress(hidden=is_hidden) as progress:
+            try:
+                report = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
+            except ParameterError as error:
+                raise CheckError([Problem(where="--set", text=str(error))]) from error
+    is_written = report_to is None or write_report(report, report_to)
+    if as_json:
+        print(report_as_json(report).decode(), flush=True)
+    else:
+        print_report(report)
+    raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
+
+
+def _existing(path: Path) -> "Store":
+    from penstock.errors import CheckError, Problem
+    from penstock.streams.opened import opened_store
+
+    if not path.is_dir():
+        remedy = "name the folder that `store` in the pipeline names"
+        raise CheckError([Problem(where="--store", text=f"{path} is no folder", remedy=remedy)])
+    return opened_store(str(path))
+
+
+def _recorded(store: "Store", run: str, beamtime: str, store_name: str, *, first: int, speed: float) -> "RecordedRun":
+    from dataclasses import replace
+
+    from penstock.errors import CheckError, Problem, StreamError
+    from penstock.services.recorded_run import RecordedRun
+
+    if not run:
+        raise CheckError([Problem(where="RUN", text="which run", remedy="`penstock replay --list` shows them")])
+    try:
+        found = RecordedRun.read(store, run, beamtime, store_name=store_name)
+    except StreamError as error:
+        raise CheckError([Problem(where="RUN", text=str(error))]) from error
+    return replace(found, first=first, speed=speed)
+
+
+def _pipeline(recorded: "RecordedRun", file: Path | None) -> Any:  # a Pipeline
+    from penstock.pipeline.pipeline import Pipeline
+
+    if file is not None:
+        return Pipeline.load(file)
+    text, folder = recorded.pipeline_text()
+    return Pipeline.recorded(text, folder)
+
+
+def _list(store: "Store", *, as_json: bool) -> None:
+    import msgspec
+
+    from penstock.services.recorded_run import run_lines
+
+    lines = run_lines(store)
+    if as_json:
+        print(msgspec.json.encode(lines).decode())
+        return
+    if not lines:
+        print("no run is recorded here")
+    for line in lines:
+        streams, started = ", ".join(line["sources"]), line["started"][:19]
+        print(f"{line['beamtime']}  {line['run']}  {started}  {line['outcome']}  {line['pipeline']}: {streams}")

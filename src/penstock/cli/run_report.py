@@ -1,0 +1,127 @@
+"""What commands that run a pipeline have in common: progress and ledger in the terminal, the report in a file."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.monitor.report import RunReport
+
+__all__ = ["WIDE", "Progress", "must_be_writable", "print_report", "report_as_json", "value_of", "write_report"]
+
+WIDE = 250
+"""Columns of what is not read in a terminal: there nothing needs folding."""
+
+
+def value_of(text: str) -> tuple[str, Any]:
+    """Read a start value, written ``name=value``.
+
+    Raises
+    ------
+    CheckError
+        If it has no value.
+    """
+    import json
+
+    from penstock.errors import CheckError, Problem
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise CheckError([Problem(where="--set", text=f"no value in {text!r}", remedy="write STAGE.NAME=VALUE")])
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def must_be_writable(path: Path | None) -> None:
+    """Find out now that a report cannot be written, not after hours of measuring."""
+    from penstock.errors import CheckError, Problem
+
+    if path is None:
+        return
+    try:
+        is_new = not path.exists()
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        remedy = "name a file in a folder that you may write"
+        raise CheckError([Problem(where="--report", text=f"{path}: {error.strerror}", remedy=remedy)]) from error
+
+
+def write_report(report: "RunReport", path: Path) -> bool:
+    """Write a report as JSON; return whether it was."""
+    try:
+        path.write_bytes(report_as_json(report))
+    except OSError as error:
+        if path.is_file():  # half of it would be taken for all
+            path.unlink()
+        print(f"penstock: --report: {path} was not written: {error.strerror}", file=sys.stderr)
+        return False
+    return True
+
+
+def report_as_json(report: "RunReport") -> bytes:
+    """Return a report for machines."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(report), indent=2)
+
+
+def print_report(report: "RunReport") -> None:
+    """Print the ledger, what is worth naming, and how it ended."""
+    from rich.console import Console
+
+    from penstock.monitor.ledger_table import ledger_table, remarks, summary
+
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
+    if report.outcome != "failed" or any(edge.arrived for edge in report.edges):
+        console.print(ledger_table(report, console.width))
+    for line in remarks(report):
+        console.print(line, markup=False)
+    for latency_of, latency in report.latencies.items():
+        figures = f"p50 {latency.p50_s * 1e3:.1f} ms, p99 {latency.p99_s * 1e3:.1f} ms"
+        console.print(f"{latency_of}: from arrival to result {figures}", markup=False)
+    for sink, path in report.outputs.items():
+        console.print(f"{sink}: {path}", markup=False)
+    for failure in report.failures[-1:]:
+        console.print(str(failure["traceback"]).rstrip(), markup=False)
+    console.print(summary(report), markup=False)
+
+
+class Progress:
+    """The ledger in the terminal, updating in place while the run goes on."""
+
+    def __init__(self, *, hidden: bool) -> None:
+        self._hidden = hidden
+        self._live: Any = None
+
+    def __enter__(self) -> "Progress":
+        if not self._hidden:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(
+                console=Console(stderr=True),
+                transient=True,
+                auto_refresh=False,
+                redirect_stdout=sys.stdout.isatty(),  # what goes into a file or a pipe must stay there
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, report: "RunReport") -> None:
+        """Show how things are now."""
+        if self._live is None:
+            return
+        from rich.console import Group
+        from rich.text import Text
+
+        from penstock.monitor.ledger_table import ledger_table, summary
+
+        self._live.update(Group(ledger_table(report, self._live.console.width), Text(summary(report))), refresh=True)
