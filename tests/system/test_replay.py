@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import msgspec
 import pytest
 
+from penstock.core.stream_address import StreamAddress
 from penstock.engines.inline import InlineRun
 from penstock.errors import CheckError, ParameterError, StreamError
 from penstock.monitor.report import RunReport
 from penstock.pipeline import Join, Map, Pipeline, Reduce, Source
 from penstock.services.recorded_run import RecordedRun
 from penstock.streams.opened import opened_store
+from penstock.streams.store import Store
 from penstock.testing import engine_cases as cases
 from tests.system import recorded_code as code
+from tests.system.commands import started
 from tests.system.recorded_runs import (
     STORE,
     pipeline,
@@ -26,9 +30,10 @@ from tests.system.recorded_runs import (
     until,
     views,
 )
-from tests.system.watching import PATIENCE_S
+from tests.system.watching import PATIENCE_S, ROOT
 
 ENGINES = ("inline", "local")
+JOINS = ("by-map", "by-order")
 
 
 @pytest.mark.parametrize("faults", ["", code.FAULTS], ids=["fault-free", "faults"])
@@ -179,3 +184,76 @@ def test_a_recording_that_fails_ends_alone(tmp_path: Path) -> None:
             whole, found = rows(live, "points"), rows(again, "points")
             assert found == whole[: len(found)]
             assert len(found) > 10
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("target", [code.Differences, code.Ranges])
+def test_workers_that_remember_and_ranges_are_cut_as_they_were(target: Any, engine: str, tmp_path: Path) -> None:
+    made = pipeline(tmp_path, map=Map(target, source="by-map", workers=2), rows=20)
+    live = made.run(engine, run_id="live")
+    assert live.outcome == "finished", live.reasons
+    expected = views(live)
+    if engine == "local":
+        assert len({row.split()[2] for row in rows(live, "points")[1:-1]}) > 1
+    with recorded(tmp_path, "live") as run:
+        for other in ENGINES:
+            assert views(replayed(made, other, run)) == expected
+        assert not run.warnings(made.plan())
+
+
+def formed_in(store: Store) -> int:
+    """Return how many events of both joins are in the log of a run by now."""
+    try:
+        return min(sum(len(r.numbers) for r in RecordedRun.read(store, "live").join(j).records) for j in JOINS)
+    except StreamError:
+        return 0
+
+
+def test_a_run_whose_supervisor_was_killed_is_replayed_up_to_there(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    text = pipeline(tmp_path, gate=str(gate)).to_yaml()
+    (tmp_path / "pipeline.yaml").write_text(text)
+    environ = {"PYTHONPATH": f"{ROOT}"}
+    with started("run", "pipeline.yaml", "--run", "live", folder=tmp_path, environ=environ) as process:
+        with opened_store(STORE, tmp_path) as store:
+            until(lambda: all(store.info(StreamAddress("c1", s, "live")).count > 20 for s in ("stins", "pandabox")))
+            until(lambda: formed_in(store) > 10)
+        process.process.send_signal(signal.SIGKILL)
+        process.end()
+    gate.touch()
+    shown = started("replay", "--list", folder=tmp_path, environ=environ)
+    with shown as listed:
+        assert "c1  live" in (said := listed.end()).out
+        assert "cut off  recorded: stins, pandabox, xspress3" in said.out
+    found = []
+    for engine in ENGINES:
+        report = tmp_path / "report.json"
+        words = ("replay", "live", "--engine", engine, "--report", str(report), "--run", f"again-{engine}")
+        with started(*words, folder=tmp_path, environ=environ) as process:
+            said = process.end(report)
+        assert said.code == 3, said.text
+        assert "run live is replayed up to where it was recorded: its event log has no end" in said.err
+        assert any("by-map: the recording ends" in reason for reason in said.report["reasons"])
+        again = msgspec.convert(said.report, RunReport)
+        assert 10 < again.joins["by-map"].formed < 60
+        found.append(views(again))
+    assert found[0] == found[1]
+    assert found[0]["points/rows"]
+
+
+def test_mistakes_of_the_command_are_named(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with opened_store(STORE, tmp_path):
+        pass
+    for words, says in (
+        (["r", "--store", "nowhere"], "--store: nowhere is no folder"),
+        (["r", "--store", "empty"], "--store: empty holds no store"),
+        ([], "RUN: which run; `penstock replay --list` shows them"),
+        (["r"], "RUN: no run r is recorded here; there is none"),
+    ):
+        with started("replay", *words, folder=tmp_path) as process:
+            said = process.end()
+        assert said.code == 2, said.text
+        assert says in said.err
+    assert not list(empty.iterdir())

@@ -55,7 +55,7 @@ def replay(
             return
         recorded = _recorded(opened, run, beamtime, str(store.absolute()), first=first, speed=speed)
         pipeline = _pipeline(recorded, file)
-        for line in recorded.warnings(pipeline.plan(), engine):
+        for line in recorded.warnings(pipeline.plan()):
             print(f"penstock: {line}", file=sys.stderr)
         options: dict[str, Any] = {
             "replay": recorded, "run_id": new_name, "values": dict(value_of(text) for text in values or []),
@@ -75,13 +75,18 @@ def replay(
 
 
 def _existing(path: Path) -> "Store":
-    from penstock.errors import CheckError, Problem
+    from penstock.errors import CheckError, Problem, StreamError
     from penstock.streams.opened import opened_store
 
+    remedy = "name the folder that `store` in the pipeline names"
     if not path.is_dir():
-        remedy = "name the folder that `store` in the pipeline names"
         raise CheckError([Problem(where="--store", text=f"{path} is no folder", remedy=remedy)])
-    return opened_store(str(path))
+    if not any(path.iterdir()):  # opening would make one
+        raise CheckError([Problem(where="--store", text=f"{path} holds no store", remedy=remedy)])
+    try:
+        return opened_store(str(path))
+    except StreamError as error:
+        raise CheckError([Problem(where="--store", text=str(error), remedy=remedy)]) from error
 
 
 def _recorded(store: "Store", run: str, beamtime: str, store_name: str, *, first: int, speed: float) -> "RecordedRun":

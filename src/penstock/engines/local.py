@@ -227,7 +227,7 @@ class LocalRun:
                 begin_recording(store, plan, self.state.id, self.started, "local")
         log = [claim(Path(self._event_log))] if self._event_log else []
         if self._replay is not None:
-            log.append(write_blob("formed", self._replay.formed_bytes()))
+            log.append(write_blob("formed", self._replay.log_for(plan)))
         try:
             self._open_sinks()
             self._start_builder(order, log)

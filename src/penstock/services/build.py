@@ -121,7 +121,9 @@ def build(
         own = contexts.setdefault(name, [])
         own.extend({} for _ in range(stage.workers - len(own)))
         if stage.kind == "map":
-            rooms.stages[name] = MapRoom(stage, ledger, clock, own, maps, log)
+            rooms.stages[name] = MapRoom(
+                stage, ledger, clock, own, maps, log, None if recorded is None else recorded.ranges_for(stage)
+            )
         elif stage.kind == "reduce":
             rooms.stages[name] = ReduceRoom(stage, ledger, own[0])
         else:

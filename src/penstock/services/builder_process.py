@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
-from penstock.core.log_records import EventsFormed, MapSet, ParametersSet, RunEnded
+from penstock.core.log_records import EventsFormed, MapSet, ParametersSet, RangeWorked, RunEnded
 from penstock.core.map_addition import MapAddition
 from penstock.core.number_watch import NumberWatch
 from penstock.core.replayed_join import RecordedJoin
@@ -125,6 +125,7 @@ class BuilderProcess:
         self._log: RunLog | None = None
         self._store: Store | None = None
         self._recorded: dict[str, list[EventsFormed]] = {}
+        self._ranges: dict[str, list[RangeWorked]] = {}
         self._changes: dict[str, list[wire.Change]] = {}
         """By stage, because what comes from different joins or instruments has different numbers."""
         self._is_going = False
@@ -209,7 +210,9 @@ class BuilderProcess:
         for stage in order.stages:
             kind: Callable[..., RemoteStage] = RemoteFold if stage.kind == "reduce" else RemoteMap
             arguments = () if stage.kind == "reduce" else (self._maps,)
-            self.stages[stage.name] = kind(stage, *arguments, self.floor)
+            self.stages[stage.name] = made = kind(stage, *arguments, self.floor)
+            if isinstance(made, RemoteMap) and stage.name in self._ranges:
+                made.repeat(self._ranges[stage.name])
         for sink in order.sinks:
             self.stages[sink.name] = RemoteFold(sink, self.floor)
         self._readers = self._find_readers()
@@ -231,9 +234,12 @@ class BuilderProcess:
         if replay is None or self._formed_fd is None:
             return
         self._recorded = {join.name: [] for join in self.order.joins}
+        self._ranges = {stage.name: [] for stage in self.order.stages if stage.repeats_ranges}
         for record in EventLogReader(read_blob(self._formed_fd)):
-            if isinstance(record, EventsFormed):
+            if isinstance(record, EventsFormed) and record.join in self._recorded:
                 self._recorded[record.join].append(record)
+            elif isinstance(record, RangeWorked):
+                self._ranges[record.stage].append(record)
         for stage in self.order.stages:
             self._changes[stage.name] = [
                 wire.Change(revision, firsts.get(stage.name, first), msgspec.Raw(values))

@@ -14,6 +14,7 @@ from penstock.core.dispatch import Dispatcher
 from penstock.core.event_log import EventLog
 from penstock.core.lease import Lease, Taken
 from penstock.core.log_records import EventsEnded, RangeWorked
+from penstock.core.replayed_ranges import ReplayedRanges
 from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange, Values
 from penstock.core.trigger_map import TriggerMap
@@ -48,6 +49,8 @@ class MapRoom(StageRoom):
         Of the joins that have one, by name; they say which worker gets which event.
     log
         Where ranges and ends are noted, if anybody wants to know.
+    ranges
+        Those of a recorded run, if it matters how they are cut.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class MapRoom(StageRoom):
         contexts: Sequence[dict[str, Any]],
         trigger_maps: Mapping[str, TriggerMap],
         log: EventLog | None = None,
+        ranges: Sequence[RangeWorked] | None = None,
     ) -> None:
         element = plan.elements[0]
         self._workers = {
@@ -75,6 +79,8 @@ class MapRoom(StageRoom):
         self._calls_of = {lane: self.calls[producer] for lane, producer in plan.producers.items()}
         self._order = {lane: Resequencer(plan.order) for lane in self._calls_of}
         self._dispatcher: Dispatcher[Flow] = Dispatcher(list(self._calls_of))
+        if ranges is not None:
+            self._dispatcher = ReplayedRanges(list(self._calls_of), ranges, list(self._workers), numbers_of)
         for worker in self._workers:
             self._dispatcher.join(worker, plan.tags)
 
@@ -86,6 +92,9 @@ class MapRoom(StageRoom):
         if trigger_map is not None and isinstance(flow, EventBatch):
             routes = trigger_map.routes(flow.numbers, flow.names).only(self._tags)
         self._dispatcher.submit(flow, routes, self._lane(flow, producer))
+        self._work_on()
+
+    def _work_on(self) -> None:
         while True:
             assigned = self._dispatcher.assign(self._clock())
             for taken in assigned.taken:
@@ -94,6 +103,15 @@ class MapRoom(StageRoom):
                 self._lease(lease)
             if not assigned.leases:
                 return
+
+    def close(self, producer: str, now: int) -> None:
+        """Learn that an input has ended."""
+        if isinstance(self._dispatcher, ReplayedRanges):
+            for lane, calls in self._calls_of.items():
+                if calls is self.calls[producer]:
+                    self._dispatcher.end(lane)
+            self._work_on()
+        super().close(producer, now)
 
     def _expect(self, taken: Taken[Flow]) -> None:
         """Learn in which order results must leave, and account for events that go to nobody here."""

@@ -111,6 +111,8 @@ class StageOrder(_Order, frozen=True, kw_only=True):
     prefetch: int = 2
     trips: int = 3
     deadline_s: float = 60.0
+    repeats_ranges: bool = False
+    """Whether a replay cuts its ranges as the recorded run did."""
 
 
 class SinkOrder(_Order, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from penstock.services.orders import (
     SourceOrder,
     StageOrder,
 )
-from penstock.services.recorded_run import RecordedRun
+from penstock.services.recorded_run import RecordedRun, repeats_ranges
 from penstock.services.recording import log_address, stream_address
 from penstock.wire.values import encode_value
 
@@ -141,7 +141,7 @@ def builder_order(
             for join in plan.joins.values()
         ),
         merges=tuple(MergeOrder(name=merge.name, streams=merge.streams) for merge in plan.merges.values()),
-        stages=tuple(_stage(stage) for stage in plan.stages.values()),
+        stages=tuple(_stage(stage, is_replay=replay is not None) for stage in plan.stages.values()),
         sinks=tuple(
             SinkOrder(
                 name=sink.name,
@@ -194,7 +194,7 @@ def plain(value: Any) -> Any:  # what users wrote
     return str(value) if isinstance(value, PurePath) else value
 
 
-def _stage(stage: StagePlan) -> StageOrder:
+def _stage(stage: StagePlan, *, is_replay: bool) -> StageOrder:
     return StageOrder(
         name=stage.name,
         kind=stage.kind,
@@ -207,6 +207,7 @@ def _stage(stage: StagePlan) -> StageOrder:
         prefetch=stage.prefetch,
         trips=stage.trips,
         deadline_s=stage.deadline_s,
+        repeats_ranges=is_replay and repeats_ranges(stage),
     )
 
 

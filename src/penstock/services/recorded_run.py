@@ -1,6 +1,6 @@
 """A run as it was recorded: its event log, what it was, and where its streams are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.elements.replayed_source import ReplayedSource
 from penstock.errors import CheckError, Problem, StreamError
 from penstock.formats.event_log import EventLogReader, LogHeader, encode_header, encode_record
-from penstock.pipeline.plan import Element, Plan
+from penstock.pipeline.plan import Element, Plan, StagePlan
 from penstock.services.declared import declared_parameters
 from penstock.services.recording import EVENT_LOG
 from penstock.streams.store import Store, StreamInfo, StreamState
 from penstock.wire.values import decode_value
 
-__all__ = ["NO_SETTING", "RecordedRun", "recorded_runs", "run_lines"]
+__all__ = ["NO_SETTING", "RecordedRun", "recorded_runs", "repeats_ranges", "run_lines"]
 
 NO_SETTING = "a replay has the parameters of its recording; give others when it begins"
 CUT = "cut off"
@@ -100,14 +100,16 @@ class RecordedRun:
         """What was formed, of all joins."""
         return [record for record in self.records if isinstance(record, EventsFormed)]
 
-    def formed_bytes(self) -> bytes:
-        """Return what was formed, as an event log, for another process."""
-        return encode_header(LogHeader(run=self.run)) + b"".join(map(encode_record, self.formed))
+    def log_for(self, plan: Plan) -> bytes:
+        """Return what was formed, and the ranges that matter, as an event log for another process."""
+        ranges = [worked for stage in plan.stages.values() for worked in self.ranges_for(stage) or ()]
+        return encode_header(LogHeader(run=self.run)) + b"".join(map(encode_record, [*self.formed, *ranges]))
 
-    @property
-    def ranges(self) -> list[RangeWorked]:
-        """How ranges were cut and given to workers."""
-        return [record for record in self.records if isinstance(record, RangeWorked)]
+    def ranges_for(self, stage: StagePlan) -> list[RangeWorked] | None:
+        """Return how ranges were cut and given to the workers of a stage; ``None`` if that cannot matter."""
+        if not repeats_ranges(stage):
+            return None
+        return [record for record in self.records if isinstance(record, RangeWorked) and record.stage == stage.name]
 
     @property
     def outcome(self) -> str:
@@ -175,9 +177,34 @@ class RecordedRun:
             raise StreamError(f"the pipeline of run {self.run} could not be written down; name a file with --pipeline")
         return text, Path(self.about["folder"])
 
-    def warnings(self, plan: Plan, engine: str) -> list[str]:
+    def warnings(self, plan: Plan) -> list[str]:
         """Say what may come out otherwise than when the run was recorded, and why."""
-        return []
+        found = [text for stage in plan.stages.values() for text in self._warnings_of(stage)]
+        if self.cut_off:
+            found.append(f"run {self.run} is replayed up to where it was recorded: {self.cut_off}")
+        return found
+
+    def _warnings_of(self, stage: StagePlan) -> Iterator[str]:
+        where = f"stage {stage.name}"
+        if len(stage.inputs) > 1:
+            yield f"{where}: in which order it is given what comes from {len(stage.inputs)} inputs is chance"
+        if stage.order == "free":
+            yield f"{where}: its results leave in any order"
+        for element in stage.elements:
+            hooks = vars(element.target) if isinstance(element.target, type) else {}
+            if "tick" in hooks:
+                yield f"{where}: {element.name} ticks by the clock, not as it did then"
+            if "reduce_batch" in hooks:
+                yield f"{where}: the ranges that reduce_batch of {element.name} is given may be cut otherwise"
+        ranges = self.ranges_for(stage)
+        if ranges:
+            strange = {r.worker for r in ranges} - {f"{stage.name}-{k}" for k in range(stage.workers)}
+            if strange:
+                yield f"{where}: it had {', '.join(sorted(strange))} too; {stage.workers} workers do their work now"
+            if any(r.attempts > 1 for r in ranges):
+                yield f"{where}: a worker died, and what it remembered with it; here it remembers"
+            if self.first:
+                yield f"{where}: its workers remember nothing of the events before {self.first}"
 
     def _problems(self, plan: Plan) -> list[Problem]:
         recorded = self.about.get("sources", {})
@@ -209,6 +236,11 @@ class RecordedRun:
                 if any(producer in plan.sources for _, producer in stage.inputs)
             ]
         return found
+
+
+def repeats_ranges(stage: StagePlan) -> bool:
+    """Whether the workers of a stage may remember, or work on a range at once: those that are no functions."""
+    return stage.kind == "map" and isinstance(stage.elements[0].target, type)
 
 
 def run_lines(store: Store) -> list[dict[str, Any]]:

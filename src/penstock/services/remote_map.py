@@ -1,7 +1,7 @@
 """A map stage, or a chain of steps, as the event builder sees it: leases out, results back in order, deaths mended."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from penstock.core.dispatch import Dispatcher
 from penstock.core.lease import Lease, Lost, Taken
 from penstock.core.ledger import ACCOUNTS, Entry
 from penstock.core.log_records import EventsEnded, RangeWorked
+from penstock.core.replayed_ranges import ReplayedRanges
 from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange
 from penstock.core.trigger_map import TriggerMap
@@ -85,6 +86,11 @@ class RemoteMap(RemoteStage):
         """In a row."""
         self._is_stopped = False
         self._is_outlet_closed = False
+
+    def repeat(self, ranges: Sequence[RangeWorked]) -> None:
+        """Cut ranges, and give them to workers, as in a recorded run; before anything comes."""
+        names = [f"{self.name}-{k}" for k in range(self._order.workers)]
+        self._dispatcher = ReplayedRanges(list(self._producers), ranges, names, numbers_of)
 
     @property
     def workers(self) -> int:
@@ -417,6 +423,10 @@ class RemoteMap(RemoteStage):
     def close(self, producer: str, now: int) -> None:
         """Learn that an input has ended; the stage ends with its last."""
         super().close(producer, now)
+        if isinstance(self._dispatcher, ReplayedRanges):
+            for lane, each in self._producers.items():
+                if each == producer:
+                    self._dispatcher.end(lane)
         self._pass_barriers(now)
 
     def _log_ended(self, numbers: NDArray[np.int64], ended: Any, revision: int) -> None:
