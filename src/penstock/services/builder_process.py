@@ -32,7 +32,7 @@ from penstock.services.builder_report import report_of
 from penstock.services.custody import Custody
 from penstock.services.flow import Outlet, Room
 from penstock.services.judge import judge, settle
-from penstock.services.log_file import LogFile, LogOutlet, LogStream, RunLog
+from penstock.services.log_file import LONGEST_S, LogFile, LogOutlet, LogStream, RunLog
 from penstock.services.merge_room import MergeRoom, merged_traits
 from penstock.services.one_lane import OneLane
 from penstock.services.orders import BuilderOrder, JoinOrder, MergeOrder
@@ -291,6 +291,8 @@ class BuilderProcess:
             due.append(self._linger_ns)
         if self._views_changed:
             due.append(self._told_ns + CHANGED_NS)
+        if self._log is not None and self._log.is_waiting:
+            due.append(now + round(LONGEST_S * NS_PER_S))
         return max(0.0, (min(due) - now) / NS_PER_S)
 
     # What the supervisor says.

@@ -19,7 +19,7 @@ from penstock.errors import PenstockError, SinkError
 from penstock.formats.event_log import LogHeader, encode_header, encode_record
 from penstock.streams.store import Store, StreamWriter
 
-__all__ = ["LogFile", "LogOutlet", "LogStream", "RunLog", "claim"]
+__all__ = ["LONGEST_S", "LogFile", "LogOutlet", "LogStream", "RunLog", "claim"]
 
 MOST_BYTES = 64 << 10
 LONGEST_S = 0.05
@@ -32,6 +32,10 @@ class LogOutlet(Protocol):
     @property
     def trouble(self) -> str:
         """Why nothing more is written, if that is so."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether bytes have been taken that ``flush`` lets go of in time."""
 
     def write(self, data: bytes) -> None:
         """Take the next bytes."""
@@ -61,6 +65,11 @@ class RunLog:
     def troubles(self) -> list[str]:
         """Why something of it is not written any more."""
         return [outlet.trouble for outlet in self._outlets if outlet.trouble]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether ``flush`` must be called within `LONGEST_S`."""
+        return any(outlet.is_waiting for outlet in self._outlets)
 
     def set(self, change: Change, stages: dict[str, int] | None = None) -> None:
         """Note a revision of the parameters, and from where on each stage has it."""
@@ -124,6 +133,7 @@ class LogFile:
     """
 
     trouble = ""
+    is_waiting = False
 
     def __init__(self, path: Path, fd: int | None = None) -> None:
         self._path = path
@@ -162,6 +172,11 @@ class LogStream:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._since_s = 0.0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._waiting)
 
     def write(self, data: bytes) -> None:
         """Take bytes, and write them with others."""
