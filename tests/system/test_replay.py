@@ -78,7 +78,8 @@ def test_parameters_change_at_the_same_events(engine: str, tmp_path: Path) -> No
 
         live = run_inline(made, meanwhile, run_id="live")
     expected = views(live)
-    assert {row.split()[1] for row in rows(live, "points")[1:-1]} == {"0", "2"}
+    revisions = {row.split()[1] for row in rows(live, "points")[1:-1]}
+    assert {"0", "2"} <= revisions <= {"0", "1", "2"}  # an event may be given up between the two
     with recorded(tmp_path, "live") as run:
         assert [change.values for change in run.changes] == changes
         for other in ENGINES:
