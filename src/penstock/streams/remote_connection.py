@@ -27,6 +27,8 @@ _FIRST_RETRY_S: Final = 0.05
 _LAST_RETRY_S: Final = 2.0
 _LONGEST_BEGIN_S: Final = 10.0
 """Until a server has taken the connection and answered the hello."""
+_NEVER_SEEN_S: Final = 5.0
+"""How long to try at most before it was there once: more likely than a server away is an address that is wrong."""
 
 
 class RemoteConnection:
@@ -180,14 +182,13 @@ class RemoteConnection:
         return self.welcome.window if self.welcome is not None else 1 << 20
 
     def _await_first(self) -> None:
+        longest_s = min(self._patience_s, _NEVER_SEEN_S)
         with self._lock:
-            is_there = self._lock.wait_for(
-                lambda: self.welcome is not None or self._fatal is not None, self._patience_s
-            )
+            is_there = self._lock.wait_for(lambda: self.welcome is not None or self._fatal is not None, longest_s)
         if is_there and self._fatal is None:
             return
         self.close()
-        raise self._fatal or away(self.address, self._patience_s, self._why)
+        raise self._fatal or away(self.address, longest_s, self._why)
 
     def _write(self, link: Link, number: int, request: say.Request, body: Piece) -> None:
         """Send one frame; a connection that breaks is seen by who receives. Under ``_sending``."""

@@ -244,7 +244,7 @@ def test_what_can_only_be_done_to_a_folder_is_said(monkeypatch: pytest.MonkeyPat
         (("ls", "--store", "nowhere"), 2, "--store: nowhere is not there; name the folder of a store"),
         (("ls", "--store", "."), 2, "holds no store"),
         (("ls", "--store", "memory:"), 2, "nothing of it would be left"),
-        (("ls", "--store", "tcp://host:1"), 2, "not built yet"),
+        (("ls", "--store", "tcp://127.0.0.1:1"), 1, "tcp://127.0.0.1:1 was not reached"),
         (("ls", "--store", "s3://bucket"), 2, 'there is no store of the kind "s3:"'),
         (
             ("put", "a/b/c", "--store", "no/such", "--finish"),
