@@ -144,16 +144,16 @@ class FolderWatcher:
         """Look at what is there; what was in a folder that was never watched, is left where it is if so asked."""
         for path in self._journal.unsent():
             self._ready[path] = None
-        found = {root: list(self._folders.files(root)) for root in self._folders.roots}
+        found = {root: _oldest_first(self._folders.files(root)) for root in self._folders.roots}
         seen = sight.wait(0)
         new = {path for path, _ in seen}
-        for root, paths in found.items():
+        for root, files in found.items():
             if not self._journal.knows_folder(root):
-                shapes = ((path, shape_of(path)) for path in paths if path not in new and _is_text(path))
-                left = [] if self._options.existing else [(path, shape) for path, shape in shapes if shape is not None]
+                old = [(path, shape) for path, shape in files if path not in new and _is_text(path)]
+                left = [] if self._options.existing else old
                 self._journal.add_folder(root, left)
                 self.counts.left += len(left)
-            self._see(Seen(path, How.FOUND) for path in paths)
+            self._see(Seen(path, How.FOUND) for path, _ in files)
         self._see(seen)
 
     def _sight(self, stop: int) -> FolderSight:
@@ -192,6 +192,14 @@ class FolderWatcher:
             self._ready[path] = None  # nothing to wait for
         elif self._settling.look(path, shape, time.monotonic()):
             self._ready[path] = None
+
+
+def _oldest_first(paths: Iterable[str]) -> list[tuple[str, Shape]]:
+    """Return files with their shapes, in the order in which they were written."""
+    shapes = ((path, shape_of(path)) for path in paths)
+    return sorted(
+        ((path, shape) for path, shape in shapes if shape is not None), key=lambda one: (one[1].mtime_ns, one[0])
+    )
 
 
 def _is_done(entry: FileEntry | None, shape: Shape) -> bool:
