@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from penstock.streams.dataset import Dataset as Dataset
     from penstock.streams.dataset_consumer import AsyncDatasetConsumer as AsyncDatasetConsumer
     from penstock.streams.dataset_consumer import DatasetConsumer as DatasetConsumer
+    from penstock.streams.file_exposer import FileExposer as FileExposer
     from penstock.streams.group_consumer import AsyncGroupConsumer as AsyncGroupConsumer
     from penstock.streams.group_consumer import GroupConsumer as GroupConsumer
     from penstock.streams.open_store import open_async_store as open_async_store
@@ -76,6 +77,7 @@ _HOMES = {
     "Encoding": "penstock.core.encoding",
     "Event": "penstock.core.event",
     "EventBatch": "penstock.core.event",
+    "FileExposer": "penstock.streams.file_exposer",
     "GroupConsumer": "penstock.streams.group_consumer",
     "Join": "penstock.pipeline",
     "Kind": "penstock.core.message",

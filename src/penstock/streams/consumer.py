@@ -1,8 +1,10 @@
 """Reads the messages of one stream: for plain callers, and for coroutines by the same names."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from os import PathLike
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
 from penstock.streams.reading import Reading, Time
+from penstock.streams.retrieving import retrieve
 from penstock.streams.steps import run, run_async
 from penstock.streams.store import Store, StoredBlock, StreamInfo
 
@@ -120,6 +123,10 @@ class Consumer:
         """
         return run(self._reading.get(id, timeout_s))
 
+    def retrieve(self, message: Message, root: str | PathLike[str] | None = None) -> NDArray[Any]:
+        """Return the bytes of a message, from its file if it has only that; as ``retrieve`` of ``retrieving``."""
+        return retrieve(message, root)
+
     def range(self, first_id: int, last_id: int) -> Iterator[Message]:
         """Yield the messages of some ids, both included, that are there now, ids ascending."""
         return self._reading.range(first_id, last_id)
@@ -218,6 +225,10 @@ class AsyncConsumer:
     async def get(self, id: int, *, timeout_s: float | None = 0.0) -> Message:  # noqa: A002
         """As ``Consumer.get``."""
         return await run_async(self._reading.get(id, timeout_s))
+
+    async def retrieve(self, message: Message, root: str | PathLike[str] | None = None) -> NDArray[Any]:
+        """As ``Consumer.retrieve``."""
+        return await asyncio.to_thread(retrieve, message, root)
 
     async def range(self, first_id: int, last_id: int) -> AsyncIterator[Message]:
         """As ``Consumer.range``."""

@@ -3,7 +3,7 @@
 What can be stored is, also where a neighbour cannot; whatever is there already is compared with what was sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from penstock.streams.batch_block import block_of, is_same
 from penstock.streams.receipts import Batch, Outcome, OutcomeKind
 from penstock.streams.store import Store, StreamReader, StreamWriter
 
-__all__ = ["Lane", "failure"]
+__all__ = ["Lane", "Prepare", "Special", "failure"]
 
 Special = dict[int, Outcome]
-"""By row, what became of it if it was not stored."""
+"""By row, what became of it if it was not stored, or there is something to say."""
+Prepare = Callable[[Batch, Sequence[int]], Special]
+"""What is done with rows that are new, before they are stored; what has failed there is not."""
 DUPLICATE = Outcome(kind=OutcomeKind.DUPLICATE, reason="the same message was there already")
 
 
@@ -30,9 +32,13 @@ class Lane:
         To read what is there already, when an id comes again.
     writer
         Of the stream; closed by ``close``.
+    prepare
+        What is done with messages before they are stored; ``None`` for nothing.
     """
 
-    def __init__(self, store: Store, address: StreamAddress, writer: StreamWriter) -> None:
+    def __init__(
+        self, store: Store, address: StreamAddress, writer: StreamWriter, prepare: Prepare | None = None
+    ) -> None:
         self.address = address
         self.writer = writer
         self.last_id = writer.last_id
@@ -42,6 +48,7 @@ class Lane:
         self.ended = ""
         """How its stream was ended; empty if it was not."""
         self._store = store
+        self._prepare = prepare
         self._reader: StreamReader | None = None
         self._written_id = self.last_id
 
@@ -52,7 +59,7 @@ class Lane:
         """
         special: Special = {}
         if batch.is_ascending and batch.ids[0] > self._written_id:
-            self._append(batch, None, special)
+            self._prepared(batch, None, special)
             return special
         ids = np.array(batch.ids, np.uint64)
         order = np.argsort(ids, kind="stable")
@@ -64,7 +71,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001  # every receipt must end, and with the reason
             return dict.fromkeys(range(batch.count), failure(error))
         if new.any():
-            self._append(batch, order[new].tolist(), special)
+            self._prepared(batch, order[new].tolist(), special)
         for row in order[~new].tolist():  # only now, so that those that came twice in the batch find the first stored
             special[row] = self._compared(batch, row)
         return special
@@ -74,6 +81,21 @@ class Lane:
         if self._reader is not None:
             self._reader.close()
         self.writer.close()
+
+    def _prepared(self, batch: Batch, rows: Sequence[int] | None, special: Special) -> None:
+        """Append rows after what is to be done with them before; none means all."""
+        if self._prepare is not None:
+            try:
+                said = self._prepare(batch, range(batch.count) if rows is None else rows)
+            except Exception as error:  # noqa: BLE001  # every receipt must end, and with the reason
+                said = dict.fromkeys(range(batch.count) if rows is None else rows, failure(error))
+            special.update(said)
+            if not all(outcome.is_safe for outcome in said.values()):
+                rows = range(batch.count) if rows is None else rows
+                rows = [row for row in rows if row not in said or said[row].is_safe]
+                if not rows:
+                    return
+        self._append(batch, rows, special)
 
     def _append(self, batch: Batch, rows: Sequence[int] | None, special: Special) -> None:
         """Append rows with new, ascending ids; none means all."""

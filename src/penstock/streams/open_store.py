@@ -16,6 +16,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.errors import StreamError
 from penstock.streams.consumer import AsyncConsumer, Consumer
 from penstock.streams.dataset_consumer import AsyncDatasetConsumer, DatasetConsumer
+from penstock.streams.file_exposer import FileExposer
 from penstock.streams.group_consumer import AsyncGroupConsumer, GroupConsumer
 from penstock.streams.membership import GroupStore
 from penstock.streams.memory_store import MemoryStore
@@ -83,10 +84,17 @@ class OpenStore:
         level: SentLevel = "written",
         most_open: int = MOST_OPEN,
         most_open_bytes: int = MOST_OPEN_BYTES,
+        exposer: FileExposer | None = None,
     ) -> Producer:
         """Return a producer for the streams of a source; as ``Producer``."""
         return Producer(
-            self.store, _address(address), sync=sync, level=level, most_open=most_open, most_open_bytes=most_open_bytes
+            self.store,
+            _address(address),
+            sync=sync,
+            level=level,
+            most_open=most_open,
+            most_open_bytes=most_open_bytes,
+            exposer=exposer,
         )
 
     def consumer(self, address: Address) -> Consumer:
@@ -240,10 +248,17 @@ class AsyncOpenStore:
         level: SentLevel = "written",
         most_open: int = MOST_OPEN,
         most_open_bytes: int = MOST_OPEN_BYTES,
+        exposer: FileExposer | None = None,
     ) -> AsyncProducer:
         """As ``OpenStore.producer``."""
         return AsyncProducer(
-            self.store, _address(address), sync=sync, level=level, most_open=most_open, most_open_bytes=most_open_bytes
+            self.store,
+            _address(address),
+            sync=sync,
+            level=level,
+            most_open=most_open,
+            most_open_bytes=most_open_bytes,
+            exposer=exposer,
         )
 
     def consumer(self, address: Address) -> AsyncConsumer:

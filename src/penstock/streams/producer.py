@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, StateError, StreamError
 from penstock.streams.dataset import check_part, check_stream_name, part_address, table_address
+from penstock.streams.file_exposer import FileExposer
 from penstock.streams.lane import Lane
 from penstock.streams.receipts import Receipt
 from penstock.streams.sendable import LARGEST, Encodings, kept_buffers, kept_encodings, kept_metadata, size_of
@@ -43,6 +44,7 @@ class ProducerCore:
         level: SentLevel,
         most_open: int,
         most_open_bytes: int,
+        exposer: FileExposer | None,
     ) -> None:
         if not address.source:
             raise StreamError(f"{address} names no source; write beamtime/source, or beamtime/source/stream")
@@ -51,6 +53,7 @@ class ProducerCore:
         self.address = address
         self._store = store
         self._sync: Sync = sync
+        self._prepare = None if exposer is None else exposer.expose
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._counts: dict[str, int] = {}  # parts of the datasets of each stream
         self._opening = Lock()
@@ -190,7 +193,7 @@ class ProducerCore:
                 address = part_address(address, part[0])
             elif self._store.metadata(table_address(address)) is not None:
                 raise StreamError(f"{address} has datasets; send parts of them, or to another stream")
-            self._lanes[key] = Lane(self._store, address, self._store.write(address, sync=self._sync))
+            self._lanes[key] = Lane(self._store, address, self._store.write(address, sync=self._sync), self._prepare)
 
     def _announce(self, address: StreamAddress, count: int) -> None:
         """Say of how many parts the datasets of a stream are, or find that somebody has said the same."""
@@ -228,6 +231,8 @@ class Producer:
         when it would survive a loss of power, too.
     most_open, most_open_bytes
         How many messages may be without an outcome; then ``send`` waits. A single message always may.
+    exposer
+        Writes a message whose metadata have an ``exposed_path`` as a file there, too, before it is stored.
 
     Raises
     ------
@@ -244,9 +249,16 @@ class Producer:
         level: SentLevel = "written",
         most_open: int = MOST_OPEN,
         most_open_bytes: int = MOST_OPEN_BYTES,
+        exposer: FileExposer | None = None,
     ) -> None:
         self._core = ProducerCore(
-            store, address, sync=sync, level=level, most_open=most_open, most_open_bytes=most_open_bytes
+            store,
+            address,
+            sync=sync,
+            level=level,
+            most_open=most_open,
+            most_open_bytes=most_open_bytes,
+            exposer=exposer,
         )
         # One that is forgotten stores what was sent, at the latest when the program ends.
         self._finalizer = weakref.finalize(self, self._core.let_go)
@@ -405,9 +417,16 @@ class AsyncProducer:
         level: SentLevel = "written",
         most_open: int = MOST_OPEN,
         most_open_bytes: int = MOST_OPEN_BYTES,
+        exposer: FileExposer | None = None,
     ) -> None:
         self._core = ProducerCore(
-            store, address, sync=sync, level=level, most_open=most_open, most_open_bytes=most_open_bytes
+            store,
+            address,
+            sync=sync,
+            level=level,
+            most_open=most_open,
+            most_open_bytes=most_open_bytes,
+            exposer=exposer,
         )
         self._finalizer = weakref.finalize(self, self._core.let_go)
 

@@ -19,7 +19,7 @@ from penstock.core.block_builder import BIG_BYTES, MAX_BYTES, MAX_MESSAGES
 from penstock.core.encoding import Encoding
 from penstock.errors import BusyError, StateError, StreamError
 from penstock.streams.lane import Lane, Special, failure
-from penstock.streams.receipts import Batch, Outcome, OutcomeKind, Receipt, again, done, wake
+from penstock.streams.receipts import STORED, Batch, Outcome, OutcomeKind, Receipt, again, done, wake
 from penstock.streams.sendable import LARGEST
 from penstock.streams.steps import Steps
 from penstock.streams.store import Store
@@ -285,7 +285,8 @@ class Sending:
                 outcome = failure(error)
                 for batch, special in found:
                     if batch.lane is lane:
-                        special.update({row: outcome for row in range(batch.count) if row not in special})
+                        stored = (row for row in range(batch.count) if special.get(row, STORED).kind is STORED.kind)
+                        special.update(dict.fromkeys(stored, outcome))
         for batch, special in found:
             self._settle(batch, special)
 
