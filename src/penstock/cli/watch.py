@@ -54,6 +54,13 @@ def watch(
         bool, typer.Option("--metadata-only", help="Send only what the files are called, where, and their size.")
     ] = False,
     npy: Annotated[bool, typer.Option("--npy", help="Send .npy files as arrays.")] = False,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            metavar="N",
+            help="Make datasets: 16 for one of each sixteen files, or 3/16 if each file is the third part of sixteen.",
+        ),
+    ] = "",
     remove_after_send: Annotated[
         bool, typer.Option("--remove-after-send", help="Remove files once their messages would survive a power loss.")
     ] = False,
@@ -73,6 +80,7 @@ def watch(
     """
     from penstock.cli.watching import watch_folders
     from penstock.streams.file_choice import IGNORED
+    from penstock.streams.file_numbering import FileNumbering
     from penstock.streams.watch_options import WatchOptions
 
     options = WatchOptions(
@@ -81,6 +89,7 @@ def watch(
         complete=complete.value,
         stable_s=stable_s,
         existing=existing,
+        numbering=FileNumbering.parse(dataset),
         payload=not metadata_only,
         arrays=npy,
         remove=remove_after_send,

@@ -38,7 +38,7 @@ def watch_folders(
         try:
             store = stack.enter_context(open_store(where)).store
             address = StreamAddress.parse(to)
-            journal = journal_path(store, address) if journal is None else journal
+            journal = journal_path(store, address, options.numbering.part) if journal is None else journal
             watcher = FolderWatcher(store, folders, address, options=options, journal=journal, tell=_tell)
         except PenstockError as error:
             print(f"penstock watch: {error}", file=sys.stderr)

@@ -34,16 +34,16 @@ CREATE TABLE IF NOT EXISTS folders (path TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
-def journal_path(store: Store, to: StreamAddress) -> Path | None:
+def journal_path(store: Store, to: StreamAddress, part: int = 0) -> Path | None:
     """Return where the journal of a target lies beside the streams of a store; ``None`` for a store without a folder.
 
-    Its folder is made if it is not there.
+    Those who send the parts of the same datasets have one each. Its folder is made if it is not there.
     """
     if not isinstance(store, DirectoryStore):
         return None
     folder = store.path.joinpath("watched", *to.folders[:2])
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{encoded_name(to.stream) or _WHOLE_SOURCE}.sqlite"
+    return folder / f"{encoded_name(to.stream) or _WHOLE_SOURCE}{f'.part{part}' if part else ''}.sqlite"
 
 
 class FileState(IntEnum):

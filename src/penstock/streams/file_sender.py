@@ -12,13 +12,15 @@ from typing import Any, Final, NamedTuple
 
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import StateError, StoreFullError, StreamError
-from penstock.streams.dataset import check_stream_name
+from penstock.streams.dataset import check_stream_name, part_address
 from penstock.streams.file_journal import FileEntry, FileJournal, FileState
+from penstock.streams.file_numbering import Place
 from penstock.streams.file_reading import ReadFile, read_file, shape_of
 from penstock.streams.file_settling import Shape
 from penstock.streams.producer import Producer
 from penstock.streams.receipts import STORED, Outcome, OutcomeKind, Receipt, again
 from penstock.streams.store import Store
+from penstock.streams.stream_list import list_streams
 from penstock.streams.watch_options import WatchCounts, WatchOptions
 from penstock.streams.watched_folders import WatchedFolders
 
@@ -75,6 +77,7 @@ class FileSender:
         self._folders = folders
         self._journal = journal
         self._options = options
+        self._numbering = options.numbering
         self._look_again = look_again
         self._tell = tell
         self._told_changed: dict[str, Shape] = {}
@@ -84,19 +87,26 @@ class FileSender:
     def recover(self) -> None:
         """Write into the journal what the streams know better: after a loss of power, or of the journal."""
         for stream in self._streams():
-            address = self._address(stream)
             known = self._journal.last_id(stream)
-            with self._store.read(address) as reader:
-                last_id = reader.info.last_id
-                if last_id <= known:
-                    continue
-                messages = chain.from_iterable(stored.messages() for stored in reader.get(known + 1, last_id))
-                files = (
-                    (path, message.id, Shape(int(message.metadata["size"]), int(message.metadata["mtime_ns"])))
-                    for message in messages
-                    if (path := _path_of(message.metadata)) is not None
-                )
-                self._journal.recover(stream, files, last_id)
+            for part in self._numbering.own_parts:
+                self._recover_part(stream, part, known)
+
+    def _recover_part(self, stream: str, part: int, known: int) -> None:
+        """Write down what is in a stream, or in one of the parts of its datasets, behind the files that are known."""
+        with self._store.read(self._address(stream, part)) as reader:
+            last_id = reader.info.last_id
+            last = self._numbering.number(Place(last_id, part)) if last_id else 0
+            if last <= known:
+                return
+            first_id = self._numbering.place(known + 1).id
+            messages = chain.from_iterable(stored.messages() for stored in reader.get(first_id, last_id))
+            files = (
+                (path, number, Shape(int(message.metadata["size"]), int(message.metadata["mtime_ns"])))
+                for message in messages
+                if (number := self._numbering.number(Place(message.id, part))) > known
+                and (path := _path_of(message.metadata)) is not None
+            )
+            self._journal.recover(stream, files, last)
 
     def send(self, ready: dict[str, None], most: int = MOST_FILES) -> None:
         """Read the next files of those that are complete, send them, and wait until they are stored.
@@ -225,8 +235,15 @@ class FileSender:
         path, (size, mtime_ns) = Path(one.file.path), one.file.shape
         metadata = {"name": path.name, "folder": str(path.parent), "size": size, "mtime_ns": mtime_ns}
         self._written.add(one.stream)
+        place = self._numbering.place(one.id)
         return self._producer.send(
-            one.file.data, stream=one.stream, id=one.id, timestamp_ns=mtime_ns, metadata=metadata, copy=False
+            one.file.data,
+            stream=one.stream,
+            id=place.id,
+            timestamp_ns=mtime_ns,
+            metadata=metadata,
+            part=self._numbering.given(place),
+            copy=False,
         )
 
     def _is_stored(self, one: _Wanted, found: Outcome) -> bool:
@@ -250,8 +267,9 @@ class FileSender:
 
     def _is_there(self, path: str, stream: str, number: int) -> bool:
         """Whether a message is in its stream, and that of a file."""
-        with self._store.read(self._address(stream)) as reader:
-            message = reader.message(number)
+        place = self._numbering.place(number)
+        with self._store.read(self._address(stream, place.part)) as reader:
+            message = reader.message(place.id)
         return message is not None and _path_of(message.metadata) == path
 
     def _remove(self, files: Iterable[tuple[str, Shape]]) -> None:
@@ -273,10 +291,11 @@ class FileSender:
         """Return the names of the streams that are there and may hold our files."""
         if self._to.stream:
             return [self._to.stream]
-        return [info.address.stream for info in self._store.streams(self._to)]
+        return [info.address.stream for info in list_streams(self._store, self._to)]
 
-    def _address(self, stream: str) -> StreamAddress:
-        return StreamAddress(self._to.beamtime, self._to.source, stream)
+    def _address(self, stream: str, part: int = 0) -> StreamAddress:
+        address = StreamAddress(self._to.beamtime, self._to.source, stream)
+        return part_address(address, part) if part else address
 
 
 def _outcome(receipt: Receipt) -> Outcome:

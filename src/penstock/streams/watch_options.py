@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from penstock.streams.file_choice import IGNORED
+from penstock.streams.file_numbering import FileNumbering
 
 __all__ = ["Complete", "WatchCounts", "WatchOptions"]
 
@@ -28,6 +29,8 @@ class WatchOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether files are sent, too, that were there when the folders were watched for the first time."""
     payload: bool = True
     """Whether files' bytes are sent, not only what they are called."""
+    numbering: FileNumbering = FileNumbering()
+    """Whether files become messages, or parts of datasets."""
     arrays: bool = False
     """Whether ``.npy`` files become arrays."""
     remove: bool = False

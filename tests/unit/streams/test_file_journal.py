@@ -79,11 +79,11 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
 
 
 def test_journals_of_different_targets_are_different_files(tmp_path: Path) -> None:
-    targets = ["b/s", "b/s/t", "b/s.sqlite/t", "b/s/.source", "b/s/t%2Fu", "c/s"]
+    targets = ["b/s", "b/s/t", "b/s.sqlite/t", "b/s/.source", "b/s/t%2Fu", "c/s", "b/s/t.part2"]
     with DirectoryStore(tmp_path / "store") as store:
-        paths = [journal_path(store, StreamAddress.parse(target)) for target in targets]
+        paths = [journal_path(store, StreamAddress.parse(target), part) for target in targets for part in (0, 2)]
         for path in paths:
             assert path is not None
             sqlite3.connect(path).close()
-        assert len(set(paths)) == len(targets)
+        assert len(set(paths)) == 2 * len(targets)
     assert journal_path(MemoryStore(), StreamAddress("b", "s")) is None

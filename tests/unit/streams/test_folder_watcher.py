@@ -13,8 +13,10 @@ from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, StateError, StreamError
 from penstock.streams.directory import DirectoryStore
 from penstock.streams.file_journal import FileJournal
+from penstock.streams.file_numbering import FileNumbering
 from penstock.streams.folder_watcher import FolderWatcher
 from penstock.streams.memory_store import MemoryStore
+from penstock.streams.open_store import OpenStore
 from penstock.streams.watch_options import WatchOptions
 from tests.unit.streams.watched_folder import QUICK, STREAM, sent, until, watching
 
@@ -329,3 +331,42 @@ def test_what_is_written_meanwhile_must_not_lie_in_a_watched_folder(folder: Path
         FolderWatcher(MemoryStore(), [folder], STREAM, journal=folder / "journal")
     with pytest.raises(StreamError, match="no such folder"):
         FolderWatcher(MemoryStore(), [tmp_path / "none"], STREAM)
+
+
+def test_files_that_follow_each_other_are_datasets_also_without_the_journal(folder: Path, tmp_path: Path) -> None:
+    with DirectoryStore(tmp_path / "store") as below, OpenStore(below) as store:
+        for first, last in ((1, 3), (4, 5)):
+            options = _with(numbering=FileNumbering(parts=2), existing=True)
+            (tmp_path / "journal").unlink(missing_ok=True)
+            with watching(below, folder, options=options, journal=tmp_path / "journal", files=last - first + 1):
+                _write(folder, *(f"{number}" for number in range(first, last + 1)))
+        with store.datasets(STREAM) as run:
+            sets = [{part: m.metadata["name"] for part, m in run.get(n, min_size=1).parts.items()} for n in (1, 2, 3)]
+    assert sets == [{1: "1", 2: "2"}, {1: "3", 2: "4"}, {1: "5"}]
+
+
+def test_each_watcher_sends_a_part_of_each_dataset(store: MemoryStore, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "too").mkdir()
+    numbering = [_with(numbering=FileNumbering(parts=2, part=part)) for part in (1, 2)]
+    with (
+        watching(store, folder, options=numbering[0], files=2),
+        watching(store, tmp_path / "too", options=numbering[1], files=2),
+    ):
+        _write(folder, "a", "b")
+        _write(tmp_path / "too", "c", "d")
+    with OpenStore(store).datasets(STREAM) as run:
+        sets = [{part: m.metadata["name"] for part, m in run.get(n).parts.items()} for n in (1, 2)]
+    assert sets == [{1: "a", 2: "c"}, {1: "b", 2: "d"}]
+
+
+@pytest.mark.parametrize("text", ["0", "x", "1/", "/2", "3/2", "0/2", "-1", "1/2/3"])
+def test_what_says_no_datasets_is_refused(text: str) -> None:
+    with pytest.raises(StreamError, match="says no datasets"):
+        FileNumbering.parse(text)
+
+
+def test_places_and_numbers_are_each_others_inverse() -> None:
+    assert [FileNumbering.parse(text) for text in ("", "16", "3/16")] == [(0, 0), (16, 0), (16, 3)]
+    for numbering in (FileNumbering(), FileNumbering(3), FileNumbering(3, 2)):
+        assert [numbering.number(numbering.place(number)) for number in range(1, 20)] == [*range(1, 20)]
+        assert {numbering.place(number).part for number in range(1, 20)} == set(numbering.own_parts)
