@@ -250,9 +250,12 @@ class Member(Membership):
         beat_s = self._lease_ns / S / BEATS
         with self._lock:
             while True:
-                self._awake.wait(min(self._flush_s, beat_s) if self._is_counting else beat_s)
+                was_counting = self._is_counting
+                self._awake.wait(min(self._flush_s, beat_s) if was_counting else beat_s)
                 if self._has_left:
                     return
+                if self._is_counting and not was_counting:
+                    continue  # by the first of some that are written together, or with the next claim
                 had_any = bool(self._pending)
                 try:
                     if had_any or not self._is_counting:

@@ -95,6 +95,15 @@ def test_an_acknowledgement_is_written_in_time_without_another_call(join: Callab
     until(lambda: other.snapshot().acknowledged == 1)
 
 
+def test_acknowledgements_wait_for_each_other_and_go_with_the_next_claim(join: Callable[..., Member]) -> None:
+    one, other = join(flush_s=3600), join()
+    for n in range(1, 11):
+        assert ids(one, 1) == [n]
+        one.acknowledge(n)
+        for _ in range(20):
+            assert other.snapshot().acknowledged == n - 1
+
+
 def test_with_no_interval_it_is_written_when_it_returns(join: Callable[..., Member]) -> None:
     one, other = join(flush_s=0), join()
     ids(one)
