@@ -79,7 +79,8 @@ class GroupConsumer:
         StateError
             If this has left.
         """
-        return run(self._reading.next(timeout_s))
+        message = self._reading.in_hand()
+        return run(self._reading.next(timeout_s)) if message is None else message
 
     def batch(self, size: int = 256, timeout_s: float | None = None) -> list[Message]:
         """Return at most so many messages, and at least one; not more than ``prefetch``. As ``next``."""
@@ -181,7 +182,8 @@ class AsyncGroupConsumer:
 
     async def next(self, timeout_s: float | None = None) -> Message:
         """As ``GroupConsumer.next``."""
-        return await run_async(self._reading.next(timeout_s))
+        message = self._reading.in_hand()
+        return await run_async(self._reading.next(timeout_s)) if message is None else message
 
     async def batch(self, size: int = 256, timeout_s: float | None = None) -> list[Message]:
         """As ``GroupConsumer.batch``."""

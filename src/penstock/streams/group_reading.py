@@ -15,7 +15,7 @@ from penstock.streams.membership import Membership
 from penstock.streams.more import Deadline, More
 from penstock.streams.reading import ENDED, LATEST_NS, Time, arrived, check_id, ended, nanoseconds, nothing_yet
 from penstock.streams.steps import Call, Steps
-from penstock.streams.store import Store
+from penstock.streams.store import Store, StreamInfo
 
 __all__ = ["GroupReading"]
 
@@ -69,25 +69,37 @@ class GroupReading:
             If there is none in time.
         """
         deadline = Deadline(timeout_s)
+        info: StreamInfo | None = None
         while True:
-            if self._hand:
-                message, self.attempt, epoch = self._hand.popleft()
-                self._epochs[message.id] = epoch
+            message = self.in_hand()
+            if message is not None:
                 return message
-            info = self.reader.info  # before the claim, so that none is overlooked that comes between
             claim = yield Call(lambda: self.member.claim(self._prefetch))
             self._gaps += claim.gaps
             if claim.ids:
                 yield Call(lambda claim=claim: self._fetch(claim.ids, claim.attempt, claim.epoch))  # type: ignore[misc]
-            elif claim.is_drained and info.state in ENDED:
-                raise ended(info)
-            elif deadline.is_over:
-                raise nothing_yet(self.reader.info)
-            elif info.state in ENDED:
-                yield _Pause(_least(deadline.left_s, LOOK_S))
-            else:
-                waits_s = None if claim.look_again_ns is None else LOOK_S
-                yield More([(self.reader, arrived(info))], _least(deadline.left_s, waits_s))
+                continue
+            if info is not None:
+                if claim.is_drained and info.state in ENDED:
+                    raise ended(info)
+                if deadline.is_over:
+                    raise nothing_yet(self.reader.info)
+                if info.state in ENDED:
+                    yield _Pause(_least(deadline.left_s, LOOK_S))
+                else:
+                    waits_s = None if claim.look_again_ns is None else LOOK_S
+                    yield More([(self.reader, arrived(info))], _least(deadline.left_s, waits_s))
+            # Looked at only where there is nothing, as it costs as much as a claim; and then before the claim that
+            # decides, so that nothing is overlooked that comes between.
+            info = self.reader.info
+
+    def in_hand(self) -> Message | None:
+        """Return the next of what was claimed before; ``None`` if nothing is left of it."""
+        if not self._hand:
+            return None
+        message, self.attempt, epoch = self._hand.popleft()
+        self._epochs[message.id] = epoch
+        return message
 
     def batch(self, size: int, timeout_s: float | None) -> Steps[list[Message]]:
         """Return some messages: as many as are there now, but at least one."""
@@ -114,6 +126,10 @@ class GroupReading:
 
     def ack(self, messages: tuple[Message | int, ...]) -> None:
         """Say that messages are done."""
+        if len(messages) == 1:  # as most say it
+            number = _id(messages[0])
+            self.member.acknowledge(number, epoch=self._epochs.pop(number, None))
+            return
         epochs: dict[int | None, list[int]] = {}
         for number in map(_id, messages):
             epochs.setdefault(self._epochs.pop(number, None), []).append(number)
