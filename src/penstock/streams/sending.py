@@ -1,7 +1,7 @@
 """Gathers messages of any number of threads into batches and stores them on one thread of its own.
 
-A batch is stored when it has 1 MB or 4096 messages, when its first message is 2 ms old, or at once when somebody waits
-for it. Every message that was taken ends in exactly one outcome, whatever fails.
+A batch is stored when it has 1 MB or 4096 messages, when its first message is 2 ms old, sooner where few come, or at
+once when somebody waits for it. Every message that was taken ends in exactly one outcome, whatever fails.
 """
 
 import asyncio
@@ -30,6 +30,10 @@ SentLevel = Literal["written", "synced"]
 """When a message counts as stored: when readers see it and no killed process can lose it, or when it would survive a
 loss of power, too."""
 MAX_S: Final = 0.002
+FEW: Final = 8
+FEW_S: Final = 0.000_25
+"""How long a message waits for others where fewer than ``FEW`` were gathered before it: up to 4000 a second gathering
+saves little, and readers are told so much sooner. From 32 000 a second on, 2 ms are waited again."""
 MOST_FAILED: Final = 64
 """Batches with failures that are remembered until somebody flushes."""
 
@@ -77,6 +81,8 @@ class Sending:
         self._failed: deque[Batch] = deque()
         self._forgotten = 0
         self._counts = dict.fromkeys(OutcomeKind, 0)
+        self.gather_s = FEW_S
+        """How long the first message of a batch waits for others."""
         self._thread: Thread | None = None
         self._is_closed = False
         self._stops = False
@@ -266,13 +272,14 @@ class Sending:
                 return []
             left_s = None
             for lane, batch in self._gathering.items():
-                left_s = batch.opened_s + MAX_S - monotonic()
+                left_s = batch.opened_s + self.gather_s - monotonic()
                 if left_s <= 0:
                     self._cut(batch, lane)
                 break
             if not self._queue:
                 self._work.wait(left_s)
         batches, self._queue = self._queue, []
+        self.gather_s = FEW_S if sum(batch.count for batch in batches) < FEW else MAX_S
         return batches
 
     def _settle_synced(self, batches: list[Batch]) -> None:

@@ -21,9 +21,12 @@ from penstock.errors import (
     StoreFullError,
     StreamError,
 )
+from penstock.streams.lane import Lane
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.producer import Producer
 from penstock.streams.receipts import OutcomeKind, Receipt
+from penstock.streams.sending import FEW, FEW_S, MAX_S, Sending
+from penstock.streams.steps import run
 from penstock.streams.store import StreamState
 from tests.unit.streams.failing_store import FailingStore
 
@@ -292,6 +295,26 @@ def test_a_waiter_closes_the_block_and_a_timeout_tells_so(store: FailingStore) -
     assert receipt.wait().kind is OutcomeKind.STORED
     assert receipt.address == RUN
     out.close()
+
+
+def test_few_messages_wait_for_few_others(store: FailingStore) -> None:
+    lane = Lane(store, RUN, store.write(RUN))
+    sending = Sending(store, level="written", most_open=100, most_open_bytes=100)
+
+    def put(count: int) -> None:
+        for _ in range(count):
+            sending.put(lane, b"", 0, id=None, key=None, timestamp_ns=0, is_timed=False, metadata=None, encodings=())
+        run(sending.flush())
+
+    assert sending.gather_s == FEW_S
+    for count in (1, FEW - 1):
+        put(count)
+        assert sending.gather_s == FEW_S
+    sending.gather_s = 3600  # so that all are in one batch
+    put(FEW)
+    assert sending.gather_s == MAX_S
+    sending.stop()
+    lane.close()
 
 
 def test_synced_means_that_one_sync_comes_before_many_receipts(store: FailingStore) -> None:
