@@ -41,10 +41,24 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "simulators": "bench.simulators:rows",
         "demo": "bench.demo:rows",
     },
+    "streams": {
+        "streams_frames": "bench.streams_blocks:frame_rows",
+        "streams_records": "bench.streams_blocks:record_rows",
+        "streams_read": "bench.streams_blocks:read_rows",
+        "streams_send": "bench.streams_send:rows",
+        "streams_group": "bench.streams_groups:rows",
+        "streams_latency": "bench.streams_camera:latency_rows",
+        "streams_camera": "bench.streams_camera:camera_rows",
+        "streams_many": "bench.streams_many:rows",
+        "streams_flat": "bench.streams_send:flat_rows",
+    },
 }
 """By suite and subject the function that yields its rows; but for ``core``, they are told how much effort to make."""
 CORES = 2
 """What the targets of ``local`` are for; a larger machine lends it so many."""
+
+BUSY = 0.5
+"""Processes that want a processor before anything is measured, from which on figures are not to be trusted."""
 
 
 def main() -> int:
@@ -52,6 +66,7 @@ def main() -> int:
     asked = _arguments()
     effort = Effort.long(asked.engine) if asked.long else Effort(engine=asked.engine)
     effort = Effort.quick(asked.engine) if asked.quick else effort
+    _say_load()
     found = list(_measured([asked.suite] if asked.suite else list(SUITES), asked.only, effort))
     if asked.json:
         print(json.dumps([each.as_json() for each in found], indent=1))
@@ -73,13 +88,20 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="subjects that have this text in their name")
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--long", action="store_true", help="more and longer runs, the camera for ten minutes, a fresh clone"
+        "--long", action="store_true", help="more and longer runs, the cameras for minutes, a fresh clone"
     )
     length.add_argument("--quick", action="store_true", help="one short run each, to see that all of it works")
     parser.add_argument(
         "--engine", default="local", help="for the suite local; inline shows that its pipelines are right"
     )
     return parser.parse_args()
+
+
+def _say_load() -> None:
+    """Warn who measures beside others: figures of the whole machine, and of the disk, are theirs, too."""
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        print(f"others use this machine: {load:.1f} processes wanted a processor in the last minute", file=sys.stderr)
 
 
 def _measured(suites: Sequence[str], only: str, effort: Effort) -> Iterator[Row | Failed]:

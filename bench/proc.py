@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["cpu_s", "family", "own_private_bytes", "rss_bytes", "wait_until_calm"]
+__all__ = ["anonymous_bytes", "cpu_s", "family", "own_private_bytes", "rss_bytes", "wait_until_calm"]
 
 PROC = Path("/proc")
 
@@ -32,6 +32,11 @@ def cpu_s(pids: list[int]) -> float:
 def rss_bytes(pids: list[int]) -> int:
     """Return the resident memory of some processes, each with all it maps."""
     return sum(_status_bytes(pid, "VmRSS") for pid in pids)
+
+
+def anonymous_bytes() -> int:
+    """Return the resident memory of this process that is of no file."""
+    return _status_bytes("self", "RssAnon")
 
 
 def own_private_bytes() -> int:
@@ -70,7 +75,7 @@ def _children(pid: int) -> Iterator[int]:
         yield from map(int, _text(task / "children").split())
 
 
-def _status_bytes(pid: int, name: str) -> int:
+def _status_bytes(pid: int | str, name: str) -> int:
     for line in _text(PROC / str(pid) / "status").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024

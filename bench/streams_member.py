@@ -1,0 +1,42 @@
+"""A member of a group: ``python -m bench.streams_member FOLDER ADDRESS GROUP PREFETCH POWER``."""
+
+import sys
+import time
+
+from bench.children import say
+from penstock.core.id_set import IdSet
+from penstock.core.stream_address import StreamAddress
+from penstock.streams.directory import DirectoryStore
+from penstock.streams.group_consumer import GroupConsumer
+from penstock.streams.group_store import StoredGroup
+from penstock.streams.member import Member, become_member
+
+__all__: list[str] = []
+
+
+def main(folder: str, address_text: str, group: str, prefetch: str, power: str) -> None:
+    """Share a stream that has ended, and say how many messages were this member's, and when it was done."""
+    address = StreamAddress.parse(address_text)
+    with DirectoryStore(folder) as store:
+        with store.read(address) as reader:
+            there = IdSet(reader.ids(limit=1 << 40))
+
+        def become() -> Member:
+            kept = StoredGroup(
+                store.path / "catalogue.sqlite", address_text, group, survives_power_loss=bool(int(power))
+            )
+            return become_member(kept, lambda: there)
+
+        with GroupConsumer(store, address, become, int(prefetch)) as member:
+            say("ready")
+            sys.stdin.readline()
+            count = 0
+            for message in member.follow():
+                member.ack(message)
+                count += 1
+            member.flush()
+            say({"count": count, "end_s": time.monotonic()})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
