@@ -65,7 +65,7 @@ def flat_rows(effort: Effort) -> Iterator[Row]:
                     out.send(b"0123456789abcdef")
                 out.flush()
                 chunks.append(time.perf_counter() - begin)
-        late_look = _looked_up_s(store.consumer(ADDRESS), total)
+            late_look = _looked_up_s(store.consumer(ADDRESS), total)
     first = EARLY // CHUNK
     early, late = statistics.median(chunks[first : first + CHUNKS]), statistics.median(chunks[-CHUNKS:])
     yield Row(
