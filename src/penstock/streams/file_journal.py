@@ -43,7 +43,8 @@ def journal_path(store: Store, to: StreamAddress, part: int = 0) -> Path | None:
         return None
     folder = store.path.joinpath("watched", *to.folders[:2])
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{encoded_name(to.stream) or _WHOLE_SOURCE}{f'.part{part}' if part else ''}.sqlite"
+    ending = f"%part{part}.sqlite" if part else ".sqlite"  # no encoded name has a % before a p
+    return folder / f"{encoded_name(to.stream) or _WHOLE_SOURCE}{ending}"
 
 
 class FileState(IntEnum):

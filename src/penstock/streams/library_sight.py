@@ -25,6 +25,9 @@ ANEW: Final = 100
 class LibrarySight:
     """A `FolderSight` by ``watchfiles``, which looks through the folders where they lie on a network file system.
 
+    Trap: where it looks, a change within the same second as the one before may not be told; who waits for a file to
+    settle looks at it anyway.
+
     Parameters
     ----------
     folders

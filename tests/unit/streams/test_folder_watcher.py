@@ -105,7 +105,7 @@ def test_only_files_that_are_meant_are_sent(store: MemoryStore, folder: Path) ->
 def test_each_folder_has_its_stream_if_a_source_is_the_target(store: MemoryStore, folder: Path) -> None:
     with watching(store, folder, to=StreamAddress("b", "files")) as watched:
         _write(folder, "a", "run 1/b", "run 1/raw/c", "run 1/d")
-        assert _names(watched.has(2, "run 1")) == ["b", "d"]
+        assert sorted(_names(watched.has(2, "run 1"))) == ["b", "d"]
         assert _names(watched.has(1, "run 1/raw")) == ["c"]
         assert _names(watched.has(1, "in")) == ["a"]
     assert [message.id for message in sent(store, StreamAddress("b", "files", "run 1"))] == [1, 2]
