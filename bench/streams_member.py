@@ -4,12 +4,10 @@ import sys
 import time
 
 from bench.children import say
-from penstock.core.id_set import IdSet
 from penstock.core.stream_address import StreamAddress
 from penstock.streams.directory import DirectoryStore
 from penstock.streams.group_consumer import GroupConsumer
-from penstock.streams.group_store import StoredGroup
-from penstock.streams.member import Member, become_member
+from penstock.streams.membership import Membership
 
 __all__: list[str] = []
 
@@ -18,14 +16,9 @@ def main(folder: str, address_text: str, group: str, prefetch: str, power: str) 
     """Share a stream that has ended, and say how many messages were this member's, and when it was done."""
     address = StreamAddress.parse(address_text)
     with DirectoryStore(folder) as store:
-        with store.read(address) as reader:
-            there = IdSet(reader.ids(limit=1 << 40))
 
-        def become() -> Member:
-            kept = StoredGroup(
-                store.path / "catalogue.sqlite", address_text, group, survives_power_loss=bool(int(power))
-            )
-            return become_member(kept, lambda: there)
+        def become() -> Membership:
+            return store.group(address, group, survives_power_loss=bool(int(power)))
 
         with GroupConsumer(store, address, become, int(prefetch)) as member:
             say("ready")
