@@ -46,7 +46,10 @@ class StreamAddress(msgspec.Struct, frozen=True, order=True, omit_defaults=True)
         StreamError
             If it is none.
         """
-        names = [unquote(name, errors="strict") for name in text.split("/")]
+        try:
+            names = [unquote(name, errors="strict") for name in text.split("/")]
+        except UnicodeDecodeError:
+            raise StreamError(f"{text!r} is no address: what follows a % in it is no text; write %25 for a %") from None
         if not text or len(names) > 3 or not all(names):
             raise StreamError(f"{text!r} is no address; write beamtime/source/stream, and %2F for a / within a name")
         return cls(*names)
