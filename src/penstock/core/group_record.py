@@ -15,6 +15,7 @@ __all__ = [
     "GroupLease",
     "GroupMember",
     "GroupRecord",
+    "GroupReport",
     "GroupRules",
     "GroupSnapshot",
     "Look",
@@ -183,3 +184,17 @@ class GroupSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     def lag(self) -> int:
         """How many messages are still to be acknowledged."""
         return self.unclaimed + self.in_flight + self.waiting
+
+
+class GroupReport(msgspec.Struct, frozen=True, kw_only=True):
+    """All that somebody can be told of a group who is no member of it."""
+
+    snapshot: GroupSnapshot
+    """As the group was last written: what a member has that was not heard of in time is in flight until another
+    member asks for messages."""
+    rules: GroupRules
+    dead: list[DeadLetter]
+    unacknowledged: list[Range]
+    """What is there and not done, the dead included."""
+    read_ns: int
+    """When this was so, by the clock of ``seen_ns`` and ``deadline_ns`` of the members."""

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from penstock.core.group_record import GroupReport
 from penstock.core.id_ranges import Range, count, to_ids
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, RemoteProtocolError, StreamError
@@ -129,6 +130,10 @@ class StreamMembers:
     def names(self, address: StreamAddress) -> list[str]:
         """List the groups of a stream."""
         return list(self._groups().groups(address))
+
+    def report(self, address: StreamAddress, name: str) -> GroupReport | None:
+        """Return how a group is; ``None`` if it is not there."""
+        return self._groups().group_report(address, name)
 
     def delete(self, address: StreamAddress, name: str) -> bool:
         """Forget a group; return whether it was there."""

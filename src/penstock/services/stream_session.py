@@ -239,6 +239,9 @@ class StreamSession:
             case say.Groups():
                 names = self._members.names(self._address(request.address, "read"))
                 self._put(number, say.Done(), msgspec.msgpack.encode(names))
+            case say.LookAtGroup():
+                report = self._members.report(self._address(request.address, "read"), request.name)
+                self._put(number, say.Done(), msgspec.msgpack.encode([report] if report else []))
             case say.DeleteGroup():
                 self._done(number, self._members.delete(self._address(request.address, "admin"), request.name))
             case say.Ping():

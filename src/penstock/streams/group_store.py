@@ -125,6 +125,24 @@ class StoredGroup(KeptGroup):
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
+    @contextmanager
+    def look(self) -> Iterator[GroupState | None]:
+        """Hold the group, and write nothing; raises as ``change`` does."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self._database.execute("begin")
+            state = self._state = self._read()
+            yield state if self._id else None
+        except BaseException as error:
+            self._state = None
+            if isinstance(error, sqlite3.OperationalError):
+                raise _mapped(error) from error
+            raise
+        finally:
+            if self._database.in_transaction:
+                self._database.execute("rollback")
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
     def close(self) -> None:
         """Let go of the files."""
         self._database.close()

@@ -19,5 +19,9 @@ class KeptGroup(ABC):
         """
 
     @abstractmethod
+    def look(self) -> AbstractContextManager[GroupState | None]:
+        """Hold the group while its state is read, which must not be changed; ``None`` if there is no such group."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of it."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import ClassVar, Self
 
-from penstock.core.group_record import Claim, DeadLetter, GroupSnapshot, Order
+from penstock.core.group_record import Claim, DeadLetter, GroupReport, GroupSnapshot, Order
 from penstock.core.id_ranges import Range
 from penstock.core.stream_address import StreamAddress
 from penstock.streams.store import Level, Store
@@ -184,6 +184,16 @@ class GroupStore(Store):
     @abstractmethod
     def groups(self, address: StreamAddress) -> Sequence[str]:
         """List the groups of a stream."""
+
+    @abstractmethod
+    def group_report(self, address: StreamAddress, name: str) -> GroupReport | None:
+        """Return how a group is without becoming a member, which changes nothing in it; ``None`` if it is not there.
+
+        Raises
+        ------
+        StreamError
+            If the address is not that of a stream.
+        """
 
     @abstractmethod
     def delete_group(self, address: StreamAddress, name: str) -> bool:

@@ -55,5 +55,11 @@ class MemoryGroup(KeptGroup):
             state.unclaimed.news = []
             self._groups[self._key] = state
 
+    @contextmanager
+    def look(self) -> Iterator[GroupState | None]:
+        """Hold the group, and change nothing."""
+        with self._lock:
+            yield self._groups.get(self._key)
+
     def close(self) -> None:
         """Let go of it; others may have it still."""

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from time import time_ns
 from typing import Any, ClassVar
 
+from penstock.core.group_record import GroupReport
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata, plain_json
 from penstock.errors import ConflictError, StateError
 from penstock.streams.appendable import check_is_stream
+from penstock.streams.group_report import report_of
 from penstock.streams.ids_there import IdsThere
 from penstock.streams.member import become_member, group_name
 from penstock.streams.membership import GroupStore, Membership
@@ -107,6 +109,11 @@ class MemoryStore(GroupStore):
     def groups(self, address: StreamAddress) -> Sequence[str]:
         """List the groups of a stream."""
         return self._groups.names(address)
+
+    def group_report(self, address: StreamAddress, name: str) -> GroupReport | None:
+        """Return how a group is without becoming a member; ``None`` if it is not there."""
+        with self.read(address) as reader:
+            return report_of(self._groups.group(address, name), IdsThere(reader))
 
     def delete_group(self, address: StreamAddress, name: str) -> bool:
         """Forget a group; return whether it was there."""

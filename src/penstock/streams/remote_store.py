@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.core.group_record import Order
+from penstock.core.group_record import GroupReport, Order
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import plain_json
 from penstock.errors import ConflictError, StateError, StreamError
@@ -209,6 +209,12 @@ class RemoteStore(GroupStore):
         """List the groups of a stream."""
         _, body = self._connection.request(say.Groups(str(address))).done()
         return read_value(body, list[str])
+
+    def group_report(self, address: StreamAddress, name: str) -> GroupReport | None:
+        """Return how a group is without becoming a member; its times are of the server's clock."""
+        check_is_stream(address)
+        _, body = self._connection.request(say.LookAtGroup(str(address), name)).done()
+        return next(iter(read_value(body, list[GroupReport])), None)
 
     def delete_group(self, address: StreamAddress, name: str) -> bool:
         """Forget a group; return whether it was there. A member that goes on makes it anew."""

@@ -35,6 +35,7 @@ __all__ = [
     "Ids",
     "Info",
     "Join",
+    "LookAtGroup",
     "Marks",
     "Member",
     "Metadata",
@@ -261,6 +262,13 @@ class DeleteGroup(msgspec.Struct, tag=24, **_head()):
     name: Text
 
 
+class LookAtGroup(msgspec.Struct, tag=25, **_head()):
+    """Ask how a group is. Answered by done; body: MessagePack, a list of one report, or of none."""
+
+    address: Address
+    name: Text
+
+
 class Welcome(msgspec.Struct, tag=32, **_head()):
     """The answer to a hello."""
 
@@ -316,6 +324,7 @@ class Refusal(msgspec.Struct, tag=37, **_head()):
 Request = (
     Hello | OpenWriter | Append | Present | SyncWriter | EndStream | Close | Fetch | Follow | Credit | Info | Ids
     | Streams | Delete | Metadata | SetMetadata | Ping | Pong | AskMarks | Join | Claim | Member | Groups | DeleteGroup
+    | LookAtGroup
 )  # fmt: skip
 Answer = Welcome | Done | Marks | Stored | Arrived | Refusal | Ping | Pong
 

@@ -96,6 +96,27 @@ def test_groups_go_with_their_stream_and_no_other(store: GroupStore) -> None:
     assert not store.delete_group(OTHER, "fit")
 
 
+def test_a_group_is_read_without_becoming_a_member(store: GroupStore, append: Callable[..., None]) -> None:
+    append(1, 2, 3, 5)
+    assert store.group_report(RUN, "fit") is None
+    assert list(store.groups(RUN)) == []
+    with store.group(RUN, "fit", member="a", attempts=1, flush_s=0) as member:
+        member.acknowledge(*claimed(member, 2))
+        member.refuse(*claimed(member), reason="dark")
+        report = store.group_report(RUN, "fit")
+        assert report is not None
+        assert (report.rules.attempts, report.dead, report.unacknowledged) == (
+            1,
+            member.dead(),
+            member.unacknowledged(),
+        )
+        at = report.snapshot
+        assert (at.position, at.settled, at.dead, at.unclaimed) == (2, 1, 1, 2)
+        assert [each.seen_ns <= report.read_ns for each in at.members] == [True]
+        assert [each.name for each in member.snapshot().members] == ["a"]
+    assert store.group_report(OTHER, "fit") is None
+
+
 def test_what_cannot_be_a_group_is_refused(store: GroupStore, append: Callable[..., None]) -> None:
     append(1)
     with pytest.raises(StreamError, match="a group needs a name"):

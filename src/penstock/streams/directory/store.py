@@ -5,11 +5,12 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
+from penstock.core.group_record import GroupReport
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata
 from penstock.errors import IntegrityError, StateError
@@ -28,6 +29,7 @@ from penstock.streams.directory.store_folder import GONE, STREAMS, below, make_f
 from penstock.streams.directory.stream_lock import StreamLock
 from penstock.streams.directory.syncer import Syncer
 from penstock.streams.directory.writer import DirectoryWriter
+from penstock.streams.group_report import report_of
 from penstock.streams.group_store import StoredGroup, delete_group, delete_groups, list_groups
 from penstock.streams.ids_there import IdsThere
 from penstock.streams.member import become_member, group_name
@@ -202,6 +204,11 @@ class DirectoryStore(GroupStore):
         """List the groups of a stream."""
         self._check_open()
         return list_groups(self._catalogue.path, str(address))
+
+    def group_report(self, address: StreamAddress, name: str) -> GroupReport | None:
+        """Return how a group is without becoming a member; see `GroupStore.group_report`."""
+        with self.read(address) as reader, closing(StoredGroup(self._catalogue.path, str(address), name)) as kept:
+            return report_of(kept, IdsThere(reader))
 
     def delete_group(self, address: StreamAddress, name: str) -> bool:
         """Forget a group; see `GroupStore.delete_group`."""
