@@ -1,15 +1,18 @@
 """The same few lines work with a folder and with a server: producers, consumers, members of a group, commands."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import penstock
 from penstock.errors import ServiceError
-from tests.system.commands import Process, started
+from tests.system.commands import LONGEST_S, Process, ended, started
 
 RUN = "c2026/eiger/run 7"
 
@@ -52,6 +55,50 @@ def test_what_one_sends_another_reads_and_a_group_shares(where: str, tmp_path: P
         said = process.end()
     assert said.code == 0, said.err
     assert [json.loads(line)["id"] for line in said.out.splitlines()] == [18, 19, 20]
+
+
+def test_groups_are_seen_and_moved_from_outside(where: str, tmp_path: Path) -> None:
+    def groups(*words: str) -> Any:
+        said = ended("streams", "groups", RUN, *words, "--store", where, "--json", folder=tmp_path)
+        assert said.code == 0, said.err
+        return json.loads(said.out)
+
+    with penstock.open_store(where) as store, store.producer("c2026/eiger") as out:
+        for k in range(1, 11):
+            out.send(np.array(k), stream="run 7")
+        out.flush()
+    member = subprocess.Popen(
+        [sys.executable, "-m", "tests.system.group_member", where, RUN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert member.stdin is not None
+        assert member.stdout is not None
+        assert member.stdout.readline() == "ready\n"
+        (fit,) = groups()
+        assert [fit[key] for key in ("position", "lag", "in_flight", "dead", "redelivered")] == [4, 7, 1, 1, 1]
+        assert [(each["name"], each["in_flight"]) for each in fit["members"]] == [("ann", 1)]
+        assert groups("fit")["dead_letters"] == [{"ids": [[3, 3]], "attempts": 2, "reason": "dark"}]
+        assert groups("fit")["unacknowledged"] == [[3, 10]]
+        assert groups("fit", "--revive")["revived"] == 1
+        member.stdin.write("claim\n")
+        member.stdin.flush()
+        assert member.stdout.readline() == "[(3, 3)]\n"
+        groups("fit", "--seek", "8")
+        assert [groups("fit")[key] for key in ("position", "unclaimed", "in_flight")] == [8, 2, 2]
+        member.stdin.close()
+        assert member.wait(LONGEST_S) == 0
+        assert [groups("fit")[key] for key in ("members", "in_flight", "waiting")] == [[], 0, 2]
+        assert groups("fit", "--forget", "--yes")["forgotten"]
+        assert groups() == []
+    finally:
+        member.kill()
+        member.wait(LONGEST_S)
+        for pipe in (member.stdin, member.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def test_nobody_there_is_said() -> None:

@@ -15,6 +15,7 @@ COMMANDS: Final[CommandTable] = {
     "get": ("penstock.cli.streams.get:get", "Take messages out, as files or bytes."),
     "put": ("penstock.cli.streams.put:put", "Append files to a stream as messages."),
     "query": ("penstock.cli.streams.query:query", "Find messages by what is known of them."),
+    "groups": ("penstock.cli.streams.groups:groups", "Say how the groups of a stream are doing, and move them."),
     "copy": ("penstock.cli.streams.copy:copy", "Copy a stream, within a store or to another."),
     "verify": ("penstock.cli.streams.verify:verify", "Look whether what is stored is what was written."),
     "rebuild": ("penstock.cli.streams.rebuild:rebuild", "Make the index of a stream again."),

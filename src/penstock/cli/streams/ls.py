@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ls"]
 
-MOST_COLUMNS = 2000
-"""An address has 600 bytes at most, and the rest of a line 120."""
-
 
 def ls(
     within: Annotated[
@@ -59,11 +56,10 @@ def ls(
 
 
 def _print(found: "Sequence[StreamInfo]") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from penstock.cli.streams.shown import shown_size, shown_time
+    from penstock.cli.streams.shown import print_whole, shown_size, shown_time
 
     table = Table(box=None, pad_edge=False)
     for name in ("address", "state"):
@@ -80,6 +76,4 @@ def _print(found: "Sequence[StreamInfo]") -> None:
             shown_time(info.created_ns),
             shown_time(info.last_ns),
         )
-    # As wide as it must be, also in a narrow terminal: a number that is cut off would be another number.
-    width = Console(width=MOST_COLUMNS).measure(table).maximum
-    Console(highlight=False, width=width).print(table)
+    print_whole(table)

@@ -2,22 +2,29 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.id_ranges import Range, count
 from penstock.core.message import Message
 from penstock.core.timestamp import Timestamp
 from penstock.streams.store import Encoding, StoredBlock, StreamInfo
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = [
     "info_tree",
     "message_line",
     "message_tree",
+    "one_line",
+    "print_whole",
     "printed_json",
     "shown_count",
+    "shown_ranges",
     "shown_size",
     "shown_time",
     "stored_messages",
@@ -27,6 +34,9 @@ SHOWN_VALUES: Final = 4
 """Of an array, in a line."""
 SHOWN_METADATA: Final = 80
 """Characters, in a line."""
+MOST_RANGES: Final = 20
+MOST_COLUMNS: Final = 2000
+"""An address has 600 bytes at most, and the rest of a line fewer than the rest of these."""
 _WHITE: Final = str.maketrans("\n\r\t", "   ")
 
 Stored = tuple[Message, Sequence[Encoding | None]]
@@ -63,6 +73,35 @@ def shown_count(count: int, what: str) -> str:
 def shown_time(ns: int) -> str:
     """Return a time to the second, UTC; ``·`` for never."""
     return Timestamp(ns).isoformat()[:19].replace("T", " ") if ns else "·"
+
+
+def shown_ranges(ranges: Sequence[Range], most: int = MOST_RANGES) -> str:
+    """Return ids as ranges, the first of them and how many more there are.
+
+    >>> shown_ranges([(1, 2), (5, 5), (7, 9), (11, 11)], most=2), shown_ranges([])
+    ('1–2, 5 and 4 more ids', 'none')
+    """
+    said = ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in ranges[:most])
+    rest = count(ranges[most:])
+    return said + (f" and {shown_count(rest, 'more id')}" if rest else "") or "none"
+
+
+def one_line(text: str, most: int = 600) -> str:
+    r"""Return any text so that it takes one line of a terminal, and does nothing else to it.
+
+    >>> one_line("a\n\x1b[2J"), one_line("abcd", most=3)
+    ('a  [2J', 'ab…')
+    """
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def print_whole(table: "Table") -> None:
+    """Print a table as wide as it must be, also in a narrow terminal: a number that is cut off is another number."""
+    from rich.console import Console
+
+    width = Console(width=MOST_COLUMNS).measure(table).maximum
+    Console(highlight=False, width=width).print(table)
 
 
 def info_tree(info: StreamInfo) -> dict[str, Any]:
