@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,58 +11,71 @@ import pytest
 
 from penstock.core import Block, Message
 from penstock.core.id_ranges import to_ids
-from penstock.core.id_set import IdSet
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, ServiceError, StateError, StreamError
 from penstock.services.stream_server import StreamServer
 from penstock.services.stream_tokens import Scope, Tokens
-from penstock.streams.member import Member, become_member
-from penstock.streams.membership import GroupStore, Membership
-from penstock.streams.memory_groups import MemoryGroups
+from penstock.streams.membership import Membership
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.remote_store import RemoteStore
-from penstock.streams.store import Level
+from penstock.streams.store import (
+    Level,
+    MetadataMode,
+    Store,
+    StreamInfo,
+    StreamReader,
+    StreamWriter,
+    Sync,
+)
 from tests.system.relay import Relay
 
 ADDRESS = StreamAddress("c1", "eiger", "run 1")
 LONGEST_S = 20.0
 
 
-class GroupedStore(MemoryStore, GroupStore):
-    """A memory store with groups in memory."""
+class Ungrouped(Store):
+    """What a memory store can do, but for groups."""
 
-    level: ClassVar[Level] = Level.GROUPS
+    level: ClassVar[Level] = Level.INDEXED
+    can_sync: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        super().__init__()
-        self._groups = MemoryGroups()
+        self._store = MemoryStore()
 
-    def group(self, address: StreamAddress, name: str, **options: Any) -> Member:
-        del options["survives_power_loss"]
+    def write(self, address: StreamAddress, *, sync: Sync = "interval") -> StreamWriter:
+        return self._store.write(address, sync=sync)
 
-        def present() -> IdSet:
-            with self.read(address) as reader:
-                return IdSet(reader.ids(0))
+    def read(self, address: StreamAddress) -> StreamReader:
+        return self._store.read(address)
 
-        return become_member(self._groups.group(address, name), present, **options)
+    def streams(self, within: StreamAddress | None = None) -> Sequence[StreamInfo]:
+        return self._store.streams(within)
 
-    def groups(self, address: StreamAddress) -> Sequence[str]:
-        return self._groups.names(address)
+    def delete(self, address: StreamAddress) -> bool:
+        return self._store.delete(address)
 
-    def delete_group(self, address: StreamAddress, name: str) -> bool:
-        return self._groups.delete(address, name)
+    def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
+        return self._store.metadata(address)
+
+    def set_metadata(
+        self, address: StreamAddress, value: Mapping[str, Any], mode: MetadataMode = "replace", *, upsert: bool = True
+    ) -> None:
+        self._store.set_metadata(address, value, mode, upsert=upsert)
+
+    def close(self) -> None:
+        self._store.close()
 
 
 @pytest.fixture
-def store() -> Iterator[GroupedStore]:
-    with GroupedStore() as store:
+def store() -> Iterator[MemoryStore]:
+    with MemoryStore() as store:
         with store.write(ADDRESS) as writer:
             writer.append(Block.of("any", [Message(id=n, array=np.array(n)) for n in range(1, 101)]))
         yield store
 
 
 @pytest.fixture
-def server(store: GroupedStore) -> Iterator[StreamServer]:
+def server(store: MemoryStore) -> Iterator[StreamServer]:
     with StreamServer(store) as server:
         yield server
 
@@ -103,7 +116,7 @@ def test_members_share_a_stream_and_acknowledge_in_ranges(server: StreamServer) 
             one.claim()
 
 
-def test_acknowledgements_are_written_after_a_while_by_themselves(server: StreamServer, store: GroupedStore) -> None:
+def test_acknowledgements_are_written_after_a_while_by_themselves(server: StreamServer, store: MemoryStore) -> None:
     with client(server.address) as remote, remote.group(ADDRESS, "fit", member="a", flush_s=0.001) as one:
         one.acknowledge(*claimed(one, 10))
         with store.group(ADDRESS, "fit", member="watcher", survives_power_loss=False) as watcher:
@@ -186,13 +199,13 @@ def test_errors_of_groups_are_the_same_on_the_other_side(server: StreamServer) -
 
 
 def test_a_store_without_groups_says_so() -> None:
-    with MemoryStore() as store, StreamServer(store) as server, client(server.address) as remote:
+    with Ungrouped() as store, StreamServer(store) as server, client(server.address) as remote:
         assert remote.level is Level.INDEXED
         with pytest.raises(StreamError, match="has no groups"):
             remote.group(ADDRESS, "fit")
 
 
-def test_a_token_must_allow_to_read(store: GroupedStore) -> None:
+def test_a_token_must_allow_to_read(store: MemoryStore) -> None:
     tokens = Tokens(b"0123456789abcdef0123456789abcdef")
     token = tokens.issue("anna", [Scope.parse("write:c1")], lasts_s=60)
     with (

@@ -32,7 +32,8 @@ DEFAULT_STORE = "./penstock-store"
 STOPPED = 130
 
 StoreOption = Annotated[
-    str, typer.Option("--store", envvar="PENSTOCK_STORE", metavar="WHERE", help="The store: a folder.")
+    str,
+    typer.Option("--store", envvar="PENSTOCK_STORE", metavar="WHERE", help="The store: a folder, or tcp://HOST:PORT."),
 ]
 AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="The stream: beamtime/source/stream.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print for machines.")]
@@ -84,8 +85,6 @@ def address_of(text: str, where: str = "ADDRESS") -> "StreamAddress":
         return StreamAddress.parse(text)
     except StreamError as error:
         raise wrong(where, str(error)) from error
-    except ValueError as error:  # what is no UTF-8
-        raise wrong(where, f"{text!r} is no text", "write beamtime/source/stream") from error
 
 
 def stream_of(text: str, where: str = "ADDRESS") -> "StreamAddress":

@@ -255,7 +255,7 @@ def test_what_can_only_be_done_to_a_folder_is_said(monkeypatch: pytest.MonkeyPat
         (("info", "a//c"), 2, "ADDRESS: 'a//c' is no address; write beamtime/source/stream"),
         (("tail", "c2026/eiger"), 2, "ADDRESS: c2026/eiger names no stream"),
         (("delete", "c2026/eiger", "--yes"), 2, "names no stream"),
-        (("tail", "%FF/b/c"), 2, "ADDRESS: '%FF/b/c' is no text"),
+        (("tail", "%FF/b/c"), 2, "ADDRESS: '%FF/b/c' is no address"),
         (("info", "c2026/eiger/run1"), 1, 'did you mean "c2026/eiger/run 1"?'),
         (("tail", "c2026/eiger/run1"), 1, "there is no stream"),
         (("verify", "c2026/eiger/run1"), 1, "there is no stream"),
