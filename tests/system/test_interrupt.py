@@ -209,11 +209,11 @@ import os, signal
 from penstock.cli import run
 from penstock.cli.main import main
 
-def write(*arguments, then=run._write):
+def write(*arguments, then=run.write_report):
     os.kill(os.getpid(), signal.SIGINT)
     return then(*arguments)
 
-run._write = write
+run.write_report = write
 main()
 """
 
