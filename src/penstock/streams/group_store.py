@@ -21,6 +21,7 @@ from penstock.core.id_ranges import joined, put
 from penstock.core.id_set import IdSet
 from penstock.errors import IntegrityError, StoreFullError, StreamError
 from penstock.streams.kept_group import KeptGroup
+from penstock.streams.sqlite_wal import use_wal
 
 __all__ = ["StoredGroup", "delete_group", "delete_groups", "list_groups"]
 
@@ -295,7 +296,7 @@ def _opened_lock(catalogue: Path) -> int:
 def _opened(catalogue: Path, *, survives_power_loss: bool) -> sqlite3.Connection:
     # A member's background writes too, one of both at a time.
     database = sqlite3.connect(catalogue, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    database.execute("pragma journal_mode = wal")
+    use_wal(database, BUSY_S)
     database.execute(f"pragma synchronous = {'full' if survives_power_loss else 'normal'}")
     database.executescript(TABLES)
     return database

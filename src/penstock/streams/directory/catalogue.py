@@ -15,6 +15,7 @@ from typing import Any, Final
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import IntegrityError, StoreFullError, StreamError
 from penstock.streams.directory.file_system import is_network
+from penstock.streams.sqlite_wal import use_wal
 
 __all__ = ["Catalogue"]
 
@@ -96,7 +97,7 @@ class Catalogue:
         connection = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
         try:
             if not self._is_remote(self.path.parent):
-                connection.execute("PRAGMA journal_mode=WAL").fetchone()  # where it cannot, it stays as it is
+                use_wal(connection, _WAIT_S)
             connection.execute(_TABLE)
         except BaseException:
             connection.close()
