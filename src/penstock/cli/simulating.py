@@ -68,6 +68,8 @@ def simulate(points: str, *, as_json: bool, is_quiet: bool, **setup: Any) -> int
             report = simulation.run(interrupt)
         except KeyboardInterrupt:
             report = simulation.report
+            if report.state in ("waiting", "running"):  # it came before the simulation could say so itself
+                report = msgspec.structs.replace(report, state="aborted", text="stopped at once")
         with _undisturbed():
             return telling.end(report)
 
