@@ -151,6 +151,7 @@ class DirectoryReader(StreamReader):
             while True:
                 self._check_open()
                 waker = self._ready_waker()
+                self._check_open()  # who closed meanwhile found no waker to tell, or what it told was taken note of
                 state = self._state.now()
                 if max(self._committed.blocks.end, state.totals.written) > position or state.has_ended:
                     return True

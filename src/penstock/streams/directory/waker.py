@@ -35,6 +35,7 @@ class Waker:
         self._both.register(self._inotify, select.EPOLLIN)
         self._both.register(self._told, select.EPOLLIN)
         self._watched: dict[Path, int] = {}
+        self._is_above = False
 
     def fileno(self) -> int:
         """Return what can be read when something has changed."""
@@ -45,6 +46,7 @@ class Waker:
         place, below = self._nearest()
         while below is not None and below.exists():  # made after it was looked for and before the watch that tells it
             place, below = self._nearest()
+        self._is_above = below is not None
         if index is not None:
             self._can_watch(index, _FILE)
         for path in set(self._watched) - {place, index}:
@@ -82,6 +84,8 @@ class Waker:
             os.eventfd_read(self._told)
         is_lost = False
         for event in self._inotify.read(timeout=0):
+            # A folder on the way may have been made, and in it, unseen, what was waited for.
+            is_lost = is_lost or self._is_above
             if event.mask & (flags.IGNORED | flags.DELETE_SELF | flags.MOVE_SELF):
                 for path in [path for path, number in self._watched.items() if number == event.wd]:
                     self._forget(path)
