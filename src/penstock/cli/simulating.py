@@ -1,10 +1,7 @@
 """What ``penstock sim`` does once its command line is read: a simulation, told to people or as JSON."""
 
 import json
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -65,13 +62,14 @@ def simulate(points: str, *, as_json: bool, is_quiet: bool, **setup: Any) -> int
             return telling.end(failed)
         telling.waiting(simulation)
         try:
-            report = simulation.run(interrupt)
+            simulation.run(interrupt)
+            interrupt.hear_no_more()
         except KeyboardInterrupt:
-            report = simulation.report
-            if report.state in ("waiting", "running"):  # it came before the simulation could say so itself
-                report = msgspec.structs.replace(report, state="aborted", text="stopped at once")
-        with _undisturbed():
-            return telling.end(report)
+            interrupt.hear_no_more()
+        report = simulation.report
+        if report.state in ("waiting", "running"):  # it was stopped at once before it could say so itself
+            report = msgspec.structs.replace(report, state="aborted", text="stopped at once")
+        return telling.end(report)
 
 
 class _Telling:
@@ -121,16 +119,6 @@ class _Telling:
     @staticmethod
     def _say(report: SimulationReport) -> None:
         print(msgspec.json.encode(report).decode(), flush=True)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let no further Ctrl-C cut off what is said at the end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, Interrupt.SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _described(name: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Interrupt:
         self._before: dict[signal.Signals, Any] = {}
         self._reader, self._writer = -1, -1
         self._hook = sys.unraisablehook
+        self._is_deaf = False
 
     @property
     def pollable(self) -> int:
@@ -50,12 +51,18 @@ class Interrupt:
         os.close(self._reader)
         os.close(self._writer)
 
+    def hear_no_more(self) -> None:
+        """Let nothing cut off what follows, until this is left; a wish that has come already may be raised here."""
+        self._is_deaf = True
+
     def _hide(self, raised: Any) -> None:  # what Python gives this hook
         """Print nothing of a ``KeyboardInterrupt`` that came while Python cleaned up, and was swallowed there."""
         if raised.exc_type is not KeyboardInterrupt:
             self._hook(raised)
 
     def _ask(self, *_: object) -> None:
+        if self._is_deaf:
+            return
         if self.is_asked:
             raise KeyboardInterrupt
         self.is_asked = True

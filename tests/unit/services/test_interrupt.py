@@ -30,6 +30,14 @@ def test_the_first_is_heard_and_the_second_ends_at_once() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_nothing_cuts_off_what_is_said_at_the_end() -> None:
+    with Interrupt() as interrupt:
+        interrupt.hear_no_more()
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+    assert not interrupt.is_asked
+
+
 def test_only_an_interrupt_that_was_swallowed_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     printed: list[Any] = []
     monkeypatch.setattr("sys.unraisablehook", lambda raised: printed.append(raised.exc_type))
