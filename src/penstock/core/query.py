@@ -4,10 +4,10 @@ The language is described in ``docs/reference/query.md``.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from heapq import nlargest, nsmallest
 from itertools import islice
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from penstock.core.message import Message
 from penstock.core.query_order import sort_key
@@ -15,7 +15,7 @@ from penstock.core.query_parser import parse
 from penstock.core.query_predicate import Record, predicate
 from penstock.core.query_tree import Path, QueryTree, paths
 
-__all__ = ["Query", "Record", "message_record"]
+__all__ = ["MESSAGE_FIELDS", "Query", "Record", "message_record"]
 
 _R = TypeVar("_R", bound=Record)
 
@@ -41,10 +41,15 @@ class Query:
         self._fits = None if tree.condition is None else predicate(tree.condition)
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, fields: Collection[str] | None = None) -> Self:
         """Read a query; an empty one, which leaves out every clause, fits every record.
 
         The time grows with the length of the text, whatever is in it.
+
+        Parameters
+        ----------
+        fields
+            What records have, such as ``MESSAGE_FIELDS``, so that another is a mistake; ``None`` for anything.
 
         Raises
         ------
@@ -52,7 +57,7 @@ class Query:
             If it is not written as it should be; ``at`` is the offending character, or the text's length if something
             is missing at its end.
         """
-        return cls(parse(text), text)
+        return cls(parse(text, fields), text)
 
     @property
     def fields(self) -> tuple[Path, ...]:
@@ -85,6 +90,10 @@ class Query:
 
     def __repr__(self) -> str:
         return f"Query({self.text!r})"
+
+
+MESSAGE_FIELDS: Final = ("_id", "key", "timestamp", "size", "meta")
+"""What ``message_record`` gives."""
 
 
 def message_record(message: Message) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Written by hand: lark, which was tried, says of a mistake which tokens it would 
 write instead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 
@@ -40,20 +40,26 @@ _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _TRUTHS = {"TRUE": True, "FALSE": False}
 
 
-def parse(text: str) -> QueryTree:
+def parse(text: str, fields: Collection[str] | None = None) -> QueryTree:
     """Read a query.
+
+    Parameters
+    ----------
+    fields
+        What a path may begin with; ``None`` for anything.
 
     Raises
     ------
     QueryError
         At the first character that cannot be right.
     """
-    return _Parser(text).query()
+    return _Parser(text, fields).query()
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, fields: Collection[str] | None) -> None:
         self._text = text
+        self._fields = fields
         self._tokens = tokens(text)
         self._at = 0
         self._nested = 0
@@ -171,7 +177,11 @@ class _Parser:
         raise self._fault(token, f"a value expected, not {token.named}; write a number, 'text', TRUE or FALSE")
 
     def _path(self, where: str) -> Path:
-        steps: list[str | int] = [self._name(where)]
+        first = self._token
+        name = self._name(where)
+        if self._fields is not None and name not in self._fields:
+            raise self._fault(first, self._no_field(first, name, self._fields))
+        steps: list[str | int] = [name]
         while True:
             if self._take("."):
                 steps.append(self._step())
@@ -193,6 +203,12 @@ class _Parser:
         if token.kind in ("string", "number"):
             raise self._fault(token, f"{where} a field, not the value {token.named}{self._turned(token)}")
         raise self._fault(token, f"{where} a field, not {token.named}; write one such as _id or meta.name")
+
+    @staticmethod
+    def _no_field(token: Token, name: str, fields: Collection[str]) -> str:
+        near = get_close_matches(name, sorted(fields), n=1)
+        meant = f"did you mean {near[0]}?" if near else f"write meta.{token.named} if it stands in the metadata"
+        return f"messages have no field {token.named}, only {', '.join(sorted(fields))}; {meant}"
 
     def _turned(self, value: Token) -> str:
         """Propose ``a > 5`` for ``5 < a``."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.message import Message
-from penstock.core.query import Query, message_record
+from penstock.core.query import MESSAGE_FIELDS, Query, message_record
 from penstock.core.stream_address import StreamAddress
 from penstock.core.timestamp import Timestamp
 from penstock.errors import (
@@ -221,7 +221,7 @@ class Reading:
 
     def query(self, text: str) -> Iterator[Message]:
         """Yield the messages that fit a query."""
-        query = Query.parse(text)
+        query = Query.parse(text, MESSAGE_FIELDS)
         records = (_Asked(message) for stored in self.reader.blocks() for message in stored.messages())
         return (record.message for record in query.select(records))
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from penstock.core.query import Query
+from penstock.core.message import Message
+from penstock.core.query import MESSAGE_FIELDS, Query, message_record
 from penstock.core.query_parser import parse
 from penstock.core.query_pattern import pattern_fault
 from penstock.core.query_tree import And, Between, Compare, IsNull, Not, Or, Order, QueryTree, RegExp, Within
@@ -270,3 +271,24 @@ def test_patterns_are_told_apart_without_a_word_on_stderr(capfd: pytest.CaptureF
     assert pattern_fault("^run_[0-9]+$") is None
     assert pattern_fault("a)") is not None
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id = 3", "messages have no field id, only _id, key, meta, size, timestamp; did you mean _id?"),
+        ("energy_keV > 7", "write meta.energy_keV if it stands in the metadata"),
+        ('size > 0 ORDER BY "run 7"', 'write meta."run 7" if it stands in the metadata'),
+    ],
+)
+def test_a_field_that_records_do_not_have_is_named(text: str, said: str) -> None:
+    with pytest.raises(QueryError) as found:
+        Query.parse(text, MESSAGE_FIELDS)
+    assert said in str(found.value)
+    assert found.value.at == (len(text) - 7 if "run" in text else 0)
+
+
+def test_what_messages_have_can_be_asked_for() -> None:
+    assert tuple(message_record(Message(1, None, 0))) == MESSAGE_FIELDS
+    for name in MESSAGE_FIELDS:
+        assert Query.parse(f"{name} = 1 ORDER BY {name}", MESSAGE_FIELDS).fields == ((name,),)

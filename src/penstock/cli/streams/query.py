@@ -34,13 +34,13 @@ def query(
     damaged, so that messages may be lacking; 130 stopped.
     """
     from penstock.cli.streams.querying import print_found
-    from penstock.core.query import Query
+    from penstock.core.query import MESSAGE_FIELDS, Query
     from penstock.errors import QueryError
     from penstock.services.interrupt import Interrupt
 
     where = stream_of(address)
     try:
-        wanted = Query.parse(text)
+        wanted = Query.parse(text, MESSAGE_FIELDS)
     except QueryError as error:
         raise wrong("QUERY", str(error)) from error
     with opened(store) as opened_store, Interrupt() as interrupt:
