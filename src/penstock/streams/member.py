@@ -117,8 +117,7 @@ class Member(Membership):
         self._has_left = False
         self._pid = os.getpid()
         with group.change() as state:
-            self._resume(state)
-            state.join(member, rules, clock_ns(), lease_ns=self._lease_ns)
+            state.join(member, rules, self._resume(state), lease_ns=self._lease_ns)
         self._thread = threading.Thread(target=self._run, name=f"group member {member}", daemon=True)
         self._thread.start()
 
@@ -127,8 +126,8 @@ class Member(Membership):
         return self._member
 
     def claim(self, size: int = 256) -> Claim:  # noqa: D102
-        with self._changed() as state:
-            return state.claim(self._member, self._present(), self._clock_ns(), size=size, lease_ns=self._lease_ns)
+        with self._changed() as (state, now_ns):
+            return state.claim(self._member, self._present(), now_ns, size=size, lease_ns=self._lease_ns)
 
     def acknowledge(self, *ids: int, epoch: int | None = None) -> None:  # noqa: D102
         with self._lock:
@@ -159,38 +158,38 @@ class Member(Membership):
 
     def refuse(self, *ids: int, delay_s: float = 0, reason: str = "") -> int:  # noqa: D102
         delay_ns = round(delay_s * S)
-        with self._changed() as state:
-            return state.refuse(self._member, of_ids(ids), self._clock_ns(), delay_ns=delay_ns, reason=reason)
+        with self._changed() as (state, now_ns):
+            return state.refuse(self._member, of_ids(ids), now_ns, delay_ns=delay_ns, reason=reason)
 
     def renew(self) -> None:  # noqa: D102
         with self._changed():
             pass
 
     def newest(self) -> int:  # noqa: D102
-        with self._changed() as state:
+        with self._changed() as (state, _):
             return state.newest(self._present())
 
     def seek(self, message_id: int) -> None:  # noqa: D102
         if message_id < 0:
             raise StreamError(f"there is no id {message_id} to seek; 0 is the start")
-        with self._changed() as state:
+        with self._changed() as (state, _):
             state.seek(message_id)
 
     def revive(self) -> int:  # noqa: D102
-        with self._changed() as state:
-            return state.revive(self._clock_ns())
+        with self._changed() as (state, now_ns):
+            return state.revive(now_ns)
 
     def dead(self) -> list[DeadLetter]:  # noqa: D102
-        with self._changed() as state:
+        with self._changed() as (state, _):
             return list(state.record.dead)
 
     def unacknowledged(self, first_id: int = 0, last_id: int = 0) -> list[Range]:  # noqa: D102
-        with self._changed() as state:
+        with self._changed() as (state, _):
             return state.unacknowledged(self._present(), first_id, last_id)
 
     def snapshot(self) -> GroupSnapshot:  # noqa: D102
-        with self._changed() as state:
-            state.expire(self._clock_ns())
+        with self._changed() as (state, now_ns):
+            state.expire(now_ns)
             return state.snapshot(self._present())
 
     def leave(self) -> None:  # noqa: D102
@@ -198,8 +197,8 @@ class Member(Membership):
             if self._has_left:
                 return
             try:
-                with self._changed() as state:
-                    state.leave(self._member, self._clock_ns())
+                with self._changed() as (state, now_ns):
+                    state.leave(self._member, now_ns)
             finally:
                 self._has_left = True
                 self._awake.notify()
@@ -209,22 +208,30 @@ class Member(Membership):
             self._thread.join()
 
     @contextmanager
-    def _changed(self) -> Iterator[GroupState]:
-        """Hold the group; what is pending is written with whatever else is done, and the leases are renewed."""
+    def _changed(self) -> Iterator[tuple[GroupState, int]]:
+        """Hold the group, and tell what time it is; what is pending is written, too, and the leases are renewed.
+
+        The clock is read once: no time passes while the group is held. Else who is held up there, by a disk or because
+        the machine sleeps, would find that all others, who cannot renew meanwhile, are late.
+        """
         with self._lock:
             self._check()
             with self._group.change() as state:
-                self._resume(state)
+                now_ns = self._resume(state)
                 if self._member not in state.record.members:  # forgotten in a long silence, or the group was deleted
-                    state.join(self._member, self._rules, self._clock_ns(), lease_ns=self._lease_ns)
+                    state.join(self._member, self._rules, now_ns, lease_ns=self._lease_ns)
                 again = self._acknowledged(state)
-                state.renew(self._member, self._clock_ns(), lease_ns=self._lease_ns)
-                yield state
+                state.renew(self._member, now_ns, lease_ns=self._lease_ns)
+                yield state, now_ns
             self._pending = []
-            self._again = joined(self._again, again)
+            if again:
+                self._again = joined(self._again, again)
 
-    def _resume(self, state: GroupState) -> None:
-        state.resume(self._clock_ns(), longest_silence_ns=self._lease_ns * 2 // BEATS)
+    def _resume(self, state: GroupState) -> int:
+        """Return what time it is; time in which nobody had the group in hands may not count."""
+        now_ns = self._clock_ns()
+        state.resume(now_ns, longest_silence_ns=self._lease_ns * 2 // BEATS)
+        return now_ns
 
     def _check(self) -> None:
         if self._has_left:

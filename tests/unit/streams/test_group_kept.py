@@ -347,3 +347,24 @@ def test_what_is_no_group_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="'fit' of b/s/one cannot be read"), kept.change():
         pass
     kept.close()
+
+
+def test_who_is_held_up_while_it_holds_the_group_takes_nothing_from_others(opened: Opened, present: IdSet) -> None:
+    now = [S]
+    held_up_ns = 0
+
+    def there() -> IdSet:
+        now[0] += held_up_ns  # a disk that keeps it waiting, or a machine that sleeps
+        return present
+
+    def member(name: str) -> Member:
+        rules = GroupRules()
+        return Member(opened(), there, member=name, rules=rules, lease_s=30, flush_s=9, clock_ns=lambda: now[0])
+
+    with member("ann") as ann, member("ben") as ben, member("eve") as eve:
+        assert [ids(one, 2) for one in (ann, ben)] == [[1, 2], [3, 4]]
+        held_up_ns = 60 * S
+        assert ids(eve, 2) == [5, 6]
+        held_up_ns = 0
+        assert ids(eve, 2) == [7, 8]
+        assert (eve.snapshot().in_flight, eve.snapshot().redelivered) == (8, 0)
