@@ -34,7 +34,7 @@ class There:
 
 def work(folder: Path, flush_s: float) -> None:
     done = os.open(folder / f"done-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    kept = StoredGroup(folder / "catalogue.sqlite", "b/s/one", "fit")
+    kept = StoredGroup(folder / "groups", "b/s/one", "fit")
     with become_member(kept, There(folder), lease_s=2, flush_s=flush_s) as member:
         while not (folder / "end").exists():
             claim = member.claim(64)

@@ -70,7 +70,7 @@ def search(folder: Path, kills: int, flush_s: float, seed: int, *, each: int = 2
         with present.open("ab") as file:
             ids[ids % 10 == 0].tofile(file)
         there = There(folder)
-        group = StoredGroup(folder / "catalogue.sqlite", "b/s/one", "fit")
+        group = StoredGroup(folder / "groups", "b/s/one", "fit")
 
         def is_drained() -> bool:
             with group.change() as state:

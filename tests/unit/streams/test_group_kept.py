@@ -1,20 +1,22 @@
 """Groups where they are kept: in a file, seen by others as soon as promised, and in memory."""
 
 import random
-import sqlite3
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from penstock.core.group_record import GroupRules
-from penstock.core.id_ranges import of_ids, to_ids
+from penstock.core.id_ranges import to_ids
 from penstock.core.id_set import IdSet
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, IntegrityError, StateError, StoreFullError, StreamError
 from penstock.streams import group_store
+from penstock.streams.group_file import GroupFile
 from penstock.streams.group_store import StoredGroup, delete_group, delete_groups, list_groups
 from penstock.streams.kept_group import KeptGroup
 from penstock.streams.member import Member, become_member
@@ -32,7 +34,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opened:
     def made(address: str = "b/s/one", name: str = "fit") -> KeptGroup:
         if request.param == "memory":
             return memory.group(StreamAddress.parse(address), name)
-        return StoredGroup(tmp_path / "catalogue.sqlite", address, name)
+        return StoredGroup(tmp_path / "groups", address, name)
 
     return made
 
@@ -243,47 +245,46 @@ def test_what_fails_in_the_background_is_raised_at_the_next_call(present: IdSet,
 
 
 def test_a_file_keeps_it_all(tmp_path: Path, present: IdSet) -> None:
-    catalogue = tmp_path / "catalogue.sqlite"
-    with become_member(StoredGroup(catalogue, "b/s/one", "fit"), lambda: present) as member:
+    folder = tmp_path / "groups"
+    with become_member(StoredGroup(folder, "b/s/one", "fit"), lambda: present) as member:
         ids(member, 5)
         member.acknowledge(1, 2, 4)
-    with become_member(StoredGroup(catalogue, "b/s/one", "fit"), lambda: present) as member:
+    with become_member(StoredGroup(folder, "b/s/one", "fit"), lambda: present) as member:
         assert [ids(member), ids(member)] == [[3, 5], [6, 7, 8, 9, 10]]
-    assert list_groups(catalogue, "b/s/one") == ["fit"]
-    assert list_groups(catalogue, "b/s/on") == []
+    assert list_groups(folder, "b/s/one") == ["fit"]
+    assert list_groups(folder, "b/s/on") == []
 
 
 def test_09_deletion_is_exact(tmp_path: Path, present: IdSet) -> None:
-    catalogue = tmp_path / "catalogue.sqlite"
+    folder = tmp_path / "groups"
     for address, name in [("b/s/a", "b_c"), ("b/s/a_b", "c"), ("b/s/A", "c"), ("b/s/a", "c")]:
-        become_member(StoredGroup(catalogue, address, name), lambda: present).leave()
-    assert delete_groups(catalogue, "b/s/a")
-    assert not delete_groups(catalogue, "b/s/a")
-    assert delete_group(catalogue, "b/s/A", "c")
-    assert not delete_group(catalogue, "b/s/A", "c")
-    assert [list_groups(catalogue, address) for address in ("b/s/a", "b/s/A", "b/s/a_b")] == [[], [], ["c"]]
+        become_member(StoredGroup(folder, address, name), lambda: present).leave()
+    assert delete_groups(folder, "b/s/a")
+    assert not delete_groups(folder, "b/s/a")
+    assert delete_group(folder, "b/s/A", "c")
+    assert not delete_group(folder, "b/s/A", "c")
+    assert [list_groups(folder, address) for address in ("b/s/a", "b/s/A", "b/s/a_b")] == [[], [], ["c"]]
 
 
 def test_46_a_group_that_was_deleted_begins_anew(join: Callable[..., Member], tmp_path: Path, present: IdSet) -> None:
-    catalogue = tmp_path / "catalogue.sqlite"
-    with become_member(StoredGroup(catalogue, "b/s/one", "fit"), lambda: present, attempts=7) as member:
+    folder = tmp_path / "groups"
+    with become_member(StoredGroup(folder, "b/s/one", "fit"), lambda: present, attempts=7) as member:
         ids(member)
-        delete_group(catalogue, "b/s/one", "fit")
+        delete_group(folder, "b/s/one", "fit")
         assert ids(member) == list(range(1, 11))
-        kept = StoredGroup(catalogue, "b/s/one", "fit")
+        kept = StoredGroup(folder, "b/s/one", "fit")
         with kept.change() as state:
             assert state.record.rules.attempts == 7
         kept.close()
 
 
 def test_many_gaps_are_written_as_additions_and_read_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_store, "LEAST_LOGGED", 2000)
-    monkeypatch.setattr(group_store, "FEW_BYTES", 64)
+    monkeypatch.setattr(group_store, "LEAST_REPLACED", 2000)
     dice = random.Random(7)
-    catalogue = tmp_path / "catalogue.sqlite"
-    kept = [StoredGroup(catalogue, "b/s/one", "fit") for _ in range(3)]
+    folder = tmp_path / "groups"
+    kept = [StoredGroup(folder, "b/s/one", "fit") for _ in range(3)]
     present, taken = IdSet(), IdSet()
-    kinds = set()
+    grown = []
     for step in range(600):
         for _ in range(20):
             present.add(dice.randrange(1, 40 * (step + 1)))
@@ -294,13 +295,11 @@ def test_many_gaps_are_written_as_additions_and_read_by_all(tmp_path: Path, monk
             claim = state.claim("ann", present, step, size=20, lease_ns=10**9)
             state.acknowledge(claim.ids)
             taken = state.unclaimed.taken.copy()
-        with closing(sqlite3.connect(catalogue, isolation_level=None)) as database:
-            (rows,) = database.execute("select count(*) from stream_group_taken").fetchone()
-            (size,) = database.execute("select coalesce(sum(length(firsts)), 0) from stream_group_taken").fetchone()
-            kinds.add((rows > 1) + (rows > 0))
-            assert size <= 4 * (2000 + len(taken.tables()[0]))
-    assert kinds == {0, 1, 2}
-    fresh = StoredGroup(catalogue, "b/s/one", "fit")
+        (path,) = folder.glob("*/*")
+        grown.append(path.stat().st_size)
+        assert grown[-1] <= 2000 + group_store.WHOLES * (2 * len(taken.tables()[0]) + 1000)
+    assert 5 < sum(later < before for before, later in pairwise(grown)) < 300, "written anew now and then"
+    fresh = StoredGroup(folder, "b/s/one", "fit")
     with fresh.change() as state:
         assert state.unclaimed.taken == taken
     for group in [*kept, fresh]:
@@ -308,11 +307,11 @@ def test_many_gaps_are_written_as_additions_and_read_by_all(tmp_path: Path, monk
 
 
 def test_after_the_machine_was_started_anew_times_begin_anew(tmp_path: Path, present: IdSet) -> None:
-    catalogue = tmp_path / "catalogue.sqlite"
-    before = StoredGroup(catalogue, "b/s/one", "fit", boot=lambda: "before")
+    folder = tmp_path / "groups"
+    before = StoredGroup(folder, "b/s/one", "fit", boot=lambda: "before")
     with before.change() as state:
         state.claim("ann", present, 10**18, size=4, lease_ns=S)
-    after = StoredGroup(catalogue, "b/s/one", "fit", boot=lambda: "after", clock_ns=lambda: 5)
+    after = StoredGroup(folder, "b/s/one", "fit", boot=lambda: "after", clock_ns=lambda: 5)
     for _ in range(2):
         with after.change() as state:
             claim = state.claim("ben", present, 5, size=4, lease_ns=S)
@@ -323,30 +322,111 @@ def test_after_the_machine_was_started_anew_times_begin_anew(tmp_path: Path, pre
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, present: IdSet) -> None:
-    kept = StoredGroup(tmp_path / "catalogue.sqlite", "b/s/one", "fit")
-    member = become_member(kept, lambda: present, flush_s=3600, attempts=3)
+    member = become_member(StoredGroup(tmp_path, "b/s/one", "fit"), lambda: present, flush_s=3600, attempts=3)
     claim = member.claim()
-    (pages,) = kept._database.execute("pragma page_count").fetchone()
-    kept._database.execute(f"pragma max_page_count = {pages}")
     member.acknowledge(*range(1, 10), epoch=claim.epoch)
-    with pytest.raises(StoreFullError, match="full"):
-        member.refuse(10, reason="dark " * 5000)
-    kept._database.execute(f"pragma max_page_count = {pages + 100}")
+    (path,) = tmp_path.glob("*/*")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = path.read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 300, limits[1]))
+    try:
+        with pytest.raises(StoreFullError, match="File too large; nothing that was acknowledged is lost"):
+            member.refuse(10, reason="dark " * 5000)
+        assert path.read_bytes() == before, "nothing is left of what had no room"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert member.refuse(10, reason="dark " * 5000) == 1
     assert member.unacknowledged() == [(10, 10)]
     member.leave()
 
 
-def test_what_is_no_group_is_said_so(tmp_path: Path) -> None:
-    catalogue = tmp_path / "catalogue.sqlite"
-    kept = StoredGroup(catalogue, "b/s/one", "fit")
-    with kept.change() as state:
-        state.acknowledge(of_ids([1]))
-    with closing(sqlite3.connect(catalogue, isolation_level=None)) as database:
-        database.execute("update stream_groups set record = x'00', version = 99")
-    with pytest.raises(IntegrityError, match="'fit' of b/s/one cannot be read"), kept.change():
-        pass
+def a_group(folder: Path, changes: int = 3) -> Path:
+    """Change a group so often, one message acknowledged each time, and return its file."""
+    kept, present = StoredGroup(folder, "b/s/one", "fit"), IdSet()
+    present.add_range(1, 100)
+    for step in range(changes):
+        with kept.change() as state:
+            state.acknowledge(state.claim("ann", present, step, size=1, lease_ns=S).ids)
     kept.close()
+    (path,) = folder.glob("*/*")
+    return path
+
+
+def acknowledged(folder: Path, boot: Callable[[], str] = group_store.boot_id) -> int:
+    kept = StoredGroup(folder, "b/s/one", "fit", boot=boot)
+    try:
+        with kept.change() as state:
+            assert state.unclaimed.taken.count == state.record.acknowledged
+            return state.record.acknowledged
+    finally:
+        kept.close()
+
+
+def test_a_change_that_is_cut_off_anywhere_has_not_been(tmp_path: Path) -> None:
+    path = a_group(tmp_path)
+    whole = path.read_bytes()
+    seen = []
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert list_groups(tmp_path, "b/s/one") == (["fit"] if acknowledged(tmp_path) else [])
+        seen.append(acknowledged(tmp_path))
+    assert sorted(set(seen)) == [0, 1, 2]
+    assert seen == sorted(seen)
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    path = a_group(tmp_path)
+    whole = path.read_bytes()
+
+    def found(damaged: bytes) -> int | str:
+        path.write_bytes(damaged)
+        try:
+            return acknowledged(tmp_path)
+        except IntegrityError as error:
+            return str(error)
+
+    for at in range(len(whole)):
+        said = found(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        # A length that is too large by it makes a piece look as if it had been cut off.
+        assert said in (0, 1, 2) or str(said).startswith("group 'fit' of b/s/one cannot be read: "), at
+
+
+def test_what_did_not_reach_the_disk_is_handed_out_again(tmp_path: Path) -> None:
+    path = a_group(tmp_path, 4)
+    damaged = bytearray(path.read_bytes())
+    middle = 2 * len(damaged) // 3
+    damaged[middle : middle + 20] = bytes(20)
+    path.write_bytes(damaged)
+    with pytest.raises(IntegrityError, match="is not what was written"):
+        acknowledged(tmp_path)
+    found = acknowledged(tmp_path, lambda: "another start of the machine")
+    assert 0 < found < 4
+    assert acknowledged(tmp_path, lambda: "another start of the machine") == found
+
+
+def test_the_length_reached_the_disk_and_nothing_else(tmp_path: Path) -> None:
+    path = a_group(tmp_path)
+    path.write_bytes(bytes(path.stat().st_size))
+    assert acknowledged(tmp_path, lambda: "another start of the machine") == 0
+
+
+def test_what_is_no_group_is_said_so(tmp_path: Path) -> None:
+    path = a_group(tmp_path)
+    path.write_bytes(b"no group")
+    with pytest.raises(IntegrityError, match=r"cannot be read: .*no file of a group"):
+        acknowledged(tmp_path)
+    assert delete_group(tmp_path, "b/s/one", "fit")
+    with closing(GroupFile(path)) as file:
+        file.lock()
+        file.append(b"no group either")
+    with pytest.raises(IntegrityError, match="'fit' of b/s/one cannot be read"):
+        acknowledged(tmp_path)
+
+
+def test_looking_at_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
+    with closing(StoredGroup(tmp_path, "b/s/one", "fit")) as kept, kept.look() as state:
+        assert state is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_who_is_held_up_while_it_holds_the_group_takes_nothing_from_others(opened: Opened, present: IdSet) -> None:

@@ -40,6 +40,7 @@ __all__ = ["DIRECT_BYTES", "SEGMENT_BYTES", "DirectoryStore"]
 
 SEGMENT_BYTES: Final = 1 << 30
 DIRECT_BYTES: Final = 1 << 20
+GROUPS: Final = "groups"
 
 
 class DirectoryStore(GroupStore):
@@ -81,6 +82,7 @@ class DirectoryStore(GroupStore):
         self._check: Check = check
         self._now_ns = now_ns
         self._streams = self.path / STREAMS
+        self._groups = self.path / GROUPS
         with disk_errors(self.path):
             open_folder(self.path)
             if not can_write_direct(self._streams):
@@ -187,7 +189,7 @@ class DirectoryStore(GroupStore):
                 with suppress(OSError):  # another stream is in it
                     parent.rmdir()
         self._catalogue.remove(address)
-        delete_groups(self._catalogue.path, str(address))
+        delete_groups(self._groups, str(address))
         return was_there
 
     def group(
@@ -195,25 +197,23 @@ class DirectoryStore(GroupStore):
     ) -> Membership:
         """Become a member of a group; see `GroupStore.group`."""
         there = IdsThere(self.read(address))
-        kept = StoredGroup(
-            self._catalogue.path, str(address), group_name(name), survives_power_loss=survives_power_loss
-        )
+        kept = StoredGroup(self._groups, str(address), group_name(name), survives_power_loss=survives_power_loss)
         return become_member(kept, there, left=there.close, **rules)
 
     def groups(self, address: StreamAddress) -> Sequence[str]:
         """List the groups of a stream."""
         self._check_open()
-        return list_groups(self._catalogue.path, str(address))
+        return list_groups(self._groups, str(address))
 
     def group_report(self, address: StreamAddress, name: str) -> GroupReport | None:
         """Return how a group is without becoming a member; see `GroupStore.group_report`."""
-        with self.read(address) as reader, closing(StoredGroup(self._catalogue.path, str(address), name)) as kept:
+        with self.read(address) as reader, closing(StoredGroup(self._groups, str(address), name)) as kept:
             return report_of(kept, IdsThere(reader))
 
     def delete_group(self, address: StreamAddress, name: str) -> bool:
         """Forget a group; see `GroupStore.delete_group`."""
         self._check_open()
-        return delete_group(self._catalogue.path, str(address), name)
+        return delete_group(self._groups, str(address), name)
 
     def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
         """Return what was said of a beamtime, source or stream; ``None`` if nothing was."""
