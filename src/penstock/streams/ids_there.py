@@ -24,16 +24,15 @@ class IdsThere:
 
     def __call__(self) -> IdSet:
         """Return them; the set is this object's, and grows with the next call."""
-        info = self._reader.info
-        arrived = info.count + info.removed
-        if (arrived, info.removed) == (self._arrived, self._removed):
+        arrived, removed = self._reader.arrived
+        if (arrived, removed) == (self._arrived, self._removed):
             return self._ids
-        if info.removed == self._removed:
+        if removed == self._removed:
             self._take(self._ids.last + 1)  # new ones mostly lie behind all others
-        if info.removed != self._removed or self._ids.count < info.count:
+        if removed != self._removed or self._ids.count < arrived - removed:
             self._ids = IdSet()
             self._take(1)
-        self._arrived, self._removed = arrived, info.removed
+        self._arrived, self._removed = arrived, removed
         return self._ids
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.block import Block, Rows
+from penstock.core.block import ALL_ROWS, Block, Rows
 from penstock.core.encoding import Encoding
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
@@ -74,9 +74,9 @@ class StoredBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     position: int = 0
     """How many messages had arrived before its first, since the stream began."""
 
-    def messages(self) -> Iterator[Message]:
-        """Yield its messages, each with the encodings of its buffers; arrays are views."""
-        messages = self.block.messages()
+    def messages(self, rows: Rows = ALL_ROWS) -> Iterator[Message]:
+        """Yield its messages, or those of some rows, each with the encodings of its buffers; arrays are views."""
+        messages = self.block.messages(rows)
         if not any(self.encodings):
             return messages
         encodings = self.encodings
@@ -206,6 +206,12 @@ class StreamReader(ABC):
     @abstractmethod
     def info(self) -> StreamInfo:
         """How the stream is, as of now."""
+
+    @property
+    def arrived(self) -> tuple[int, int]:
+        """How many messages have arrived, and how many of them were removed since, as of now; for who asks often."""
+        info = self.info
+        return info.count + info.removed, info.removed
 
     @abstractmethod
     def blocks(self, position: int = 0) -> Iterator[StoredBlock]:

@@ -120,6 +120,7 @@ class StoreIndexTests(StoreLogTests):
             assert _counts(store) == (4, 0, 2, 10, 6)
             assert reader.info.nbytes >= first.nbytes + 100_000
             assert reader.info.created_ns == first.created_ns
+            assert reader.arrived == (4, 0)
             assert reader.info.last_ns >= first.last_ns
 
     @needs(Level.INDEXED)

@@ -44,6 +44,9 @@ class Committed:
         self._check = check
         self._views: dict[int, SegmentView] = {}
         self._folder_fd = -1
+        # Names as texts: a path is put together in as much time as the kernel takes, and a group asks for each message.
+        self._folder_name = os.fspath(folder)
+        self._opened = 0, 0
         self._growing: GrowingIndex | None = None
 
     @property
@@ -72,9 +75,8 @@ class Committed:
                 return
             self._growing = GrowingIndex(self.folder, numbers[0])
         while True:
-            has_next = (self.folder / index_name(self._growing.number + 1)).exists() or (
-                self.folder / segment_name(self._growing.number + 1)
-            ).exists()
+            following = self._growing.number + 1
+            has_next = self._has(index_name(following)) or self._has(segment_name(following))
             # Once more after the next one is there: its writer has finished with this one then.
             self.blocks.add(self._growing.more(self.blocks.end, is_full=has_next), self._growing.number)
             if not has_next:
@@ -86,13 +88,10 @@ class Committed:
     def _is_same_folder(self) -> bool:
         """Tell whether the folder is still the one that was opened: the stream may be deleted and made again."""
         try:
-            now = self.folder.stat()
+            now = os.stat(self._folder_name)  # noqa: PTH116
         except FileNotFoundError:
             return self._folder_fd < 0
-        if self._folder_fd < 0:
-            return False
-        opened = os.fstat(self._folder_fd)  # held open, so that no other folder gets its number
-        return (opened.st_dev, opened.st_ino) == (now.st_dev, now.st_ino)
+        return self._folder_fd >= 0 and self._opened == (now.st_dev, now.st_ino)
 
     def _begin_anew(self) -> None:
         self.close()
@@ -101,10 +100,16 @@ class Committed:
             self._folder_fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             self._folder_fd = -1
+            return
+        opened = os.fstat(self._folder_fd)  # held open, so that no other folder gets its number
+        self._opened = opened.st_dev, opened.st_ino
 
     def _drop_removed(self) -> None:
-        if len(self.blocks) and not (self.folder / segment_name(self.blocks.segment(self.blocks.first))).exists():
+        if len(self.blocks) and not self._has(segment_name(self.blocks.segment(self.blocks.first))):
             self.drop_removed()
+
+    def _has(self, name: str) -> bool:
+        return os.path.exists(f"{self._folder_name}/{name}")  # noqa: PTH110
 
     def drop_removed(self) -> None:
         """Forget the segments that are no longer there."""

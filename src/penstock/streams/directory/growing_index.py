@@ -31,7 +31,10 @@ class GrowingIndex:
         self._folder = folder
         self._segment = folder / segment_name(number)
         self._path = folder / index_name(number)
+        # As texts, too: a path is put together in as much time as the kernel takes, and a group asks for each message.
+        self._index_name, self._segment_name = os.fspath(self._path), os.fspath(self._segment)
         self._fd = -1
+        self._inode = 0
         self._end = RECORD_BYTES
         """Where in the segment the blocks end that are known."""
         self._looked_at = 0
@@ -47,6 +50,7 @@ class GrowingIndex:
             self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return
+        self._inode = os.fstat(self._fd).st_ino
         header = own_index(self._folder, self.number)
         if header is not None:
             self._is_sound = True
@@ -82,17 +86,17 @@ class GrowingIndex:
     def _stat(self) -> os.stat_result | None:
         """Return what the index is now; one that was made again, because its writer was killed, is opened."""
         try:
-            found = self._path.stat()
+            found = os.stat(self._index_name)  # noqa: PTH116
         except FileNotFoundError:
             return None if self._fd < 0 else os.fstat(self._fd)
-        if self._fd < 0 or os.fstat(self._fd).st_ino != found.st_ino:
+        if self._fd < 0 or self._inode != found.st_ino:
             self._open()
         return found
 
     def _left_behind(self, position: int, *, is_full: bool) -> np.ndarray[Any, Any]:
         """Return the blocks that have no record because their writer was killed before."""
         try:
-            length = self._segment.stat().st_size
+            length = os.stat(self._segment_name).st_size  # noqa: PTH116
         except FileNotFoundError:
             return np.empty(0, RECORD)
         if length < self._end + RECORD_BYTES or length == self._looked_at:

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import IntegrityError, StateError
 from penstock.streams.directory.committed import Committed, GoneError
 from penstock.streams.directory.info import closed_info, open_info
-from penstock.streams.directory.segment_view import Check
+from penstock.streams.directory.segment_view import Check, SegmentView
+from penstock.streams.directory.state_file import StateFile
 from penstock.streams.directory.waker import LookingWaker, Waker, make_waker
 from penstock.streams.directory.watched_state import NO_STATE, WatchedState
 from penstock.streams.id_order import by_id
+from penstock.streams.segment import BlockHeader
 from penstock.streams.store import StoredBlock, StreamInfo, StreamReader
 
 __all__ = ["DirectoryReader"]
@@ -48,6 +51,10 @@ class DirectoryReader(StreamReader):
         self._committed = Committed(folder, address.stream, check)
         self._state = WatchedState(folder)
         self._waker: Waker | LookingWaker | None = None
+        self._keeps_latest = check == "first"
+        self._latest: tuple[SegmentView, BlockHeader, StoredBlock] | None = None
+        """The block that was read last; who goes through a stream by id needs it again and again."""
+        self._closed: tuple[StateFile, StreamInfo] | None = None
         self._is_closed = False
         self._in_use = threading.RLock()
 
@@ -58,9 +65,24 @@ class DirectoryReader(StreamReader):
             self._check_open()
             state = self._state.now()
             if state is not NO_STATE and not state.is_written:
-                return closed_info(self._address, state)
+                if self._closed is None or self._closed[0] is not state:
+                    self._closed = state, closed_info(self._address, state)
+                return self._closed[1]
             self._committed.refresh()
             return open_info(self._address, state, self._committed)
+
+    @property
+    def arrived(self) -> tuple[int, int]:
+        """How many messages have arrived, and how many of them were removed since, as of now."""
+        with self._in_use:
+            self._check_open()
+            state = self._state.now()
+            if state is not NO_STATE and not state.is_written:
+                return state.totals.begin + state.totals.count, state.totals.begin
+            self._committed.refresh()
+            blocks = self._committed.blocks
+            written = max(blocks.end, state.totals.written)
+            return written, blocks.begin if len(blocks) else written
 
     def blocks(self, position: int = 0) -> Iterator[StoredBlock]:
         """Yield what is there now, in the order of arrival; see `StreamReader.blocks`.
@@ -94,10 +116,45 @@ class DirectoryReader(StreamReader):
 
     def get(self, first_id: int, last_id: int | None = None) -> Iterator[StoredBlock]:
         """Yield the messages of some ids that are there, ids ascending; see `StreamReader.get`."""
-        self._refresh()
         last_id = first_id if last_id is None else last_id
+        known = self._known(first_id, last_id)
+        if known is not None:
+            yield known[0].take(known[1])
+            return
+        self._refresh()
         numbers = self._committed.blocks.overlapping(first_id, last_id)
         yield from by_id(filter(None, map(self._read, numbers)), first_id, last_id)
+
+    def message(self, message_id: int) -> Message | None:
+        """Return one message, or ``None`` if it is not there."""
+        known = self._known(message_id, message_id)
+        return super().message(message_id) if known is None else next(known[0].messages(known[1]))
+
+    def _known(self, first_id: int, last_id: int) -> tuple[StoredBlock, slice] | None:
+        """Return the block that has all of these ids, and where, if it is the one that was read last.
+
+        As no id is in two blocks, nothing that came since can matter: the index need not be asked.
+        """
+        with self._in_use:
+            self._check_open()
+            if self._latest is None:
+                return None
+            view, header, stored = self._latest
+            if not header.first_id <= first_id <= last_id <= header.last_id:
+                return None
+            if header.is_dense:
+                row = first_id - header.first_id
+            elif first_id == last_id:
+                ids = stored.block.ids
+                row = int(ids.searchsorted(np.uint64(first_id)))
+                if ids[row] != first_id:
+                    return None
+            else:
+                return None
+            if not view.is_there:
+                self._latest = None
+                return None
+            return stored, slice(row, row + last_id - first_id + 1)
 
     def _overlapping(self, first_id: int, last_id: int) -> Iterator[list[int]]:
         """Yield blocks that must be read together, because the ranges of their ids overlap."""
@@ -200,6 +257,7 @@ class DirectoryReader(StreamReader):
             if self._waker is not None:
                 self._waker.close()
                 self._waker = None
+            self._latest = None
             self._committed.close()
             self._state.close()
 
@@ -217,7 +275,11 @@ class DirectoryReader(StreamReader):
         with self._in_use:
             self._check_open()
             try:
-                return self._committed.read(number)
+                found = self._committed.read(number)
+                if self._keeps_latest:
+                    blocks = self._committed.blocks
+                    self._latest = self._committed.view(blocks.segment(number)), blocks.header(number), found
+                return found
             except GoneError:
                 self._committed.drop_removed()
                 return None

@@ -35,6 +35,20 @@ class SegmentView:
         self._checked: set[int] = set()
         self._map: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._name = os.fspath(path)
+        found = os.fstat(self._fd)
+        self._file = found.st_ino, found.st_dev
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file is still found by its name: neither retention nor anybody else has removed it."""
+        if self._fd < 0:  # its number may be another's by now
+            return False
+        try:
+            found = os.stat(self._name)  # noqa: PTH116  # a third of the time: this is asked for every message
+        except OSError:
+            return False
+        return (found.st_ino, found.st_dev) == self._file
 
     def read(self, header: BlockHeader) -> StoredBlock:
         """Return a block.
@@ -76,4 +90,5 @@ class SegmentView:
     def close(self) -> None:
         """Let go; arrays that somebody holds stay valid."""
         os.close(self._fd)
+        self._fd = -1
         self._map = np.empty(0, np.uint8)

@@ -164,3 +164,15 @@ def test_two_at_once_are_refused(store: DirectoryStore) -> None:
     finally:
         lock.close()
     assert store.retain(ADDRESS, count=1) == 0
+
+
+def test_a_reader_that_had_a_message_before_it_was_removed_has_it_no_more(store: DirectoryStore) -> None:
+    with store.write(ADDRESS, sync="none") as writer, store.read(ADDRESS) as reader:
+        for first in (1, 5, 9):
+            writer.append(block(*range(first, first + 4)))
+        assert all(reader.message(k) is not None for k in (9, 1, 2))
+        assert store.retain(ADDRESS, count=6) == 4
+        assert [k for k in range(1, 13) if reader.message(k) is not None] == list(range(5, 13))
+        assert reader.arrived == (12, 4)
+    with store.read(ADDRESS) as reader:
+        assert reader.arrived == (12, 4)

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
 from penstock.core.stream_address import StreamAddress
@@ -16,7 +18,7 @@ from penstock.streams.directory.reader import DirectoryReader
 from penstock.streams.directory.segment_view import Check
 from penstock.streams.directory.syncer import Syncer
 from penstock.streams.directory.waker import LookingWaker, Waker, make_waker
-from penstock.streams.store import StreamState
+from penstock.streams.store import StreamReader, StreamState
 from tests.unit.streams.directory.stored_cases import ADDRESS, FOLDER, block, fill, ids_of
 
 PATIENCE_S = 50.0
@@ -273,3 +275,36 @@ def test_nobody_is_let_in_twice_by_threads(store: DirectoryStore) -> None:
         for thread in threads:
             thread.join()
         assert refused == [True] * 4
+
+
+def numbers(reader: StreamReader, *ids: int) -> list[int | None]:
+    """Ask for single messages again and again, and return what they hold."""
+    found = [reader.message(k) for k in ids]
+    again = [next((int(m.array[0]) for s in reader.get(k) for m in s.messages()), None) for k in ids]
+    assert again == [None if message is None else int(message.array[0]) for message in found]
+    return again
+
+
+@pytest.mark.parametrize("check", ["first", "always"])
+def test_messages_one_by_one_are_those_there_are_now(tmp_path: Path, check: Check) -> None:
+    fill(tmp_path, block(2, 3, 4), block(5, 7, 9), block(6, 8))
+    with DirectoryStore(tmp_path, check=check) as store, store.read(ADDRESS) as reader:
+        assert numbers(reader, 1, 2, 4, 3, 5, 6, 7, 8, 9, 10) == [None, 2, 4, 3, 5, 6, 7, 8, 9, None]
+        assert [s.block.ids.tolist() for s in reader.get(2, 3)] == [[2, 3]]
+        assert [s.block.ids.tolist() for s in reader.get(7, 9)] == [[7], [8], [9]]
+        with store.write(ADDRESS) as writer:
+            writer.append(block(10, 1 << 63))
+        assert numbers(reader, 9, 10, 1 << 63, 11) == [9, 10, 1 << 63, None]
+        reader.close()
+        with pytest.raises(StateError):
+            reader.message(10)
+
+
+def test_a_message_of_a_deleted_stream_is_not_that_of_a_new_one(store: DirectoryStore) -> None:
+    with store.read(ADDRESS) as reader:
+        for found in (3, 4):
+            with store.write(ADDRESS) as writer:
+                writer.append(msgspec.structs.replace(block(1, 2), columns=(np.array([[found], [found]], np.uint64),)))
+            assert numbers(reader, 1, 2, 1) == [found, found, found]
+            store.delete(ADDRESS)
+            assert numbers(reader, 1, 2) == [None, None]
