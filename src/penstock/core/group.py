@@ -83,7 +83,7 @@ class GroupState:
         self.expire(now_ns)
         self._see(member, now_ns, lease_ns)
         gaps: list[Range] = []
-        ids, attempt = self._returned(present, size, now_ns)
+        ids, attempt = self._returned(present, size, now_ns) if self.record.waiting else ([], 0)
         if not ids:
             attempt = 1
             ids, gaps = self.unclaimed.take(present, self._most(1, size), now_ns)
@@ -120,7 +120,13 @@ class GroupState:
             Those that had been acknowledged before.
         """
         record = self.record
-        if epoch is not None and epoch != record.epoch:
+        if epoch is None or epoch == record.epoch:
+            for at, lease in enumerate(record.leases):
+                if lease.left == ids:  # all that somebody has, as with one message at a time
+                    del record.leases[at]
+                    self._settle(ids)
+                    return []
+        else:
             for lease in [lease for lease in record.leases if lease.epoch <= epoch]:
                 lease.left, done = split(lease.left, ids)
                 self._settle(done)
@@ -176,10 +182,12 @@ class GroupState:
         record = self.record
         late = [lease for lease in record.leases if lease.deadline_ns <= now_ns]
         self._take_back(late, now_ns, "{member} did not acknowledge it in time")
-        holding = {lease.member for lease in record.leases}
-        for name, member in list(record.members.items()):
-            if name not in holding and member.seen_ns + member.lease_ns < now_ns:
-                del record.members[name]
+        silent = [name for name, member in record.members.items() if member.seen_ns + member.lease_ns < now_ns]
+        if silent:
+            holding = {lease.member for lease in record.leases}
+            for name in silent:
+                if name not in holding:
+                    del record.members[name]
 
     def resume(self, now_ns: int, *, longest_silence_ns: int) -> None:
         """Take note of the time; if nobody had the group in hands for longer than living members are silent, go on.
@@ -322,10 +330,11 @@ class GroupState:
 
     def _look_again_ns(self, now_ns: int) -> int | None:
         record = self.record
-        stop_waiting(record, now_ns)
         times = [lease.deadline_ns for lease in record.leases]
         times += [back.due_ns for back in record.waiting]
-        times += next_wait_ns(record)
+        if record.looks:
+            stop_waiting(record, now_ns)
+            times += next_wait_ns(record)
         return max(min(times), now_ns) if times else None
 
     def _held_by(self, member: str) -> list[GroupLease]:

@@ -101,6 +101,15 @@ class Unclaimed:
         """Take ids behind the position; return also what is missing before the last of them."""
         record = self._record
         waits = record.rules.order == "id"
+        first = present.first_present(record.position + 1)
+        if first is None:
+            return [], []
+        if first > self.taken.last and (not waits or first == record.position + 1):
+            last = min(present.first_absent(first), first + size) - 1
+            if last - first + 1 == size > 0:  # enough in one run that nobody was given a part of, as most often
+                record.position = last
+                self._add([(first, last)])
+                return [(first, last)], []
         ids: list[Range] = []
         gaps: list[Range] = []
         for first, last in ranges_within(present, record.position + 1):

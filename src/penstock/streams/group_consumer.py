@@ -79,7 +79,7 @@ class GroupConsumer:
         StateError
             If this has left.
         """
-        message = self._reading.in_hand()
+        message = self._reading.in_hand() or self._reading.claimed()
         return run(self._reading.next(timeout_s)) if message is None else message
 
     def batch(self, size: int = 256, timeout_s: float | None = None) -> list[Message]:

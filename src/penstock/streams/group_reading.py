@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from penstock.core.group_record import Claim
 from penstock.core.id_ranges import Range
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
@@ -74,10 +75,8 @@ class GroupReading:
             message = self.in_hand()
             if message is not None:
                 return message
-            claim = yield Call(lambda: self.member.claim(self._prefetch))
-            self._gaps += claim.gaps
+            claim = yield Call(self._claim)
             if claim.ids:
-                yield Call(lambda claim=claim: self._fetch(claim.ids, claim.attempt, claim.epoch))  # type: ignore[misc]
                 continue
             if info is not None:
                 if claim.is_drained and info.state in ENDED:
@@ -92,6 +91,16 @@ class GroupReading:
             # Looked at only where there is nothing, as it costs as much as a claim; and then before the claim that
             # decides, so that nothing is overlooked that comes between.
             info = self.reader.info
+
+    def claimed(self) -> Message | None:
+        """Claim messages, and return the first; ``None`` if there are none now. It may take time, and waits for none.
+
+        Raises
+        ------
+        StateError
+            If this has left.
+        """
+        return self.in_hand() if self._claim().ids else None
 
     def in_hand(self) -> Message | None:
         """Return the next of what was claimed before; ``None`` if nothing is left of it."""
@@ -167,8 +176,22 @@ class GroupReading:
         finally:
             self.reader.close()
 
+    def _claim(self) -> Claim:
+        claim = self.member.claim(self._prefetch)
+        self._gaps += claim.gaps
+        if claim.ids:
+            self._fetch(claim.ids, claim.attempt, claim.epoch)
+        return claim
+
     def _fetch(self, ranges: list[Range], attempt: int, epoch: int) -> None:
         for first, last in ranges:
+            if first == last:
+                message = self.reader.message(first)
+                if message is None:
+                    self._give_back_gone(first, last)
+                else:
+                    self._hand.append((message, attempt, epoch))
+                continue
             at = first
             for stored in self.reader.get(first, last):
                 for message in stored.messages():
