@@ -45,6 +45,13 @@ class GroupState:
     def __init__(self, record: GroupRecord | None = None, taken: IdSet | None = None) -> None:
         self.record = record or GroupRecord()
         self.unclaimed = Unclaimed(self.record, IdSet() if taken is None else taken)
+        self.is_freed = False
+        """Whether something has come back, or has become unclaimed again, that was not; the owner's to reset."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nobody has anything, and nothing waits to be handed out again."""
+        return not self.record.leases and not self.record.waiting
 
     def join(self, member: str, rules: GroupRules, now_ns: int, *, lease_ns: int) -> None:
         """Take in a member; what somebody of this name has comes back, as if its time was up.
@@ -240,6 +247,7 @@ class GroupState:
         self.unclaimed.seek(message_id)
         record.last_acknowledged = min(record.last_acknowledged, message_id)
         record.epoch += 1
+        self.is_freed = True
 
     def revive(self, now_ns: int) -> int:
         """Hand out all dead letters again, with all their attempts; return how many."""
@@ -352,6 +360,7 @@ class GroupState:
         limit = self.record.rules.attempts
         if not ids:
             return
+        self.is_freed = True
         if limit and attempts >= limit:
             self._bury(ids, attempts, reason)
             return

@@ -80,7 +80,7 @@ class GroupConsumer:
             If this has left.
         """
         message = self._reading.in_hand() or self._reading.claimed()
-        return run(self._reading.next(timeout_s)) if message is None else message
+        return run(self._reading.next(timeout_s, was_empty=True)) if message is None else message
 
     def batch(self, size: int = 256, timeout_s: float | None = None) -> list[Message]:
         """Return at most so many messages, and at least one; not more than ``prefetch``. As ``next``."""

@@ -1,6 +1,5 @@
 """What both group consumers do: claim messages for a member, fetch them, and wait where there are none."""
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import StreamError
 from penstock.streams.dataset import check_stream_name
+from penstock.streams.group_bell import Bell
 from penstock.streams.membership import Membership
 from penstock.streams.more import Deadline, More
 from penstock.streams.reading import ENDED, LATEST_NS, Time, arrived, check_id, ended, nanoseconds, nothing_yet
@@ -21,8 +21,8 @@ from penstock.streams.store import Store, StreamInfo
 __all__ = ["GroupReading"]
 
 LOOK_S: Final = 0.05
-"""How long a member waits at most while others have something or the stream has ended: what they acknowledge or give
-back changes the group, of which nobody is told. New messages are pushed."""
+"""How long a member waits at most where nobody tells it what others have given back or done: at a server, on a network
+file system, and beyond the watches that a user may have. New messages are pushed everywhere."""
 NS_PER_S: Final = 1_000_000_000
 
 
@@ -48,6 +48,8 @@ class GroupReading:
         self._become = become
         self._prefetch = prefetch
         self._member: Membership | None = None
+        self._bell: Bell | None = None
+        self._has_bell = True  # until it turns out that there is none
         self._hand: deque[tuple[Message, int, int]] = deque()  # with attempt and epoch; claimed, not returned yet
         self._epochs: dict[int, int] = {}  # of what was returned, and is neither acknowledged nor given back
         self._gaps: list[Range] = []
@@ -59,8 +61,13 @@ class GroupReading:
             self._member = self._become()
         return self._member
 
-    def next(self, timeout_s: float | None) -> Steps[Message]:
+    def next(self, timeout_s: float | None, *, was_empty: bool = False) -> Steps[Message]:
         """Return a message that no other member has.
+
+        Parameters
+        ----------
+        was_empty
+            Whether there was none just now.
 
         Raises
         ------
@@ -71,6 +78,10 @@ class GroupReading:
         """
         deadline = Deadline(timeout_s)
         info: StreamInfo | None = None
+        is_told = False
+        if was_empty:
+            info = self.reader.info
+            is_told = self._listens(until_done=info.state in ENDED)
         while True:
             message = self.in_hand()
             if message is not None:
@@ -83,14 +94,14 @@ class GroupReading:
                     raise ended(info)
                 if deadline.is_over:
                     raise nothing_yet(self.reader.info)
-                if info.state in ENDED:
-                    yield _Pause(_least(deadline.left_s, LOOK_S))
-                else:
-                    waits_s = None if claim.look_again_ns is None else LOOK_S
-                    yield More([(self.reader, arrived(info))], _least(deadline.left_s, waits_s))
+                has_ended = info.state in ENDED
+                rest_s = self._rest_s(claim, is_told=is_told, has_ended=has_ended)
+                news = [] if has_ended else [(self.reader, arrived(info))]
+                yield More(news, _least(deadline.left_s, rest_s), self._bell_fd())
             # Looked at only where there is nothing, as it costs as much as a claim; and then before the claim that
             # decides, so that nothing is overlooked that comes between.
             info = self.reader.info
+            is_told = self._listens(until_done=info.state in ENDED)
 
     def claimed(self) -> Message | None:
         """Claim messages, and return the first; ``None`` if there are none now. It may take time, and waits for none.
@@ -174,7 +185,27 @@ class GroupReading:
             if self._member is not None:
                 self._member.leave()
         finally:
+            if self._bell is not None:
+                self._bell.close()
+                self._bell = None
             self.reader.close()
+
+    def _listens(self, *, until_done: bool) -> bool:
+        """Begin to listen to what others give back and have done; return whether that will be told."""
+        if self._bell is None and self._has_bell:
+            self._bell = self.member.bell()
+            self._has_bell = self._bell is not None
+        return self._bell is not None and self._bell.listen(until_done=until_done)
+
+    def _bell_fd(self) -> int | None:
+        return None if self._bell is None else self._bell.fileno()
+
+    @staticmethod
+    def _rest_s(claim: Claim, *, is_told: bool, has_ended: bool) -> float | None:
+        """Return for how long nothing can come that nobody tells; ``None`` for ever."""
+        if not is_told:
+            return LOOK_S if has_ended or claim.look_again_ns is not None else None
+        return None if claim.look_again_ns is None else max(claim.look_again_ns - time.monotonic_ns(), 0) / NS_PER_S
 
     def _claim(self) -> Claim:
         claim = self.member.claim(self._prefetch)
@@ -204,19 +235,6 @@ class GroupReading:
         """Give back what was removed since it was claimed, so that the group learns of it."""
         if first <= last:
             self.member.refuse(*range(first, last + 1), reason="it was removed")
-
-
-class _Pause:
-    """Waits for a while, for what nobody tells."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def block(self) -> None:
-        time.sleep(self._seconds)
-
-    async def wait(self) -> None:
-        await asyncio.sleep(self._seconds)
 
 
 def _least(one: float | None, other: float | None) -> float:

@@ -18,6 +18,7 @@ from penstock.core.group_record import GroupRecord
 from penstock.core.id_ranges import Range, joined, put
 from penstock.core.id_set import IdSet
 from penstock.errors import IntegrityError
+from penstock.streams.group_bell import Bell, file_bell, ring_file
 from penstock.streams.group_file import GroupFile, first_piece
 from penstock.streams.kept_group import KeptGroup
 
@@ -62,6 +63,8 @@ class StoredGroup(KeptGroup):
         Whether to wait for the disk at each change.
     boot
         Which start of the machine this is: times of another one mean nothing.
+    bells
+        Makes what wakes members, of the file of the group; ``None`` where the kernel does not see who writes it.
     """
 
     def __init__(
@@ -73,7 +76,9 @@ class StoredGroup(KeptGroup):
         survives_power_loss: bool = False,
         boot: Callable[[], str] | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        bells: Callable[[Path], Bell | None] = file_bell,
     ) -> None:
+        self._bells = bells
         self._address, self._name = address, name
         self._boot = (boot or boot_id)()
         self._clock_ns = clock_ns
@@ -126,6 +131,15 @@ class StoredGroup(KeptGroup):
             raise
         finally:
             self._file.unlock()
+
+    def ring(self, *, is_done: bool) -> None:
+        """Wake members that wait."""
+        with suppress(FileNotFoundError):  # nobody was a member yet
+            ring_file(self._file.path, is_done=is_done)
+
+    def bell(self) -> Bell | None:
+        """Return what wakes."""
+        return self._bells(self._file.path)
 
     def close(self) -> None:
         """Let go of the file."""

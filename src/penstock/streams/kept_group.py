@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 
 from penstock.core.group import GroupState
+from penstock.streams.group_bell import Bell
 
 __all__ = ["KeptGroup"]
 
@@ -21,6 +22,14 @@ class KeptGroup(ABC):
     @abstractmethod
     def look(self) -> AbstractContextManager[GroupState | None]:
         """Hold the group while its state is read, which must not be changed; ``None`` if there is no such group."""
+
+    @abstractmethod
+    def ring(self, *, is_done: bool) -> None:
+        """Wake members that wait: something was given back, or nobody has anything any more. It must be held."""
+
+    @abstractmethod
+    def bell(self) -> Bell | None:
+        """Return what wakes; whose it is closes it. ``None`` where nobody can be told."""
 
     @abstractmethod
     def close(self) -> None:

@@ -13,6 +13,7 @@ from penstock.core.group_record import Claim, DeadLetter, GroupRules, GroupSnaps
 from penstock.core.id_ranges import Range, joined, of_ids
 from penstock.core.id_set import IdSet
 from penstock.errors import StateError, StreamError
+from penstock.streams.group_bell import Bell
 from penstock.streams.kept_group import KeptGroup
 from penstock.streams.membership import Membership
 
@@ -192,6 +193,9 @@ class Member(Membership):
             state.expire(now_ns)
             return state.snapshot(self._present())
 
+    def bell(self) -> Bell | None:  # noqa: D102
+        return self._group.bell()
+
     def leave(self) -> None:  # noqa: D102
         with self._lock:
             if self._has_left:
@@ -218,14 +222,24 @@ class Member(Membership):
             self._check()
             with self._group.change() as state:
                 now_ns = self._resume(state)
+                was_done = state.is_done
                 if self._member not in state.record.members:  # forgotten in a long silence, or the group was deleted
                     state.join(self._member, self._rules, now_ns, lease_ns=self._lease_ns)
                 again = self._acknowledged(state)
                 state.renew(self._member, now_ns, lease_ns=self._lease_ns)
                 yield state, now_ns
+                self._ring(state, was_done=was_done)
             self._pending = []
             if again:
                 self._again = joined(self._again, again)
+
+    def _ring(self, state: GroupState, *, was_done: bool) -> None:
+        """Wake those who have something to do now, or nothing any more."""
+        if state.is_freed:
+            state.is_freed = False
+            self._group.ring(is_done=False)
+        if state.is_done and not was_done:
+            self._group.ring(is_done=True)
 
     def _resume(self, state: GroupState) -> int:
         """Return what time it is; time in which nobody had the group in hands may not count."""

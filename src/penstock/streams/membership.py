@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from penstock.core.group_record import Claim, DeadLetter, GroupReport, GroupSnapshot, Order
 from penstock.core.id_ranges import Range
 from penstock.core.stream_address import StreamAddress
+from penstock.streams.group_bell import Bell
 from penstock.streams.store import Level, Store
 
 __all__ = ["GroupStore", "Membership"]
@@ -117,6 +118,10 @@ class Membership(ABC):
     @abstractmethod
     def snapshot(self) -> GroupSnapshot:
         """Return how the group is doing."""
+
+    def bell(self) -> Bell | None:
+        """Return what wakes this member when it has nothing to do; the caller closes it. ``None`` if nobody tells."""
+        return None
 
     @abstractmethod
     def leave(self) -> None:

@@ -1,11 +1,13 @@
 """Groups in memory, shared by the threads of one process."""
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from penstock.core.group import GroupState
 from penstock.core.stream_address import StreamAddress
+from penstock.streams.group_bell import Bell
 from penstock.streams.kept_group import KeptGroup
 
 __all__ = ["MemoryGroup", "MemoryGroups"]
@@ -17,10 +19,11 @@ class MemoryGroups:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._groups: dict[tuple[StreamAddress, str], GroupState] = {}
+        self._bells: dict[tuple[StreamAddress, str], list[MemoryBell]] = {}
 
     def group(self, address: StreamAddress, name: str) -> "MemoryGroup":
         """Return one group, which is made when something in it is changed."""
-        return MemoryGroup(self._groups, self._lock, (address, name))
+        return MemoryGroup(self._groups, self._bells, self._lock, (address, name))
 
     def names(self, address: StreamAddress) -> list[str]:
         """List the groups of a stream."""
@@ -33,6 +36,8 @@ class MemoryGroups:
             found = [key for key in self._groups if key[0] == address and name in (None, key[1])]
             for key in found:
                 del self._groups[key]
+                for bell in self._bells.get(key, ()):
+                    bell.ring()
         return bool(found)
 
 
@@ -40,9 +45,14 @@ class MemoryGroup(KeptGroup):
     """One group, as one member reaches it."""
 
     def __init__(
-        self, groups: dict[tuple[StreamAddress, str], GroupState], lock: threading.Lock, key: tuple[StreamAddress, str]
+        self,
+        groups: dict[tuple[StreamAddress, str], GroupState],
+        bells: "dict[tuple[StreamAddress, str], list[MemoryBell]]",
+        lock: threading.Lock,
+        key: tuple[StreamAddress, str],
     ) -> None:
         self._groups = groups
+        self._bells = bells
         self._lock = lock
         self._key = key
 
@@ -61,5 +71,46 @@ class MemoryGroup(KeptGroup):
         with self._lock:
             yield self._groups.get(self._key)
 
+    def ring(self, *, is_done: bool) -> None:
+        """Wake members that wait."""
+        for bell in self._bells.get(self._key, ()):
+            if bell.until_done or not is_done:
+                bell.ring()
+
+    def bell(self) -> Bell:
+        """Return what wakes."""
+        with self._lock:
+            bells = self._bells.setdefault(self._key, [])
+            bells.append(MemoryBell(bells, self._lock))
+            return bells[-1]
+
     def close(self) -> None:
         """Let go of it; others may have it still."""
+
+
+class MemoryBell(Bell):
+    """Rings for one member, by whatever thread."""
+
+    def __init__(self, bells: "list[MemoryBell]", lock: threading.Lock) -> None:
+        self.until_done = False
+        self._bells = bells
+        self._lock = lock
+        self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def listen(self, *, until_done: bool) -> bool:
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._fd)
+        self.until_done = until_done
+        return True
+
+    def ring(self) -> None:
+        """Ring; the lock of the groups is held."""
+        os.eventfd_write(self._fd, 1)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def close(self) -> None:
+        with self._lock:
+            self._bells.remove(self)
+            os.close(self._fd)

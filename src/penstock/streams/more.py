@@ -44,25 +44,33 @@ class More:
         Readers, each with how many messages are no news; at least one.
     timeout_s
         At most; ``None`` for ever.
+    also
+        A descriptor whose being readable is news, too; with it, no reader is needed.
     """
 
-    def __init__(self, watched: Sequence[tuple[StreamReader, int]], timeout_s: float | None) -> None:
+    def __init__(
+        self, watched: Sequence[tuple[StreamReader, int]], timeout_s: float | None, also: int | None = None
+    ) -> None:
         self._watched = watched
+        self._also = also
         self._deadline = Deadline(timeout_s)
 
     def block(self) -> bool:
         """Wait in this thread."""
-        if len(self._watched) == 1:
+        if len(self._watched) == 1 and self._also is None:
             reader, position = self._watched[0]
             return reader.wait(position, self._deadline.left_s)
         poller = poll()
         for reader, _ in self._watched:
             poller.register(reader.fileno(), POLLIN)
+        if self._also is not None:
+            poller.register(self._also, POLLIN)
         while not self._has_news():
             left_s = self._deadline.left_s
             if left_s == 0:
                 return False
-            poller.poll(None if left_s is None else 1000 * left_s)
+            if self._also in [fd for fd, _ in poller.poll(None if left_s is None else 1000 * left_s)]:
+                return True
         return True
 
     async def wait(self) -> bool:
@@ -71,6 +79,8 @@ class More:
         while not self._has_news():
             changed = asyncio.Event()
             descriptors = [reader.fileno() for reader, _ in self._watched]
+            if self._also is not None:
+                descriptors.append(self._also)
             for fd in descriptors:
                 loop.add_reader(fd, changed.set)
             try:
@@ -81,8 +91,16 @@ class More:
             finally:
                 for fd in descriptors:
                     loop.remove_reader(fd)
+            if self._also is not None and _is_readable(self._also):
+                return True
         return True
 
     def _has_news(self) -> bool:
         news = [reader.wait(position, 0) for reader, position in self._watched]  # all, as asking makes each quiet
         return any(news)
+
+
+def _is_readable(fd: int) -> bool:
+    poller = poll()
+    poller.register(fd, POLLIN)
+    return bool(poller.poll(0))

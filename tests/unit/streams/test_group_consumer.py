@@ -2,13 +2,22 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from penstock.core.group_record import Claim
+from penstock.core.id_set import IdSet
+from penstock.core.stream_address import StreamAddress
 from penstock.errors import NoDataError, StateError, StreamAbortedError, StreamEndedError, StreamError
+from penstock.streams import group_reading
+from penstock.streams.directory import DirectoryStore
 from penstock.streams.group_consumer import AsyncGroupConsumer, GroupConsumer
+from penstock.streams.group_store import StoredGroup
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.open_store import AsyncOpenStore, OpenStore
 
@@ -194,3 +203,120 @@ def test_coroutines_are_members_by_the_same_names(store: OpenStore) -> None:
         assert sorted(found) == list(range(1, 11))
 
     asyncio.run(main())
+
+
+@pytest.fixture(params=["memory", "directory"])
+def told(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenStore]:
+    """A store whose members look at nothing again by themselves: who is not told waits for ever."""
+    monkeypatch.setattr(group_reading, "LOOK_S", 1e6)
+    with OpenStore(MemoryStore() if request.param == "memory" else DirectoryStore(tmp_path / "store")) as store:
+        yield store
+
+
+class Waiting:
+    """Somebody who waits for a message of a group in another thread, and how often it has asked for some."""
+
+    def __init__(self, store: OpenStore, *, is_async: bool) -> None:
+        self._store = store
+        self._is_async = is_async
+        self.found: int | str = "nothing"
+        self.claims = 0
+        self._begun = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Waiting":
+        self._thread.start()
+        self._begun.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self.found = asyncio.run(self._next_async()) if self._is_async else self._next()
+        except StreamEndedError:
+            self.found = "end"
+
+    def _next(self) -> int:
+        with self._store.group(RUN, "g") as member:
+            self._count(member)
+            return member.next().id
+
+    async def _next_async(self) -> int:
+        async with AsyncOpenStore(self._store.store).group(RUN, "g") as member:
+            self._count(member)
+            return (await member.next()).id
+
+    def _count(self, member: GroupConsumer | AsyncGroupConsumer) -> None:
+        reading = member._reading
+        claim = reading.member.claim
+
+        def counted(size: int) -> Claim:
+            self.claims += 1
+            found = claim(size)
+            if self.claims > 1:  # the next one decides, or it has been decided; then it waits
+                self._begun.set()
+            return found
+
+        reading.member.claim = counted  # type: ignore[method-assign,assignment]
+
+
+Does = Callable[[GroupConsumer], object]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
+@pytest.mark.parametrize(
+    ("does", "end", "found"),
+    [
+        (lambda one: one.nack(1), False, 1),
+        (lambda one: one.nack(2, delay_s=0.01), False, 2),
+        (lambda one: one.close(), False, 1),
+        (lambda one: one.seek(1), False, 2),
+        (lambda one: (one.ack(1, 2), one.flush()), True, "end"),
+        (lambda one: (one.ack(1), one.flush(), one.nack(2)), True, 2),
+        (lambda one: (one.ack(1, 2), one.flush(), one.seek(0)), False, 1),
+    ],
+    ids=["nack", "nack with delay", "leave", "seek", "done", "one done", "done and seek"],
+)
+def test_who_waits_is_told_what_others_do(
+    told: OpenStore, does: Does, end: bool, found: int | str, is_async: bool
+) -> None:
+    _send(told, 1, 2, end=end)
+    with told.group(RUN, "g") as one:
+        assert len(one.batch()) == 2
+        with Waiting(told, is_async=is_async) as waiting:
+            does(one)
+    assert waiting.found == found
+    assert waiting.claims < 10
+
+
+def test_who_waits_takes_over_what_was_not_acknowledged_in_time(told: OpenStore) -> None:
+    _send(told, 1, end=True)
+    store = told.store
+    assert isinstance(store, MemoryStore | DirectoryStore)
+    kept = (
+        store._groups.group(StreamAddress.parse(RUN), "g")
+        if isinstance(store, MemoryStore)
+        else StoredGroup(store.path / "groups", RUN, "g")
+    )
+    there = IdSet()
+    there.add(1)
+    with kept.change() as state:
+        state.claim("killed", there, time.monotonic_ns(), size=1, lease_ns=300_000_000)
+    kept.close()
+    with Waiting(told, is_async=False) as waiting:
+        pass
+    assert waiting.found == 1
+    assert waiting.claims < 10
+
+
+def test_who_waits_is_told_that_the_group_was_deleted(told: OpenStore) -> None:
+    _send(told, 1, end=True)
+    store = told.store
+    assert isinstance(store, MemoryStore | DirectoryStore)
+    with told.group(RUN, "g") as one:
+        one.next()
+        with Waiting(told, is_async=False) as waiting:
+            store.delete_group(StreamAddress.parse(RUN), "g")
+        assert waiting.found == 1

@@ -17,7 +17,7 @@ from penstock.errors import IntegrityError, StateError
 from penstock.streams.appendable import check_is_stream
 from penstock.streams.directory.catalogue import Catalogue
 from penstock.streams.directory.file_names import STATE, segment_numbers, sync_folder
-from penstock.streams.directory.file_system import can_write_direct
+from penstock.streams.directory.file_system import can_write_direct, is_network
 from penstock.streams.directory.growing_segment import NEVER, disk_errors
 from penstock.streams.directory.info import closed_info
 from penstock.streams.directory.reader import DirectoryReader
@@ -29,6 +29,7 @@ from penstock.streams.directory.store_folder import GONE, STREAMS, below, make_f
 from penstock.streams.directory.stream_lock import StreamLock
 from penstock.streams.directory.syncer import Syncer
 from penstock.streams.directory.writer import DirectoryWriter
+from penstock.streams.group_bell import Bell, file_bell
 from penstock.streams.group_report import report_of
 from penstock.streams.group_store import StoredGroup, delete_group, delete_groups, list_groups
 from penstock.streams.ids_there import IdsThere
@@ -197,7 +198,13 @@ class DirectoryStore(GroupStore):
     ) -> Membership:
         """Become a member of a group; see `GroupStore.group`."""
         there = IdsThere(self.read(address))
-        kept = StoredGroup(self._groups, str(address), group_name(name), survives_power_loss=survives_power_loss)
+        kept = StoredGroup(
+            self._groups,
+            str(address),
+            group_name(name),
+            survives_power_loss=survives_power_loss,
+            bells=_bell,
+        )
         return become_member(kept, there, left=there.close, **rules)
 
     def groups(self, address: StreamAddress) -> Sequence[str]:
@@ -313,3 +320,7 @@ class DirectoryStore(GroupStore):
 
     def __repr__(self) -> str:
         return f"DirectoryStore({str(self.path)!r})"
+
+
+def _bell(path: Path) -> Bell | None:
+    return None if is_network(path.parent) else file_bell(path)
