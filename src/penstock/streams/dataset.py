@@ -13,9 +13,10 @@ from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import StreamError
 
-__all__ = ["Dataset", "base_of", "check_stream_name", "part_address", "table_address"]
+__all__ = ["Dataset", "base_of", "check_stream_name", "is_table", "part_address", "table_address"]
 
 MOST_PARTS: Final = 4096
+_TABLE: Final = " [parts]"
 _PART: Final = re.compile(r"(?P<stream>.+) \[part (?P<part>[1-9][0-9]*)\]", re.DOTALL)
 _RESERVED: Final = re.compile(r".* \[(part [0-9]+|parts)\]", re.DOTALL)
 
@@ -46,8 +47,16 @@ def part_address(address: StreamAddress, part: int) -> StreamAddress:
 
 
 def table_address(address: StreamAddress) -> StreamAddress:
-    """Return where it is said, as metadata, how many parts a stream's datasets have."""
-    return StreamAddress(address.beamtime, address.source, f"{address.stream} [parts]")
+    """Return where it is said, as metadata, how many parts a stream's datasets have.
+
+    A stream of that name, with nothing in it, ends when that has been said: whoever waits to be told waits for its end.
+    """
+    return StreamAddress(address.beamtime, address.source, f"{address.stream}{_TABLE}")
+
+
+def is_table(address: StreamAddress) -> bool:
+    """Tell whether an address is one that ``table_address`` gives."""
+    return address.stream.endswith(_TABLE)
 
 
 def base_of(address: StreamAddress) -> tuple[StreamAddress, int] | None:

@@ -24,8 +24,7 @@ class DatasetConsumer:
     Parameters
     ----------
     parts
-        How many parts the datasets have, if that is known; then the first part of all is pushed, too. Else it is
-        looked for 20 times a second until there is one.
+        How many parts the datasets have, if that is known; else it is found out when the first part comes.
     """
 
     def __init__(self, store: Store, address: StreamAddress, *, parts: int | None = None) -> None:

@@ -27,9 +27,6 @@ __all__ = ["DatasetReading", "combined"]
 
 WINDOW: Final = 4096
 """Ids among which the last dataset is looked for first."""
-ANNOUNCED_S: Final = 0.05
-"""How often is looked whether a stream's first part has come. Metadata tell nobody of a change; from then on nobody
-looks again and again."""
 
 
 class DatasetReading:
@@ -48,6 +45,7 @@ class DatasetReading:
         self._readers: dict[int, StreamReader] = {}
         self._positions: dict[int, int] = {}
         self._base = store.read(address)  # nothing comes there; to be waited on while no part is known, and closed
+        self._table = store.read(table_address(address))  # ends when it is known how many parts there are
         self._begun = IdSet()  # ids that some part has, and that were put on the heap
         self._waiting: list[int] = []  # a heap of those that ``next`` has not returned
         if parts is not None:
@@ -135,7 +133,7 @@ class DatasetReading:
 
     def close(self) -> None:
         """Let go."""
-        for reader in [self._base, *self._readers.values()]:
+        for reader in [self._base, self._table, *self._readers.values()]:
             reader.close()
 
     def _open(self, parts: int) -> None:
@@ -151,7 +149,7 @@ class DatasetReading:
             left_s = deadline.left_s
             if left_s == 0:
                 raise UnknownStreamError(f"there is no stream {self.address} yet")
-            yield More([(self._base, 0)], ANNOUNCED_S if left_s is None else min(ANNOUNCED_S, left_s))
+            yield More([(self._base, 0), (self._table, 0)], left_s)
 
     def _gathered(self, dataset_id: int, min_size: int | None, deadline: Deadline) -> Steps[Dataset]:
         while True:

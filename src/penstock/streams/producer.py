@@ -30,6 +30,8 @@ MOST_OPEN = 65536
 MOST_OPEN_BYTES = 256 << 20
 """Bytes of payload without an outcome: 32 frames of 8 MB."""
 FAR_NS = 2**63
+TELLING_S = 1.0
+"""How long another producer may take to end an empty stream before one looks whether it was killed over it."""
 
 
 class ProducerCore:
@@ -206,7 +208,20 @@ class ProducerCore:
         said = (self._store.metadata(table) or {}).get("parts")
         if said != count:
             raise self._other_count(address, count, said)
+        self._tell(table)
         self._counts[address.stream] = count
+
+    def _tell(self, table: StreamAddress) -> None:
+        """End the empty stream that is called so, which wakes who waits for the first part of all."""
+        with self._store.read(table) as reader:
+            while not reader.wait(0, 0):
+                try:
+                    with self._store.write(table, sync="none") as writer:
+                        writer.finish()
+                except ConflictError:  # another part does it now, or is killed over it
+                    reader.wait(0, TELLING_S)
+                except StateError:  # it has done it
+                    return
 
     def _other_count(self, address: StreamAddress, count: int, said: Any) -> ConflictError:
         return ConflictError(f"the datasets of {address} have {said} parts; a part of {count} cannot be sent there")

@@ -7,7 +7,7 @@ import msgspec
 
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import StreamError
-from penstock.streams.dataset import base_of, part_address, table_address
+from penstock.streams.dataset import base_of, is_table, part_address, table_address
 from penstock.streams.dataset_reading import combined
 from penstock.streams.reading import EARLIEST_NS, LATEST_NS, Time, nanoseconds
 from penstock.streams.store import Store, StreamInfo, StreamState
@@ -37,6 +37,8 @@ def list_streams(store: Store, within: StreamAddress | None) -> list[StreamInfo]
     """Return streams, those first that were created first; the parts of datasets as the stream they make up."""
     found: dict[StreamAddress, StreamInfo] = {}
     for info in store.streams(within):
+        if is_table(info.address):
+            continue
         part = base_of(info.address)
         address = part[0] if part else info.address
         if address not in found:

@@ -1,7 +1,7 @@
 """Datasets of parts that several producers send."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,12 @@ from penstock.errors import (
     StreamError,
     UnknownStreamError,
 )
-from penstock.streams.dataset import Dataset
+from penstock.streams import dataset_reading
+from penstock.streams.dataset import Dataset, table_address
+from penstock.streams.more import More
 from penstock.streams.open_store import OpenStore
 from penstock.streams.producer import Producer
+from penstock.streams.store import StreamReader
 
 RUN = "c2026/eiger/run 7"
 
@@ -249,3 +252,44 @@ def test_one_producer_may_send_all_parts(store: OpenStore) -> None:
     with store.datasets("c2026/eiger/run 8") as datasets:
         assert [dataset.id for dataset in datasets.follow()] == [1, 2]
         assert datasets.info.next_stream == "run 9"
+
+
+@pytest.mark.parametrize("first", [1, 3])
+def test_the_first_part_of_all_is_pushed(store: OpenStore, monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    waits: list[float | None] = []
+    is_waiting = threading.Event()
+
+    class Told(More):
+        def __init__(self, watched: Sequence[tuple[StreamReader, int]], timeout_s: float | None) -> None:
+            super().__init__(watched, timeout_s)
+            waits.append(timeout_s)
+
+        def block(self) -> bool:
+            is_waiting.set()
+            return super().block()
+
+    monkeypatch.setattr(dataset_reading, "More", Told)
+    found: list[Dataset] = []
+    with store.datasets(RUN) as datasets:
+        waiting = threading.Thread(target=lambda: found.append(datasets.next(1, patience_s=0)))
+        waiting.start()
+        is_waiting.wait()
+        with store.producer(RUN) as producer:
+            producer.send(np.zeros(2), id=5, part=(first, 3)).wait()
+            waiting.join()
+    assert [(each.id, list(each.parts), each.expected) for each in found] == [(5, [first], 3)]
+    assert set(waits) <= {None, 0.0}, "nobody looked again and again"
+    assert len(waits) < 10
+
+
+def test_the_first_part_is_told_of_although_who_told_before_was_killed(store: OpenStore) -> None:
+    table = table_address(penstock.StreamAddress("c2026", "eiger", "run 7"))
+    store.store.set_metadata(table, {"parts": 2})
+    store.store.write(table).close()
+    with store.store.read(table) as reader, store.producer(RUN) as producer:
+        assert not reader.wait(0, 0)
+        producer.send(np.zeros(2), id=5, part=(2, 2)).wait()
+        assert reader.wait(0)
+    assert [str(info.address) for info in store.streams()] == [RUN]
+    store.delete(RUN)
+    assert not store.store.streams()
