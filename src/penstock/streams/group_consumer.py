@@ -58,9 +58,10 @@ class GroupConsumer:
         NoDataError
             If none came in time; as ``Consumer.follow``.
         """
+        in_hand = self._reading.in_hand
         while True:
             try:
-                message = self.next(timeout_s)
+                message = in_hand() or self.next(timeout_s)
             except StreamAbortedError:
                 raise
             except StreamEndedError:

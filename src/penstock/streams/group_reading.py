@@ -50,7 +50,8 @@ class GroupReading:
         self._member: Membership | None = None
         self._bell: Bell | None = None
         self._has_bell = True  # until it turns out that there is none
-        self._hand: deque[tuple[Message, int, int]] = deque()  # with attempt and epoch; claimed, not returned yet
+        self._hand: deque[Message] = deque()  # of one claim, not returned yet
+        self._hand_attempt = self._hand_epoch = 0
         self._epochs: dict[int, int] = {}  # of what was returned, and is neither acknowledged nor given back
         self._gaps: list[Range] = []
 
@@ -117,8 +118,9 @@ class GroupReading:
         """Return the next of what was claimed before; ``None`` if nothing is left of it."""
         if not self._hand:
             return None
-        message, self.attempt, epoch = self._hand.popleft()
-        self._epochs[message.id] = epoch
+        message = self._hand.popleft()
+        self.attempt = self._hand_attempt
+        self._epochs[message.id] = self._hand_epoch
         return message
 
     def batch(self, size: int, timeout_s: float | None) -> Steps[list[Message]]:
@@ -211,25 +213,25 @@ class GroupReading:
         claim = self.member.claim(self._prefetch)
         self._gaps += claim.gaps
         if claim.ids:
-            self._fetch(claim.ids, claim.attempt, claim.epoch)
+            self._hand_attempt, self._hand_epoch = claim.attempt, claim.epoch
+            for first, last in claim.ids:
+                self._fetch(first, last)
         return claim
 
-    def _fetch(self, ranges: list[Range], attempt: int, epoch: int) -> None:
-        for first, last in ranges:
-            if first == last:
-                message = self.reader.message(first)
-                if message is None:
-                    self._give_back_gone(first, last)
-                else:
-                    self._hand.append((message, attempt, epoch))
-                continue
-            at = first
-            for stored in self.reader.get(first, last):
-                for message in stored.messages():
-                    self._give_back_gone(at, message.id - 1)
-                    self._hand.append((message, attempt, epoch))
-                    at = message.id + 1
-            self._give_back_gone(at, last)
+    def _fetch(self, first: int, last: int) -> None:
+        if first == last:
+            message = self.reader.message(first)
+            found = [] if message is None else [message]
+        else:
+            found = [message for stored in self.reader.get(first, last) for message in stored.messages()]
+        self._hand.extend(found)
+        if len(found) == last - first + 1:
+            return
+        at = first
+        for message in found:
+            self._give_back_gone(at, message.id - 1)
+            at = message.id + 1
+        self._give_back_gone(at, last)
 
     def _give_back_gone(self, first: int, last: int) -> None:
         """Give back what was removed since it was claimed, so that the group learns of it."""
