@@ -28,7 +28,8 @@ def main(folder: str, address_text: str, group: str, prefetch: str, power: str) 
                 member.ack(message)
                 count += 1
             member.flush()
-            say({"count": count, "end_s": time.monotonic()})
+            end_s = time.monotonic()
+            say({"count": count, "again": member.snapshot().redelivered, "end_s": end_s})
 
 
 if __name__ == "__main__":
