@@ -156,7 +156,8 @@ class GroupFile:
         self.close()
         self._fd, self.end, self._crc = fd, len(data), crc
         if self._survives_power_loss:
-            self._sync_names()
+            with _mapped(self.path):
+                self._sync_names()
 
     def remove(self) -> None:
         """Delete the file, whose lock is held; who goes on makes it anew."""
@@ -203,11 +204,13 @@ class GroupFile:
             raise
 
     def _sync_names(self) -> None:
-        fd = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        """Wait until the name of the file survives a loss of power, and those of the folders made for it."""
+        for folder in list(self.path.parents)[:3]:
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
 
 def first_piece(path: Path) -> bytes | None:
