@@ -75,15 +75,23 @@ class Committed:
                 return
             self._growing = GrowingIndex(self.folder, numbers[0])
         while True:
-            following = self._growing.number + 1
-            has_next = self._has(index_name(following)) or self._has(segment_name(following))
+            following = self._following(self._growing.number)
             # Once more after the next one is there: its writer has finished with this one then.
-            self.blocks.add(self._growing.more(self.blocks.end, is_full=has_next), self._growing.number)
-            if not has_next:
+            self.blocks.add(self._growing.more(self.blocks.end, is_full=following > 0), self._growing.number)
+            if not following:
                 break
             self._growing.close()
-            self._growing = GrowingIndex(self.folder, self._growing.number + 1)
+            self._growing = GrowingIndex(self.folder, following)
         self._drop_removed()
+
+    def _following(self, number: int) -> int:
+        """Return the number of the segment that follows one; 0 if there is none yet."""
+        if self._has(index_name(number + 1)) or self._has(segment_name(number + 1)):
+            return number + 1
+        if self._has(segment_name(number)):
+            return 0
+        # Retention has removed it, and perhaps those that followed.
+        return next((later for later in segment_numbers(self.folder) if later > number), 0)
 
     def _is_same_folder(self) -> bool:
         """Tell whether the folder is still the one that was opened: the stream may be deleted and made again."""

@@ -308,3 +308,17 @@ def test_a_message_of_a_deleted_stream_is_not_that_of_a_new_one(store: Directory
             assert numbers(reader, 1, 2, 1) == [found, found, found]
             store.delete(ADDRESS)
             assert numbers(reader, 1, 2) == [None, None]
+
+
+def test_a_reader_goes_on_whom_removal_has_overtaken(tmp_path: Path) -> None:
+    with DirectoryStore(tmp_path / "store", segment_bytes=1) as store, store.write(ADDRESS, sync="none") as writer:
+        writer.append(block(1))
+        with store.read(ADDRESS) as reader:
+            assert next(reader.blocks()).block.ids.tolist() == [1]
+            for number in range(2, 8):
+                writer.append(block(number))
+            store.retain(ADDRESS, count=2)
+            assert [stored.block.ids.tolist() for stored in reader.blocks(1)] == [[6], [7]]
+            assert not reader.wait(7, 0)
+            writer.append(block(8))
+            assert reader.wait(7, 0)
