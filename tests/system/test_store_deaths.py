@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from penstock.core.retention import Retention
 from penstock.errors import ConflictError, StoreFullError
 from penstock.streams.directory import DirectoryStore
+from penstock.streams.kept_retention import pin_group, set_retention
 from penstock.streams.store import StreamReader, StreamState, StreamWriter
 from tests.system.store_writer import ADDRESS, SEGMENT_BYTES, block, is_whole
 
@@ -161,6 +163,29 @@ def test_a_full_disk_stops_nothing_but_the_block_that_has_no_room(tmp_path: Path
             ballast.unlink()
             writer.finish()
         assert store.verify(ADDRESS).problems == []
+
+
+def test_retention_makes_room_on_a_full_disk(tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "disk", "4m") as disk,
+        DirectoryStore(disk / "store", segment_bytes=200_000) as store,
+        store.write(ADDRESS) as writer,
+    ):
+        (disk / "ballast").write_bytes(bytes(300_000))
+        set_retention(store, ADDRESS, Retention(age_s=0))
+        pin_group(store, ADDRESS, "fit")
+        with pytest.raises(StoreFullError, match=r"go on when there is room.*'fit' has acknowledged nothing yet"):
+            append_for_ever(writer, 40)
+        assert store.info(ADDRESS).removed == 0
+        assert read_whole(store, 0) == writer.written
+        (disk / "ballast").unlink()
+        pin_group(store, ADDRESS, "fit", is_pinned=False)
+        for _ in range(200):
+            writer.append(block(writer.last_id + 1, 40))
+        assert store.info(ADDRESS).removed > 0
+        assert store.verify(ADDRESS).problems == []
+        with pytest.raises(ConflictError):
+            writer.append(block(1, 40))
 
 
 def fill(writer: StreamWriter, rows: int) -> None:

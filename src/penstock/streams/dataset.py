@@ -18,7 +18,7 @@ __all__ = ["Dataset", "base_of", "check_stream_name", "is_table", "part_address"
 MOST_PARTS: Final = 4096
 _TABLE: Final = " [parts]"
 _PART: Final = re.compile(r"(?P<stream>.+) \[part (?P<part>[1-9][0-9]*)\]", re.DOTALL)
-_RESERVED: Final = re.compile(r".* \[(part [0-9]+|parts)\]", re.DOTALL)
+_RESERVED: Final = re.compile(r".* \[(part [0-9]+|parts|retention)\]", re.DOTALL)
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -76,7 +76,7 @@ def check_stream_name(address: StreamAddress) -> None:
     if not address.is_stream:
         raise StreamError(f"{address} names no stream; write beamtime/source/stream, or name the stream beside it")
     if _RESERVED.fullmatch(address.stream):
-        raise StreamError(f"{address}: names that end so are those of parts of datasets; give another name")
+        raise StreamError(f"{address}: names that end so have a meaning of their own; give another name")
 
 
 def check_part(part: tuple[int, int], message_id: int | None) -> None:

@@ -29,12 +29,14 @@ class Listener(Protocol):
 class StoredBytes:
     """A block in memory."""
 
-    __slots__ = ("nbytes", "stored")
+    __slots__ = ("appended_ns", "nbytes", "stored")
 
     def __init__(self, stored: StoredBlock, nbytes: int) -> None:
         self.stored = stored
         self.nbytes = nbytes
         """All it takes: columns, ids, metadata."""
+        self.appended_ns = 0
+        """When it was, UTC."""
 
 
 class MemoryLog:
@@ -123,6 +125,7 @@ class MemoryLog:
         times = block.timestamps
         first_ns, last_ns = (int(times.min()), int(times.max())) if len(times) > 1 else (int(times[0]), int(times[0]))
         span = BlockRange(n=len(block), first_id=first_id, last_id=last_id, first_ns=first_ns, last_ns=last_ns)
+        entry.appended_ns = now_ns
         self.index.add(span, entry)
         self._ever.add_all(block.ids)
         self._nbytes += entry.nbytes

@@ -59,6 +59,21 @@ class MemoryLogs:
         self._oldest.append((log, entry))
         log.add(entry, self._now_ns())
 
+    def blocks_of(self, log: MemoryLog) -> list[StoredBytes]:
+        """Return the blocks of a stream, those first that arrived first."""
+        return [entry for owner, entry in self._oldest if owner is log]
+
+    def remove_oldest(self, log: MemoryLog, count: int) -> None:
+        """Remove as many blocks of a stream, those that arrived first."""
+        kept: deque[tuple[MemoryLog, StoredBytes]] = deque()
+        for owner, entry in self._oldest:
+            if owner is log and count:
+                self._nbytes -= log.remove_oldest()
+                count -= 1
+            else:
+                kept.append((owner, entry))
+        self._oldest = kept
+
     def remove(self, log: MemoryLog) -> bool:
         """Remove a stream; return whether it was there."""
         if not log.is_there:

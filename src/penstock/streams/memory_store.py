@@ -6,20 +6,31 @@ It can be given a bound. Then the oldest blocks of all its streams make room for
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from time import time_ns
 from typing import Any, ClassVar
 
 from penstock.core.group_record import GroupReport
+from penstock.core.id_ranges import of_ids
+from penstock.core.retention import Piece, Retained, removals, retained_address, retention_address
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata, plain_json
-from penstock.errors import ConflictError, StateError
+from penstock.errors import ConflictError, StateError, StreamError
 from penstock.streams.appendable import check_is_stream
 from penstock.streams.group_report import report_of
 from penstock.streams.ids_there import IdsThere
+from penstock.streams.kept_retention import (
+    RetainingStore,
+    pin_group,
+    pinned_groups,
+    retention_to_use,
+    unread_by_pinned,
+)
 from penstock.streams.member import become_member, group_name
-from penstock.streams.membership import GroupStore, Membership
+from penstock.streams.membership import Membership
 from penstock.streams.memory_groups import MemoryGroups
+from penstock.streams.memory_log import StoredBytes
 from penstock.streams.memory_logs import MemoryLogs
 from penstock.streams.memory_reader import MemoryReader
 from penstock.streams.memory_writer import MemoryWriter
@@ -28,7 +39,7 @@ from penstock.streams.store import Level, MetadataMode, StreamInfo, Sync
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(GroupStore):
+class MemoryStore(RetainingStore):
     """Durable streams that last as long as this object.
 
     Appending copies a block once; reading gives views of that copy. Removed and deleted blocks stay in memory as long
@@ -48,6 +59,7 @@ class MemoryStore(GroupStore):
 
     def __init__(self, *, most_bytes: int | None = None, now_ns: Callable[[], int] = time_ns) -> None:
         self._logs = MemoryLogs(most_bytes, now_ns)
+        self._now_ns = now_ns
         self._metadata: dict[StreamAddress, dict[str, Any]] = {}
         self._users: weakref.WeakSet[MemoryReader | MemoryWriter] = weakref.WeakSet()
         self._groups = MemoryGroups()
@@ -95,6 +107,8 @@ class MemoryStore(GroupStore):
             if log.writer:
                 raise ConflictError(f"{address} is written by {log.writer}; it can be deleted when that has closed it")
             self._metadata.pop(address, None)
+            with suppress(StreamError):  # of a name so long that nothing can have been said
+                self._metadata.pop(retention_address(address), None)
             self._groups.delete(address)
             return self._logs.remove(log)
 
@@ -117,7 +131,49 @@ class MemoryStore(GroupStore):
 
     def delete_group(self, address: StreamAddress, name: str) -> bool:
         """Forget a group; return whether it was there."""
+        if name in pinned_groups(self, address):
+            pin_group(self, address, name, is_pinned=False)
         return self._groups.delete(address, name)
+
+    def retain(
+        self,
+        address: StreamAddress,
+        *,
+        age_s: float | None = None,
+        nbytes: int | None = None,
+        count: int | None = None,
+        keep: int | None = None,
+        even_unread: bool = False,
+    ) -> Retained:
+        """Remove the oldest blocks of a stream that exceed a limit; see `RetainingStore.retain`."""
+        check_is_stream(address)
+        retention = retention_to_use(self, address, age_s=age_s, nbytes=nbytes, count=count, even_unread=even_unread)
+        unread = unread_by_pinned(self, address)
+        with self._logs.lock:
+            self._check_open()
+            log = self._logs.at(address)
+            entries = self._logs.blocks_of(log)
+            numbers, retained = removals(
+                [_piece(number, entry) for number, entry in enumerate(entries)],
+                retention,
+                self._now_ns(),
+                ids_of=lambda number: of_ids(entries[number].stored.block.ids),
+                unread=lambda: unread,
+                keep=keep,
+            )
+            self._logs.remove_oldest(log, len(numbers))
+        return retained
+
+    def retain_all(self) -> Iterator[tuple[StreamAddress, Retained | StreamError]]:
+        """Remove what is too much of all streams of which something was said; see `RetainingStore.retain_all`."""
+        with self._logs.lock:
+            sources = {address.parent for address in self._metadata if retained_address(address) is not None}
+            addresses = [log.address for source in sources for log in self._logs.within(source)]
+        for address in addresses:
+            try:
+                yield address, self.retain(address)
+            except StreamError as error:
+                yield address, error
 
     def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
         """Return what was said of a beamtime, source or stream; ``None`` if nothing was."""
@@ -149,3 +205,9 @@ class MemoryStore(GroupStore):
     def _check_open(self) -> None:
         if self._is_closed:
             raise StateError("the store is closed")
+
+
+def _piece(number: int, entry: StoredBytes) -> Piece:
+    stored = entry.stored
+    n = len(stored.block)
+    return Piece(number=number, messages=n, nbytes=entry.nbytes, newest_ns=entry.appended_ns, end=stored.position + n)

@@ -10,10 +10,10 @@ What a store promises is here, up to the level it says it has; it needs pytest a
 """
 
 from penstock.testing.store_index_tests import StoreIndexTests
-from penstock.testing.store_streams_tests import StoreStreamsTests
+from penstock.testing.store_retention_tests import StoreRetentionTests
 
 __all__ = ["StoreTests"]
 
 
-class StoreTests(StoreIndexTests, StoreStreamsTests):
+class StoreTests(StoreIndexTests, StoreRetentionTests):
     """What every store must do; a subclass brings the fixture ``store``, and ``other_process`` if it has one."""

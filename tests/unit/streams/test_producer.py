@@ -435,7 +435,8 @@ def test_metadata_are_set_at_each_level(store: FailingStore) -> None:
         ({"data": np.zeros(3), "encoding": "lz4"}, "buffer 0 is lz4, but no bytes"),
         ({"part": (1, 2)}, "needs the id"),
         ({"part": (3, 2), "id": 1}, "part 3 of 2"),
-        ({"stream": "run 7 [part 1]"}, "those of parts of datasets"),
+        ({"stream": "run 7 [part 1]"}, "have a meaning of their own"),
+        ({"stream": "run 7 [retention]"}, "have a meaning of their own"),
     ],
     ids=plain_id,
 )

@@ -74,7 +74,7 @@ def test_encodings_metadata_and_how_it_was_aborted_are_kept() -> None:
 def test_a_copy_follows_a_stream_that_grows_also_when_its_begin_is_gone(tmp_path: Path) -> None:
     with DirectoryStore(tmp_path / "store", segment_bytes=600) as store:
         write(store, (1,), (2,), (3,), (4,))
-        assert store.retain(FROM, count=2)
+        assert store.retain(FROM, count=2).messages
         copy_stream(store, FROM, store, TO)
         first = [row[0] for row in messages(store, TO)]
         write(store, (9,), (7,))

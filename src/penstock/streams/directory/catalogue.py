@@ -73,6 +73,16 @@ class Catalogue:
         """Remove what was said; return whether there was any."""
         return self.path.exists() and self.change(address, lambda _: None)
 
+    def ending(self, ending: str) -> list[StreamAddress]:
+        """Return of which streams something was said whose names end so."""
+        if self._connection is None and not self.path.exists():
+            return []
+        with self._open() as connection:
+            found = connection.execute(
+                "SELECT beamtime, source, stream FROM metadata WHERE substr(stream, -length(?)) = ?", (ending, ending)
+            )
+            return [StreamAddress(*names) for names in found]
+
     @property
     def journal(self) -> str:
         """How SQLite keeps it: ``wal`` or ``delete``."""

@@ -1,60 +1,74 @@
 """Removing the oldest segments of a stream, by age, size and count; those who hold a view of one keep it."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from penstock.core.id_ranges import Range, joined, of_ids, put
 from penstock.core.id_set import IdSet
+from penstock.core.retention import Piece, Retained, Retention, removals
 from penstock.errors import ConflictError, IntegrityError
 from penstock.streams.directory.committed import Committed
 from penstock.streams.directory.file_names import STATE, index_name, segment_name, segment_numbers
+from penstock.streams.directory.growing_segment import FULL, disk_errors
 from penstock.streams.directory.info import closed_state
 from penstock.streams.directory.removed_ids import read_removed, write_removed
 from penstock.streams.directory.repair import repair_segment
 from penstock.streams.directory.state_file import StateFile, decode_state, write_state
 from penstock.streams.directory.stream_lock import StreamLock
 
-__all__ = ["Limits", "retain"]
+__all__ = ["retain"]
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a stream is kept. Whole segments are removed, oldest first, as long as one of them is exceeded."""
+def retain(
+    folder: Path,
+    retention: Retention,
+    now_ns: int,
+    *,
+    unread: Callable[[], Mapping[str, Sequence[Range]]],
+    keep: int | None = None,
+) -> Retained:
+    """Remove what exceeds limits, also while somebody writes; when two do so they take turns.
 
-    age_ns: int | None = None
-    """A segment goes when its newest message was appended longer ago than this."""
-    nbytes: int | None = None
-    """Segments go until the stream takes no more; but the one that grows stays."""
-    count: int | None = None
-    """A segment goes when as many messages as this follow it."""
-    keep: int | None = None
-    """Messages of this position and later stay, whatever the others say: somebody has not read them yet."""
-
-
-def retain(folder: Path, limits: Limits, now_ns: int) -> int:
-    """Remove what exceeds limits, also while somebody writes; return how many messages that were.
+    Parameters
+    ----------
+    unread, keep
+        As ``removals`` takes them.
 
     Raises
     ------
-    ConflictError
-        If somebody else does so just now.
     IntegrityError
         If the state of a stream that nobody writes is damaged.
+    StoreFullError
+        If the disk is so full that it cannot even be noted which ids are gone; then nothing is.
     """
-    lock = StreamLock(folder, "retain")
+    lock = StreamLock(folder, "retain", waits=True)
     committed = Committed(folder, "")
     try:
         writing = _try_to_write(folder)
         try:
-            state = _state(folder) if writing is not None else None
+            state = _state(folder) if writing is not None else _ended(folder)
             committed.refresh()
             if state is not None:
                 state = closed_state(state, committed, state.totals.synced)
-            removed = _remove(folder, committed, list(_exceeding(committed, limits, now_ns, is_written=state is None)))
-            if removed and state is not None:
-                write_state(folder, closed_state(state, committed, state.totals.synced))
-            return removed
+            pieces = _pieces(committed)
+            numbers, retained = removals(
+                pieces,
+                retention,
+                now_ns,
+                ids_of=lambda number: _ids_of(committed, number),
+                unread=unread,
+                is_growing=state is None and bool(pieces) and pieces[-1].number == committed.last_segment,
+                keep=keep,
+            )
+            with disk_errors(folder):
+                _remove(folder, committed, numbers)
+                if numbers and state is not None:
+                    write_state(folder, closed_state(state, committed, state.totals.synced))
+            return retained
         finally:
             if writing is not None:
                 writing.close()
@@ -70,53 +84,86 @@ def _try_to_write(folder: Path) -> StreamLock | None:
         return None
 
 
-def _exceeding(committed: Committed, limits: Limits, now_ns: int, *, is_written: bool) -> Iterator[int]:
+def _pieces(committed: Committed) -> list[Piece]:
+    """Return the segments that have blocks."""
     blocks = committed.blocks
-    if not len(blocks):
-        return
-    nbytes, count = blocks.nbytes, blocks.count
-    for number in range(blocks.segment(blocks.first), committed.last_segment + (not is_written)):
+    found: list[Piece] = []
+    for number in range(blocks.segment(blocks.first), committed.last_segment + 1) if len(blocks) else ():
         records = blocks.records(number)
-        if not len(records):
-            continue
-        rows = int(records["rows"].sum())
-        end = int(records["position"][-1] + records["rows"][-1])
-        if limits.keep is not None and end > limits.keep:
-            return
-        is_old = limits.age_ns is not None and int(records["appended_ns"].max()) < now_ns - limits.age_ns
-        is_too_much = limits.nbytes is not None and nbytes > limits.nbytes
-        is_enough = limits.count is not None and count - rows >= limits.count
-        if not (is_old or is_too_much or is_enough):
-            return
-        nbytes -= int(records["body"].sum() + records["head"].sum()) + records.nbytes
-        count -= rows
-        yield number
+        if len(records):
+            found.append(
+                Piece(
+                    number=number,
+                    messages=int(records["rows"].sum()),
+                    nbytes=int(records["body"].sum() + records["head"].sum()) + records.nbytes,
+                    newest_ns=int(records["appended_ns"].max()),
+                    end=int(records["position"][-1] + records["rows"][-1]),
+                )
+            )
+    return found
 
 
-def _remove(folder: Path, committed: Committed, numbers: list[int]) -> int:
+def _remove(folder: Path, committed: Committed, numbers: list[int]) -> None:
     if not numbers:
-        return 0
-    before = committed.blocks.count
+        return
     removed = read_removed(folder)
     for number in numbers:
-        _add_ids(removed, committed, number)
-    write_removed(folder, removed)  # first: an id that was there is never there again
+        put(removed, _ids_of(committed, number))
+    _note_removed(folder, removed, numbers)  # first: an id that was there is never there again
     for number in numbers:
         # The segment first: an index without one is passed over, a segment without an index looked through.
         (folder / segment_name(number)).unlink(missing_ok=True)
         (folder / index_name(number)).unlink(missing_ok=True)
     committed.drop_removed()
-    return before - committed.blocks.count
 
 
-def _add_ids(removed: IdSet, committed: Committed, segment: int) -> None:
-    for number in committed.blocks.of_segment(segment):
-        header = committed.blocks.header(number)
-        if not header.is_dense:
-            with suppress(IntegrityError):
-                removed.add_all(committed.read(number).block.ids)
-                continue
-        removed.add_range(header.first_id, header.last_id)  # of a damaged block, all might have been there
+def _note_removed(folder: Path, removed: IdSet, numbers: list[int]) -> None:
+    try:
+        write_removed(folder, removed)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        # The note is what has no room, and removing is what would make some. An index can always be done without.
+        for number in numbers:
+            (folder / index_name(number)).unlink(missing_ok=True)
+        write_removed(folder, removed)
+
+
+def _ids_of(committed: Committed, segment: int) -> list[Range]:
+    """Return the ids of a segment; of a damaged block all that may have been in it."""
+    records = committed.blocks.records(segment)
+    # Together, as there may be very many: one by one would take the interpreter from who appends meanwhile.
+    is_dense = records["last_id"] - records["first_id"] == records["rows"] - np.uint32(1)
+    others = np.flatnonzero(~is_dense) + committed.blocks.of_segment(segment).start
+    return joined(_runs(records[is_dense]), *[_ids_of_block(committed, number) for number in others.tolist()])
+
+
+def _runs(records: NDArray[Any]) -> list[Range]:
+    """Return the ids of blocks without holes."""
+    if not len(records):
+        return []
+    records = records[np.argsort(records["first_id"], kind="stable")]
+    reach = np.maximum.accumulate(records["last_id"])
+    cuts = np.flatnonzero(records["first_id"][1:] > reach[:-1] + np.uint64(1)) + 1
+    firsts = records["first_id"][np.concatenate(([0], cuts))].tolist()
+    return list(zip(firsts, reach[np.concatenate((cuts - 1, [len(records) - 1]))].tolist(), strict=True))
+
+
+def _ids_of_block(committed: Committed, number: int) -> list[Range]:
+    header = committed.blocks.header(number)
+    try:
+        return of_ids(committed.read(number).block.ids)
+    except IntegrityError:
+        return [(header.first_id, header.last_id)]
+
+
+def _ended(folder: Path) -> StateFile | None:
+    """Return the state of a stream that has ended, though its writer has not let go of it; he says no more."""
+    try:
+        state = decode_state((folder / STATE).read_bytes(), folder / STATE)
+    except (FileNotFoundError, IntegrityError):
+        return None
+    return state if state.has_ended else None
 
 
 def _state(folder: Path) -> StateFile:

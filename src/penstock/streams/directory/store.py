@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
 from penstock.core.group_record import GroupReport
+from penstock.core.retention import ENDING, Retained, retention_address
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata
-from penstock.errors import IntegrityError, StateError
+from penstock.errors import IntegrityError, StateError, StreamError
 from penstock.streams.appendable import check_is_stream
 from penstock.streams.directory.catalogue import Catalogue
 from penstock.streams.directory.file_names import STATE, segment_numbers, sync_folder
@@ -22,7 +23,8 @@ from penstock.streams.directory.growing_segment import NEVER, disk_errors
 from penstock.streams.directory.info import closed_info
 from penstock.streams.directory.reader import DirectoryReader
 from penstock.streams.directory.repair import Found, rebuild_stream, verify_stream
-from penstock.streams.directory.retention import Limits, retain
+from penstock.streams.directory.retainer import Retainer
+from penstock.streams.directory.retention import retain
 from penstock.streams.directory.segment_view import Check
 from penstock.streams.directory.state_file import StateFile, decode_state
 from penstock.streams.directory.store_folder import GONE, STREAMS, below, make_folders, open_folder
@@ -33,8 +35,15 @@ from penstock.streams.group_bell import Bell, file_bell
 from penstock.streams.group_report import report_of
 from penstock.streams.group_store import StoredGroup, delete_group, delete_groups, list_groups
 from penstock.streams.ids_there import IdsThere
+from penstock.streams.kept_retention import (
+    RetainingStore,
+    pin_group,
+    pinned_groups,
+    retention_to_use,
+    unread_by_pinned,
+)
 from penstock.streams.member import become_member, group_name
-from penstock.streams.membership import GroupStore, Membership
+from penstock.streams.membership import Membership
 from penstock.streams.store import Level, MetadataMode, StreamInfo, Sync
 
 __all__ = ["DIRECT_BYTES", "SEGMENT_BYTES", "DirectoryStore"]
@@ -44,7 +53,7 @@ DIRECT_BYTES: Final = 1 << 20
 GROUPS: Final = "groups"
 
 
-class DirectoryStore(GroupStore):
+class DirectoryStore(RetainingStore):
     """Durable streams in a folder, which is made if it is not there.
 
     Parameters
@@ -90,6 +99,7 @@ class DirectoryStore(GroupStore):
                 self._direct_bytes = NEVER
         self._catalogue = Catalogue(self.path / "catalogue.sqlite")
         self._syncer = Syncer()
+        self._retainer = Retainer(self.retain)
         self._is_closed = False
 
     def write(self, address: StreamAddress, *, sync: Sync = "interval") -> DirectoryWriter:
@@ -108,6 +118,7 @@ class DirectoryStore(GroupStore):
             segment_bytes=self._segment_bytes,
             direct_bytes=self._direct_bytes,
             syncer=self._syncer,
+            retainer=self._retainer,
             now_ns=self._now_ns,
         )
 
@@ -190,6 +201,8 @@ class DirectoryStore(GroupStore):
                 with suppress(OSError):  # another stream is in it
                     parent.rmdir()
         self._catalogue.remove(address)
+        with suppress(StreamError):  # of a name so long that nothing can have been said
+            self._catalogue.remove(retention_address(address))
         delete_groups(self._groups, str(address))
         return was_there
 
@@ -220,6 +233,8 @@ class DirectoryStore(GroupStore):
     def delete_group(self, address: StreamAddress, name: str) -> bool:
         """Forget a group; see `GroupStore.delete_group`."""
         self._check_open()
+        if name in pinned_groups(self, address):
+            pin_group(self, address, name, is_pinned=False)
         return delete_group(self._groups, str(address), name)
 
     def metadata(self, address: StreamAddress) -> Mapping[str, Any] | None:
@@ -242,39 +257,33 @@ class DirectoryStore(GroupStore):
         nbytes: int | None = None,
         count: int | None = None,
         keep: int | None = None,
-    ) -> int:
-        """Remove the oldest segments of a stream that exceed a limit, also while it is written and read.
+        even_unread: bool = False,
+    ) -> Retained:
+        """Remove the oldest segments of a stream that exceed a limit; see `RetainingStore.retain`.
 
-        Arrays that somebody holds stay valid. Their ids count as present for ever.
-
-        Parameters
-        ----------
-        age_s
-            A segment goes when its newest message was appended longer ago.
-        nbytes
-            Segments go until no more than this is left; the one that grows stays.
-        count
-            A segment goes when this many messages follow it.
-        keep
-            Messages of this position and later stay in any case.
-
-        Returns
-        -------
-        int
-            Messages removed.
-
-        Raises
-        ------
-        ConflictError
-            If somebody else does the same just now.
+        Segments go as a whole, and the one that grows stays. Their ids count as present for ever.
         """
         self._check_open()
         check_is_stream(address)
-        age_ns = None if age_s is None else int(age_s * 1e9)
+        retention = retention_to_use(self, address, age_s=age_s, nbytes=nbytes, count=count, even_unread=even_unread)
         folder = self._folder(address)
-        if not folder.is_dir():
-            return 0
-        return retain(folder, Limits(age_ns=age_ns, nbytes=nbytes, count=count, keep=keep), self._now_ns())
+        if not retention.is_limited or not folder.is_dir():
+            return Retained()
+        return retain(
+            folder, retention, self._now_ns(), unread=lambda: unread_by_pinned(self, address), keep=keep,
+        )  # fmt: skip
+
+    def retain_all(self) -> Iterator[tuple[StreamAddress, Retained | StreamError]]:
+        """Remove what is too much of all streams of which something was said; see `RetainingStore.retain_all`."""
+        self._check_open()
+        for source in sorted({address.parent for address in self._catalogue.ending(ENDING)}):
+            for address in sorted(self._addresses(source)):
+                try:
+                    yield address, self.retain(address)
+                except FileNotFoundError:  # it is being deleted
+                    continue
+                except StreamError as error:
+                    yield address, error
 
     def verify(self, address: StreamAddress) -> Found:
         """Look at every stored byte of a stream, and say what is not as it was written."""
@@ -307,6 +316,7 @@ class DirectoryStore(GroupStore):
 
     def close(self) -> None:
         """Let go of everything; writers and readers are closed by who made them."""
+        self._retainer.close()  # what is due is still done
         self._is_closed = True
         self._syncer.close()
         self._catalogue.close()

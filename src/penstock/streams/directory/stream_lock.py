@@ -39,23 +39,28 @@ class Owner(msgspec.Struct, frozen=True):
 class StreamLock:
     """Held from when it is made until it is closed, or this process ends.
 
+    Parameters
+    ----------
+    waits
+        Whether to wait until nobody else holds it, instead of raising.
+
     Raises
     ------
     ConflictError
         If somebody holds it; the text says who.
     """
 
-    def __init__(self, folder: Path, purpose: Purpose = "write") -> None:
+    def __init__(self, folder: Path, purpose: Purpose = "write", *, waits: bool = False) -> None:
         self._fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            self._take(folder, purpose)
+            self._take(folder, purpose, fcntl.F_OFD_SETLKW if waits else fcntl.F_OFD_SETLK)
         except BaseException:
             os.close(self._fd)
             raise
 
-    def _take(self, folder: Path, purpose: Purpose) -> None:
+    def _take(self, folder: Path, purpose: Purpose, command: int) -> None:
         try:
-            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_WRLCK, purpose))
+            fcntl.fcntl(self._fd, command, _flock(fcntl.F_WRLCK, purpose))
         except (BlockingIOError, PermissionError) as error:
             raise ConflictError(f"{folder}: {_owner(self._fd)} holds it to {purpose}") from error
         except OSError as error:

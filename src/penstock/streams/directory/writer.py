@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from penstock.core.block import Block
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import ConflictError, IntegrityError, StateError, StoreFullError
+from penstock.errors import ConflictError, IntegrityError, StateError, StoreFullError, StreamError
 from penstock.streams.appendable import check_appendable, conflict
 from penstock.streams.directory.aligned_buffer import AlignedBuffer
 from penstock.streams.directory.committed import Committed, GoneError
@@ -20,6 +21,7 @@ from penstock.streams.directory.info import closed_state
 from penstock.streams.directory.own_index import own_index
 from penstock.streams.directory.removed_ids import read_removed
 from penstock.streams.directory.repair import repair_segment
+from penstock.streams.directory.retainer import Retainer
 from penstock.streams.directory.state_file import StateFile, write_state
 from penstock.streams.directory.stream_lock import StreamLock
 from penstock.streams.directory.syncer import Syncer
@@ -56,6 +58,7 @@ class DirectoryWriter(StreamWriter):
         segment_bytes: int,
         direct_bytes: int,
         syncer: Syncer,
+        retainer: Retainer,
         now_ns: Callable[[], int],
     ) -> None:
         self._address = address
@@ -66,6 +69,7 @@ class DirectoryWriter(StreamWriter):
         self._direct_bytes = direct_bytes
         self._buffer = AlignedBuffer()
         self._syncer = syncer
+        self._retainer = retainer
         self._now_ns = now_ns
         self._mutex = threading.RLock()
         self._syncing = threading.RLock()
@@ -126,11 +130,26 @@ class DirectoryWriter(StreamWriter):
 
     def append(self, block: Block, encodings: Sequence[Encoding | None] = ()) -> None:
         """Write messages; see `StreamWriter.append`."""
+        try:
+            nbytes = self._append(block, encodings)
+        except StoreFullError as error:
+            self._make_room(error)
+            nbytes = self._append(block, encodings)
+        if not nbytes:
+            return
+        if self._sync == "interval":
+            self._unsynced_bytes += nbytes
+            self._syncer.ask(id(self), self._sync_quietly, is_much=self._unsynced_bytes >= MUCH_BYTES)
+        elif self._sync == "always":
+            self.sync()
+
+    def _append(self, block: Block, encodings: Sequence[Encoding | None]) -> int:
+        """Write messages, and return how many bytes that were."""
         with self._mutex:
             self._check_going_on()
             check_appendable(self._address, block, encodings)
             if not len(block):
-                return
+                return 0
             first, last = int(block.ids[0]), int(block.ids[-1])
             if first <= self._last_id and (there := self.present(block.ids)).any():
                 raise conflict(self._address, block.ids[there])
@@ -140,11 +159,26 @@ class DirectoryWriter(StreamWriter):
             self._committed.add(record, growing.number)
             self._written += len(block)
             self._last_id = max(self._last_id, last)
-        if self._sync == "interval":
-            self._unsynced_bytes += packed.nbytes
-            self._syncer.ask(id(self), self._sync_quietly, is_much=self._unsynced_bytes >= MUCH_BYTES)
-        elif self._sync == "always":
-            self.sync()
+            return packed.nbytes
+
+    def _make_room(self, error: StoreFullError) -> None:
+        """Let retention do at once what it may; raise what is given if it may not, and say why."""
+        try:
+            retained = self._retainer.now(self._address)
+        except StreamError:  # mostly of the same full disk, and of less help
+            raise error from None
+        if retained.held_by and not retained.messages:
+            raise StoreFullError(f"{error}; {retained}") from error
+        with self._mutex:
+            self._drop_removed()
+        self.sync()  # which closes the segments that are full: the disk has back what was removed when nobody has it
+
+    def _drop_removed(self) -> None:
+        """Let go of what retention has removed; its ids are remembered."""
+        first = self._committed.blocks.first
+        self._committed.drop_removed()
+        if self._committed.blocks.first != first:
+            self._removed = read_removed(self._folder)
 
     def _check_going_on(self) -> None:
         if self._failure is not None:
@@ -174,6 +208,9 @@ class DirectoryWriter(StreamWriter):
         self._state = msgspec.structs.replace(self._state, last_segment=self._last_segment)
         self._names_synced = False
         self._growing = new
+        self._drop_removed()
+        if self._last_segment > 1:
+            self._retainer.ask(self._address)
         return new
 
     def present(self, ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -193,14 +230,10 @@ class DirectoryWriter(StreamWriter):
                     except IntegrityError:
                         pass
                     except GoneError:
-                        self._removed = read_removed(self._folder)
-                        return self._present_after_removal(ids)
+                        self._drop_removed()
+                        return self.present(ids)
                 found |= inside
             return found
-
-    def _present_after_removal(self, ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        self._committed.drop_removed()
-        return self.present(ids)
 
     def sync(self) -> None:
         """Wait until all that was written survives a loss of power.
@@ -259,8 +292,10 @@ class DirectoryWriter(StreamWriter):
                 raise ConflictError(f"{self._address} is {there[0]} already{self._said()}")
             self._check_going_on()
             self.sync()
-            ended = msgspec.structs.replace(self._closed_state(), state=state, next_stream=next_stream, reason=reason)
-            with disk_errors(self._folder):
+            with self._while_nothing_is_removed(), disk_errors(self._folder):
+                ended = msgspec.structs.replace(
+                    self._closed_state(), state=state, next_stream=next_stream, reason=reason
+                )
                 write_state(self._folder, ended)
             self._state = ended
 
@@ -299,11 +334,16 @@ class DirectoryWriter(StreamWriter):
         if self._sync != "none":
             self.sync()
         try:
-            with disk_errors(self._folder):
+            with self._while_nothing_is_removed(), disk_errors(self._folder):
                 write_state(self._folder, self._closed_state(), sync=self._sync != "none")
+                self._lock.close()
         except StoreFullError:
             # Nothing is lost by that: the next one finds the stream as if this writer had been killed.
             return
+
+    def _while_nothing_is_removed(self) -> AbstractContextManager[StreamLock]:
+        """Hold up retention, which leaves it to who writes to say how much is left: it would be said wrong for ever."""
+        return closing(StreamLock(self._folder, "retain", waits=True))
 
     def __repr__(self) -> str:
         return f"DirectoryWriter({self._address!s}, {self._written} written, {self._synced} synced)"
