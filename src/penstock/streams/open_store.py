@@ -5,20 +5,22 @@
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike, fspath
 from types import TracebackType
 from typing import Any, Self
 
 from penstock.core.group_record import Order
+from penstock.core.retention import Retention
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import StreamError
 from penstock.streams.consumer import AsyncConsumer, Consumer
 from penstock.streams.dataset_consumer import AsyncDatasetConsumer, DatasetConsumer
 from penstock.streams.file_exposer import FileExposer
 from penstock.streams.group_consumer import AsyncGroupConsumer, GroupConsumer
-from penstock.streams.membership import GroupStore
+from penstock.streams.kept_retention import pin_group, retention_of, set_retention
+from penstock.streams.membership import GroupStore, Membership
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.producer import MOST_OPEN, MOST_OPEN_BYTES, AsyncProducer, Producer
 from penstock.streams.reading import EARLIEST_NS, LATEST_NS, Time
@@ -118,6 +120,7 @@ class OpenStore:
         gap_wait_s: float = 0,
         flush_s: float = 0.01,
         survives_power_loss: bool = False,
+        pin: bool = False,
     ) -> GroupConsumer:
         """Become a member of a group that shares the messages of a stream.
 
@@ -129,6 +132,9 @@ class OpenStore:
             How many messages to get at once. All of them come again if this is killed; with 1 at most one.
         member, lease_s, attempts, order, gap_wait_s, flush_s, survives_power_loss
             As ``GroupStore.group`` takes them.
+        pin
+            Whether retention must keep what the group has not acknowledged, from now on until ``pin_group`` says
+            otherwise or the group is deleted.
 
         Raises
         ------
@@ -150,7 +156,35 @@ class OpenStore:
             flush_s=flush_s,
             survives_power_loss=survives_power_loss,
         )
-        return GroupConsumer(store, where, become, prefetch)
+        return GroupConsumer(store, where, _pinning(store, where, name, become) if pin else become, prefetch)
+
+    def pin_group(self, address: Address, name: str, *, is_pinned: bool = True) -> None:
+        """Let retention remove nothing of a stream that a group has not acknowledged; or let it again.
+
+        A group that is not there yet has acknowledged nothing.
+
+        Raises
+        ------
+        StreamError
+            If the address is not that of a stream.
+        """
+        pin_group(self.store, _address(address), name, is_pinned=is_pinned)
+
+    def retention(self, address: Address) -> Retention | None:
+        """Return what was said of the retention of exactly this stream or source; ``None`` if nothing was."""
+        return retention_of(self.store, _address(address))
+
+    def set_retention(self, address: Address, retention: Retention | None) -> None:
+        """Say what of a stream, or of each stream of a source, is to be kept; ``None``: nothing is said any more.
+
+        What is said of a stream takes the place of what is said of its source.
+
+        Raises
+        ------
+        StreamError
+            If the address is that of a beamtime.
+        """
+        set_retention(self.store, _address(address), retention)
 
     def streams(
         self,
@@ -282,6 +316,7 @@ class AsyncOpenStore:
         gap_wait_s: float = 0,
         flush_s: float = 0.01,
         survives_power_loss: bool = False,
+        pin: bool = False,
     ) -> AsyncGroupConsumer:
         """As ``OpenStore.group``."""
         store, where = _with_groups(self.store), _address(address)
@@ -297,7 +332,19 @@ class AsyncOpenStore:
             flush_s=flush_s,
             survives_power_loss=survives_power_loss,
         )
-        return AsyncGroupConsumer(store, where, become, prefetch)
+        return AsyncGroupConsumer(store, where, _pinning(store, where, name, become) if pin else become, prefetch)
+
+    async def pin_group(self, address: Address, name: str, *, is_pinned: bool = True) -> None:
+        """As ``OpenStore.pin_group``."""
+        await asyncio.to_thread(self._plain.pin_group, address, name, is_pinned=is_pinned)
+
+    async def retention(self, address: Address) -> Retention | None:
+        """As ``OpenStore.retention``."""
+        return await asyncio.to_thread(self._plain.retention, address)
+
+    async def set_retention(self, address: Address, retention: Retention | None) -> None:
+        """As ``OpenStore.set_retention``."""
+        await asyncio.to_thread(self._plain.set_retention, address, retention)
 
     async def streams(
         self,
@@ -366,6 +413,23 @@ def _with_groups(store: Store) -> GroupStore:
     if not isinstance(store, GroupStore):
         raise StreamError(f"a {type(store).__name__} has no groups")
     return store
+
+
+def _pinning(
+    store: GroupStore, address: StreamAddress, name: str, become: Callable[[], Membership]
+) -> Callable[[], Membership]:
+    """Return what becomes a member, and pins its group; a member of a group that cannot be pinned has left again."""
+
+    def pinned() -> Membership:
+        member = become()
+        try:
+            pin_group(store, address, name)
+        except BaseException:
+            member.leave()
+            raise
+        return member
+
+    return pinned
 
 
 def _address(address: Address) -> StreamAddress:
