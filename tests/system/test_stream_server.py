@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 
 from penstock.core import Block, Message
+from penstock.core.retention import EVERYTHING, Retention
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, PenstockError, RemoteProtocolError, ServiceError, StateError
 from penstock.services.stream_server import StreamServer
 from penstock.services.stream_tokens import Scope, Tokens
+from penstock.streams.directory import DirectoryStore
+from penstock.streams.kept_retention import pin_group, set_retention
 from penstock.streams.memory_store import MemoryStore
 from penstock.streams.remote_store import RemoteStore
 from penstock.streams.store import Store
@@ -333,6 +336,8 @@ ACTS: dict[str, Callable[[Store], object]] = {
     "write": lambda store: store.write(ADDRESS).close(),
     "describe": lambda store: store.set_metadata(ADDRESS, {}),
     "delete": lambda store: store.delete(ADDRESS),
+    "retain": lambda store: set_retention(store, ADDRESS, Retention(count=1)),
+    "pin": lambda store: pin_group(store, ADDRESS, "fit"),
 }
 NEEDS = {"read": "read", "fetch": "read", "follow": "read", "metadata": "read", "write": "write", "describe": "write"}
 
@@ -346,6 +351,8 @@ def test_a_token_allows_what_it_says_and_no_more(store: MemoryStore, scope: str,
             ACTS[act](remote)
         else:
             right = NEEDS.get(act, "admin")
+            if act in ("retain", "pin") and scope != "write":
+                right = "write"  # which is asked for first
             with pytest.raises(ServiceError, match=f"'anna' does not allow to {right} c1/eiger/run 1"):
                 ACTS[act](remote)
 
@@ -565,6 +572,27 @@ def test_the_command_serves_until_it_is_asked_to_end(tmp_path: Path) -> None:
     assert said.code == 0
     assert json.loads(said.out.splitlines()[-1]) == {"state": "ended", "served": 1, "refused": 0}
     assert token not in said.text
+
+
+def test_the_command_removes_what_is_too_much_now_and_then(tmp_path: Path) -> None:
+    words = ("--store", "store", "--listen", "0", "--json", "--retain-s", "0.1")
+    with DirectoryStore(tmp_path / "store", segment_bytes=1) as store, store.write(ADDRESS) as writer:
+        for number in range(1, 6):
+            writer.append(numbered(number))
+    with started("serve", *words, folder=tmp_path) as process:
+        facts = json.loads(process.line("{"))
+        with RemoteStore(facts["address"], patience_s=LONGEST_S) as remote:
+            pin_group(remote, ADDRESS, "fit")
+            set_retention(remote, ADDRESS, Retention(count=2))
+            held = json.loads(process.line('{"state": "retention"'))
+            assert (held["stream"], held["messages"]) == (str(ADDRESS), 0)
+            assert held["held_by"] == [{"group": "fit", "messages": EVERYTHING[0][1], "first_id": 1}]
+            pin_group(remote, ADDRESS, "fit", is_pinned=False)
+            done = json.loads(process.line('{"state": "retention"', 2))
+            assert (done["messages"], done["held_by"]) == (3, [])
+            assert remote.info(ADDRESS).removed == 3
+        process.process.send_signal(signal.SIGINT)
+        assert process.end().code == 0
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:

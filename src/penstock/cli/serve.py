@@ -28,6 +28,9 @@ def serve(
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="PEM, the certificate's key.")] = None,
     most_clients: Annotated[int, typer.Option(min=1, help="Connections at a time.")] = 512,
     idle_s: Annotated[float, typer.Option(min=0.1, help="After what silence a client is taken for gone.")] = 30.0,
+    retain_s: Annotated[
+        float, typer.Option(min=0.1, help="How often streams are looked at for what is too much to be kept.")
+    ] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
     """Serve durable streams over TCP until Ctrl-C.
@@ -46,6 +49,7 @@ def serve(
             key=key,
             most_clients=most_clients,
             idle_s=idle_s,
+            retain_s=retain_s,
             as_json=as_json,
         )
     )

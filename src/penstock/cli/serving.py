@@ -6,13 +6,17 @@ from pathlib import Path
 from select import POLLIN, poll
 from typing import Any
 
-from penstock.errors import ParameterError, ServiceError
+import msgspec
+
+from penstock.core.retention import Retained
+from penstock.core.stream_address import StreamAddress
+from penstock.errors import ParameterError, ServiceError, StreamError
 from penstock.services.interrupt import Interrupt
 from penstock.services.stream_server import StreamServer
 from penstock.services.stream_tokens import Tokens, read_secret
 from penstock.streams.directory import DirectoryStore
+from penstock.streams.kept_retention import RetainingStore
 from penstock.streams.memory_store import MemoryStore
-from penstock.streams.store import Store
 
 __all__ = ["serve_store"]
 
@@ -29,6 +33,7 @@ def serve_store(
     key: Path | None,
     most_clients: int,
     idle_s: float,
+    retain_s: float,
     as_json: bool,
 ) -> int:
     """Serve until somebody asks for an end, and return the exit code; see the command."""
@@ -47,10 +52,28 @@ def serve_store(
             _say(facts | {"state": "serving"}, _sentence(facts), as_json=as_json)
             ending = poll()
             ending.register(interrupt.pollable, POLLIN)
-            ending.poll()
+            said: dict[StreamAddress, object] = {}
+            while not ending.poll(retain_s * 1000):
+                for address, result in store.retain_all():
+                    _tell(address, result, said, as_json=as_json)
+                    if interrupt.is_asked:
+                        break
         counts = {"served": server.served, "refused": server.refused}
         _say({"state": "ended", **counts}, f"ended; {server.served} connections", as_json=as_json)
     return 0
+
+
+def _tell(
+    address: StreamAddress, result: Retained | StreamError, said: dict[StreamAddress, object], *, as_json: bool
+) -> None:
+    """Say what was removed, and what keeps the disk from being freed, that only when it has changed."""
+    why = str(result) if isinstance(result, StreamError) else tuple(hold.group for hold in result.held_by)
+    is_news = bool(why) and said.get(address, ()) != why
+    said[address] = why
+    if not is_news and (isinstance(result, StreamError) or not result.messages):
+        return
+    facts = {"error": str(result)} if isinstance(result, StreamError) else msgspec.to_builtins(result)
+    _say({"state": "retention", "stream": str(address), **facts}, f"{address}: {result}", as_json=as_json)
 
 
 def _sentence(facts: dict[str, Any]) -> str:
@@ -70,7 +93,7 @@ def _host_and_port(written: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _opened(where: str) -> Store:
+def _opened(where: str) -> RetainingStore:
     if where in ("memory", "memory:"):
         return MemoryStore()
     return DirectoryStore(where)

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from penstock.core.retention import retained_address
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import PenstockError, RemoteProtocolError, ServiceError, StateError, StreamError
 from penstock.services.stream_feed import FetchFeed, FollowFeed
@@ -294,6 +295,8 @@ class StreamSession:
 
     def _describe(self, request: say.SetMetadata, frame: Frame) -> None:
         address = self._address(request.address, "write")
+        if retained_address(address) is not None:  # it removes messages, or keeps so many that the disk fills
+            self._address(request.address, "admin")
         value = json_object(frame.body, str(address))
         if request.is_again and request.mode == "insert" and self._store.metadata(address) == value:
             return
@@ -323,7 +326,7 @@ class StreamSession:
             address = StreamAddress.parse(text)
         except UnicodeDecodeError as error:
             raise StreamError(f"{text!r} is no address") from error
-        if not self._grant.allows(right, address):
+        if not self._grant.allows(right, retained_address(address) or address):
             raise ServiceError(f"the token of {self._grant.name!r} does not allow to {right} {address}")
         return address
 
