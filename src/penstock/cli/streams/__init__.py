@@ -17,6 +17,7 @@ COMMANDS: Final[CommandTable] = {
     "query": ("penstock.cli.streams.query:query", "Find messages by what is known of them."),
     "groups": ("penstock.cli.streams.groups:groups", "Say how the groups of a stream are doing, and move them."),
     "copy": ("penstock.cli.streams.copy:copy", "Copy a stream, within a store or to another."),
+    "retain": ("penstock.cli.streams.retain:retain", "Say what of a stream is kept, and remove the rest."),
     "verify": ("penstock.cli.streams.verify:verify", "Look whether what is stored is what was written."),
     "rebuild": ("penstock.cli.streams.rebuild:rebuild", "Make the index of a stream again."),
     "delete": ("penstock.cli.streams.delete:delete", "Remove one stream."),

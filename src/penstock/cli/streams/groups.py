@@ -35,6 +35,10 @@ def groups(
         int | None, typer.Option(metavar="ID", min=0, help="Let the group go on behind this id; 0: from the start.")
     ] = None,
     revive: Annotated[bool, typer.Option("--revive", help="Hand out all dead letters again.")] = False,
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Keep what the group has not acknowledged, whatever retention says.")
+    ] = False,
+    unpin: Annotated[bool, typer.Option("--unpin", help="Keep it no longer.")] = False,
     forget: Annotated[bool, typer.Option("--forget", help="Remove the group, after asking.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     store: StoreOption = DEFAULT_STORE,
@@ -43,17 +47,20 @@ def groups(
     """Say how the groups of a stream are doing: position, lag, what is in flight, waiting and dead, and members.
 
     With NAME one of them in detail. Looking changes nothing in a group. A member that goes on after --forget makes the
-    group anew, which begins at the start.
+    group anew, which begins at the start. A group may be pinned before it is there.
 
     Exit code 0, also if there is no group; 1 there is no such stream or group; 2 wrong as written, also if nobody can
     be asked; 130 the answer was no.
     """
     where = stream_of(address)
-    _check(name, seek, revive=revive, forget=forget)
+    _check(name, {"--seek": seek is not None, "--revive": revive, "--pin": pin, "--unpin": unpin, "--forget": forget})
     with opened(store) as opened_store:
         grouped = _with_groups(opened_store)
         if not name:
             _all(grouped, where, as_json=as_json)
+            return
+        if pin or unpin:
+            _pin(grouped, where, name, is_pinned=pin, as_json=as_json)
             return
         report = _report(grouped, where, name)
         if forget:
@@ -64,12 +71,8 @@ def groups(
             _one(where, name, report, as_json=as_json)
 
 
-def _check(name: str, seek: int | None, *, revive: bool, forget: bool) -> None:
-    asked = [
-        option
-        for option, is_there in (("--seek", seek is not None), ("--revive", revive), ("--forget", forget))
-        if is_there
-    ]
+def _check(name: str, options: dict[str, bool]) -> None:
+    asked = [option for option, is_there in options.items() if is_there]
     if len(asked) > 1:
         raise wrong(asked[1], f"{' and '.join(asked)} cannot be had at once", "write one command for each")
     if asked and not name:
@@ -156,6 +159,22 @@ def _member(store: "GroupStore", address: "StreamAddress", name: str, report: "G
         order=rules.order,
         gap_wait_s=rules.gap_wait_ns / 1e9,
     )
+
+
+def _pin(store: "GroupStore", address: "StreamAddress", name: str, *, is_pinned: bool, as_json: bool) -> None:
+    from penstock.cli.streams.shown import one_line, printed_json
+    from penstock.streams.kept_retention import pin_group, pinned_groups
+
+    is_there = name in store.groups(address)
+    if not is_there and not is_pinned and name not in pinned_groups(store, address):
+        _report(store, address, name)  # says what groups there are
+    pin_group(store, address, name, is_pinned=is_pinned)
+    if as_json:
+        facts = {"address": str(address), "name": name, "pinned": is_pinned, "is_there": is_there}
+        print(printed_json(facts, indent=2))
+        return
+    said = "pinned; what it has not acknowledged is kept" if is_pinned else "no longer pinned"
+    print(f"{address}, {one_line(name)}: {said}{'' if is_there else '. There is no such group yet'}")
 
 
 def _forget(

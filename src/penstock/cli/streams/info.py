@@ -27,18 +27,32 @@ def info(address: AddressArgument, store: StoreOption = DEFAULT_STORE, as_json: 
 
 def _stream(store: "Store", address: "StreamAddress", *, as_json: bool) -> None:
     from penstock.cli.streams.options import existing
-    from penstock.cli.streams.shown import info_tree, printed_json
+    from penstock.cli.streams.retain import shown_retention
+    from penstock.cli.streams.shown import info_tree, one_line, printed_json
     from penstock.streams.gaps import gaps_of
+    from penstock.streams.kept_retention import pinned_groups, retention_for
 
     found = existing(store, address)
     metadata = store.metadata(address)
+    retention, pinned = retention_for(store, address), pinned_groups(store, address)
     with store.read(address) as reader:
         gaps = gaps_of(reader)
     if as_json:
         missing = {"ranges": gaps.ranges, "is_complete": gaps.is_complete, "trouble": gaps.trouble}
-        print(printed_json({**info_tree(found), "gaps": missing, "metadata": metadata}, indent=2))
+        print(
+            printed_json(
+                {**info_tree(found), "gaps": missing, "kept": retention, "pinned": pinned, "metadata": metadata},
+                indent=2,
+            )
+        )
         return
-    _print(found, {"not there": str(gaps), "metadata": printed_json(metadata, indent=2) if metadata else "none"})
+    more = {
+        "not there": str(gaps),
+        "kept": "" if retention is None else shown_retention(retention).removeprefix("kept are "),
+        "pinned": ", ".join(map(one_line, pinned)),
+        "metadata": printed_json(metadata, indent=2) if metadata else "none",
+    }
+    _print(found, more)
 
 
 def _print(found: "StreamInfo", more: dict[str, str]) -> None:
