@@ -11,7 +11,7 @@ from pathlib import Path
 
 from penstock.streams.directory.file_system import can_write_direct
 
-__all__ = ["GB", "MB", "direct_s", "disk_folder"]
+__all__ = ["GB", "MB", "direct_s", "disk_folder", "followed_s"]
 
 MB = 1 << 20
 GB = 1 << 30
@@ -66,5 +66,44 @@ def direct_s(folder: Path, size: int, count: int, *, syncs_each: bool = False) -
         return time.perf_counter() - begin
     finally:
         os.close(fd)
+        path.unlink()
+        data.close()
+
+
+def followed_s(folder: Path, size: int, count: int, readers: int, *, is_cached: bool) -> float:
+    """Return the seconds for writing a file and reading it back at once, all by one thread without any store.
+
+    Parameters
+    ----------
+    size, count
+        Bytes of a piece, and how many of them.
+    readers
+        How often each piece is mapped, and touched page by page.
+    is_cached
+        Whether it goes through the page cache, of which the last 256 MB stay; else past it, and comes from the disk.
+    """
+    data = mmap.mmap(-1, size)
+    data.write(os.urandom(size))
+    path = folder / "followed"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    writing = os.open(path, flags if is_cached else flags | os.O_DIRECT)
+    reading = os.open(path, os.O_RDONLY)
+    try:
+        begin = time.perf_counter()
+        for k in range(count):
+            if os.pwrite(writing, data, k * size) != size:
+                raise OSError(f"{path} could not be written whole")
+            os.posix_fadvise(reading, k * size, size, os.POSIX_FADV_DONTNEED if is_cached else os.POSIX_FADV_WILLNEED)
+            for _ in range(readers):
+                with mmap.mmap(reading, size, mmap.MAP_SHARED, mmap.PROT_READ, offset=k * size) as piece:
+                    touched = piece[:: mmap.PAGESIZE]
+                    if touched != data[:: mmap.PAGESIZE]:
+                        raise RuntimeError(f"{path} is not what was written")
+            os.posix_fadvise(reading, 0, max(1, k * size - (256 << 20)), os.POSIX_FADV_DONTNEED)
+        os.fdatasync(writing)
+        return time.perf_counter() - begin
+    finally:
+        os.close(writing)
+        os.close(reading)
         path.unlink()
         data.close()

@@ -7,7 +7,7 @@ from typing import Any
 from bench.children import children
 from bench.effort import Effort
 from bench.row import Row
-from bench.stream_disk import GB, MB, disk_folder
+from bench.stream_disk import GB, MB, disk_folder, followed_s
 
 __all__ = ["camera_rows", "latency_rows"]
 
@@ -16,7 +16,8 @@ FRAME_BYTES = 8 * MB
 READERS = 2
 KEPT_BYTES = 8 * GB
 LATE_BYTES = GB
-"""By which retention may be late: it looks once a second."""
+"""By which there may be more: a segment of 256 MB that grows, and what is appended until retention has looked."""
+BARE_FRAMES = 100
 GROWTH_BYTES = 64 * MB
 """Of memory of its own that a process may take more at the end than after a fifth of the time: 8 frames."""
 
@@ -57,6 +58,7 @@ def camera_rows(effort: Effort) -> Iterator[Row]:
     seconds = 60.0 if is_long else min(10.0, effort.camera_s)
     kept = KEPT_BYTES if is_long else 2 * GB
     with disk_folder(kept + LATE_BYTES + GB) as folder:
+        bare = {is_cached: _bare_hz(folder, is_cached=is_cached) for is_cached in (True, False)}
         found = _recorded(folder, seconds, kept)
     recorder, *readers = found["said"]
     what = f"streams_camera: 8 MB × {RATE_HZ} Hz, {seconds:.0f} s, {READERS} readers, {kept / GB:.0f} GB kept"
@@ -64,6 +66,11 @@ def camera_rows(effort: Effort) -> Iterator[Row]:
         name=f"{what}: recorded", value=recorder["count"] / recorder["seconds"], unit="frames/s", reference=RATE_HZ,
         of="asked", target_ratio=0.98,
     )  # fmt: skip
+    for how, is_cached in (("through the page cache", True), ("past it, and back from the disk", False)):
+        yield Row(
+            name=f"streams_camera: the same bytes by a bare program, {how}", value=bare[is_cached], unit="frames/s",
+            reference=RATE_HZ, of="asked",
+        )  # fmt: skip
     for name, value in (
         ("recorded late by", recorder["late_s"] * 1e3),
         ("read, p99 behind", max(reader["p99_s"] for reader in readers) * 1e3),
@@ -82,6 +89,10 @@ def camera_rows(effort: Effort) -> Iterator[Row]:
         name="streams_camera: disk used at most", value=found["most_bytes"] / GB, unit="GB", reference=kept / GB,
         of="what is to be kept", target=(kept + LATE_BYTES) / GB, asks="at most",
     )  # fmt: skip
+
+
+def _bare_hz(folder: Path, *, is_cached: bool) -> float:
+    return BARE_FRAMES / followed_s(folder, FRAME_BYTES, BARE_FRAMES, READERS, is_cached=is_cached)
 
 
 def _recorded(folder: Path, seconds: float, kept: int) -> dict[str, Any]:

@@ -13,8 +13,10 @@ import numpy as np
 
 from bench.children import say
 from bench.proc import anonymous_bytes
+from penstock.core.retention import Retention
 from penstock.core.stream_address import StreamAddress
 from penstock.streams.directory import DirectoryStore
+from penstock.streams.kept_retention import set_retention
 from penstock.streams.producer import Producer
 from penstock.streams.receipts import Receipt
 
@@ -23,7 +25,7 @@ __all__ = ["address_of"]
 BUFFERS = 8
 """That the instrument fills in turns; one is filled again when what was in it is stored."""
 LOOK_S = 1.0
-"""How often retention looks."""
+"""How often it is looked how much there is on the disk."""
 SETTLED = 0.2
 """Part of the messages after which memory is looked at first."""
 
@@ -33,11 +35,11 @@ def address_of(stream: str) -> StreamAddress:
     return StreamAddress("c2026", "bench", stream)
 
 
-class _Retention:
-    """Removes what is too much, and looks how much there was."""
+class _Disk:
+    """Looks how much there is on the disk."""
 
-    def __init__(self, store: DirectoryStore, address: StreamAddress, kept: int) -> None:
-        self._store, self._address, self._kept = store, address, kept
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.most_bytes = 0
@@ -51,9 +53,7 @@ class _Retention:
 
     def _run(self) -> None:
         while not self._ended.wait(LOOK_S):
-            self.most_bytes = max(self.most_bytes, _stored_bytes(self._store.path))
-            if self._kept:
-                self._store.retain(self._address, nbytes=self._kept)
+            self.most_bytes = max(self.most_bytes, _stored_bytes(self._folder))
 
 
 def main(folder: str, stream: str, size: str, rate_hz: str, seconds: str, kept: str) -> None:
@@ -61,17 +61,19 @@ def main(folder: str, stream: str, size: str, rate_hz: str, seconds: str, kept: 
     address, count, period_s = address_of(stream), round(float(seconds) * float(rate_hz)), 1 / float(rate_hz)
     # Small ones, so that what is kept is a matter of MB even where little is.
     with DirectoryStore(Path(folder), segment_bytes=256 << 20) as store, Producer(store, address) as out:
-        retention = _Retention(store, address, int(kept))
+        if int(kept):
+            set_retention(store, address, Retention(nbytes=int(kept)))
+        disk = _Disk(store.path)
         say("ready")
         if not sys.stdin.readline():
             return
-        retention.start()
+        disk.start()
         try:
             said = _recorded(out, int(size) // 8, count, period_s)
         finally:
-            retention.end()
+            disk.end()
         out.finish()
-    say(said | {"most_bytes": retention.most_bytes})
+    say(said | {"most_bytes": disk.most_bytes})
 
 
 def _recorded(out: Producer, numbers: int, count: int, period_s: float) -> dict[str, float]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import StoreFullError, StreamError
 from penstock.streams.directory.aligned_buffer import AlignedBuffer
+from penstock.streams.directory.cached_tail import CachedTail
 from penstock.streams.directory.file_names import index_name, replace_file, segment_name
 from penstock.streams.segment import INDEX, PAGE, RECORD_BYTES, SEGMENT, BlockHeader, FileHeader, Packed
 from penstock.wire.layout import ALIGNMENT
@@ -36,6 +37,8 @@ class GrowingSegment:
     ----------
     buffer
         For putting together what goes past the page cache.
+    tail
+        What is to be told of large blocks that go through it.
     direct_bytes
         How large a block must be for that.
 
@@ -46,7 +49,14 @@ class GrowingSegment:
     """
 
     def __init__(
-        self, folder: Path, number: int, now_ns: int, *, buffer: AlignedBuffer, direct_bytes: int = NEVER
+        self,
+        folder: Path,
+        number: int,
+        now_ns: int,
+        *,
+        buffer: AlignedBuffer,
+        tail: CachedTail,
+        direct_bytes: int = NEVER,
     ) -> None:
         self.folder = folder
         self.number = number
@@ -56,6 +66,7 @@ class GrowingSegment:
         self._segment_fd = self._index_fd = self._direct_fd = -1
         self._path = folder / segment_name(number)
         self._buffer = buffer
+        self._tail = tail
         self._direct_bytes = direct_bytes
         header = FileHeader(token=secrets.randbits(64) or 1, number=number, created_ns=now_ns)
         self.token = header.token
@@ -78,8 +89,13 @@ class GrowingSegment:
         """Whether no block is in it yet."""
         return self.end == RECORD_BYTES
 
-    def append(self, packed: Packed, position: int, now_ns: int) -> bytes:
+    def append(self, packed: Packed, position: int, now_ns: int, *, is_followed: bool = False) -> bytes:
         """Write a block, and then its record, which is returned.
+
+        Parameters
+        ----------
+        is_followed
+            Whether somebody will want it at once: then it goes through the page cache, however large it is.
 
         Raises
         ------
@@ -87,13 +103,16 @@ class GrowingSegment:
             If there is no room; readers see nothing of it, and the next one may be appended.
         """
         with disk_errors(self.folder):
-            header = self._append_direct(packed, position, now_ns) if packed.nbytes >= self._direct_bytes else None
+            is_direct = packed.nbytes >= self._direct_bytes and not is_followed
+            header = self._append_direct(packed, position, now_ns) if is_direct else None
             if header is None:
                 header = packed.header(
                     token=self.token, at=self.end, position=position, crc=packed.crc(), now_ns=now_ns
                 )
                 _write(self._segment_fd, [header.encode(), packed.head, *_views(packed.pieces)], header.at)
                 end = -(-header.end // ALIGNMENT) * ALIGNMENT
+                if is_followed:
+                    self._tail.add(self._segment_fd, header.at, header.end)
             else:
                 end = -(-header.end // PAGE) * PAGE
             record = header.encode()

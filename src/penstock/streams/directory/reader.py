@@ -15,6 +15,7 @@ from penstock.streams.directory.committed import Committed, GoneError
 from penstock.streams.directory.info import closed_info, open_info
 from penstock.streams.directory.segment_view import Check, SegmentView
 from penstock.streams.directory.state_file import StateFile
+from penstock.streams.directory.stream_lock import FollowMark
 from penstock.streams.directory.waker import LookingWaker, Waker, make_waker
 from penstock.streams.directory.watched_state import NO_STATE, WatchedState
 from penstock.streams.id_order import by_id
@@ -55,6 +56,7 @@ class DirectoryReader(StreamReader):
         self._latest: tuple[SegmentView, BlockHeader, StoredBlock] | None = None
         """The block that was read last; who goes through a stream by id needs it again and again."""
         self._closed: tuple[StateFile, StreamInfo] | None = None
+        self._mark = FollowMark(folder)
         self._is_closed = False
         self._in_use = threading.RLock()
 
@@ -208,6 +210,7 @@ class DirectoryReader(StreamReader):
             while True:
                 self._check_open()
                 waker = self._ready_waker()
+                self._mark.leave()
                 self._check_open()  # who closed meanwhile found no waker to tell, or what it told was taken note of
                 state = self._state.now()
                 if max(self._committed.blocks.end, state.totals.written) > position or state.has_ended:
@@ -260,6 +263,7 @@ class DirectoryReader(StreamReader):
             self._latest = None
             self._committed.close()
             self._state.close()
+            self._mark.close()
 
     def _check_open(self) -> None:
         if self._is_closed:

@@ -16,14 +16,14 @@ import msgspec
 from penstock.errors import ConflictError, StateError
 from penstock.streams.directory.file_names import LOCK
 
-__all__ = ["StreamLock", "is_locked"]
+__all__ = ["FollowMark", "StreamLock", "is_locked"]
 
 _FLOCK: Final = struct.Struct("hhqqi4x")
 """``struct flock`` of 64-bit Linux: type, whence, start, length, process."""
-_PLACES: Final = {"write": 0, "retain": 1}
+_PLACES: Final = {"write": 0, "retain": 1, "follow": 2}
 
-Purpose = Literal["write", "retain"]
-"""To write the stream; to remove its oldest segments, which goes on beside a writer."""
+Purpose = Literal["write", "retain", "follow"]
+"""To write the stream; to remove its oldest segments, which goes on beside a writer; to read what is just written."""
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -69,6 +69,11 @@ class StreamLock:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, msgspec.json.encode(Owner(os.getpid(), socket.gethostname())), 0)
 
+    def is_followed(self) -> bool:
+        """Whether somebody has left a `FollowMark`."""
+        found = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, "follow"))
+        return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
+
     def is_in(self, folder: Path) -> bool:
         """Whether it is the lock of a folder; not if that was removed meanwhile, and perhaps made again."""
         try:
@@ -78,6 +83,35 @@ class StreamLock:
 
     def close(self) -> None:
         """Let go; once more: nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class FollowMark:
+    """Says that somebody reads what is just written, as long as it lasts; any number may say so.
+
+    Who writes keeps that in the page cache then. Where it cannot be said, nothing is: it only makes reading faster.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK
+        self._fd = -1
+
+    def leave(self) -> None:
+        """Say so; once more, nothing, unless the stream was deleted and is there again."""
+        if self._fd >= 0:
+            if os.fstat(self._fd).st_nlink:
+                return
+            self.close()
+        try:
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _flock(fcntl.F_RDLCK, "follow"))
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Say so no longer."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

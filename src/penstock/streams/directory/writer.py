@@ -14,6 +14,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, IntegrityError, StateError, StoreFullError, StreamError
 from penstock.streams.appendable import check_appendable, conflict
 from penstock.streams.directory.aligned_buffer import AlignedBuffer
+from penstock.streams.directory.cached_tail import CachedTail
 from penstock.streams.directory.committed import Committed, GoneError
 from penstock.streams.directory.file_names import segment_numbers, sync_folder
 from penstock.streams.directory.growing_segment import GrowingSegment, disk_errors
@@ -68,6 +69,7 @@ class DirectoryWriter(StreamWriter):
         self._segment_bytes = segment_bytes
         self._direct_bytes = direct_bytes
         self._buffer = AlignedBuffer()
+        self._tail = CachedTail()
         self._syncer = syncer
         self._retainer = retainer
         self._now_ns = now_ns
@@ -155,7 +157,8 @@ class DirectoryWriter(StreamWriter):
                 raise conflict(self._address, block.ids[there])
             packed, now_ns = pack(block, encodings), self._now_ns()
             growing = self._segment_for(packed.nbytes, now_ns)
-            record = growing.append(packed, self._written, now_ns)
+            is_followed = packed.nbytes >= self._direct_bytes and self._lock.is_followed()
+            record = growing.append(packed, self._written, now_ns, is_followed=is_followed)
             self._committed.add(record, growing.number)
             self._written += len(block)
             self._last_id = max(self._last_id, last)
@@ -197,7 +200,12 @@ class DirectoryWriter(StreamWriter):
         if growing is not None and (growing.is_empty or growing.end + nbytes <= self._segment_bytes):
             return growing
         new = GrowingSegment(
-            self._folder, self._last_segment + 1, now_ns, buffer=self._buffer, direct_bytes=self._direct_bytes
+            self._folder,
+            self._last_segment + 1,
+            now_ns,
+            buffer=self._buffer,
+            tail=self._tail,
+            direct_bytes=self._direct_bytes,
         )
         if growing is not None:
             if self._sync == "none":
@@ -327,6 +335,7 @@ class DirectoryWriter(StreamWriter):
                 for segment in (*self._rotated, *([] if self._growing is None else [self._growing])):
                     segment.close()
                 self._rotated, self._growing = [], None
+                self._tail.close()
                 self._committed.close()
                 self._lock.close()
 
