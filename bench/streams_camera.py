@@ -52,11 +52,11 @@ def latency_rows(effort: Effort) -> Iterator[Row]:
 def camera_rows(effort: Effort) -> Iterator[Row]:
     """Measure frames recorded at a camera's pace under a limit of size, and read by two others meanwhile.
 
-    With ``--long`` for a minute under 8 GB; else for some seconds under a part of that, so that it counts there, too.
+    For a minute under 8 GB, for ten with ``--long``; with ``--quick`` for some seconds under a part of that, so that it
+    counts there, too.
     """
-    is_long = effort.camera_s > Effort(engine="").camera_s
-    seconds = 60.0 if is_long else min(10.0, effort.camera_s)
-    kept = KEPT_BYTES if is_long else 2 * GB
+    seconds = effort.camera_s
+    kept = KEPT_BYTES if seconds >= Effort(engine="").camera_s else 2 * GB
     with disk_folder(kept + LATE_BYTES + GB) as folder:
         bare = {is_cached: _bare_hz(folder, is_cached=is_cached) for is_cached in (True, False)}
         found = _recorded(folder, seconds, kept)
