@@ -148,20 +148,22 @@ class MemoryStore(RetainingStore):
         """Remove the oldest blocks of a stream that exceed a limit; see `RetainingStore.retain`."""
         check_is_stream(address)
         retention = retention_to_use(self, address, age_s=age_s, nbytes=nbytes, count=count, even_unread=even_unread)
-        unread = unread_by_pinned(self, address)
         with self._logs.lock:
             self._check_open()
             log = self._logs.at(address)
             entries = self._logs.blocks_of(log)
-            numbers, retained = removals(
-                [_piece(number, entry) for number, entry in enumerate(entries)],
-                retention,
-                self._now_ns(),
-                ids_of=lambda number: of_ids(entries[number].stored.block.ids),
-                unread=lambda: unread,
-                keep=keep,
-            )
-            self._logs.remove_oldest(log, len(numbers))
+        # Not under the lock, which groups take while they are held; what comes meanwhile is not among the entries.
+        numbers, retained = removals(
+            [_piece(number, entry) for number, entry in enumerate(entries)],
+            retention,
+            self._now_ns(),
+            ids_of=lambda number: of_ids(entries[number].stored.block.ids),
+            unread=lambda: unread_by_pinned(self, address),
+            keep=keep,
+        )
+        gone = set(entries[: len(numbers)])
+        with self._logs.lock:  # the bound may have removed some already
+            self._logs.remove_oldest(log, sum(entry in gone for entry in self._logs.blocks_of(log)))
         return retained
 
     def retain_all(self) -> Iterator[tuple[StreamAddress, Retained | StreamError]]:

@@ -208,3 +208,19 @@ def test_a_reader_that_was_forgotten_gives_its_descriptor_back() -> None:
         writer.append(numbered(1))
         with store.read(ADDRESS) as another:
             assert another.fileno() == descriptor
+
+
+def test_what_comes_while_groups_are_asked_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has asked whether they need it; and the bound may take what was to be removed, meanwhile."""
+    with MemoryStore(most_bytes=3 * size_of(frames(1))) as store, store.write(ADDRESS) as writer:
+
+        def asked(*_: object) -> dict[str, list[tuple[int, int]]]:
+            writer.append(frames(4))
+            return {"fit": []}
+
+        monkeypatch.setattr("penstock.streams.memory_store.unread_by_pinned", asked)
+        for number in (1, 2, 3):
+            writer.append(frames(number))
+        store.retain(ADDRESS, count=0)
+        assert [one[0] for one in read(store)] == [4]
+        assert store.info(ADDRESS).removed == 3
