@@ -86,7 +86,7 @@ class NotBuiltYetError(PenstockError):
     """A known name that this version plans but does not have."""
 
 
-class MissingExtraError(PenstockError):
+class MissingExtraError(PenstockError, ImportError):
     """An optional library is not installed; the text names the extra to install."""
 
 

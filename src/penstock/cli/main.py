@@ -6,10 +6,13 @@ Nothing is imported here but the command line itself, because ``penstock --help`
 import sys
 from typing import Any, Final
 
-import typer
-
-from penstock.cli.lazy_commands import CommandTable, LazyCommands
 from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError
+from penstock.extra import extra
+
+with extra("cli"):
+    import typer
+
+    from penstock.cli.lazy_commands import CommandTable, LazyCommands
 
 __all__ = ["COMMANDS", "app", "main"]
 

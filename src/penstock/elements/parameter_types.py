@@ -12,11 +12,14 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import annotated_types
 import numpy as np
 
 from penstock.core.parameter import Bounds, Parameter, Unit
 from penstock.errors import ParameterError
+from penstock.extra import extra
+
+with extra("run"):
+    import annotated_types
 
 __all__ = ["as_annotated", "check_argument", "parameter_of", "unmarked", "validate"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import MissingExtraError
+from penstock.extra import extra
 from penstock.views import ArrayView, Axis, array_of, walk
 
 __all__ = ["MOST_PANELS", "Panel", "draw", "panels_of"]
@@ -98,14 +98,10 @@ def draw(panels: list[Panel], heading: str = "", dpi: int = 120) -> Any:  # matp
 
 
 def _figure(count: int, dpi: int) -> Any:
-    try:
+    with extra("png"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure  # 150 ms; without pyplot, which keeps figures and picks a screen
         from matplotlib.layout_engine import ConstrainedLayoutEngine
-    except ImportError as error:
-        raise MissingExtraError(
-            'matplotlib is not installed; install the extra: pip install "penstock[png]"'
-        ) from error
     apart = ConstrainedLayoutEngine(wspace=0.06)  # or a colour bar's label touches the next panel
     columns = max(1, _columns(count))
     figure = Figure(figsize=(4.4 * columns + 0.4, 3.6 * ceil(count / columns) + 0.5), dpi=dpi, layout=apart)

@@ -12,10 +12,13 @@ Two forms are read. Both are CBOR items one after the other:
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import cbor2
 import msgspec
 
 from penstock.errors import RemoteProtocolError
+from penstock.extra import extra
+
+with extra("run"):
+    import cbor2
 
 __all__ = ["Record", "RecordingReader", "RecordingTraits", "encode_closing", "encode_opening", "encode_record"]
 

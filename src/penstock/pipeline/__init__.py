@@ -1,10 +1,13 @@
 """What people declare: the pipeline file and its Python form, checked and turned into a plan."""
 
-from penstock.pipeline.check import Checked, check_file, load_plan
-from penstock.pipeline.entries import Join, Map, Merge, Reduce, Sink, Source, Steps, Use
-from penstock.pipeline.join_by import ByKey, ByOrder, ByTimestamp, ByTriggerMap
-from penstock.pipeline.pipeline import Pipeline
-from penstock.pipeline.plan import Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
+from penstock.extra import extra
+
+with extra("run"):
+    from penstock.pipeline.check import Checked, check_file, load_plan
+    from penstock.pipeline.entries import Join, Map, Merge, Reduce, Sink, Source, Steps, Use
+    from penstock.pipeline.join_by import ByKey, ByOrder, ByTimestamp, ByTriggerMap
+    from penstock.pipeline.pipeline import Pipeline
+    from penstock.pipeline.plan import Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
 
 __all__ = [
     "ByKey",

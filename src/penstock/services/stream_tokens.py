@@ -14,6 +14,7 @@ import msgspec
 
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ParameterError, ServiceError
+from penstock.extra import extra
 
 __all__ = ["SECRET", "SECRET_FILE", "Grant", "Right", "Scope", "Tokens", "read_secret"]
 
@@ -145,7 +146,8 @@ class Tokens:
         ParameterError
             If it would allow nothing.
         """
-        import jwt
+        with extra("cli"):
+            import jwt
 
         if not scopes:
             raise ParameterError("a token without a scope allows nothing; give one such as read:c20261120")
@@ -165,7 +167,8 @@ class Tokens:
         ServiceError
             If it was not.
         """
-        import jwt
+        with extra("cli"):
+            import jwt
 
         try:
             claims = jwt.decode(

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from watchfiles import Change, watch
-
 from penstock.errors import StreamError
+from penstock.extra import extra
 from penstock.streams.directory.file_system import is_network
 from penstock.streams.folder_sight import How, Seen, files_below
+
+with extra("cli"):
+    from watchfiles import Change, watch
 
 __all__ = ["LibrarySight"]
 

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import zmq
-from zmq.utils.monitor import recv_monitor_message
-
 from penstock.errors import SourceError
+from penstock.extra import extra
 from penstock.transport.address import check_address
+
+with extra("run"):
+    import zmq
+    from zmq.utils.monitor import recv_monitor_message
 
 __all__ = ["ZmqReceiver", "ZmqSender"]
 

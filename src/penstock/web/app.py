@@ -8,17 +8,20 @@ from importlib.resources import files
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import Body, FastAPI, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
-from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from penstock.errors import PenstockError, ResultTypeError, SelectionError, ServiceError, StateError
+from penstock.extra import extra
 from penstock.views.blocks import Fewer
 from penstock.web.answer_room import AnswerRoom, BusyError
 from penstock.web.changes import Changes
 from penstock.web.gate import Gate
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
 from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
+
+with extra("run"):
+    from fastapi import Body, FastAPI, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
+    from fastapi.responses import HTMLResponse, JSONResponse
+    from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["make_app"]
 

@@ -5,11 +5,13 @@ The protocols themselves are uvicorn's.
 
 from typing import TYPE_CHECKING, Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from uvicorn.server import ServerState
-
+from penstock.extra import extra
 from penstock.web.refusal import body_of, refuse
+
+with extra("run"):
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+    from uvicorn.server import ServerState
 
 if TYPE_CHECKING:
     import asyncio

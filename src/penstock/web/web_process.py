@@ -5,9 +5,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-import uvicorn
-import uvloop
-
+from penstock.extra import extra
 from penstock.services.web_service import WebOrder
 from penstock.transport.malloc import prefer_reuse
 from penstock.transport.seqpacket import Link
@@ -17,6 +15,10 @@ from penstock.web.connection import FollowerConnection, HttpConnection, State
 from penstock.web.guests import Guests
 from penstock.web.shown_views import ShownViews
 from penstock.web.supervisor_line import SupervisorLine
+
+with extra("run"):
+    import uvicorn
+    import uvloop
 
 __all__ = ["run"]
 

@@ -13,6 +13,7 @@ from penstock.core.timestamp import Timestamp
 from penstock.elements.output_file import Existing, OutputFile
 from penstock.elements.sink import RunFacts, Sink
 from penstock.errors import ResultTypeError, SinkError
+from penstock.extra import extra
 from penstock.views import ArrayView, Axis, array_of, attributes_of, walk
 
 __all__ = ["Hdf5Sink"]
@@ -49,7 +50,8 @@ class Hdf5Sink(Sink):
 
     def open(self, run: RunFacts) -> None:
         """Claim the name and prove that the folder can be written."""
-        import h5py  # noqa: F401  # 100 ms: not while the first views are due
+        with extra("run"):
+            import h5py  # noqa: F401  # 100 ms: not while the first views are due
 
         self._run = run
         self._file = OutputFile(self._template, run, self._existing)

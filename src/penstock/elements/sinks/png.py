@@ -6,7 +6,8 @@ from typing import Any
 from penstock.elements.output_file import Existing, OutputFile
 from penstock.elements.picture import Panel, draw, panels_of
 from penstock.elements.sink import RunFacts, Sink
-from penstock.errors import MissingExtraError, SinkError
+from penstock.errors import SinkError
+from penstock.extra import extra
 from penstock.views import snapshot, walk
 
 __all__ = ["PngSink"]
@@ -55,12 +56,8 @@ class PngSink(Sink):
         MissingExtraError
             If matplotlib is not installed.
         """
-        try:
+        with extra("png"):
             import matplotlib.figure  # noqa: F401
-        except ImportError as error:
-            raise MissingExtraError(
-                'the png sink needs matplotlib; install the extra: pip install "penstock[png]"'
-            ) from error
         self._run = run
         self._file = OutputFile(self._template, run, self._existing)
 
