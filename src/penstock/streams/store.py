@@ -357,6 +357,18 @@ class Store(ABC):
             If there is nothing and ``upsert`` is false, or JSON cannot hold it.
         """
 
+    def check_is_there(self) -> None:  # noqa: B027  # most stores are there once they are open
+        """Make sure that there is something to read from, now; what is open is, unless it says otherwise.
+
+        Raises
+        ------
+        StreamError
+            If nobody has made the store yet; until then every stream in it is one that is not there.
+        """
+
+    def make(self) -> None:  # noqa: B027  # likewise
+        """Make the store if it is not there, as ``write`` and all else that changes something does by itself."""
+
     @abstractmethod
     def close(self) -> None:
         """Let go of everything."""
