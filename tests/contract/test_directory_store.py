@@ -13,7 +13,7 @@ from penstock.testing.store_tests import StoreTests
 class TestDirectoryStore(StoreTests):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
-        with DirectoryStore(tmp_path / "store") as store:
+        with DirectoryStore(tmp_path / "store", make=True) as store:
             yield store
 
     def other_process(self, store: Store) -> Sequence[str] | None:
@@ -26,7 +26,7 @@ class TestSmallSegments(TestDirectoryStore):
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
-        with DirectoryStore(tmp_path / "store", segment_bytes=1024) as store:
+        with DirectoryStore(tmp_path / "store", make=True, segment_bytes=1024) as store:
             yield store
 
 
@@ -35,5 +35,5 @@ class TestPastThePageCache(TestDirectoryStore):
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
-        with DirectoryStore(tmp_path / "store", direct_bytes=0) as store:
+        with DirectoryStore(tmp_path / "store", make=True, direct_bytes=0) as store:
             yield store

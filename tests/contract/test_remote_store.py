@@ -37,7 +37,7 @@ class TestRemoteDirectoryStore(TestRemoteStore):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
         with (
-            DirectoryStore(tmp_path / "store") as behind,
+            DirectoryStore(tmp_path / "store", make=True) as behind,
             StreamServer(behind) as server,
             opened(server.address) as store,
         ):

@@ -18,7 +18,7 @@ def test_processes_send_parts_and_another_puts_them_together(tmp_path: Path) -> 
         for part in range(1, PARTS + 1)
     ]
     try:
-        with penstock.open_store(folder) as store, store.datasets(RUN, parts=PARTS) as datasets:
+        with penstock.open_store(folder, make=True) as store, store.datasets(RUN, parts=PARTS) as datasets:
             found = list(datasets.follow(timeout_s=50, patience_s=50))
             info = datasets.info
     finally:
@@ -37,7 +37,7 @@ def test_a_producer_that_was_killed_leaves_a_stream_that_goes_on(tmp_path: Path)
     folder = tmp_path / "store"
     sender = subprocess.Popen([sys.executable, SENDS, folder, RUN, "1", "1", "100000000"])
     try:
-        with penstock.open_store(folder) as store, store.datasets(RUN, parts=1) as datasets:
+        with penstock.open_store(folder, make=True) as store, store.datasets(RUN, parts=1) as datasets:
             for _, _ in zip(range(100), datasets.follow(timeout_s=50), strict=False):
                 pass
             sender.kill()

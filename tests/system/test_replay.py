@@ -245,8 +245,8 @@ def test_a_run_whose_supervisor_was_killed_is_replayed_up_to_there(tmp_path: Pat
 def test_mistakes_of_the_command_are_named(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with opened_store(STORE, tmp_path):
-        pass
+    with opened_store(STORE, tmp_path) as store:
+        store.make()
     for words, says in (
         (["r", "--store", "nowhere"], "--store: nowhere is no folder"),
         (["r", "--store", "empty"], "--store: empty holds no store"),

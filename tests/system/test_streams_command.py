@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def store_in(folder: Path) -> Iterator[DirectoryStore]:
-    with DirectoryStore(folder / "penstock-store") as store:
+    with DirectoryStore(folder / "penstock-store", make=True) as store:
         yield store
 
 

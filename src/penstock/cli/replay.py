@@ -76,15 +76,13 @@ def replay(
 
 def _existing(path: Path) -> "Store":
     from penstock.errors import CheckError, Problem, StreamError
-    from penstock.streams.opened import opened_store
+    from penstock.streams.store_at import store_at
 
     remedy = "name the folder that `store` in the pipeline names"
     if not path.is_dir():
         raise CheckError([Problem(where="--store", text=f"{path} is no folder", remedy=remedy)])
-    if not any(path.iterdir()):  # opening would make one
-        raise CheckError([Problem(where="--store", text=f"{path} holds no store", remedy=remedy)])
     try:
-        return opened_store(str(path))
+        return store_at(str(path))
     except StreamError as error:
         raise CheckError([Problem(where="--store", text=str(error), remedy=remedy)]) from error
 

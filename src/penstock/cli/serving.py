@@ -96,7 +96,7 @@ def _host_and_port(written: str) -> tuple[str, int]:
 def _opened(where: str) -> RetainingStore:
     if where in ("memory", "memory:"):
         return MemoryStore()
-    return DirectoryStore(where)
+    return DirectoryStore(where, make=True)
 
 
 def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:

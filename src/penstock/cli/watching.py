@@ -36,7 +36,7 @@ def watch_folders(
         # Before anything is opened, so that nobody's Ctrl-C meets half of it.
         interrupt = stack.enter_context(Interrupt("stopping\n"))
         try:
-            store = stack.enter_context(open_store(where)).store
+            store = stack.enter_context(open_store(where, make=True)).store
             address = StreamAddress.parse(to)
             journal = journal_path(store, address, options.numbering.part) if journal is None else journal
             watcher = FolderWatcher(store, folders, address, options=options, journal=journal, tell=_tell)

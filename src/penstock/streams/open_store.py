@@ -36,15 +36,17 @@ Address = str | StreamAddress
 """As text or as value: ``beamtime/source/stream``, with ``%2F`` for a ``/`` within a name."""
 
 
-def open_store(where: Where) -> "OpenStore":
+def open_store(where: Where, *, make: bool = False) -> "OpenStore":
     """Open a store of durable streams.
 
     Parameters
     ----------
     where
-        A folder, which is made if it is not there, though its parent must be; ``tcp://HOST:PORT`` of a server;
-        ``memory:`` for a store that lasts as long as the object; or a ``Store``, which is closed with what this
-        returns.
+        A folder; ``tcp://HOST:PORT`` of a server; ``memory:`` for a store that lasts as long as the object; or a
+        ``Store``, which is closed with what this returns.
+    make
+        Whether to make the store if the folder holds none, though its parent must be there. Else the first producer
+        makes it, and who reads before that gets an error: a mistyped name would be waited for in vain.
 
     Raises
     ------
@@ -53,16 +55,18 @@ def open_store(where: Where) -> "OpenStore":
     ServiceError
         If the server cannot be reached, or does not take this client.
     """
-    return OpenStore(_store(where))
+    return OpenStore(_store(where, make=make))
 
 
-def open_async_store(where: Where) -> "AsyncOpenStore":
+def open_async_store(where: Where, *, make: bool = False) -> "AsyncOpenStore":
     """Open a store of durable streams for coroutines; as ``open_store``."""
-    return AsyncOpenStore(_store(where))
+    return AsyncOpenStore(_store(where, make=make))
 
 
 class OpenStore:
     """Durable streams by address; a context manager. May be used from several threads.
+
+    As long as nobody has made the store, all that reads raises ``StreamError``, which says how it is made.
 
     Examples
     --------
@@ -90,7 +94,7 @@ class OpenStore:
     ) -> Producer:
         """Return a producer for the streams of a source; as ``Producer``."""
         return Producer(
-            self.store,
+            _made(self.store),
             _address(address),
             sync=sync,
             level=level,
@@ -101,11 +105,11 @@ class OpenStore:
 
     def consumer(self, address: Address) -> Consumer:
         """Return a consumer of the messages of a stream, which may not exist yet."""
-        return Consumer(self.store, _address(address))
+        return Consumer(_there(self.store), _address(address))
 
     def datasets(self, address: Address, *, parts: int | None = None) -> DatasetConsumer:
         """Return a consumer of the datasets of a stream, which may not exist yet; as ``DatasetConsumer``."""
-        return DatasetConsumer(self.store, _address(address), parts=parts)
+        return DatasetConsumer(_there(self.store), _address(address), parts=parts)
 
     def group(
         self,
@@ -143,7 +147,7 @@ class OpenStore:
         StreamError
             If the store has no groups, or something makes no sense.
         """
-        store, where = _with_groups(self.store), _address(address)
+        store, where = _with_groups(_there(self.store)), _address(address)
         become = partial(
             store.group,
             where,
@@ -219,7 +223,7 @@ class OpenStore:
         wanted = StreamFilter(
             states=states_of(states), created_after=created_after, created_before=created_before, pattern=pattern
         )
-        found = list_streams(self.store, None if within is None else _address(within))
+        found = list_streams(_there(self.store), None if within is None else _address(within))
         if from_stream:
             names = [info.address.stream for info in found]
             found = found[names.index(from_stream) :] if from_stream in names else []
@@ -231,7 +235,7 @@ class OpenStore:
 
     def info(self, address: Address) -> StreamInfo:
         """Return how a stream is, of messages or datasets; of one that is not there, all is 0."""
-        return stream_info(self.store, _address(address))
+        return stream_info(_there(self.store), _address(address))
 
     def delete(self, address: Address) -> bool:
         """Remove exactly this stream, its groups and its metadata; return whether it was there.
@@ -241,11 +245,11 @@ class OpenStore:
         ConflictError
             If somebody writes it.
         """
-        return delete_stream(self.store, _address(address))
+        return delete_stream(_there(self.store), _address(address))
 
     def metadata(self, address: Address) -> Mapping[str, Any] | None:
         """Return what was said of a beamtime, source or stream; ``None`` if nothing was."""
-        return self.store.metadata(_address(address))
+        return _there(self.store).metadata(_address(address))
 
     def set_metadata(
         self, address: Address, value: Mapping[str, Any], mode: MetadataMode = "replace", *, upsert: bool = True
@@ -286,7 +290,7 @@ class AsyncOpenStore:
     ) -> AsyncProducer:
         """As ``OpenStore.producer``."""
         return AsyncProducer(
-            self.store,
+            _made(self.store),
             _address(address),
             sync=sync,
             level=level,
@@ -297,11 +301,11 @@ class AsyncOpenStore:
 
     def consumer(self, address: Address) -> AsyncConsumer:
         """As ``OpenStore.consumer``."""
-        return AsyncConsumer(self.store, _address(address))
+        return AsyncConsumer(_there(self.store), _address(address))
 
     def datasets(self, address: Address, *, parts: int | None = None) -> AsyncDatasetConsumer:
         """As ``OpenStore.datasets``."""
-        return AsyncDatasetConsumer(self.store, _address(address), parts=parts)
+        return AsyncDatasetConsumer(_there(self.store), _address(address), parts=parts)
 
     def group(
         self,
@@ -319,7 +323,7 @@ class AsyncOpenStore:
         pin: bool = False,
     ) -> AsyncGroupConsumer:
         """As ``OpenStore.group``."""
-        store, where = _with_groups(self.store), _address(address)
+        store, where = _with_groups(_there(self.store)), _address(address)
         become = partial(
             store.group,
             where,
@@ -402,11 +406,21 @@ class AsyncOpenStore:
         await self.close()
 
 
-def _store(where: Where) -> Store:
+def _store(where: Where, *, make: bool) -> Store:
     if isinstance(where, Store):
         return where
     path = fspath(where)
-    return MemoryStore() if path == "memory:" else store_at(path, make=True)
+    return MemoryStore() if path == "memory:" else store_at(path, absent="make" if make else "later")
+
+
+def _made(store: Store) -> Store:
+    store.make()
+    return store
+
+
+def _there(store: Store) -> Store:
+    store.check_is_there()
+    return store
 
 
 def _with_groups(store: Store) -> GroupStore:

@@ -17,7 +17,7 @@ def opened_store(name: str, folder: Path | str = ".") -> Store:
     Parameters
     ----------
     name
-        A folder, which is made if it is not there.
+        A folder; the first who writes makes the store, if it is not there.
     folder
         Where a relative name starts.
 

@@ -30,7 +30,7 @@ RUN = "c2026/eiger/run 7"
 
 @pytest.fixture(params=["memory", "directory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
-    with penstock.open_store("memory:" if request.param == "memory" else tmp_path / "store") as store:
+    with penstock.open_store("memory:" if request.param == "memory" else tmp_path / "store", make=True) as store:
         yield store
 
 

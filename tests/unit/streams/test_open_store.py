@@ -28,9 +28,11 @@ def test_a_store_is_a_folder_or_in_memory_or_given(tmp_path: Path) -> None:
 def test_many_may_open_a_new_folder_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         for turn in range(10):
-            stores = list(pool.map(penstock.open_store, [tmp_path / f"store {turn}"] * 8))
+            path = tmp_path / f"store {turn}"
+            stores = list(pool.map(lambda path: penstock.open_store(path, make=True), [path] * 8))
             for store in stores:
                 store.close()
+            assert sorted(file.name for file in path.iterdir()) == ["penstock-store.json", "streams"]
 
 
 def test_a_group_is_pinned_when_it_is_opened(tmp_path: Path) -> None:
@@ -78,3 +80,33 @@ def test_who_cannot_pin_a_group_is_no_member_of_it(tmp_path: Path, monkeypatch: 
                 store.group("c2026/eiger/run 7", "fit", pin=True)
         with store.group("c2026/eiger/run 7", "fit", attempts=3) as fit:  # other rules: nobody else is there
             assert len(fit.snapshot().members) == 1
+
+
+def test_the_first_producer_makes_a_store_and_who_reads_before_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with penstock.open_store(path) as store, penstock.open_store(path) as writes:
+        reads = (
+            lambda: store.consumer("c/s/1"), lambda: store.datasets("c/s/1"), lambda: store.group("c/s/1", "fit"),
+            store.streams, lambda: store.info("c/s/1"), lambda: store.metadata("c"), lambda: store.delete("c/s/1"),
+        )  # fmt: skip
+        for read in reads:
+            with pytest.raises(StreamError, match=f"{path} is not there; a store is made by who sends first"):
+                read()
+        assert not path.exists()
+        with writes.producer("c/s/1") as out, store.consumer("c/s/1") as run:
+            out.send(b"a")
+            assert run.next(timeout_s=50).id == 1
+
+
+def test_coroutines_are_told_the_same(tmp_path: Path) -> None:
+    async def read() -> None:
+        async with penstock.open_async_store(tmp_path / "store") as store:
+            with pytest.raises(StreamError, match="is not there"):
+                store.consumer("c/s/1")
+            with pytest.raises(StreamError, match="is not there"):
+                await store.streams()
+            async with store.producer("c/s/1") as out:
+                await out.send(b"a")
+            assert [info.count for info in await store.streams()] == [1]
+
+    asyncio.run(read())

@@ -61,7 +61,7 @@ def opened(where: str, *, make: bool = False, option: str = "--store") -> Iterat
     from penstock.streams.store_at import store_at
 
     try:
-        store = store_at(where, make=make)
+        store = store_at(where, absent="make" if make else "refuse")
     except (IntegrityError, StoreFullError):
         raise
     except StreamError as error:

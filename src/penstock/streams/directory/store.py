@@ -27,7 +27,7 @@ from penstock.streams.directory.retainer import Retainer
 from penstock.streams.directory.retention import retain
 from penstock.streams.directory.segment_view import Check
 from penstock.streams.directory.state_file import StateFile, decode_state
-from penstock.streams.directory.store_folder import GONE, STREAMS, below, make_folders, open_folder
+from penstock.streams.directory.store_folder import GONE, STREAMS, below, is_store, make_folders, make_store
 from penstock.streams.directory.stream_lock import StreamLock
 from penstock.streams.directory.syncer import Syncer
 from penstock.streams.directory.writer import DirectoryWriter
@@ -54,12 +54,14 @@ GROUPS: Final = "groups"
 
 
 class DirectoryStore(RetainingStore):
-    """Durable streams in a folder, which is made if it is not there.
+    """Durable streams in a folder. Who reads changes nothing in it; who writes makes the store if it is not there.
 
     Parameters
     ----------
     path
         The folder; its parent must be there.
+    make
+        Whether to make the store at once if it is not there, so that who reads can wait for its first stream.
     segment_bytes
         How large the files become; retention removes whole ones.
     direct_bytes
@@ -81,6 +83,7 @@ class DirectoryStore(RetainingStore):
         self,
         path: str | os.PathLike[str],
         *,
+        make: bool = False,
         segment_bytes: int = SEGMENT_BYTES,
         direct_bytes: int = DIRECT_BYTES,
         check: Check = "first",
@@ -93,19 +96,45 @@ class DirectoryStore(RetainingStore):
         self._now_ns = now_ns
         self._streams = self.path / STREAMS
         self._groups = self.path / GROUPS
-        with disk_errors(self.path):
-            open_folder(self.path)
-            if not can_write_direct(self._streams):
-                self._direct_bytes = NEVER
+        self._is_there = self._is_made = self._is_closed = False
+        self._has_store()
+        if make:
+            self.make()
         self._catalogue = Catalogue(self.path / "catalogue.sqlite")
         self._syncer = Syncer()
         self._retainer = Retainer(self.retain)
-        self._is_closed = False
+
+    def make(self) -> None:
+        """Make the store if it is not there; several threads and processes may at once."""
+        self._check_open()
+        if self._is_made:
+            return
+        with disk_errors(self.path):
+            make_store(self.path)
+            if not can_write_direct(self._streams):
+                self._direct_bytes = NEVER
+        self._is_there = self._is_made = True
+
+    def _has_store(self) -> bool:
+        if not self._is_there:
+            with disk_errors(self.path):
+                self._is_there = is_store(self.path)
+        return self._is_there
+
+    def check_is_there(self) -> None:
+        """Raise an error if nobody has made the store; see `Store.check_is_there`."""
+        self._check_open()
+        if not self._has_store():
+            what = "holds no store" if self.path.is_dir() else "is not there"
+            raise StreamError(
+                f"{self.path} {what}; a store is made by who sends first, or by opening one with make=True"
+            )
 
     def write(self, address: StreamAddress, *, sync: Sync = "interval") -> DirectoryWriter:
         """Write a stream; see `Store.write`."""
         self._check_open()
         check_is_stream(address)
+        self.make()
         folder = self._folder(address)
         with disk_errors(folder):
             lock, state = self._locked(folder, address, sync)
@@ -152,7 +181,9 @@ class DirectoryStore(RetainingStore):
         """Read a stream; see `Store.read`."""
         self._check_open()
         check_is_stream(address)
-        return DirectoryReader(address, self._folder(address), self._streams, check=self._check)
+        # Where there is no store yet, its folder is waited for, too.
+        top = self._streams if self._has_store() else self.path.parent
+        return DirectoryReader(address, self._folder(address), top, check=self._check)
 
     def streams(self, within: StreamAddress | None = None) -> Sequence[StreamInfo]:
         """List streams, those first that were created first."""
@@ -210,6 +241,8 @@ class DirectoryStore(RetainingStore):
         self, address: StreamAddress, name: str, *, survives_power_loss: bool = False, **rules: Any
     ) -> Membership:
         """Become a member of a group; see `GroupStore.group`."""
+        self._check_open()
+        self.make()  # what a group has taken is written
         there = IdsThere(self.read(address))
         kept = StoredGroup(
             self._groups,
@@ -247,6 +280,7 @@ class DirectoryStore(RetainingStore):
     ) -> None:
         """Say something of a beamtime, source or stream; see `Store.set_metadata`."""
         self._check_open()
+        self.make()
         self._catalogue.change(address, lambda old: changed_metadata(str(address), old, value, mode, upsert=upsert))
 
     def retain(

@@ -13,7 +13,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.errors import IntegrityError, StreamError
 from penstock.streams.directory.file_names import replace_file, sync_folder
 
-__all__ = ["GONE", "STREAMS", "below", "make_folders", "open_folder"]
+__all__ = ["GONE", "STREAMS", "below", "is_store", "make_folders", "make_store"]
 
 FORMAT: Final = 1
 STREAMS: Final = "streams"
@@ -29,40 +29,56 @@ class _About(msgspec.Struct, frozen=True):
     """Of everything in it."""
 
 
-def open_folder(path: Path) -> None:
-    """Make a store, or make sure that it is one of a version that is known.
+def is_store(path: Path) -> bool:
+    """Whether there is a store, of a version that is known; if not, one can be made there. Nothing is changed.
 
     Raises
     ------
     StreamError
-        If it is not.
+        If it is of another version, or none can be made there.
     """
     about = path / _ABOUT
     try:
         said = msgspec.json.decode(about.read_bytes(), type=_About)
     except FileNotFoundError:
-        _make_store(path)
-        return
+        return _has_been_made(path)
     except msgspec.MsgspecError as error:
         raise IntegrityError(f"{about}: it does not say what store this is: {error}") from error
     if said.format != FORMAT:
         raise StreamError(f"{path}: a store of format {said.format}; this version knows {FORMAT}")
+    return True
+
+
+def _has_been_made(path: Path) -> bool:
+    """Make sure that there is nothing but what several who make one at once leave there; return whether one has."""
+    try:
+        names = sorted(entry.name for entry in path.iterdir())
+    except FileNotFoundError as error:
+        if not path.parent.is_dir():
+            raise StreamError(f"{path}: the folder that it should be in is not there") from error
+        return False
+    others = [name for name in names if not name.startswith(_ABOUT) and name != STREAMS]
+    if (path / _ABOUT).exists():  # somebody has made it meanwhile
+        return True
+    if others:
+        raise StreamError(f"{path}: there is something else in it ({others[0]}); give a store a folder of its own")
+    return False
+
+
+def make_store(path: Path) -> None:
+    """Make a store if there is none; any number of processes may at once. What was being deleted is deleted.
+
+    Raises
+    ------
+    StreamError
+        As ``is_store``.
+    """
+    if not is_store(path):
+        path.mkdir(exist_ok=True)
+        (path / STREAMS).mkdir(exist_ok=True)
+        replace_file(path / _ABOUT, msgspec.json.encode(_About(FORMAT)) + b"\n", sync=True)
     if (path / GONE).exists():  # somebody was killed while deleting
         shutil.rmtree(path / GONE, ignore_errors=True)
-
-
-def _make_store(path: Path) -> None:
-    try:
-        path.mkdir(exist_ok=True)
-    except FileNotFoundError as error:
-        raise StreamError(f"{path}: the folder that it should be in is not there") from error
-    others = sorted(
-        entry.name for entry in path.iterdir() if not entry.name.startswith(_ABOUT) and entry.name != STREAMS
-    )
-    if others and not (path / _ABOUT).exists():  # else somebody has made it meanwhile
-        raise StreamError(f"{path}: there is something else in it ({others[0]}); give a store a folder of its own")
-    (path / STREAMS).mkdir(exist_ok=True)
-    replace_file(path / _ABOUT, msgspec.json.encode(_About(FORMAT)) + b"\n", sync=True)
 
 
 def make_folders(folder: Path, *, is_synced: bool) -> None:

@@ -233,7 +233,7 @@ def test_import_beside_something_else_is_refused() -> None:
 def test_what_can_only_be_done_to_a_folder_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     from penstock.streams.memory_store import MemoryStore
 
-    monkeypatch.setattr("penstock.streams.store_at.store_at", lambda where, *, make=False: MemoryStore())
+    monkeypatch.setattr("penstock.streams.store_at.store_at", lambda where, *, absent: MemoryStore())
     said = streams("verify", "--store", "other")
     assert (said.exit_code, "other is no folder" in said.stderr) == (2, True)
 

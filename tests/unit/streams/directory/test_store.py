@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -26,7 +27,7 @@ PATIENCE_S = 50.0
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[DirectoryStore]:
-    with DirectoryStore(tmp_path / "store") as store:
+    with DirectoryStore(tmp_path / "store", make=True) as store:
         yield store
 
 
@@ -38,8 +39,58 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
         DirectoryStore(tmp_path / "no" / "where")
 
 
+def look_at_all(store: DirectoryStore) -> None:
+    """Do everything that reads, and more that finds nothing to change."""
+    assert list(store.streams()) == []
+    assert store.info(ADDRESS).count == 0
+    assert store.metadata(ADDRESS) is None
+    assert store.groups(ADDRESS) == []
+    assert store.group_report(ADDRESS, "fit") is None
+    assert not store.delete_group(ADDRESS, "fit")
+    assert not store.delete(ADDRESS)
+    assert "there is none" in store.verify(ADDRESS).problems[0]
+    assert store.rebuild(ADDRESS).problems == []
+    assert store.retain(ADDRESS, count=1).messages == 0
+    with store.read(ADDRESS) as reader:
+        assert list(reader.blocks()) == []
+        assert list(reader.get(1)) == []
+        assert not reader.wait(0, 0)
+
+
+@pytest.mark.parametrize("is_empty", [False, True], ids=["absent", "empty"])
+def test_who_only_reads_makes_nothing_and_is_told_what_lacks(tmp_path: Path, is_empty: bool) -> None:
+    path = tmp_path / "store"
+    if is_empty:
+        path.mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with DirectoryStore(path) as store:
+        look_at_all(store)
+        with pytest.raises(StreamError, match=r"(holds no store|is not there); a store is made by who sends first"):
+            store.check_is_there()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_who_only_reads_leaves_a_store_as_it_is(tmp_path: Path) -> None:
+    DirectoryStore(tmp_path / "store", make=True).close()
+    (tmp_path / "store" / "removed").mkdir()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with DirectoryStore(tmp_path / "store") as store:
+        store.check_is_there()
+        look_at_all(store)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_who_waits_sees_what_comes_into_a_store_that_was_not_there(tmp_path: Path) -> None:
+    with DirectoryStore(tmp_path / "store") as reads, reads.read(ADDRESS) as reader, ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(reader.wait, 0, PATIENCE_S)
+        fill(tmp_path / "store", block(1))
+        assert waits.result(PATIENCE_S)
+        reads.check_is_there()
+        assert ids_of(reads) == [1]
+
+
 def test_a_store_of_another_format_is_refused(tmp_path: Path) -> None:
-    DirectoryStore(tmp_path).close()
+    DirectoryStore(tmp_path, make=True).close()
     (tmp_path / "penstock-store.json").write_text('{"format": 2}')
     with pytest.raises(StreamError, match="a store of format 2; this version knows 1"):
         DirectoryStore(tmp_path)
@@ -171,6 +222,8 @@ def test_a_deletion_that_was_cut_off_is_finished_later(tmp_path: Path) -> None:
     (tmp_path / "store" / FOLDER).rename(gone)
     with DirectoryStore(tmp_path / "store") as store:
         assert store.streams() == []
+        assert gone.exists()  # who only reads changes nothing
+        store.make()
         assert not gone.exists()
 
 
