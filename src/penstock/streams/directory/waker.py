@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from inotify_simple import INotify, flags
+from inotify_simple import flags
 
 from penstock.streams.directory.file_system import is_network
+from penstock.streams.directory.notices import EVERYTHING, Notices
 
 __all__ = ["Waker", "make_waker"]
 
@@ -29,17 +30,23 @@ class Waker:
     def __init__(self, folder: Path, top: Path) -> None:
         self._folder = folder
         self._top = top
-        self._inotify = INotify(nonblocking=True)
-        self._told = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._both = select.epoll()
-        self._both.register(self._inotify, select.EPOLLIN)
-        self._both.register(self._told, select.EPOLLIN)
+        self._fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            self._notices = Notices.join()
+        except OSError:
+            os.close(self._fd)
+            raise
         self._watched: dict[Path, int] = {}
         self._is_above = False
+        self._heard: set[int] = set()
+        """Watches of which a change was heard, and of those what is gone."""
+        self._gone: set[int] = set()
+        self._news: tuple[set[int], set[int]] = set(), set()
+        """The same, as of when it was quiet."""
 
     def fileno(self) -> int:
         """Return what can be read when something has changed."""
-        return self._both.fileno()
+        return self._fd
 
     def watch(self, index: Path | None) -> None:
         """Say which file grows; look at the files once more after it returns, and before waiting."""
@@ -63,46 +70,55 @@ class Waker:
         if path in self._watched:
             return True
         try:
-            self._watched[path] = self._inotify.add_watch(path, mask)
+            self._watched[path] = self._notices.add(self, path, mask)
         except FileNotFoundError:
             return False
         return True
 
     def _forget(self, path: Path) -> None:
-        try:
-            self._inotify.rm_watch(self._watched.pop(path))
-        except OSError:  # what was watched is gone, and its watch with it
-            return
+        self._notices.remove(self, self._watched.pop(path))
+
+    def hear(self, watch: int, is_gone: bool) -> None:
+        """Take note of a change; from any thread."""
+        self._heard.add(watch)
+        if is_gone:
+            self._gone.add(watch)
+        self.tell()
+
+    def calm(self) -> None:
+        """Make ``fileno`` quiet, and keep what was heard."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._fd)
+        self._news = self._heard, self._gone
+        self._heard, self._gone = set(), set()
 
     def tell(self) -> None:
         """Make ``fileno`` readable, also from another thread."""
-        os.eventfd_write(self._told, 1)
+        os.eventfd_write(self._fd, 1)
 
     def quiet(self) -> bool:
         """Take note of what has happened, so that ``fileno`` is quiet again; return whether to ``watch`` once more."""
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._told)
-        is_lost = False
-        for event in self._inotify.read(timeout=0):
-            # A folder on the way may have been made, and in it, unseen, what was waited for.
-            is_lost = is_lost or self._is_above
-            if event.mask & (flags.IGNORED | flags.DELETE_SELF | flags.MOVE_SELF):
-                for path in [path for path, number in self._watched.items() if number == event.wd]:
-                    self._forget(path)
-                    is_lost = True
-        return is_lost
+        self._notices.wait_for(self)
+        heard, gone = self._news
+        forgotten = [path for path, watch in self._watched.items() if watch in gone or EVERYTHING in gone]
+        for path in forgotten:
+            self._forget(path)
+        # A folder on the way may have been made, and in it, unseen, what was waited for.
+        return bool(forgotten) or (self._is_above and bool(heard))
 
     def wait(self, timeout_s: float | None) -> None:
         """Wait until something has changed."""
         poll = select.poll()
-        poll.register(self._both, select.POLLIN)
+        poll.register(self._fd, select.POLLIN)
         poll.poll(None if timeout_s is None else max(0, int(timeout_s * 1000 + 0.999)))
 
     def close(self) -> None:
         """Let go."""
-        self._both.close()
-        self._inotify.close()
-        os.close(self._told)
+        for path in list(self._watched):
+            self._forget(path)
+        self._notices.forget(self)
+        self._notices.leave()
+        os.close(self._fd)
 
 
 class LookingWaker:

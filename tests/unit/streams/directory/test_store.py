@@ -291,7 +291,7 @@ def test_watchers_are_chosen_by_the_file_system(tmp_path: Path, monkeypatch: pyt
     def none_left(*args: object, **options: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("penstock.streams.directory.waker.INotify", none_left)
+    monkeypatch.setattr("penstock.streams.directory.notices.INotify", none_left)
     waker = make_waker(tmp_path / "b", tmp_path, lambda _: False)
     assert type(waker) is LookingWaker
     waker.close()
