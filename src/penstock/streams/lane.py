@@ -11,6 +11,7 @@ from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, IntegrityError, PenstockError, ResultTypeError, StreamError
 from penstock.streams.batch_block import block_of, is_same
+from penstock.streams.pipelined_writer import PipelinedWriter, Told
 from penstock.streams.receipts import Batch, Outcome, OutcomeKind
 from penstock.streams.store import Store, StreamReader, StreamWriter
 
@@ -52,13 +53,37 @@ class Lane:
         self._reader: StreamReader | None = None
         self._written_id = self.last_id
 
+    def send(self, batch: Batch, told: Told) -> bool:
+        """Send a batch on its way, if its stream takes it without being waited for; return whether it does.
+
+        Of what ``told`` says is wrong, ``failed`` makes outcomes. If this returns false, ``store`` it, after all that
+        was sent before is answered.
+        """
+        writer = self.writer
+        if not isinstance(writer, PipelinedWriter) or self._prepare is not None or not self._is_new(batch):
+            return False
+        try:
+            block = block_of(batch)
+            writer.append_soon(block, batch.encodings, told)
+        except Exception:  # noqa: BLE001  # whatever it is, it is told of each message by who stores the batch
+            return False
+        # Also of what fails: some of it may be there nevertheless, and what comes again is compared.
+        self._written_id = int(block.ids[-1])
+        return True
+
+    def failed(self, batch: Batch, error: PenstockError) -> Special:
+        """Return what became of a batch that was sent and could not be written; what of it can be stored is."""
+        special: Special = {}
+        self._divide(batch, range(batch.count), error, special)
+        return special
+
     def store(self, batch: Batch) -> Special:
         """Store a batch; return what was not stored, and why.
 
         Whatever happens, each row has exactly one outcome: stored, or what is returned.
         """
         special: Special = {}
-        if batch.is_ascending and batch.ids[0] > self._written_id:
+        if self._is_new(batch):
             self._prepared(batch, None, special)
             return special
         ids = np.array(batch.ids, np.uint64)
@@ -105,14 +130,19 @@ class Lane:
             self._written_id = max(self._written_id, int(block.ids[-1]))
             self.writer.append(block, batch.encodings)
         except Exception as error:  # noqa: BLE001  # every receipt must end, and with the reason
-            rows = range(batch.count) if rows is None else rows
-            if len(rows) == 1 or not _may_be_one_message(error):
-                special.update(dict.fromkeys(rows, failure(error)))
-                return
-            half = len(rows) // 2
-            self._append(batch, rows[:half], special)
-            self._append(batch, rows[half:], special)
+            self._divide(batch, range(batch.count) if rows is None else rows, error, special)
+
+    def _divide(self, batch: Batch, rows: Sequence[int], error: Exception, special: Special) -> None:
+        """Append the halves of what was refused, if that may be for the sake of one message."""
+        if len(rows) == 1 or not _may_be_one_message(error):
+            special.update(dict.fromkeys(rows, failure(error)))
             return
+        half = len(rows) // 2
+        self._append(batch, rows[:half], special)
+        self._append(batch, rows[half:], special)
+
+    def _is_new(self, batch: Batch) -> bool:
+        return batch.is_ascending and batch.ids[0] > self._written_id
 
     def _compared(self, batch: Batch, row: int) -> Outcome:
         """Return what becomes of a message whose id was there."""

@@ -54,7 +54,7 @@ class BatchOwner(Protocol):
     """Held to look at a batch or change it; waited on until a batch is done."""
 
     def hurry(self, batch: "Batch") -> None:
-        """Store it now, without waiting for more; called under ``lock``."""
+        """Store it as soon as can be; called under ``lock``."""
 
 
 class Batch:
@@ -68,6 +68,7 @@ class Batch:
         "ids",
         "is_ascending",
         "is_done",
+        "is_hurried",
         "is_keyed",
         "keys",
         "lane",
@@ -112,6 +113,8 @@ class Batch:
         self.special: dict[int, Outcome] = {}
         self.unseen: set[int] = set()
         """Rows that were not stored, which nobody has been told."""
+        self.is_hurried = False
+        """Whether somebody waits for it."""
         self.is_done = False
         self.callbacks: list[Callable[[], None]] = []
 

@@ -6,19 +6,19 @@ done already is said in a way that doing it twice is the same as once.
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError, RemoteProtocolError, ServiceError
+from penstock.transport.link import Piece
 from penstock.wire import stream_requests as say
 from penstock.wire.refusals import error_of
 from penstock.wire.stream_frames import Frame
 
-__all__ = ["AwayError", "Body", "Call", "OnceCall", "OpenCall", "away"]
-
-Body = bytes | memoryview
+__all__ = ["AwayError", "Call", "OnceCall", "OpenCall", "away"]
 
 
 class AwayError(ServiceError):
@@ -30,7 +30,10 @@ class Call(ABC):
 
     number = 0
     """Given when it is first sent."""
-    body: Body = b""
+    body: Sequence[Piece] = ()
+    """Kept as long as it may have to be sent again."""
+    nbytes = 0
+    """Of the body."""
     is_kept = False
     """Whether it stays open after its first answer."""
 
@@ -54,13 +57,21 @@ class OnceCall(Call):
     ----------
     request
         If it has a field ``is_again``, that is set when it is sent once more.
+    body
+        Pieces, which nobody may change before it is answered.
+    then
+        Called when ``result`` returns or raises at once, in a thread that it must not keep.
     """
 
-    __slots__ = ("_answer", "_done", "_error", "_request", "body", "number")
+    __slots__ = ("_answer", "_done", "_error", "_request", "_then", "body", "nbytes", "number")
 
-    def __init__(self, request: say.Request, body: Body = b"") -> None:
+    def __init__(
+        self, request: say.Request, body: Sequence[Piece] = (), then: Callable[["OnceCall"], None] | None = None
+    ) -> None:
         self.number = 0
         self.body = body
+        self.nbytes = sum(map(len, body))
+        self._then = then
         self._request = request
         self._done = threading.Event()
         self._answer: tuple[say.Answer, NDArray[np.uint8]] | None = None
@@ -83,15 +94,19 @@ class OnceCall(Call):
             self._error = error_of(answer)
         else:
             self._answer = answer, frame.body
-        self.body = b""
-        self._done.set()
+        self._end()
         return True
 
     def failed(self, error: PenstockError) -> None:
         """Take that there is none."""
         self._error = error
-        self.body = b""
+        self._end()
+
+    def _end(self) -> None:
+        self.body = ()
         self._done.set()
+        if self._then is not None:
+            self._then(self)
 
     def result(self, timeout_s: float | None = None) -> tuple[say.Answer, NDArray[np.uint8]]:
         """Wait for the answer; return it with its body.

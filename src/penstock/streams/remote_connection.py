@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from penstock.errors import PenstockError, RemoteProtocolError, ServiceError, StateError
@@ -111,7 +111,7 @@ class RemoteConnection:
         ServiceError
             If the server refuses this client.
         """
-        nbytes = len(call.body)
+        nbytes = call.nbytes
         with self._lock:
             while self._unanswered and self._unanswered + nbytes > self._window and not self._is_closed:
                 self._lock.wait()
@@ -141,9 +141,9 @@ class RemoteConnection:
         with self._sending:
             link = self._link
             if link is not None:
-                self._write(link, number, request, b"")
+                self._write(link, number, request, ())
 
-    def request(self, request: say.Request, body: bytes = b"") -> OnceCall:
+    def request(self, request: say.Request, *body: Piece) -> OnceCall:
         """Send a request; wait for its result, or do something else first."""
         call = OnceCall(request, body)
         self.send(call)
@@ -190,10 +190,10 @@ class RemoteConnection:
         self.close()
         raise self._fatal or away(self.address, longest_s, self._why)
 
-    def _write(self, link: Link, number: int, request: say.Request, body: Piece) -> None:
+    def _write(self, link: Link, number: int, request: say.Request, body: Sequence[Piece]) -> None:
         """Send one frame; a connection that breaks is seen by who receives. Under ``_sending``."""
         try:
-            link.send([frame_bytes(number, say.encode_head(request), body), body])
+            link.send([frame_bytes(number, say.encode_head(request), *body), *body])
         except OSError:
             link.shutdown()
 
@@ -308,8 +308,8 @@ class RemoteConnection:
 
     def _drop(self, number: int) -> None:
         call = self._calls.pop(number, None)
-        if call is not None and len(call.body):
-            self._unanswered -= len(call.body)
+        if call is not None and call.nbytes:
+            self._unanswered -= call.nbytes
             self._lock.notify_all()
 
     # The thread that receives.
@@ -338,14 +338,9 @@ class RemoteConnection:
         call = self._calls.get(frame.number)
         if call is None:  # of a feed that was closed meanwhile
             return
-        nbytes = len(call.body)
         if call.answered(answer, frame):
             with self._lock:
-                self._calls.pop(frame.number, None)
-        if nbytes:
-            with self._lock:
-                self._unanswered -= nbytes
-                self._lock.notify_all()
+                self._drop(frame.number)
 
     def _take_word(self, answer: say.Answer) -> None:
         if isinstance(answer, say.Ping):

@@ -1,8 +1,10 @@
 """Writes one stream of a store server: appends may follow each other without waiting for the answers."""
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from uuid import uuid4
 
 import msgspec
@@ -13,15 +15,20 @@ from penstock.core.block import Block
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, PenstockError, RemoteProtocolError, StateError, StreamError
 from penstock.streams.appendable import check_appendable
+from penstock.streams.pipelined_writer import PipelinedWriter, Told
 from penstock.streams.remote_call import OnceCall, OpenCall
 from penstock.streams.remote_connection import RemoteConnection
-from penstock.streams.store import Encoding, StreamWriter, Sync
+from penstock.streams.store import Encoding, Sync
+from penstock.transport.link import Piece
 from penstock.wire import stream_requests as say
 from penstock.wire.layout import pack_block
 from penstock.wire.stream_frames import MOST_BODY_BYTES
 from penstock.wire.stream_requests import Marks
 
 __all__ = ["PendingAppend", "RemoteWriter", "packed_append"]
+
+_SMALL_BYTES = 1 << 16
+"""Bodies below are copied into one piece: sending several costs more."""
 
 
 class PendingAppend:
@@ -50,7 +57,7 @@ class PendingAppend:
         self._writer.settled(self._call, timeout_s)
 
 
-class RemoteWriter(StreamWriter):
+class RemoteWriter(PipelinedWriter):
     """The writer of one stream; used by one thread at a time."""
 
     def __init__(self, connection: RemoteConnection, address: StreamAddress, sync: Sync) -> None:
@@ -59,6 +66,7 @@ class RemoteWriter(StreamWriter):
         self._is_closed = False
         self._ended: tuple[str, str] | None = None
         self._pending: deque[OnceCall] = deque()
+        self._noting = threading.Lock()  # of the marks: answers are noted in the thread that receives, too
         self._open = OpenCall(say.OpenWriter(str(address), sync, uuid4().hex))
         connection.send(self._open)
         self._marks = self._open.marks()
@@ -84,7 +92,20 @@ class RemoteWriter(StreamWriter):
 
     def append(self, block: Block, encodings: Sequence[Encoding | None] = ()) -> None:
         """Write messages; readers see all of them when it returns, or none."""
-        self.send(block, encodings).result()
+        self._check_open()
+        call = OnceCall(*packed_append(self.address, self._open.number, block, encodings))
+        self._connection.send(call)
+        try:
+            self.settled(call)
+        except BaseException:  # a Ctrl-C, say: the block is the caller's again, and must not be sent once more
+            self._connection.forget(call.number)
+            raise
+
+    def append_soon(self, block: Block, encodings: Sequence[Encoding | None], told: Told) -> None:
+        """Send messages on their way without a copy; ``told`` is called in the thread that receives."""
+        self._check_open()
+        request, body = packed_append(self.address, self._open.number, block, encodings)
+        self._connection.send(OnceCall(request, body, partial(self._tell, told)))
 
     def send(self, block: Block, encodings: Sequence[Encoding | None] = ()) -> PendingAppend:
         """Write messages without waiting for it; many may be on their way, up to what the server allows.
@@ -97,8 +118,8 @@ class RemoteWriter(StreamWriter):
             If this was closed.
         """
         self._check_open()
-        check_appendable(self.address, block, encodings)
-        call = OnceCall(*packed_append(self.address, self._open.number, block, encodings))
+        request, body = packed_append(self.address, self._open.number, block, encodings)
+        call = OnceCall(request, (b"".join(body),))  # a copy: the block stays the caller's
         self._connection.send(call)
         self._settle_done()
         self._pending.append(call)
@@ -108,7 +129,7 @@ class RemoteWriter(StreamWriter):
         """Send what may have arrived over another connection, or from another process; ``settled`` waits for it."""
         self._check_open()
         fields = {"is_again": True} if isinstance(request, say.Append) else {}
-        call = OnceCall(msgspec.structs.replace(request, writer=self._open.number, **fields), body)
+        call = OnceCall(msgspec.structs.replace(request, writer=self._open.number, **fields), (body,) if body else ())
         self._connection.send(call)
         return call
 
@@ -167,8 +188,9 @@ class RemoteWriter(StreamWriter):
             if self._open.trouble is not None:  # the stream could not be opened again: that is why
                 raise self._open.trouble from None
             raise
-        if marks.written >= self._marks.written and marks.synced >= self._marks.synced:
-            self._marks = marks
+        with self._noting:
+            if marks.written >= self._marks.written and marks.synced >= self._marks.synced:
+                self._marks = marks
         return marks
 
     def end(self, state: str, text: str) -> None:
@@ -185,6 +207,14 @@ class RemoteWriter(StreamWriter):
         self._settle_all()
         self.settled(call)
         self._ended = state, text
+
+    def _tell(self, told: Told, call: OnceCall) -> None:
+        try:
+            self.settled(call)
+        except PenstockError as error:
+            told(error)
+        else:
+            told(None)
 
     def _settle_done(self) -> None:
         """Forget what is answered; errors are for who waits for them."""
@@ -203,20 +233,20 @@ class RemoteWriter(StreamWriter):
 
 def packed_append(
     address: StreamAddress, writer: int, block: Block, encodings: Sequence[Encoding | None]
-) -> tuple[say.Append, memoryview]:
-    """Return a request to append, and its body: a copy.
+) -> tuple[say.Append, Sequence[Piece]]:
+    """Return a request to append, and the pieces of its body, which may be memory of the block.
 
     Raises
     ------
     StreamError
-        If it is too large to travel.
+        If it is too large to travel, or its ids are not as they must be.
     ResultTypeError
         If something in it cannot travel.
     """
+    check_appendable(address, block, encodings)
     packed = pack_block(block)
     if packed.places.end > MOST_BODY_BYTES:
         raise StreamError(f"{address}: a block of {packed.places.end} bytes; at most {MOST_BODY_BYTES} travel")
-    body = np.zeros(packed.places.end, np.uint8)  # what lies between columns would be of other memory
-    layout = packed.write(body)
+    body: list[Piece] = [piece.data for piece in packed.pieces()]
     fields = tuple([None if e is None else (e.name, e.dtype, e.shape) for e in encodings])
-    return say.Append(writer, layout, fields), body.data
+    return say.Append(writer, packed.layout, fields), [b"".join(body)] if packed.places.end < _SMALL_BYTES else body

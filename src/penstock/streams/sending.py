@@ -1,7 +1,9 @@
 """Gathers messages of any number of threads into batches and stores them on one thread of its own.
 
 A batch is stored when it has 1 MB or 4096 messages, when its first message is 2 ms old, sooner where few come, or at
-once when somebody waits for it. Every message that was taken ends in exactly one outcome, whatever fails.
+once when somebody waits for it. To a store that is some time away several are sent before the first is answered; what
+comes meanwhile is gathered, also if somebody waits for it. Every message that was taken ends in exactly one outcome,
+whatever fails.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ import msgspec
 
 from penstock.core.block_builder import BIG_BYTES, MAX_BYTES, MAX_MESSAGES
 from penstock.core.encoding import Encoding
-from penstock.errors import BusyError, StateError, StreamError
+from penstock.errors import BusyError, PenstockError, StateError, StreamError
 from penstock.streams.lane import Lane, Special, failure
 from penstock.streams.receipts import STORED, Batch, Outcome, OutcomeKind, Receipt, again, done, wake
 from penstock.streams.sendable import LARGEST
@@ -34,6 +36,8 @@ FEW: Final = 8
 FEW_S: Final = 0.000_25
 """How long a message waits for others where fewer than ``FEW`` were gathered before it: up to 4000 a second gathering
 saves little, and readers are told so much sooner. From 32 000 a second on, 2 ms are waited again."""
+MOST_ON_WAY: Final = 8
+"""Batches that are sent and not answered: 8 MB, which fills 10 GB/s where an answer takes 1 ms."""
 MOST_FAILED: Final = 64
 """Batches with failures that are remembered until somebody flushes."""
 
@@ -75,6 +79,8 @@ class Sending:
         self._work = Condition(self._mutex)
         self._gathering: dict[Lane, Batch] = {}  # in the order in which they began
         self._queue: list[Batch] = []
+        self._on_way = 0
+        self._refused: list[tuple[Batch, PenstockError]] = []  # those that were on their way
         self._outstanding: dict[Batch, None] = {}
         self._open = self._open_bytes = 0
         self._room_callbacks: list[Callable[[], None]] = []
@@ -160,7 +166,10 @@ class Sending:
             return Receipt(id, batch, row)
 
     def hurry(self, batch: Batch) -> None:
-        """Store a batch now; called under ``lock``."""
+        """Store a batch now, or when one that is on its way is answered; called under ``lock``."""
+        batch.is_hurried = True
+        if self._on_way:  # many may wait, each for a message of its own
+            return
         for lane, gathering in self._gathering.items():
             if gathering is batch:
                 self._cut(batch, lane)
@@ -257,34 +266,73 @@ class Sending:
         while True:
             with self._mutex:
                 batches = self._next_batches()
-            if not batches:
+            if not batches and not self._refused:
                 return
+            self._settle_refused()
             if self._is_synced:
                 self._settle_synced(batches)
             else:
                 for batch in batches:
-                    self._settle(batch, _stored(batch))
+                    self._send(batch)
 
     def _next_batches(self) -> list[Batch]:
-        """Wait for batches; none when there will be no more. Called under the lock."""
-        while not self._queue:
-            if self._stops:
+        """Wait for batches; none if some were refused, or there will be no more. Called under the lock."""
+        while not self._queue and not self._refused:
+            if self._stops and not self._on_way:
                 return []
             left_s = None
             for lane, batch in self._gathering.items():
-                left_s = batch.opened_s + self.gather_s - monotonic()
-                if left_s <= 0:
+                left_s = self._left_s(batch)
+                if left_s is not None and left_s <= 0:
                     self._cut(batch, lane)
                 break
             if not self._queue:
                 self._work.wait(left_s)
         batches, self._queue = self._queue, []
-        self.gather_s = FEW_S if sum(batch.count for batch in batches) < FEW else MAX_S
+        if batches:
+            self.gather_s = FEW_S if sum(batch.count for batch in batches) < FEW else MAX_S
         return batches
+
+    def _left_s(self, batch: Batch) -> float | None:
+        """Return how long a batch may still wait for more messages; ``None``: until others are answered."""
+        if self._on_way >= MOST_ON_WAY:
+            return None
+        if self._on_way:
+            return batch.opened_s + MAX_S - monotonic()
+        return 0 if batch.is_hurried else batch.opened_s + self.gather_s - monotonic()
+
+    def _send(self, batch: Batch) -> None:
+        """Send a batch on its way, or store it."""
+        with self._mutex:
+            self._work.wait_for(lambda: self._on_way < MOST_ON_WAY)
+            self._on_way += 1  # before it is sent, as the answer may be quicker than this thread
+        if batch.lane.send(batch, partial(self._answered, batch)):
+            return
+        with self._mutex:
+            self._on_way -= 1
+            self._work.wait_for(lambda: not self._on_way)
+        self._settle_refused()
+        self._settle(batch, _outcomes(batch, batch.lane.store))
+
+    def _answered(self, batch: Batch, error: PenstockError | None) -> None:
+        """Take what became of a batch on its way; in a thread that must not be kept."""
+        if error is None:
+            self._settle(batch, {})
+        with self._mutex:
+            self._on_way -= 1
+            if error is not None:
+                self._refused.append((batch, error))
+            self._work.notify()
+
+    def _settle_refused(self) -> None:
+        with self._mutex:
+            refused, self._refused = self._refused, []
+        for batch, error in refused:
+            self._settle(batch, _outcomes(batch, partial(batch.lane.failed, error=error)))
 
     def _settle_synced(self, batches: list[Batch]) -> None:
         """Store several batches and sync them at once."""
-        found = [(batch, _stored(batch)) for batch in batches]
+        found = [(batch, _outcomes(batch, batch.lane.store)) for batch in batches]
         for lane in {batch.lane for batch in batches}:
             try:
                 lane.writer.sync()
@@ -382,9 +430,8 @@ class _Done:
             await done(batch)
 
 
-def _stored(batch: Batch) -> Special:
+def _outcomes(batch: Batch, store: Callable[[Batch], Special]) -> Special:
     try:
-        special: Special = batch.lane.store(batch)
-        return special
+        return store(batch)
     except Exception as error:  # noqa: BLE001  # the thread's outermost edge: every receipt must end, and with the reason
         return dict.fromkeys(range(batch.count), failure(error))

@@ -100,7 +100,7 @@ class SpoolingWriter(StreamWriter):
             if not self.is_spooling and self._try(lambda: self._open().append(block, encodings)):
                 return
             request, body = packed_append(self.address, 0, block, encodings)
-            self._spool(request, body)
+            self._spool(request, b"".join(body))
             self._spooled.add_all(block.ids)
 
     def present(self, ids: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -175,7 +175,7 @@ class SpoolingWriter(StreamWriter):
             return False
         return True
 
-    def _spool(self, request: say.Append | say.EndStream, body: bytes | memoryview) -> None:
+    def _spool(self, request: say.Append | say.EndStream, body: bytes) -> None:
         self._file.append(request, body, synced=self._sync == "always")
         self._deliver_later()
 

@@ -4,7 +4,6 @@ One thread may receive while others send. Nothing waits for ever: each call has 
 """
 
 import select
-import selectors
 import socket
 import ssl
 import threading
@@ -13,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["Link", "TlsLink", "connect_link"]
+__all__ = ["Link", "Piece", "TlsLink", "connect_link"]
 
 Piece = bytes | memoryview
 _MOST_PIECES: Final = 64
@@ -53,7 +52,7 @@ class Link:
             try:
                 return self._receive_now(space)
             except (BlockingIOError, ssl.SSLWantReadError):
-                self._wait(selectors.EVENT_READ, self.receive_s)
+                self._wait(select.POLLIN, self.receive_s)
 
     def send(self, pieces: Sequence[Piece]) -> None:
         """Send all of it, in order. Only one thread at a time may be in here.
@@ -70,7 +69,7 @@ class Link:
             try:
                 sent = self._send_now(left)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                self._wait(selectors.EVENT_WRITE, self._send_s)
+                self._wait(select.POLLOUT, self._send_s)
                 continue
             while left and sent >= len(left[0]):
                 sent -= len(left.pop(0))
@@ -105,13 +104,13 @@ class Link:
         return self._socket.sendmsg(left[:_MOST_PIECES])
 
     def _wait(self, event: int, timeout_s: float) -> None:
-        with selectors.PollSelector() as selector:
-            try:
-                selector.register(self._socket, event)
-            except ValueError as error:
-                raise OSError("the connection is closed") from error
-            if not selector.select(timeout_s):
-                raise TimeoutError(f"nothing moved for {timeout_s:g} s")
+        poller = select.poll()
+        try:
+            poller.register(self._socket, event)
+        except ValueError as error:
+            raise OSError("the connection is closed") from error
+        if not poller.poll(1000 * timeout_s):
+            raise TimeoutError(f"nothing moved for {timeout_s:g} s")
 
 
 class TlsLink(Link):
