@@ -15,6 +15,7 @@ from penstock.core.block import Block
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, StateError
 from penstock.streams.append_again import Appender, append_again
+from penstock.streams.appendable import has_ended
 from penstock.streams.store import Encoding, Store, StreamReader, StreamState, StreamWriter, Sync
 from penstock.wire.stream_requests import Marks
 
@@ -151,7 +152,8 @@ class _Ended(Appender):
         return np.logical_or.reduce(there) if there else np.zeros(len(ids), np.bool_)
 
     def append(self, block: Block, encodings: object = (), /) -> None:
-        raise StateError(f"{self._reader.info.address} was {self._reader.info.state.value}; nothing can be appended")
+        info = self._reader.info
+        raise has_ended(info.address, info.state.value, info.reason)
 
 
 class WriterLeases:

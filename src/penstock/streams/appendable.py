@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from penstock.core.block import Block, RaggedColumn
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import ConflictError, ResultTypeError, StreamError
+from penstock.errors import ConflictError, ResultTypeError, StateError, StreamError
 from penstock.streams.store import Encoding
 
-__all__ = ["check_appendable", "check_is_stream", "conflict"]
+__all__ = ["check_appendable", "check_is_stream", "conflict", "has_ended"]
 
 MOST_NAMED = 5
 """Ids in the text of an error."""
@@ -51,6 +51,12 @@ def check_appendable(address: StreamAddress, block: Block, encodings: Sequence[E
 def conflict(address: StreamAddress, ids: NDArray[np.uint64]) -> ConflictError:
     """Return the error that says which ids are there already."""
     return ConflictError(f"{address} has these ids already: {_named(ids)}; nothing of the block was written")
+
+
+def has_ended(address: StreamAddress, state: str, reason: str = "") -> StateError:
+    """Return the error that says that a stream has ended: ``finished``, or ``aborted`` for a reason."""
+    why = f" ({reason})" if reason else ""
+    return StateError(f"{address} was {state}{why}; nothing can be appended: write another stream, or delete it first")
 
 
 def _named(ids: NDArray[np.uint64]) -> str:

@@ -17,7 +17,7 @@ from penstock.core.retention import Piece, Retained, removals, retained_address,
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata, plain_json
 from penstock.errors import ConflictError, StateError, StreamError
-from penstock.streams.appendable import check_is_stream
+from penstock.streams.appendable import check_is_stream, has_ended
 from penstock.streams.group_report import report_of
 from penstock.streams.ids_there import IdsThere
 from penstock.streams.kept_retention import (
@@ -75,7 +75,7 @@ class MemoryStore(RetainingStore):
             self._check_open()
             log = self._logs.at(address)
             if log.end is not None:
-                raise StateError(f"{address} was {log.end.value}; write another stream, or delete it first")
+                raise has_ended(address, log.end.value, log.info().reason)
             if log.writer:
                 raise ConflictError(f"{address} is written by {log.writer}; one at a time can")
             if not log.is_there:

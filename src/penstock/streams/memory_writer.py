@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from penstock.core.block import Block
 from penstock.errors import StateError, StoreFullError
-from penstock.streams.appendable import check_appendable, conflict
+from penstock.streams.appendable import check_appendable, conflict, has_ended
 from penstock.streams.memory_log import MemoryLog, StoredBytes
 from penstock.streams.memory_logs import MemoryLogs
 from penstock.streams.store import Encoding, StoredBlock, StreamState, StreamWriter
@@ -91,7 +91,7 @@ class MemoryWriter(StreamWriter):
 
     def _check_open(self) -> None:
         if self._log.end is not None:
-            raise StateError(f"{self._log.address} was {self._log.end.value}; nothing can be appended")
+            raise has_ended(self._log.address, self._log.end.value, self._log.info().reason)
         if self._is_closed:
             raise StateError(f"{self._log.address}: this writer is closed")
 

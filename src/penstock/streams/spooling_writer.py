@@ -15,7 +15,7 @@ from penstock.core.block import Block
 from penstock.core.id_set import IdSet
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, PenstockError, StateError
-from penstock.streams.appendable import check_appendable, conflict
+from penstock.streams.appendable import check_appendable, conflict, has_ended
 from penstock.streams.remote_call import AwayError, OnceCall
 from penstock.streams.remote_connection import RemoteConnection
 from penstock.streams.remote_writer import RemoteWriter, packed_append
@@ -186,7 +186,7 @@ class SpoolingWriter(StreamWriter):
             trouble, self._trouble = self._trouble, None
             raise trouble
         if self._end is not None:
-            raise StateError(f"{self.address} was {self._end[0]}; nothing can be appended")
+            raise has_ended(self.address, self._end[0], self._end[1] if self._end[0] == "aborted" else "")
 
     def _note(self, frame: Frame) -> None:
         request = say.open_request(frame.head)

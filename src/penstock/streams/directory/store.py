@@ -15,7 +15,7 @@ from penstock.core.retention import ENDING, Retained, retention_address
 from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata
 from penstock.errors import IntegrityError, StateError, StreamError
-from penstock.streams.appendable import check_is_stream
+from penstock.streams.appendable import check_is_stream, has_ended
 from penstock.streams.directory.catalogue import Catalogue
 from penstock.streams.directory.file_names import STATE, segment_numbers, sync_folder
 from penstock.streams.directory.file_system import can_write_direct, is_network
@@ -163,7 +163,7 @@ class DirectoryStore(RetainingStore):
                 if lock.is_in(folder):
                     state = self._state_of(folder)
                     if state.has_ended:
-                        raise StateError(f"{address} is {state.state}; delete it, or write another stream")
+                        raise has_ended(address, state.state, state.reason)
                     return lock, state
             except BaseException:
                 lock.close()

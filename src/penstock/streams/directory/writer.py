@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.core.block import Block
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, IntegrityError, StateError, StoreFullError, StreamError
-from penstock.streams.appendable import check_appendable, conflict
+from penstock.streams.appendable import check_appendable, conflict, has_ended
 from penstock.streams.directory.aligned_buffer import AlignedBuffer
 from penstock.streams.directory.cached_tail import CachedTail
 from penstock.streams.directory.committed import Committed, GoneError
@@ -192,7 +192,7 @@ class DirectoryWriter(StreamWriter):
         if self._is_closed:
             raise StateError(f"{self._address}: this writer is closed")
         if self._state.has_ended:
-            raise StateError(f"{self._address} is {self._state.state}")
+            raise has_ended(self._address, self._state.state, self._state.reason)
 
     def _segment_for(self, nbytes: int, now_ns: int) -> GrowingSegment:
         """Return the segment for a block of some size, a new one if the last would become too large."""
