@@ -1,6 +1,7 @@
 // Follows a durable stream from a position to its end; prints id, dtype, shape and sum of each array of each message.
 //
 //     consume HOST:PORT BEAMTIME/SOURCE/STREAM [POSITION]
+#include <algorithm>
 #include <iomanip>
 #include <iostream>
 #include <type_traits>
@@ -78,6 +79,7 @@ int consume(Connection& server, const std::string& stream, std::uint64_t positio
         } else if (kind == ARRIVED) {
             arrived = frame.head[1].count(), is_ended = frame.head[2].count();
             if (has_come && arrived < position) throw Error(stream + " was deleted while it was read");
+            position = std::max(position, frame.head[3].count());  // what did not come of it was removed
         } else {
             throw Error("the server answered with kind " + std::to_string(kind));
         }

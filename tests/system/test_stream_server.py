@@ -225,11 +225,30 @@ def test_without_credit_a_follower_is_told_how_many_there_are(server: StreamServ
         raw.greet()
         raw.send(1, say.Follow(str(ADDRESS), 0, 0))
         writer.append(numbered(1, 2))
-        assert raw.answer() == say.Arrived(2, is_ended=False)
+        assert raw.answer() == say.Arrived(2, is_ended=False, sent=0)
         writer.append(numbered(3))
-        assert raw.answer() == say.Arrived(3, is_ended=False)
+        assert raw.answer() == say.Arrived(3, is_ended=False, sent=0)
         writer.finish()
-        assert raw.answer() == say.Arrived(3, is_ended=True)
+        assert raw.answer() == say.Arrived(3, is_ended=True, sent=0)
+
+
+def test_what_is_removed_before_it_was_sent_is_not_waited_for() -> None:
+    with MemoryStore(most_bytes=40_000) as store, StreamServer(store) as server, Raw(server) as raw:
+        with store.write(ADDRESS) as writer:
+            for n in range(1, 4):
+                writer.append(numbered(n, size=10_000))
+            writer.finish()
+        raw.greet()
+        raw.send(1, say.Follow(str(ADDRESS), 0, 1))
+        assert isinstance(raw.answer(), say.Stored)
+        assert raw.answer() == say.Arrived(3, is_ended=True, sent=1)
+        with store.write(StreamAddress("c1", "eiger", "run 2")) as writer:
+            for n in range(1, 4):
+                writer.append(numbered(n, size=10_000))
+        assert store.info(ADDRESS).count == 0
+        raw.send(1, say.Credit(1 << 20))
+        assert raw.answer() == say.Arrived(3, is_ended=True, sent=3)
+
 
 
 def test_a_flood_of_requests_leaves_room_for_others(server: StreamServer) -> None:

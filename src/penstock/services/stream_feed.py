@@ -18,6 +18,10 @@ class Step(Enum):
     """All is sent."""
 
 
+Word = tuple[int, bool, int]
+"""How many messages have arrived, whether the stream has ended, and before which position nothing is left to send."""
+
+
 class Feed(ABC):
     """One stream on its way to one client; used by one thread at a time."""
 
@@ -28,8 +32,8 @@ class Feed(ABC):
         """Bytes; a block may be sent while there is any, so one of any size can be."""
 
     @abstractmethod
-    def step(self) -> StoredBlock | tuple[int, bool] | Step:
-        """Return the next block, how many messages have arrived and whether it has ended, or what comes otherwise."""
+    def step(self) -> StoredBlock | Word | Step:
+        """Return the next block, how far the stream has come, or what comes otherwise."""
 
     @property
     @abstractmethod
@@ -75,29 +79,31 @@ class FollowFeed(Feed):
         """A descriptor that can be read when there is more."""
         return self.reader.fileno()
 
-    def step(self) -> StoredBlock | tuple[int, bool] | Step:
+    def step(self) -> StoredBlock | Word | Step:
         """Return the next block; without credit, or at the end, how far the stream has come."""
         if self.credit > 0 and (block := self._next()) is not None:
             return self._sent(block)
         # Quiet first, and only then looked: what comes in between makes the descriptor readable again.
         if not self.reader.wait(self._position, 0.0):
             return self._begun_anew()
+        info = self.reader.info  # before it is looked for blocks: what comes in between is not passed over
         if self.credit > 0 and (block := self._next()) is not None:
             return self._sent(block)
-        info = self.reader.info
         arrived, is_ended = _arrived(info), info.state in (StreamState.FINISHED, StreamState.ABORTED)
-        if self.credit > 0:
-            self._position = max(self._position, arrived)  # the rest was removed before it could be sent
-        if self._told == (arrived, is_ended):
+        # What is left was removed before it could be sent. Who was told of it may wait for it, and is told again.
+        is_passed = self.credit > 0 and arrived > self._position
+        if is_passed:
+            self._position = arrived
+        if self._told == (arrived, is_ended) and not is_passed:
             return Step.WAIT
         self._told = arrived, is_ended
-        return self._told
+        return arrived, is_ended, self._position
 
     def _sent(self, block: StoredBlock) -> StoredBlock:
         self._position, self._has_sent = block.position + len(block.block), True
         return block
 
-    def _begun_anew(self) -> tuple[int, bool] | Step:
+    def _begun_anew(self) -> Word | Step:
         """Find out whether the stream was deleted, and tell so: positions count from 0 again."""
         arrived = _arrived(self.reader.info)
         had_ended = self._told is not None and self._told[1]
@@ -105,7 +111,7 @@ class FollowFeed(Feed):
             return Step.WAIT
         self._position, self._has_sent = arrived, False
         self._told = arrived, False
-        return self._told
+        return arrived, False, arrived
 
     def _next(self) -> StoredBlock | None:
         if self._found is None:

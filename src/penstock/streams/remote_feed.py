@@ -250,5 +250,6 @@ class FollowCall(_FeedCall):
                 while self._blocks:
                     self._take()
                 self._next = answer.position
+            self._next = max(self._next, answer.sent)
             self._arrived, self.is_ended = answer.position, answer.is_ended
             self.changed.notify_all()

@@ -309,6 +309,8 @@ class Arrived(msgspec.Struct, tag=36, **_head()):
 
     position: Count
     is_ended: bool
+    sent: Count = 0
+    """Before which position nothing is left to be sent; what did not come of it was removed first."""
 
 
 class Refusal(msgspec.Struct, tag=37, **_head()):
