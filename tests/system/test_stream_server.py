@@ -250,7 +250,6 @@ def test_what_is_removed_before_it_was_sent_is_not_waited_for() -> None:
         assert raw.answer() == say.Arrived(3, is_ended=True, sent=3)
 
 
-
 def test_a_flood_of_requests_leaves_room_for_others(server: StreamServer) -> None:
     end = threading.Event()
 

@@ -11,11 +11,11 @@ from select import POLLIN, poll
 from typing import Protocol
 
 from penstock.errors import PenstockError, RemoteProtocolError, ServiceError
+from penstock.services.stored_frames import stored_frame
 from penstock.services.stream_feed import Feed, FetchFeed, FollowFeed, Step
 from penstock.streams.store import StoredBlock
 from penstock.transport.link import Piece
 from penstock.wire import stream_requests as say
-from penstock.wire.layout import pack_block
 from penstock.wire.refusals import refusal_of
 
 __all__ = ["StreamFeeder"]
@@ -177,12 +177,9 @@ class StreamFeeder:
         return None
 
     def _send_block(self, feed: Feed, stored: StoredBlock) -> None:
-        packed = pack_block(stored.block)
-        encodings = tuple([None if e is None else (e.name, e.dtype, e.shape) for e in stored.encodings])
-        feed.credit -= max(packed.places.end, 1)
-        self._send(
-            feed.number, say.Stored(packed.layout, stored.position, encodings), *[p.data for p in packed.pieces()]
-        )
+        head, body, nbytes = stored_frame(stored)
+        feed.credit -= max(nbytes, 1)
+        self._send(feed.number, head, *body)
 
     def _finish(self, feed: Feed, answer: say.Answer) -> None:
         number, feed.number = feed.number, -1

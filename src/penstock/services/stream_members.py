@@ -2,23 +2,25 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
-from penstock.core.group_record import GroupReport
+from penstock.core.group_record import Claim, GroupReport
 from penstock.core.id_ranges import Range, count, to_ids
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, RemoteProtocolError, StreamError
 from penstock.services.stream_leases import Holder
 from penstock.streams.membership import GroupStore, Membership
-from penstock.streams.store import Store
+from penstock.streams.store import Store, StoredBlock, StreamReader
 from penstock.wire import stream_requests as say
 
-__all__ = ["Joined", "StreamMembers"]
+__all__ = ["Joined", "StreamMembers", "clocked"]
 
 _MOST_IDS: Final = 1 << 20
 _MOST_SETTLING_S: Final = 10.0
+_FLUSH_S: Final = 1.0
 
 Key = tuple[StreamAddress, str, str]
 
@@ -26,9 +28,10 @@ Key = tuple[StreamAddress, str, str]
 class Joined:
     """One member, for one connection."""
 
-    def __init__(self, key: Key, membership: Membership, holder: Holder, owner: str) -> None:
+    def __init__(self, key: Key, membership: Membership, reader: StreamReader, holder: Holder, owner: str) -> None:
         self.owner = owner
         self.key = key
+        self._reader = reader
         self.holder = holder
         self.membership = membership
         self.left = threading.Event()
@@ -39,13 +42,31 @@ class Joined:
         """Of the member."""
         return self.membership.member
 
-    def do(self, request: say.Claim | say.Member) -> bytes:
-        """Do what is asked, and return the body of the answer."""
+    def claim(self, request: say.Claim) -> Claim:
+        """Acknowledge, and get messages."""
+        self._acknowledge(request)
+        return self.membership.claim(request.size)
+
+    def claimed(self, claim: Claim) -> Iterator[StoredBlock]:
+        """Yield the messages of a claim that are there still, each range in the order of ids."""
+        for first, last in claim.ids:
+            yield from self._reader.get(first, last)
+
+    def do(self, request: say.Member) -> bytes:
+        """Acknowledge, do what is asked, and return the body of the answer."""
+        self._acknowledge(request)
+        return clocked(self._act(request))
+
+    def close(self) -> None:
+        """Give back what it has."""
+        try:
+            self.membership.leave()
+        finally:
+            self._reader.close()
+
+    def _acknowledge(self, request: say.Claim | say.Member) -> None:
         for epoch, ranges in request.done:
             self.membership.acknowledge(*_ids(ranges), epoch=epoch)
-        if isinstance(request, say.Claim):
-            return _answer(self.membership.claim(request.size))
-        return _answer(self._act(request))
 
     def _act(self, request: say.Member) -> Any:
         one, what = self.membership, request.what
@@ -102,11 +123,12 @@ class StreamMembers:
             attempts=request.attempts,
             order=request.order,
             gap_wait_s=request.gap_wait_s,
-            # What comes over the wire was gathered by the client; here it is written before it is answered.
-            flush_s=0,
+            # What comes over the wire was gathered by the client; here it is written before it is answered, in the
+            # transaction of what is asked with it.
+            flush_s=_FLUSH_S,
             survives_power_loss=request.survives_power_loss,
         )
-        joined = Joined(key, membership, holder, request.owner)
+        joined = Joined(key, membership, self._store.read(key[0]), holder, request.owner)
         with self._lock:
             self._joined[key] = joined
         return joined
@@ -114,7 +136,7 @@ class StreamMembers:
     def leave(self, joined: Joined) -> None:
         """Give back what it has."""
         try:
-            joined.membership.leave()
+            joined.close()
         finally:
             with self._lock:
                 if self._joined.get(joined.key) is joined:
@@ -158,5 +180,6 @@ def _only(ranges: tuple[say.IdRange, ...]) -> say.IdRange:
     return ranges[0]
 
 
-def _answer(value: Any) -> bytes:
+def clocked(value: Any) -> bytes:
+    """Return what a member is answered: a value, with the clock by which its times are meant."""
     return msgspec.msgpack.encode((time.monotonic_ns(), value))

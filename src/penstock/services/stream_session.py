@@ -18,11 +18,19 @@ import numpy as np
 
 from penstock.core.retention import retained_address
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import PenstockError, RemoteProtocolError, ServiceError, StateError, StreamError
+from penstock.errors import (
+    IntegrityError,
+    PenstockError,
+    RemoteProtocolError,
+    ServiceError,
+    StateError,
+    StreamError,
+)
+from penstock.services.stored_frames import stored_frame
 from penstock.services.stream_feed import FetchFeed, FollowFeed
 from penstock.services.stream_feeder import StreamFeeder
 from penstock.services.stream_leases import WriterLease, WriterLeases
-from penstock.services.stream_members import Joined, StreamMembers
+from penstock.services.stream_members import Joined, StreamMembers, clocked
 from penstock.services.stream_tokens import EVERYTHING, Grant, Right, Tokens
 from penstock.streams.store import Encoding, Store
 from penstock.transport.link import Link, Piece
@@ -233,7 +241,9 @@ class StreamSession:
             case say.SetMetadata():
                 self._describe(request, frame)
                 self._done(number)
-            case say.Claim() | say.Member():
+            case say.Claim():
+                self._claim(number, request)
+            case say.Member():
                 self._put(number, say.Done(), self._member(request.membership).do(request))
             case say.Join():
                 self._join(number, request)
@@ -272,6 +282,20 @@ class StreamSession:
             return self._joined[number]
         except KeyError:
             raise StateError(f"there is no membership {number}; it could not be begun, or it has ended") from None
+
+    def _claim(self, number: int, request: say.Claim) -> None:
+        joined, credit = self._member(request.membership), request.credit
+        claim = joined.claim(request)
+        if credit:
+            # What cannot be read is left out: who has claimed it fetches it, and is told.
+            with suppress(IntegrityError):
+                for stored in joined.claimed(claim):
+                    head, body, nbytes = stored_frame(stored)
+                    self._put(number, head, *body)
+                    credit -= nbytes
+                    if credit <= 0:
+                        break
+        self._put(number, say.Done(), clocked(claim))
 
     def _append(self, frame: Frame, request: say.Append) -> None:
         lease = self._writer(request.writer)
@@ -338,11 +362,11 @@ class StreamSession:
     def _done(self, number: int, value: object = None) -> None:
         self._put(number, say.Done(msgspec.Raw(msgspec.msgpack.encode(value))))
 
-    def _put(self, number: int, answer: say.Answer, body: bytes = b"") -> None:
+    def _put(self, number: int, answer: say.Answer, *body: Piece) -> None:
         """Let an answer wait until what was received with its request is handled."""
-        head = frame_bytes(number, say.encode_head(answer), body)
-        self._waiting += (head, body) if body else (head,)
-        self._waiting_bytes += len(head) + len(body)
+        head = frame_bytes(number, say.encode_head(answer), *body)
+        self._waiting += (head, *body)
+        self._waiting_bytes += len(head) + sum(map(len, body))
         if self._waiting_bytes > _MOST_WAITING:
             self._flush()
 

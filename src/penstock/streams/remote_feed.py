@@ -21,12 +21,27 @@ from penstock.wire.layout import read_block
 from penstock.wire.refusals import error_of
 from penstock.wire.stream_frames import Frame
 
-__all__ = ["CREDIT", "FetchCall", "FollowCall", "Say"]
+__all__ = ["CREDIT", "FetchCall", "FollowCall", "Say", "read_stored"]
 
 CREDIT: Final = 8 << 20
 """Bytes of blocks that may be on their way or received ahead, of one feed; and one block more, of any size."""
 
 Say = Callable[[int, say.Request], None]
+
+
+def read_stored(address: StreamAddress, answer: say.Stored, frame: Frame) -> StoredBlock:
+    """Return a block that was sent.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If it is none, or has no messages.
+    """
+    block = read_block(answer.layout, frame.body, address.stream)
+    if not len(block):
+        raise RemoteProtocolError(f"{address}: a block without messages was sent")
+    encodings = tuple([None if fields is None else Encoding(*fields) for fields in answer.encodings])
+    return StoredBlock(block=block, encodings=encodings, position=answer.position)
 
 
 class _FeedCall(Call):
@@ -46,11 +61,7 @@ class _FeedCall(Call):
         """Note how far it has come; return what of it is new."""
 
     def _put(self, answer: say.Stored, frame: Frame) -> None:
-        block = read_block(answer.layout, frame.body, self.address.stream)
-        encodings = tuple([None if fields is None else Encoding(*fields) for fields in answer.encodings])
-        stored = StoredBlock(block=block, encodings=encodings, position=answer.position)
-        if not len(block):
-            raise RemoteProtocolError(f"{self.address}: a block without messages was sent")
+        stored = read_stored(self.address, answer, frame)
         with self.changed:
             fresh = self._received(stored)
             nbytes = max(len(frame.body), 1)

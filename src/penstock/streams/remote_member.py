@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -9,11 +10,16 @@ import msgspec
 
 from penstock.core.group_record import Claim, DeadLetter, GroupSnapshot
 from penstock.core.id_ranges import Range, of_ids
+from penstock.core.stream_address import StreamAddress
 from penstock.errors import PenstockError, RemoteProtocolError, StateError, StreamError
+from penstock.streams.at_hand import AtHand
 from penstock.streams.membership import Membership
 from penstock.streams.remote_call import OnceCall, OpenCall
 from penstock.streams.remote_connection import RemoteConnection
+from penstock.streams.remote_feed import CREDIT, read_stored
+from penstock.streams.store import StoredBlock
 from penstock.wire import stream_requests as say
+from penstock.wire.stream_frames import Frame
 
 __all__ = ["RemoteMember"]
 
@@ -23,13 +29,19 @@ MOST_GATHERED = 1 << 16
 """Acknowledgements that travel at once; more would not fit into a head if none of their ids followed each other."""
 Run = tuple[int | None, list[int]]
 """Epoch, and ids that were acknowledged."""
+Done = tuple[tuple[int | None, tuple[Range, ...]], ...]
+"""The same as it travels."""
 
 
 class RemoteMember(Membership):
     """A member as `Membership` says. When the connection breaks, others get at once what it has."""
 
-    def __init__(self, connection: RemoteConnection, request: say.Join, flush_s: float) -> None:
+    def __init__(
+        self, connection: RemoteConnection, address: StreamAddress, request: say.Join, flush_s: float, at_hand: AtHand
+    ) -> None:
         self._connection = connection
+        self._address, self._at_hand = address, at_hand
+        self._claimed: list[Range] = []
         self._member = request.member
         self._flush_s = flush_s
         self._lock = threading.RLock()
@@ -39,6 +51,8 @@ class RemoteMember(Membership):
         self._failure: PenstockError | None = None
         self._again: list[Range] = []
         self._has_left = False
+        self._is_counting = False
+        """Whether the background wakes within ``flush_s`` anyway: to wake it for each would cost a switch of threads."""
         self._join = OpenCall(request)
         connection.send(self._join)
         self._join.done()
@@ -54,7 +68,16 @@ class RemoteMember(Membership):
     def claim(self, size: int = 256) -> Claim:  # noqa: D102
         with self._lock:
             self._check()
-            shift_ns, claim = self._ask(lambda done: say.Claim(self._join.number, size, done), Claim)
+            self._at_hand.drop(self._claimed)
+            # Who reads the stream, too, will ask for the messages next: they come along.
+            credit = CREDIT if self._at_hand.is_wanted else 0
+            blocks: list[StoredBlock] = []
+            shift_ns, claim = self._ask(
+                lambda done: _ClaimCall(self._address, say.Claim(self._join.number, size, done, credit), blocks), Claim
+            )
+            self._claimed = claim.ids
+            if blocks:
+                self._at_hand.put(claim.ids, blocks)
         if claim.look_again_ns is None:
             return claim
         return msgspec.structs.replace(claim, look_again_ns=claim.look_again_ns + shift_ns)
@@ -66,8 +89,10 @@ class RemoteMember(Membership):
                 self._gathered[-1][1].extend(ids)
             else:
                 self._gathered.append((epoch, list(ids)))
-                self._awake.notify()
             self._count += len(ids)
+            if not self._is_counting and self._flush_s > 0:
+                self._is_counting = True
+                self._awake.notify()
             if self._flush_s <= 0 or self._count >= MOST_GATHERED:
                 self._flush()
 
@@ -120,6 +145,7 @@ class RemoteMember(Membership):
                     self._flush()
             finally:
                 self._has_left = True
+                self._at_hand.drop(self._claimed)
                 self._awake.notify()
                 self._connection.forget(self._join.number)
                 if self._connection.is_up:
@@ -133,17 +159,19 @@ class RemoteMember(Membership):
     ) -> tuple[int, T]:
         with self._lock:
             self._check()
-            return self._ask(lambda done: say.Member(self._join.number, what, done, ids, delay_s, reason), kind)
+            return self._ask(
+                lambda done: OnceCall(say.Member(self._join.number, what, done, ids, delay_s, reason)), kind
+            )
 
     def _flush(self) -> None:
-        _, again = self._ask(lambda done: say.Member(self._join.number, "flush", done), list[Range])
+        _, again = self._ask(lambda done: OnceCall(say.Member(self._join.number, "flush", done)), list[Range])
         self._again += again
 
-    def _ask(self, request: Any, kind: type[T]) -> tuple[int, T]:
-        """Send what is gathered with a request; return how far the clocks differ, and what came of it."""
+    def _ask(self, call_of: Callable[[Done], OnceCall], kind: type[T]) -> tuple[int, T]:
+        """Send what is gathered with a call; return how far the clocks differ, and what came of it."""
         gathered, self._gathered, self._count = self._gathered, [], 0
-        done = tuple([(epoch, tuple(of_ids(ids))) for epoch, ids in gathered])
-        call = OnceCall(request(done))
+        done = tuple([(epoch, _ranges(ids)) for epoch, ids in gathered])
+        call = call_of(done)
         try:
             self._connection.send(call)
             _, body = call.done()
@@ -167,19 +195,47 @@ class RemoteMember(Membership):
         if failure is not None:
             raise failure
 
-    def _has_work(self) -> bool:
-        return self._has_left or bool(self._gathered)
-
     def _run(self) -> None:
         """Send what has been gathered for a while."""
         with self._lock:
             while True:
-                self._awake.wait_for(self._has_work)
+                self._awake.wait_for(lambda: self._has_left or self._is_counting)
                 self._awake.wait_for(lambda: self._has_left, self._flush_s)
                 if self._has_left:
                     return
+                had_any = bool(self._gathered)
                 try:
-                    if self._gathered:
+                    if had_any:
                         self._flush()
                 except PenstockError as error:  # told with the next call, which sends it again
                     self._failure = error
+                # As long as some come, they need not wake it.
+                self._is_counting = had_any
+
+
+def _ranges(ids: list[int]) -> tuple[Range, ...]:
+    if len(ids) == 1:  # as it is where each is acknowledged before the next; a tenth of the time
+        return ((ids[0], ids[0]),)
+    return tuple(of_ids(ids))
+
+
+class _ClaimCall(OnceCall):
+    """A claim, before whose answer blocks of the claimed messages come."""
+
+    __slots__ = ("_address", "_blocks")
+
+    def __init__(self, address: StreamAddress, request: say.Claim, blocks: list[StoredBlock]) -> None:
+        super().__init__(request)
+        self._address, self._blocks = address, blocks
+
+    def head(self, *, is_again: bool) -> say.Request:
+        """Return the request; over a new connection another claim is answered, with other blocks."""
+        self._blocks.clear()
+        return super().head(is_again=is_again)
+
+    def answered(self, answer: say.Answer, frame: Frame) -> bool:
+        """Take a block, or the answer."""
+        if not isinstance(answer, say.Stored):
+            return super().answered(answer, frame)
+        self._blocks.append(read_stored(self._address, answer, frame))
+        return False

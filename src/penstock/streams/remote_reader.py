@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import IntegrityError, PenstockError, RemoteProtocolError, StateError
+from penstock.streams.at_hand import AtHand
 from penstock.streams.remote_connection import RemoteConnection
 from penstock.streams.remote_feed import FetchCall, FollowCall
 from penstock.streams.store import StoredBlock, StreamInfo, StreamReader
@@ -26,9 +28,11 @@ T = TypeVar("T")
 class RemoteReader(StreamReader):
     """A reader of one stream; after a connection broke it goes on where it was."""
 
-    def __init__(self, connection: RemoteConnection, address: StreamAddress) -> None:
+    def __init__(self, connection: RemoteConnection, address: StreamAddress, at_hand: AtHand) -> None:
         self.address = address
         self._connection = connection
+        self._at_hand = at_hand
+        at_hand.begin()
         self._follow: FollowCall | None = None
         self._fd = -1
         self._lock = threading.Lock()  # of the descriptor, and of what is open
@@ -50,8 +54,15 @@ class RemoteReader(StreamReader):
         yield from self._fetched(say.Fetch(str(self.address), "position", position))
 
     def get(self, first_id: int, last_id: int | None = None) -> Iterator[StoredBlock]:
-        """Yield the messages of some ids that are there."""
-        return self._fetched(say.Fetch(str(self.address), "id", first_id, first_id if last_id is None else last_id))
+        """Yield the messages of some ids that are there; what a claim has brought is not asked for again."""
+        last_id = first_id if last_id is None else last_id
+        at_hand = self._at_hand.take(first_id, last_id)
+        if not at_hand:
+            return self._fetched(say.Fetch(str(self.address), "id", first_id, last_id))
+        behind = int(at_hand[-1].block.ids[-1]) + 1
+        if behind > last_id:
+            return iter(at_hand)
+        return chain(at_hand, self._fetched(say.Fetch(str(self.address), "id", behind, last_id)))
 
     def ids(self, first_id: int = 1, limit: int = 1 << 20) -> NDArray[np.uint64]:
         """(n,), the ids that are there, ascending, from ``first_id`` on."""
@@ -103,6 +114,7 @@ class RemoteReader(StreamReader):
             if self._is_closed:
                 return
             self._is_closed = True
+            self._at_hand.end()
             follow = self._follow
         if follow is not None:
             self._let_go_of(follow)

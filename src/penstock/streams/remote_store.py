@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import ssl
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import plain_json
 from penstock.errors import ConflictError, StateError, StreamError
 from penstock.streams.appendable import check_is_stream
+from penstock.streams.at_hand import AtHand
 from penstock.streams.membership import GroupStore
 from penstock.streams.remote_connection import RemoteConnection
 from penstock.streams.remote_member import RemoteMember
@@ -75,6 +77,8 @@ class RemoteStore(GroupStore):
     ) -> None:
         given = token if callable(token) else lambda: token or os.environ.get(TOKEN, "")
         self._users: weakref.WeakSet[RemoteReader | RemoteWriter | SpoolingWriter | RemoteMember] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._at_hand: weakref.WeakValueDictionary[StreamAddress, AtHand] = weakref.WeakValueDictionary()
         self._connection = RemoteConnection(
             address,
             given,
@@ -137,9 +141,16 @@ class RemoteStore(GroupStore):
     def read(self, address: StreamAddress) -> RemoteReader:
         """Read a stream; one that is not there yet may come."""
         check_is_stream(address)
-        reader = RemoteReader(self._connection, address)
+        reader = RemoteReader(self._connection, address, self._at_hand_of(address))
         self._users.add(reader)
         return reader
+
+    def _at_hand_of(self, address: StreamAddress) -> AtHand:
+        with self._lock:
+            found = self._at_hand.get(address)
+            if found is None:
+                found = self._at_hand[address] = AtHand()
+            return found
 
     def streams(self, within: StreamAddress | None = None) -> Sequence[StreamInfo]:
         """List streams, those first that were created first; of those that the token allows to read."""
@@ -201,7 +212,7 @@ class RemoteStore(GroupStore):
             gap_wait_s=gap_wait_s,
             survives_power_loss=survives_power_loss,
         )
-        joined = RemoteMember(self._connection, request, flush_s)
+        joined = RemoteMember(self._connection, address, request, flush_s, self._at_hand_of(address))
         self._users.add(joined)
         return joined
 

@@ -229,12 +229,17 @@ class Join(msgspec.Struct, tag=20, **_head()):
 
 
 class Claim(msgspec.Struct, tag=21, **_head()):
-    """Acknowledge, and get messages. Answered by done; body: MessagePack, the server's clock and a claim."""
+    """Acknowledge, and get messages. Answered by done; body: MessagePack, the server's clock and a claim.
+
+    With credit, stored blocks of the claimed messages come before that, each range in the order of ids.
+    """
 
     membership: Count
     size: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
     done: tuple[tuple[int | None, tuple[IdRange, ...]], ...] = ()
     """What is acknowledged: the epoch and the ids of each run."""
+    credit: Count = 0
+    """Bytes of blocks that may be sent with it; those that do not fit, and what was removed, are left out."""
 
 
 class Member(msgspec.Struct, tag=22, **_head()):
