@@ -1,4 +1,4 @@
-"""A relay between a client and a server, whose connections can be broken and held up at will."""
+"""A relay between a client and a server, whose connections can be broken, held up and emptied at will."""
 
 import socket
 import threading
@@ -18,6 +18,7 @@ class Relay:
         self._is_free = threading.Event()
         self._is_free.set()
         self._sockets: list[socket.socket] = []
+        self._swallowed: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._accepting = threading.Thread(target=self._accept)
@@ -28,6 +29,10 @@ class Relay:
         """Break all connections there are."""
         for one in list(self._sockets):
             _shut(one)
+
+    def swallow(self) -> None:
+        """Pass on nothing of the connections there are, not even that one side has closed it; both stay open."""
+        self._swallowed.update(self._sockets)
 
     def hold(self) -> None:
         """Let no new connection through until ``release``."""
@@ -66,11 +71,13 @@ class Relay:
                     self._threads.append(threading.Thread(target=self._pump, args=(source, sink)))
                     self._threads[-1].start()
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
-                sink.sendall(data)
+                if source not in self._swallowed:
+                    sink.sendall(data)
+        if source in self._swallowed:
+            return
         _shut(source)
         _shut(sink)
 

@@ -2,8 +2,10 @@
 
 import os
 import sys
-from collections import deque
+import threading
+import traceback
 from pathlib import Path
+from queue import Queue
 
 import numpy as np
 
@@ -29,20 +31,35 @@ def message(number: int) -> Message:
 
 
 def produce(address: str, last: str) -> None:
-    """Write on where the stream is, up to an id, and finish it; print the id of each block that is acknowledged."""
+    """Write on where the stream is, up to an id, and finish it; print the id of each block that is acknowledged.
+
+    A line of input is read before each block, so that whoever started it says how far it goes; from its end on it goes
+    as it likes.
+    """
     with RemoteStore(address, patience_s=PATIENCE_S) as store, store.send(ADDRESS, sync="none") as writer:
         number = writer.last_id + 1
-        pending: deque[tuple[int, PendingAppend]] = deque()
-        while number <= int(last) or pending:
-            if number <= int(last):
-                count = min(1 + number * 7 % 13, int(last) + 1 - number)
-                pending.append((number + count - 1, writer.send(block(number, count))))
-                number += count
-            while pending and (len(pending) > UNANSWERED or number > int(last)):
-                acknowledged, append = pending.popleft()
-                append.result()
-                print(acknowledged, flush=True)  # noqa: T201  # whoever started it reads this
+        pending: Queue[tuple[int, PendingAppend] | None] = Queue(UNANSWERED)
+        reporting = threading.Thread(target=_report, args=(pending,))
+        reporting.start()
+        while number <= int(last):
+            sys.stdin.readline()
+            count = min(1 + number * 7 % 13, int(last) + 1 - number)
+            pending.put((number + count - 1, writer.send(block(number, count))))
+            number += count
+        pending.put(None)
+        reporting.join()
         writer.finish()
+
+
+def _report(pending: "Queue[tuple[int, PendingAppend] | None]") -> None:
+    try:
+        while (found := pending.get()) is not None:
+            acknowledged, append = found
+            append.result(PATIENCE_S)
+            print(acknowledged, flush=True)  # noqa: T201  # whoever started it reads this
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)  # the other thread may wait for room
 
 
 def consume(address: str, log: str) -> None:

@@ -118,17 +118,21 @@ def test_members_share_a_stream_and_acknowledge_in_ranges(server: StreamServer) 
 
 
 def test_a_claim_brings_its_messages_to_who_reads_the_stream(server: StreamServer) -> None:
-    with Relay(server.address) as relay, client(relay.address) as remote:
-        with remote.read(ADDRESS) as reader, remote.group(ADDRESS, "fit") as one:
-            assert claimed(one, 10) == list(range(1, 11))
-            relay.hold()
-            relay.cut()  # nothing can be asked for
-            found = [message for stored in reader.get(1, 10) for message in stored.messages()]
-            assert [(message.id, int(message.array)) for message in found] == [(n, n) for n in range(1, 11)]
-            relay.release()
-            assert sum(len(stored.block) for stored in reader.get(1, 10)) == 10, "once more it is fetched"
-            assert claimed(one, 10) == list(range(1, 11)), "they came back when the connection broke"
-            assert [n for stored in reader.get(5, 6) for n in stored.block.ids.tolist()] == [5, 6]
+    with (
+        Relay(server.address) as relay,
+        client(relay.address) as remote,
+        remote.read(ADDRESS) as reader,
+        remote.group(ADDRESS, "fit") as one,
+    ):
+        assert claimed(one, 10) == list(range(1, 11))
+        relay.hold()
+        relay.cut()  # nothing can be asked for
+        found = [message for stored in reader.get(1, 10) for message in stored.messages()]
+        assert [(message.id, int(message.array)) for message in found] == [(n, n) for n in range(1, 11)]
+        relay.release()
+        assert sum(len(stored.block) for stored in reader.get(1, 10)) == 10, "once more it is fetched"
+        assert claimed(one, 10) == list(range(1, 11)), "they came back when the connection broke"
+        assert [n for stored in reader.get(5, 6) for n in stored.block.ids.tolist()] == [5, 6]
 
 
 def test_what_does_not_come_with_a_claim_is_fetched(store: MemoryStore, server: StreamServer) -> None:
