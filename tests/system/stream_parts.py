@@ -57,7 +57,7 @@ def _report(pending: "Queue[tuple[int, PendingAppend] | None]") -> None:
             acknowledged, append = found
             append.result(PATIENCE_S)
             print(acknowledged, flush=True)  # noqa: T201  # whoever started it reads this
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # the outermost edge of a thread
         traceback.print_exc()
         os._exit(1)  # the other thread may wait for room
 
