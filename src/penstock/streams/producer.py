@@ -118,6 +118,10 @@ class ProducerCore:
             else:
                 yield from self.sending.room(sent, None if end is None else max(end - monotonic(), 0))
 
+    def open(self, stream: str) -> Steps[None]:
+        """Open a stream before anything is sent to it."""
+        yield Call(lambda: self._open(stream, None))
+
     def end(self, stream: str, next_stream: str, reason: str | None) -> Steps[None]:
         """Wait for what was sent to a stream, and end it with all its parts that this producer writes."""
         if (stream, 0) not in self._lanes and not self._parts(stream):
@@ -350,6 +354,18 @@ class Producer:
             self._core.send(timeout_s, stream, part, data, id, key, timestamp_ns, metadata, encoding, part, copy)
         )
 
+    def open(self, stream: str = "") -> None:
+        """Open a stream now; otherwise the first message to it does.
+
+        Raises
+        ------
+        ConflictError
+            If somebody else writes it.
+        StateError
+            If it has ended, or this was closed.
+        """
+        run(self._core.open(stream))
+
     def flush(self) -> None:
         """Store what was gathered, and wait until every receipt is done.
 
@@ -476,6 +492,10 @@ class AsyncProducer:
         return await run_async(
             self._core.send(timeout_s, stream, part, data, id, key, timestamp_ns, metadata, encoding, part, copy)
         )
+
+    async def open(self, stream: str = "") -> None:
+        """As ``Producer.open``."""
+        await run_async(self._core.open(stream))
 
     async def flush(self) -> None:
         """As ``Producer.flush``."""
