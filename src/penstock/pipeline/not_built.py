@@ -10,8 +10,6 @@ __all__ = ["keys_not_built"]
 
 def keys_not_built(spec: PipelineSpec) -> Iterator[tuple[Trail, str]]:
     """Yield the trail of each such key, and what it asks for."""
-    if spec.store is not None and "://" in spec.store:
-        yield ("store",), "a store on a server is not built yet"
     if spec.serve is not None and spec.serve.asapo is not None:
         yield ("serve", "asapo"), "serving ASAPO's clients is not built yet"
     if spec.serve is not None and spec.serve.tokenless:
@@ -45,5 +43,3 @@ def _of_stage(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:
         yield ("stages", name, "run_in"), "workers in threads are not built yet"
     if stage.when_full != "block":
         yield ("stages", name, "when_full"), "dropping before a stage that is full is not built yet"
-    if stage.record:
-        yield ("stages", name, "record"), "recording results is not built yet"

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from penstock.errors import NotBuiltYetError
 from penstock.streams.store import Store
 
 __all__ = ["DEFAULT_STORE", "opened_store"]
@@ -17,19 +16,22 @@ def opened_store(name: str, folder: Path | str = ".") -> Store:
     Parameters
     ----------
     name
-        A folder; the first who writes makes the store, if it is not there.
+        A folder, in which the first who writes makes the store if it is not there; or ``tcp://HOST:PORT`` of a
+        server, for which the token is ``PENSTOCK_STREAMS_TOKEN``.
     folder
-        Where a relative name starts.
+        Where the relative name of a folder starts.
 
     Raises
     ------
-    NotBuiltYetError
-        If it is no folder but the address of a server.
     StreamError
-        If it cannot be had.
+        If it cannot be had, or it names no store.
+    ServiceError
+        If the server cannot be reached, or does not take this client.
     """
     if "://" in name:
-        raise NotBuiltYetError(f"store {name}: a store on a server is not built yet; name a folder")
+        from penstock.streams.store_at import store_at  # few need sockets
+
+        return store_at(name)
     from penstock.streams.directory.store import DirectoryStore  # with SQLite, which few need
 
     return DirectoryStore(Path(folder, name).expanduser())

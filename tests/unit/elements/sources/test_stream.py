@@ -11,10 +11,9 @@ from penstock.core.decoder import Traits
 from penstock.core.stream_address import StreamAddress
 from penstock.elements.sources.stream import StreamSource
 from penstock.elements.stream_traits import traits_as_metadata
-from penstock.errors import NotBuiltYetError, SourceError
+from penstock.errors import SourceError
 from penstock.pipeline import Pipeline, Reduce, Source
 from penstock.streams.memory_store import MemoryStore
-from penstock.streams.opened import opened_store
 from penstock.testing import engine_cases as cases
 
 ADDRESS = StreamAddress("c1", "camera", "r1")
@@ -94,11 +93,6 @@ def test_what_is_known_of_the_instrument_is_in_the_metadata() -> None:
 def test_what_is_no_stream_is_refused(address: str) -> None:
     with pytest.raises(SourceError):
         StreamSource(address)
-
-
-def test_a_store_on_a_server_is_not_built_yet() -> None:
-    with pytest.raises(NotBuiltYetError, match="a store on a server is not built yet"):
-        opened_store("tcp://store:8500")
 
 
 @pytest.mark.parametrize("engine", ["inline", "local"])
