@@ -27,7 +27,7 @@ class Recorder(Sink):
         A folder, from the pipeline's; or a store, which stays the caller's.
     """
 
-    takes_blocks = True
+    takes_blocks = is_recorder = True
 
     def __init__(self, beamtime: str, source: str, *, store: str | Store) -> None:
         self._source = StreamAddress(beamtime, source)

@@ -1,13 +1,17 @@
 """The sink: where items and views leave a pipeline. Subclass it for a file format, a socket, a control system."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from penstock.core.block import Block
 from penstock.core.timestamp import Timestamp
 
-__all__ = ["RunFacts", "Sink"]
+__all__ = ["RunFacts", "Sink", "Written"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +30,34 @@ class RunFacts:
     """The sink's own name in the pipeline."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of items that were written together; each is counted once."""
+
+    done: int = 0
+    duplicates: int = 0
+    """There already, the same."""
+    dropped: int = 0
+    """Given up by an output without which the run goes on."""
+    why: str = ""
+    """For what reason."""
+
+
 class Sink(ABC):
     """One output of one run. Calls come from one thread: ``open``, any number of ``write``, ``close``."""
 
     takes_blocks: ClassVar[bool] = False
     """Whether it is given the blocks of a source as they come, by `write_block`, with what is said before and behind
-    the data; all of them, and whatever becomes of them the run goes on."""
+    the data."""
+    takes_numbers: ClassVar[bool] = False
+    """Whether it is given items together, with their numbers, by `write_numbered`; views by `write` all the same."""
+    is_recorder: ClassVar[bool] = False
+    """Whether it keeps something beside the run, which goes on whatever becomes of it: it is given everything before
+    others read it, and what it gives up is dropped."""
     takes_only_views: ClassVar[bool] = False
     """Whether it can write nothing but a reducer's views; ``check`` then refuses any other input."""
+    trouble: str = ""
+    """Why the run did not end well; set by the engine before `close`, if it knows."""
 
     @abstractmethod
     def open(self, run: RunFacts) -> None:
@@ -61,6 +85,24 @@ class Sink(ABC):
         SinkError
             If it could not be written.
         """
+
+    def write_numbered(self, numbers: NDArray[np.int64], items: Iterable[Any]) -> Written:
+        """Write items, if the sink takes numbers; when it returns they are safe, and need not be given again.
+
+        Parameters
+        ----------
+        numbers
+            (n,), ascending: of the items' events, or of the messages that they are or come of. An event that goes to
+            several workers has its number several times.
+        items
+            n items.
+
+        Raises
+        ------
+        SinkError
+            If one could not be written.
+        """
+        raise NotImplementedError(f"{type(self).__name__} takes items one by one, not {len(numbers)} together")
 
     def write_block(self, block: Block) -> str:
         """Write a block of a source, if the sink takes blocks; return why it was dropped, if it was."""

@@ -303,7 +303,7 @@ class InlineRun:
             self._guard(room.crew.close)
         ended_well = self.state.prospect is Outcome.FINISHED
         for sink in self._rooms.sinks.values():
-            self._guard(partial(sink.finish, ended_well, str(self.state.prospect)))
+            self._guard(partial(sink.finish, ended_well, str(self.state.prospect), "; ".join(self.state.reasons)))
         if self._log is not None:
             reasons = tuple(self.state.reasons)
             self._log.log.append(RunEnded(outcome=str(self.state.prospect), reasons=reasons, ended_ns=self._utc()))

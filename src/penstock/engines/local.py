@@ -690,7 +690,7 @@ class LocalRun:
 
     def _is_recorder(self, member: Member) -> bool:
         """Whether the run goes on without a process, if it has begun: what could not be recorded is in the books."""
-        return member.role == "sink" and self.plan.sinks[member.of].takes_blocks and self._is_going
+        return member.role == "sink" and self.plan.sinks[member.of].is_recorder and self._is_going
 
     def _cannot_go_on(self, member: Member, text: str, death: Death) -> None:
         why = "" if member.quick_deaths < MOST_QUICK_DEATHS else f", {member.quick_deaths} times in a row"
@@ -751,7 +751,7 @@ class LocalRun:
             ended_well = self.state.prospect is Outcome.FINISHED
         for room in self._sinks.values():
             try:
-                room.finish(ended_well, str(self.state.prospect))
+                room.finish(ended_well, str(self.state.prospect), "; ".join(self.state.reasons))
             except PenstockError as error:
                 self.state.mark(Outcome.FAILED, str(error))
 

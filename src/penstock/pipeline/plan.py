@@ -94,6 +94,8 @@ class StagePlan:
     """Deaths, or failures under ``on_error: retry``, until an event is dead-lettered."""
     checkpoint_s: float = 1.0
     """A reducer's state is published at the latest so often."""
+    record: str = ""
+    """The name under which what it gives is kept in the store; empty if it is not recorded."""
     carried_lanes: tuple[str, ...] = ("",)
     """Of a single input without a lane: those that what it gives comes by, from high to low."""
 
@@ -125,8 +127,13 @@ class SinkPlan:
 
     @property
     def takes_blocks(self) -> bool:
-        """Whether it records a source."""
+        """Whether it is given the blocks of a source, with what is said before and behind the data."""
         return bool(getattr(self.element.target, "takes_blocks", False))  # functions may make sinks too
+
+    @property
+    def is_recorder(self) -> bool:
+        """Whether it records something, so that the run goes on without it."""
+        return bool(getattr(self.element.target, "is_recorder", False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,4 +163,5 @@ class Plan:
     @property
     def is_recorded(self) -> bool:
         """Whether something of a run is kept in the store, and with it the event log."""
-        return any(source.record for source in self.sources.values())
+        entries: tuple[SourcePlan | StagePlan, ...] = (*self.sources.values(), *self.stages.values())
+        return any(entry.record for entry in entries)

@@ -140,7 +140,7 @@ def build(
 def _connect(plan: Plan, rooms: Rooms) -> None:
     outlets = rooms.outlets
     for sink in plan.sinks.values():
-        if sink.takes_blocks:  # first: what user code fails on is recorded
+        if sink.is_recorder:  # first: what user code fails on is recorded
             _read(plan, outlets, sink.input, rooms.sinks[sink.name])
     for join in plan.joins.values():
         for stream in join.streams:
@@ -152,7 +152,7 @@ def _connect(plan: Plan, rooms: Rooms) -> None:
         for _, producer in stage.inputs:
             _read(plan, outlets, producer, rooms.stages[stage.name])
     for sink in plan.sinks.values():
-        if not sink.takes_blocks:
+        if not sink.is_recorder:
             _read(plan, outlets, f"{sink.input}.{sink.lane}" if sink.lane else sink.input, rooms.sinks[sink.name])
 
 

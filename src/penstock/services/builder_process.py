@@ -373,9 +373,9 @@ class BuilderProcess:
         order = self.order
         rooms: dict[str, Any] = {**self.sources, **self.joins, **self.merges, **self.stages}
         outlets: dict[str, Outlet] = {name: room.outlet for name, room in rooms.items()}
-        recorders = {sink.name for sink in order.sinks if sink.takes_blocks}
+        recorders = {sink.name for sink in order.sinks if sink.is_recorder}
         for sink in order.sinks:
-            if sink.takes_blocks:  # first: what user code fails on is recorded
+            if sink.is_recorder:  # first: what user code fails on is recorded
                 self._read(sink.input, sink.name, outlets)
         groups: list[JoinOrder | MergeOrder] = [*order.joins, *order.merges]
         for group in groups:
@@ -796,7 +796,7 @@ class BuilderProcess:
         if self.state.prospect not in (Outcome.ABORTED, Outcome.FAILED):
             self._settle()
         outcome = self.state.prospect
-        self._close = wire.Close(outcome is Outcome.FINISHED, str(outcome))
+        self._close = wire.Close(outcome is Outcome.FINISHED, str(outcome), "; ".join(self.state.reasons))
         for peer in self.names.values():
             peer.say(self._close)
 

@@ -122,7 +122,9 @@ class SinkOrder(_Order, frozen=True, kw_only=True):
     input: str
     """A producer, or ``stage.lane``."""
     takes_blocks: bool = False
-    """Whether it records a source."""
+    """Whether it is given the blocks of a source, with what is said before and behind the data."""
+    is_recorder: bool = False
+    """Whether the run goes on without it."""
 
 
 class RecordOrder(_Order, frozen=True, kw_only=True):

@@ -147,6 +147,7 @@ def builder_order(
                 name=sink.name,
                 input=f"{sink.input}.{sink.lane}" if sink.lane else sink.input,
                 takes_blocks=sink.takes_blocks,
+                is_recorder=sink.is_recorder,
             )
             for sink in plan.sinks.values()
             if not is_view_sink(plan, sink)

@@ -146,7 +146,7 @@ class RecordedRun:
             )
             for name, source in plan.sources.items()
         }
-        sinks = {name: sink for name, sink in plan.sinks.items() if not sink.takes_blocks}
+        sinks = {name: sink for name, sink in plan.sinks.items() if not sink.is_recorder}
         return replace(plan, sources=sources, sinks=sinks)
 
     def with_values(

@@ -56,6 +56,7 @@ class RemoteFold(RemoteStage):
         super().__init__(order.name, producers, floor, deadline_s)
         self.is_sink = isinstance(order, SinkOrder)
         self._takes_blocks = isinstance(order, SinkOrder) and order.takes_blocks
+        self._is_recorder = isinstance(order, SinkOrder) and order.is_recorder
         self._peer: Peer | None = None
         self._given: deque[_Given] = deque()
         """Not safe yet, oldest first."""
@@ -80,12 +81,14 @@ class RemoteFold(RemoteStage):
         """Take custody of a flow, and give it to the process in its turn."""
         if self.is_sink:
             producer = split_input(producer)[0]  # a sink's books do not say by which lane
-        if self._is_stopped:
-            self.entries[producer].arrive(len(with_values(flow)))
-            if self._takes_blocks:
-                self.entries[producer].post(Account.DROPPED, len(flow))
+        is_flag = kind_of(flow) is not Kind.DATA and not self._takes_blocks
+        if self._is_stopped and not (is_flag and self.is_sink):
+            count = len(flow) if self._takes_blocks else len(with_values(flow))
+            self.entries[producer].arrive(count)
+            if self._is_recorder:
+                self.entries[producer].post(Account.DROPPED, count)
             return
-        if kind_of(flow) is not Kind.DATA and not self._takes_blocks:
+        if is_flag:
             self._take_flag(flow, producer)
             return
         flow = with_values(flow)
@@ -130,7 +133,7 @@ class RemoteFold(RemoteStage):
                 if given is not None:
                     given.accounts = ((int(Account.DONE), _counted(given)),)
                     self._folded = max(self._folded, number)
-            case wire.Failed(text, _, _, notes) if self._takes_blocks:
+            case wire.Failed(text, _, _, notes) if self._is_recorder:
                 self.note(notes)
                 self._end_recording(text)
             case wire.Failed(text, event, _, notes):
@@ -141,7 +144,7 @@ class RemoteFold(RemoteStage):
         """Learn that the process died."""
         self.peers.pop(peer.name, None)
         self._peer = None
-        if self._takes_blocks:
+        if self._is_recorder:
             self._end_recording(f"the recording of {self.name} ends: {why}")
         elif self.is_sink:
             self._end(f"sink {self.name} was lost: {why}")
@@ -255,7 +258,7 @@ class RemoteFold(RemoteStage):
         arrived_ns = getattr(given.flow, "arrived_ns", 0)
         if arrived_ns:
             self.latency.add((folded.folded_ns or now) - arrived_ns, len(given.flow))
-        if folded.notes and self._takes_blocks:
+        if folded.notes and self._is_recorder:
             self._note_dropped(folded.notes, self.entries[given.producer])
         elif folded.notes:
             self.note(folded.notes, self.entries[given.producer], Account.FAILED)

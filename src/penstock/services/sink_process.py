@@ -8,9 +8,9 @@ from typing import Any
 from penstock.core import Account, Block, EventBatch, Kind
 from penstock.core.timestamp import Timestamp
 from penstock.elements.instance import Instance
-from penstock.elements.sink import RunFacts, Sink
+from penstock.elements.sink import RunFacts, Sink, Written
 from penstock.errors import PenstockError, UserCodeError
-from penstock.services.flow import items_of, kind_of, with_values
+from penstock.services.flow import Flow, items_of, kind_of, numbers_of, with_values
 from penstock.services.made import made_sink
 from penstock.services.orders import RoomOrder
 from penstock.services.room_process import RoomProcess
@@ -65,19 +65,33 @@ class SinkProcess(RoomProcess):
         if kind_of(flow) is not Kind.DATA:
             accounts[Account.FILTERED] += len(flow)
             return ()
+        if self._sink is not None and self._sink.takes_numbers:
+            return self._write_numbered(flow, accounts)
         for item in items_of(flow):
             self._calling(lambda sink, item=item: sink.write(item))
             accounts[Account.DONE] += 1
         return ()
 
+    def _write_numbered(self, flow: Flow, accounts: list[int]) -> tuple[Note, ...]:
+        found: list[Written] = []
+        self._calling(lambda sink: found.append(sink.write_numbered(numbers_of(flow), items_of(flow))))
+        accounts[Account.DONE] += found[0].done
+        accounts[Account.DUPLICATE] += found[0].duplicates
+        accounts[Account.DROPPED] += found[0].dropped
+        return self._note_dropped(found[0].why)
+
     def _record(self, block: Block, accounts: list[int]) -> tuple[Note, ...]:
         dropped: list[str] = []
         self._calling(lambda sink: dropped.append(sink.write_block(block)))
         accounts[Account.DROPPED if dropped[0] else Account.DONE] += len(block)
-        if not dropped[0] or self._has_dropped:
+        return self._note_dropped(dropped[0])
+
+    def _note_dropped(self, why: str) -> tuple[Note, ...]:
+        """Return what is said, once, of something that is given up."""
+        if not why or self._has_dropped:
             return ()
         self._has_dropped = True
-        return (Note(self.order.stage, None, dropped[0], ""),)
+        return (Note(self.order.stage, None, why, ""),)
 
     def live(self) -> None:
         """Write until told to end; a sink whose event builder has died closes its output by itself."""
@@ -86,11 +100,13 @@ class SinkProcess(RoomProcess):
         finally:
             if self._is_open:
                 with suppress(PenstockError):
-                    self.close(Close(ended_well=False, outcome="failed"))
+                    self.close(Close(ended_well=False, outcome="failed", trouble="its event builder has gone"))
 
     def close(self, asked: Close) -> None:
         """Finish the output."""
         self._is_open = False
+        if self._sink is not None:
+            self._sink.trouble = asked.trouble
         self._calling(lambda sink: sink.close(asked.ended_well, asked.outcome))
 
     def _calling(self, call: Any) -> None:

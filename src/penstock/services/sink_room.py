@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from penstock.core import Account, Block, Kind, Ledger
+from penstock.core.ledger import Entry
 from penstock.core.timestamp import NS_PER_S
 from penstock.elements.sink import RunFacts, Sink
 from penstock.errors import PenstockError, UserCodeError
 from penstock.pipeline.plan import SinkPlan
-from penstock.services.flow import Flow, items_of, kind_of, with_values
+from penstock.services.flow import Flow, items_of, kind_of, numbers_of, with_values
 
 __all__ = ["SinkRoom"]
 
@@ -60,10 +61,20 @@ class SinkRoom:
             return
         flow = with_values(flow)
         self._entry.arrive(len(flow))
+        if self.sink.takes_numbers:
+            self._write_numbered(flow, self._entry)
+            return
         for item in items_of(flow):
             with self._calling():
                 self.sink.write(item)
             self._entry.post(Account.DONE, 1)
+
+    def _write_numbered(self, flow: Flow, entry: Entry) -> None:
+        with self._calling():
+            written = self.sink.write_numbered(numbers_of(flow), items_of(flow))
+        entry.post(Account.DONE, written.done)
+        entry.post(Account.DUPLICATE, written.duplicates)
+        entry.post(Account.DROPPED, written.dropped, written.why)
 
     def _record(self, block: Block) -> None:
         assert self._entry is not None, "a recorder reads a source"
@@ -94,8 +105,8 @@ class SinkRoom:
     def close(self, producer: str, now: int) -> None:
         """Learn that the input has ended; the sink itself is closed with the run."""
 
-    def finish(self, ended_well: bool, outcome: str) -> None:
-        """Write the last views and finish the output."""
+    def finish(self, ended_well: bool, outcome: str, trouble: str = "") -> None:
+        """Write the last views and finish the output; ``trouble`` says why the run did not end well."""
         if not self._is_open:
             return
         self._is_open = False
@@ -103,6 +114,7 @@ class SinkRoom:
             if self._views is not None:
                 self._write_views()
         finally:
+            self.sink.trouble = trouble
             with self._calling():
                 self.sink.close(ended_well, outcome)
             self.path = self.sink.path if Path(self.sink.path).is_file() else ""

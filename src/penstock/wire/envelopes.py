@@ -303,6 +303,8 @@ class Close(_Envelope, frozen=True, tag=50):
 
     ended_well: bool = True
     outcome: str = "finished"
+    trouble: str = ""
+    """Why it did not end well."""
 
 
 class Closed(_Envelope, frozen=True, tag=51):
