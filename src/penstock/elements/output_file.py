@@ -8,13 +8,14 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from penstock.elements.sink import RunFacts
 from penstock.errors import SinkError
 
-__all__ = ["Existing", "OutputFile"]
+__all__ = ["Existing", "OutputFile", "filled_in"]
 
 Existing = Literal["next", "refuse", "replace"]
 """What to do about a file that is there: take the next free name (``map-2.h5``), refuse to start, or replace it."""
@@ -119,15 +120,29 @@ def expanded(template: str, run: RunFacts) -> str:
     SinkError
         If it asks for another name.
     """
+    without_slashes = replace(
+        run, run=run.run.replace("/", "-"), pipeline=run.pipeline.replace("/", "-"), sink=run.sink.replace("/", "-")
+    )
+    return filled_in(str(Path(template).expanduser()), without_slashes)
+
+
+def filled_in(template: str, run: RunFacts) -> str:
+    """Fill a text's ``{run}``, ``{name}`` and ``{sink}``.
+
+    Raises
+    ------
+    SinkError
+        If it asks for another name.
+    """
     facts = {"run": run.run, "name": run.pipeline, "sink": run.sink}
 
     def fact(found: re.Match[str]) -> str:
         if found[1] not in facts:
             known = ", ".join(f"{{{name}}}" for name in facts)
-            raise SinkError(f'path "{template}": {{{found[1]}}} is not known; there are {known}')
-        return facts[found[1]].replace("/", "-")
+            raise SinkError(f'"{template}": {{{found[1]}}} is not known; there are {known}')
+        return facts[found[1]]
 
-    return re.sub(r"\{([^{}]*)\}", fact, str(Path(template).expanduser()))
+    return re.sub(r"\{([^{}]*)\}", fact, template)
 
 
 def _names(wanted: Path) -> Iterator[Path]:

@@ -35,6 +35,7 @@ from penstock.pipeline.processors import Processors
 from penstock.pipeline.registry import Registry
 from penstock.pipeline.spec import PipelineSpec
 from penstock.pipeline.spec_reader import read_spec
+from penstock.pipeline.stream_check import stream_problems
 
 __all__ = ["Checked", "check", "check_file", "load_plan"]
 
@@ -145,6 +146,7 @@ def check(
         *protocol_problems(document, plan),
         *join_problems(document, plan),
         *map_problems(document, plan),
+        *stream_problems(document, spec, plan),
     ]
     found += _not_views(document, plan)
     found += _short_of_slots(document, plan)
@@ -163,7 +165,7 @@ def check(
 
 def _text(spec: PipelineSpec, plan: Plan) -> str:
     """Return the pipeline as a file, for whoever keeps it with what is recorded."""
-    if not any(source.record for source in plan.sources.values()):
+    if not plan.is_recorded:
         return ""
     try:
         return explain(spec, plan)

@@ -162,12 +162,12 @@ class Finder:
 
     def _templates(self, arguments: Mapping[str, Any], trail: Trail) -> None:
         for name, value in arguments.items():
-            if not isinstance(value, str) or not (name == "path" or name.endswith("_path")):
+            if not isinstance(value, str) or not (name in ("path", "address") or name.endswith("_path")):
                 continue
             for word in re.findall(r"\{([^{}]*)\}", value):
                 if word not in TEMPLATE_NAMES:
                     remedy = did_you_mean(f"{{{word}}}", [f"{{{each}}}" for each in TEMPLATE_NAMES])
-                    text = f"nothing is called {{{word}}} in a path"
+                    text = f"nothing is called {{{word}}} in {'an address' if name == 'address' else 'a path'}"
                     self.problems.append(self.document.problem((*trail, name), text, remedy))
 
 

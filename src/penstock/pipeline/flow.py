@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from penstock.pipeline.lanes import split_input
-from penstock.pipeline.spec import JoinSpec, PipelineSpec
+from penstock.pipeline.spec import JoinSpec, MergeSpec, PipelineSpec
 
-__all__ = ["Flow"]
+__all__ = ["Flow", "counts_messages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +71,16 @@ class Flow:
             new = [each for each in self.inputs.get(here, ()) if each not in seen]
             seen.update(new)
             rest += new
+
+
+def counts_messages(spec: PipelineSpec, name: str, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether what an entry gives has the numbers of messages, from 1, and not those of events, from 0."""
+    if name in seen:  # it stands in a circle, which is reported
+        return False
+    seen |= {name}
+    if name in spec.stages:
+        return counts_messages(spec, split_input(next(iter(spec.stages[name].inputs.values())))[0], seen)
+    event = spec.events.get(name)
+    if isinstance(event, MergeSpec):  # it numbers results of stages anew, as events
+        return all(each not in spec.stages and counts_messages(spec, each, seen) for each in event.merge)
+    return name in spec.sources

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
+from penstock.core.stream_address import StreamAddress
 from penstock.elements.recorder import Recorder
+from penstock.elements.sinks.stream import ARRIVAL, EVENT, MESSAGE, StreamSink
 from penstock.elements.sources.stream import StreamSource
+from penstock.elements.stage_recorder import StageRecorder
 from penstock.elements.user_code import Receives, step_names
 from penstock.pipeline.connections import gives
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.elements import Finder
-from penstock.pipeline.flow import Flow
+from penstock.pipeline.flow import Flow, counts_messages
 from penstock.pipeline.lanes import lanes_of, split_input
 from penstock.pipeline.plan import Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.pipeline.processors import Processors, shared_out, write_cpus
@@ -34,11 +37,13 @@ class PlanMaker:
     def plan(self) -> Plan:
         """Return the plan of whatever is right; what is wrong is in the finder's problems."""
         self._flow = Flow.of(self.spec)
-        stages = {name: self._stage(name, self.spec.stages[name]) for name in self._flow.order(list(self.spec.stages))}
+        in_order = self._flow.order(list(self.spec.stages))
+        stages: dict[str, StagePlan] = _present({name: self._stage(name, self.spec.stages[name]) for name in in_order})
         events = self._flow.order(list(self.spec.events))
         sources = _present({name: self._source(name, source) for name, source in self.spec.sources.items()})
         sinks = _present({name: self._sink(name, sink) for name, sink in self.spec.sinks.items()})
         recorders = [self._recorder(source) for source in sources.values() if source.record]
+        recorders += [self._stage_recorder(stage) for stage in stages.values() if stage.record]
         return Plan(
             name=self.spec.name,
             sources=sources,
@@ -48,7 +53,7 @@ class PlanMaker:
                 for name in events
                 if isinstance(e := self.spec.events[name], MergeSpec)
             },
-            stages=_present(stages),
+            stages=stages,
             sinks=sinks | {recorder.name: recorder for recorder in recorders},
             serve=None if self.spec.serve is None else self.spec.serve.http,
             folder=str(self.document.folder),
@@ -70,6 +75,34 @@ class PlanMaker:
         element = Element(name="record", target=Recorder, arguments=arguments, where=where)
         return SinkPlan(name=f"{source.name}.record", element=element, input=source.name, when="item")
 
+    def _stage_recorder(self, stage: StagePlan) -> SinkPlan:
+        arguments = {
+            "address": str(StreamAddress(self._beamtime, stage.record, "{run}")),
+            "store": self._store,
+            "id": self._numbered_by(stage.name),
+        }
+        where = f"stages.{stage.name}.record"
+        element = Element(name="record", target=StageRecorder, arguments=arguments, where=where)
+        when: Literal["end", "item"] = "end" if stage.kind == "reduce" else "item"
+        return SinkPlan(name=f"{stage.name}.record", element=element, input=stage.name, when=when)
+
+    def _of_stream(self, name: str, element: Element, written: str) -> Element:
+        """Fill in what a stream as a sink has of the pipeline, where it does not say so itself."""
+        filled = {
+            "address": str(StreamAddress(self._beamtime, name, "{run}")),
+            "store": self._store,
+            "id": self._numbered_by(written),
+        }
+        return replace(element, arguments={**filled, **element.arguments})
+
+    def _numbered_by(self, written: str) -> str:
+        """Return what numbers the messages of what is read: its own numbers, if none can come twice."""
+        base, lane = split_input(written)
+        is_mixed = not lane and len(lanes_of(self.spec, base)) > 1
+        if is_mixed or gives(self.spec).get(base) == "reduce":
+            return ARRIVAL
+        return MESSAGE if counts_messages(self.spec, base) else EVENT
+
     def _source(self, name: str, source: SourceSpec) -> SourcePlan | None:
         element, _ = self.finder.element("sources", source.use, ("sources", name))
         if element is None:
@@ -79,7 +112,7 @@ class PlanMaker:
         return SourcePlan(
             name=name,
             element=element,
-            record=source.record.as_ if isinstance(source.record, Record) else name if source.record else "",
+            record=_recorded(name, source.record),
             when_full=source.when_full,
             slots=source.slots or 0,
         )
@@ -119,6 +152,7 @@ class PlanMaker:
             prefetch=stage.prefetch,
             trips=stage.trips,
             checkpoint_s=stage.checkpoint_s,
+            record=_recorded(name, stage.record),
             carried_lanes=lanes_of(self.spec, stage.inputs.get("", "")) or ("",),
         )
 
@@ -188,6 +222,8 @@ class PlanMaker:
         is_view = base in self.spec.stages and self.spec.stages[base].kind == "reduce"
         when = sink.when or ("end" if is_view else "item")
         stage, _, word = (sink.where or "").partition(".")
+        if element.target is StreamSink:
+            element = self._of_stream(name, element, sink.input)
         return SinkPlan(
             name=name,
             element=element,
@@ -203,6 +239,10 @@ class PlanMaker:
 
 def _present(entries: Mapping[str, Any]) -> dict[str, Any]:
     return {name: entry for name, entry in entries.items() if entry is not None}
+
+
+def _recorded(name: str, record: bool | Record) -> str:
+    return record.as_ if isinstance(record, Record) else name if record else ""
 
 
 def _join(name: str, join: JoinSpec) -> JoinPlan:

@@ -62,7 +62,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "lines": "a file of one text a line",
         "mqtt": "publishes on an MQTT topic",
         "nexus": "a NeXus file that can be read while it grows",
-        "stream": "a durable stream",
         "tango": "publishes values as Tango attributes",
         "webhook": "posts a short text to a chat or a pager",
         "websocket": "sends items to browsers",

@@ -47,6 +47,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "hdf5": ("penstock.elements.sinks.hdf5:Hdf5Sink", "an HDF5 file"),
         "png": ("penstock.elements.sinks.png:PngSink", "pictures of arrays"),
         "print": ("penstock.elements.sinks.print:PrintSink", "prints what comes"),
+        "stream": ("penstock.elements.sinks.stream:StreamSink", "a durable stream, which other pipelines can read"),
     },
 }
 """Kind → name → (import path, one line)."""
