@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.message import NO_METADATA, Kind, Message
+from penstock.core.origin import Origins, united
 
 __all__ = ["Block", "RaggedColumn", "Rows", "concatenate", "pick"]
 
@@ -98,6 +99,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """n mappings; ``None`` if no message has any."""
     columns: tuple[Column, ...] = ()
     """The k-th column holds the k-th buffer of every message."""
+    origins: Origins = ()
+    """What tells a source that its messages are accounted for."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -173,6 +176,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
             timestamps=self.timestamps[rows],
             metadata=metadata,
             columns=tuple(c.take(rows) if isinstance(c, RaggedColumn) else c[rows] for c in self.columns),
+            origins=self.origins,
         )
 
 
@@ -259,6 +263,7 @@ def concatenate(blocks: Sequence[Block]) -> Block:
         timestamps=np.concatenate([block.timestamps for block in blocks]),
         metadata=[m for b in blocks for m in b.metadata or [NO_METADATA] * len(b)] if has_metadata else None,
         columns=columns,
+        origins=united(block.origins for block in blocks),
     )
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core.block import Rows
+from penstock.core.origin import Origins, united
 
 __all__ = ["FarValues", "ResultRange", "Values", "gather", "stacked"]
 
@@ -66,6 +67,8 @@ class ResultRange(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False)
     """By which lane of the stage the events came."""
     arrived_ns: int = 0
     """When the first message of any of these events was received, by the clock of whoever formed them; 0 if unknown."""
+    origins: Origins = ()
+    """Of what these are results."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -134,13 +137,15 @@ def _of_one_revision(
         ]
     columns: list[Any] = [p.values for p in pieces]  # lists, or all far away
     like = pieces[piece[0]]
+    origins = united(each.origins for each in pieces)
     far = next((type(column) for column in columns if isinstance(column, FarValues)), None)
     if far is not None:
-        return [replace(like, numbers=numbers, values=far.gathered(columns, piece, row), copies=None)]
+        far_values = far.gathered(columns, piece, row)
+        return [replace(like, numbers=numbers, values=far_values, copies=None, origins=origins)]
     values = [
         None if (column := columns[p]) is None else column[r] for p, r in zip(piece.tolist(), row.tolist(), strict=True)
     ]
-    return [replace(like, numbers=numbers, values=values, copies=None)]
+    return [replace(like, numbers=numbers, values=values, copies=None, origins=origins)]
 
 
 def _runs(breaks: NDArray[np.bool_], n: int) -> list[tuple[int, int]]:

@@ -63,6 +63,8 @@ class Source(ABC):
     An engine that must begin again with such a source skips what it already has; of any other it goes on with what
     comes next.
     """
+    wants_settled: bool = False
+    """Whether it wants to be told, by `settle`, when its messages are accounted for, whatever became of them."""
     stream: str = ""
     """Name of its stream; given by the engine before `open`."""
     folder: str = "."
@@ -81,6 +83,23 @@ class Source(ABC):
 
     def close(self) -> None:  # noqa: B027 - likewise
         """Let go of everything. May be called twice, and without `open`."""
+
+    def settle(self, first_id: int, last_id: int) -> None:  # noqa: B027 - few sources want to know
+        """Learn that all that came of messages it gave is accounted for; also behind `close`, never behind `leave`.
+
+        Parameters
+        ----------
+        first_id, last_id
+            Of one block, as it was read.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be noted.
+        """
+
+    def leave(self) -> None:  # noqa: B027 - likewise
+        """Learn, behind `close`, that nothing more will be settled: the run is over."""
 
     @property
     def pollable(

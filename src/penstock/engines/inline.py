@@ -208,6 +208,7 @@ class InlineRun:
         """
         was_busy = self._read()
         self._tick()
+        self._settle()
         self._watches.look(self._clock())
         if self._log is not None:
             self._log.flush()
@@ -286,9 +287,17 @@ class InlineRun:
         """Read nothing more, and bring out what has arrived."""
         self.state.mark(Outcome.ABORTED, reason)
         self._stop_reading()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Tell sources what is accounted for; never behind something that failed, which may have let go of anything."""
+        for intake in self._rooms.intakes.values():
+            intake.settle()
 
     def finish(self) -> RunReport:
         """Close everything, and say how the run ended."""
+        if self.state.prospect in (Outcome.FINISHED, Outcome.INCOMPLETE):
+            self._guard(self._settle)
         for intake in self._rooms.intakes.values():
             intake.close()
             if intake.trouble:
@@ -299,6 +308,8 @@ class InlineRun:
                 join.builder.abort()
         settle(self.ledger, self.state)
         judge(self.ledger, self.state, {name: room.builder for name, room in self._rooms.joins.items()})
+        for intake in self._rooms.intakes.values():
+            self._guard(intake.leave)
         for room in self._rooms.stages.values():
             self._guard(room.crew.close)
         ended_well = self.state.prospect is Outcome.FINISHED

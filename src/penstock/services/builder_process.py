@@ -534,7 +534,7 @@ class BuilderProcess:
             source.enter(peer)
             if ready.traits is not None and not self._is_going:
                 source.traits = ready.traits
-            source.is_repeatable = ready.is_repeatable
+            source.is_repeatable, source.wants_settled = ready.is_repeatable, ready.wants_settled
             if self._is_going and source.is_open and not self._is_stopping:
                 source.begin()
         else:
@@ -617,7 +617,7 @@ class BuilderProcess:
         source = self.sources[peer.of]
         if self._is_going and source.is_open and not self._is_stopping:
             verdict = source.lose(text, peer.progress.lease)
-            if not source.is_repeatable:
+            if not (source.is_repeatable or source.wants_settled):
                 missing = f"{text}: what {peer.of} sent until it was read again is missing"
                 self.state.mark(Outcome.INCOMPLETE, missing)
             if verdict:
@@ -704,6 +704,14 @@ class BuilderProcess:
         for number, known_to in gone:
             for peer in known_to:
                 peer.drop(number)
+        self._tell_settled()
+
+    def _tell_settled(self) -> None:
+        """Tell sources what is accounted for, unless something failed or the end has come, when anything is let go."""
+        for source in self.sources.values():
+            settled = source.take_settled() if source.wants_settled else ()
+            if settled and source.peer is not None and not self._is_failing and self._closing_ns is None:
+                source.peer.say(wire.Settled(settled))
 
     def _writer_of(self, pool: str) -> Peer | None:
         if pool in self.sources:
@@ -783,6 +791,7 @@ class BuilderProcess:
         if self._closing_ns is not None:
             return
         self._linger_ns = None
+        self._tell_settled()
         self._closing_ns = time.monotonic_ns()
         self._close_by_ns = self._closing_ns + CLOSE_NS
         for source in self.sources.values():

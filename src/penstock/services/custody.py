@@ -183,7 +183,8 @@ class Custody:
         shelf.loans[loan.slot] = loan
         packed.write(shelf.pool.writable(loan.slot))
         owner = shelf.pool.loan(loan.slot, packed.layout.nbytes)
-        return self._admit(Slot(BUILDER, number, loan.slot), packed.layout, owner, block.stream)
+        copy = self._admit(Slot(BUILDER, number, loan.slot), packed.layout, owner, block.stream)
+        return replace(copy, origins=block.origins) if block.origins else copy
 
     def shelved(self, flow: Flow) -> Flow:
         """Return a start or an end in slots of the event builder's own, which every process knows."""

@@ -10,9 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core import Block, EventBatch, Kind
+from penstock.core.origin import Origins, united
 from penstock.core.result_range import FarValues, ResultRange
 
-__all__ = ["Flow", "Outlet", "Room", "copies_in", "items_of", "kind_of", "lane_of", "numbers_of", "with_values"]
+__all__ = [
+    "Flow",
+    "Outlet",
+    "Room",
+    "copies_in",
+    "items_of",
+    "kind_of",
+    "lane_of",
+    "numbers_of",
+    "origins_of",
+    "with_values",
+]
 
 Flow = Block | EventBatch | ResultRange
 """Messages of a source, events of a join, or what a stage made of either."""
@@ -62,6 +74,13 @@ def copies_in(flow: Flow, stage: str) -> str:
         f"stage {stage}: event {number} went to several workers of {flow.stage}, whose results it cannot all work on; "
         f"let {stage} read what {flow.stage} reads, or reduce the results"
     )
+
+
+def origins_of(flow: Flow) -> Origins:
+    """Return what tells the sources of a flow that it is accounted for."""
+    if isinstance(flow, EventBatch):
+        return united(part.block.origins for part in flow.parts if part.block is not None)
+    return flow.origins
 
 
 def lane_of(flow: Flow, own: str) -> str:

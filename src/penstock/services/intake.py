@@ -2,8 +2,11 @@
 
 from math import ceil
 
-from penstock.core import NS_PER_S, Account, Kind, Ledger
+from msgspec.structs import replace
+
+from penstock.core import NS_PER_S, Account, Block, Kind, Ledger
 from penstock.core.number_watch import NumberWatch
+from penstock.core.origin import Origin
 from penstock.elements.source import Reading, Source
 from penstock.errors import PenstockError, SourceError, UserCodeError
 from penstock.pipeline.plan import SourcePlan
@@ -34,6 +37,8 @@ class Intake:
         self.last_id = 0
         """Of the messages so far."""
         self._is_open = self._has_opened = False
+        self._is_whole = True
+        self._settled: list[tuple[int, int]] = []
         self._bytes = 0
         source.stream = name
         source.folder = folder
@@ -63,7 +68,10 @@ class Intake:
                 self.watch.look(block)
             self.last_id = int(block.ids[-1])
             try:
-                self.outlet.give([block], now_ns)
+                self.outlet.give([self._with_origin(block)], now_ns)
+            except BaseException:
+                self._is_whole = False
+                raise
             finally:  # blocks behind one that user code fails on stay in flight
                 self.entry.post(Account.DONE, len(block))
         self.has_ended |= reading.ended or any(block.kind is Kind.END for block in reading.blocks)
@@ -81,6 +89,29 @@ class Intake:
     def is_always_ready(self) -> bool:
         """Whether reading never depends on anything arriving, as of a file."""
         return self._is_open and self.source.pollable is None
+
+    def settle(self) -> None:
+        """Tell the source which of its messages are accounted for, unless something has failed on one."""
+        settled = self._settled.copy()
+        self._settled.clear()  # the same list: what is under way is told to it
+        for first, last in settled if self._is_whole else ():
+            self.source.settle(first, last)
+
+    def leave(self) -> None:
+        """Tell the source that the run is over."""
+        self._is_whole = False
+        self.source.leave()
+
+    def _with_origin(self, block: Block) -> Block:
+        """Note that a block is under way, if its source wants to know; what begins and ends a scan never is."""
+        if not self.source.wants_settled:
+            return block
+        first, last = int(block.ids[0]), int(block.ids[-1])
+        if block.kind is not Kind.DATA:
+            self._settled.append((first, last))
+            return block
+        # Not a method of this object, which would live as long as the last block.
+        return replace(block, origins=(Origin(first, last, self._settled.append),))
 
     def remark_silence(self) -> None:
         """Name it in the books if nothing ever came."""

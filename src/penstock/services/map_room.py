@@ -22,7 +22,7 @@ from penstock.elements.user_code import Worker
 from penstock.errors import StateError, UserCodeError
 from penstock.monitor.latency import Latency
 from penstock.pipeline.plan import StagePlan
-from penstock.services.flow import Flow, copies_in, numbers_of
+from penstock.services.flow import Flow, copies_in, numbers_of, origins_of
 from penstock.services.stage_room import StageRoom, items_for
 from penstock.services.user_calls import UserCalls
 
@@ -164,6 +164,7 @@ class MapRoom(StageRoom):
             revision=worker.revision,
             copies=copies,
             lane=lease.lane,
+            origins=origins_of(lease.batch),
         )
         self.outlet.give(self._order[lease.lane].handle(result) if n else [], self._clock())
 

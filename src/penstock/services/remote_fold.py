@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.core import Account, Kind
 from penstock.core.ledger import ACCOUNTS, Entry
@@ -287,6 +288,8 @@ class RemoteFold(RemoteStage):
         if not is_small or self._rebuild_bytes > REBUILD_BYTES:
             self._rebuild = None
         else:
+            if isinstance(given.flow, ResultRange):  # it is safe, and only kept to be folded again
+                given.flow = replace(given.flow, origins=())
             self._rebuild.append(given)
 
     def _note_dropped(self, notes: Iterable[wire.Note], entry: Entry) -> None:

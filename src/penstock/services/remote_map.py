@@ -19,7 +19,7 @@ from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange
 from penstock.core.trigger_map import TriggerMap
 from penstock.services.far_results import FarResults
-from penstock.services.flow import Flow, copies_in, kind_of, lane_of, numbers_of, with_values
+from penstock.services.flow import Flow, copies_in, kind_of, lane_of, numbers_of, origins_of, with_values
 from penstock.services.orders import StageOrder
 from penstock.services.peer import Peer
 from penstock.services.progress import BESIDES
@@ -293,7 +293,7 @@ class RemoteMap(RemoteStage):
             self._log_ended(numbers, part.ended, revision)
         result = ResultRange(
             stage=self.name, numbers=numbers, values=values, revision=revision, copies=copies, lane=lease.lane,
-            arrived_ns=lent.arrived_ns,
+            arrived_ns=lent.arrived_ns, origins=origins_of(lease.batch),
         )  # fmt: skip
         self._let(self._resequencers[lease.lane].handle(result), now)
 
@@ -382,7 +382,10 @@ class RemoteMap(RemoteStage):
         self._entry(lease.lane).post(account, len(numbers), detail)
         if self.floor.log is not None:
             self._log_ended(numbers, bytes([account]) * len(numbers), 0)
-        result = ResultRange(stage=self.name, numbers=numbers, values=None, copies=lease.copies, lane=lease.lane)
+        result = ResultRange(
+            stage=self.name, numbers=numbers, values=None, copies=lease.copies, lane=lease.lane,
+            origins=origins_of(lease.batch),
+        )  # fmt: skip
         self._let(self._resequencers[lease.lane].handle(result), now)
 
     def _pass_barriers(self, now: int) -> None:

@@ -1,8 +1,11 @@
 """A source as the event builder sees it: its blocks go to everybody who reads from it, what it loses into the books."""
 
-from penstock.core import Account, Kind, Ledger
+from msgspec.structs import replace
+
+from penstock.core import Account, Block, Kind, Ledger
 from penstock.core.decoder import Traits
 from penstock.core.number_watch import NumberWatch
+from penstock.core.origin import Origin
 from penstock.monitor.latency import Latency
 from penstock.services.custody import Custody
 from penstock.services.flow import Outlet
@@ -39,6 +42,9 @@ class RemoteSource:
         self.entry = ledger.entry(INSTRUMENT, name)
         self.is_repeatable = False
         """Whether a successor reads the same from the beginning."""
+        self.wants_settled = False
+        """Whether it is told when its messages are accounted for; what is not, comes again."""
+        self._settled: list[tuple[int, int]] = []
         self.last_id = 0
         """Of the messages so far."""
         self._unparsable = self._filtered = 0
@@ -80,6 +86,8 @@ class RemoteSource:
             self._deaths = self._deaths + 1 if at == self._died_at else 1
             self._died_at = at
         goes_on = "read again from there" if self.is_repeatable else "what came until it was read again is missing"
+        if self.wants_settled:
+            goes_on = "what was not accounted for comes again"
         self.entry.remark("restarted", f"{why}, after message {self.last_id}: {goes_on}")
         if at and self.is_repeatable and self._deaths >= MOST_DEATHS:
             return f"{why}, {self._deaths} times in a row in the same reading"
@@ -104,7 +112,7 @@ class RemoteSource:
             self.last_id = int(block.ids[-1])
             self.latency.add(now - filled.read_ns, n)
             entry.arrive(n)
-            self.outlet.pass_on(block, now)
+            self.outlet.pass_on(self._with_origin(block) if self.wants_settled else block, now)
             entry.post(Account.DONE, n)
         if read.trouble:
             self.trouble = read.trouble
@@ -132,6 +140,20 @@ class RemoteSource:
             self.is_open = False
             self.has_ended = True
             self.outlet.close(now)
+
+    def take_settled(self) -> tuple[tuple[int, int], ...]:
+        """Return, once, which blocks are accounted for."""
+        settled = tuple(self._settled)
+        self._settled.clear()  # the same list: what is under way is told to it
+        return settled
+
+    def _with_origin(self, block: Block) -> Block:
+        """Note that a block is under way; what begins and ends a scan never is, and may be kept for long."""
+        first, last = int(block.ids[0]), int(block.ids[-1])
+        if block.kind is not Kind.DATA:
+            self._settled.append((first, last))
+            return block
+        return replace(block, origins=(Origin(first, last, self._settled.append),))
 
     def remark_silence(self) -> None:
         """Name it in the books if nothing ever came."""

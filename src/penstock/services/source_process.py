@@ -1,7 +1,8 @@
 """The process of one source: it reads, writes every block once into a slot, and says where it lies."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,20 @@ from penstock.services.room_process import FOR_EVER_S
 from penstock.services.waiter import Waiter
 from penstock.transport.malloc import prefer_reuse
 from penstock.transport.seqpacket import Link
-from penstock.wire.envelopes import Begin, BlockFilled, Broken, Close, Go, Opened, PoolGone, PoolMade, Read, Ready, Stop
+from penstock.wire.envelopes import (
+    Begin,
+    BlockFilled,
+    Broken,
+    Close,
+    Go,
+    Opened,
+    PoolGone,
+    PoolMade,
+    Read,
+    Ready,
+    Settled,
+    Stop,
+)
 from penstock.wire.layout import BlockLayout, PackedBlock, pack_block
 from penstock.wire.reserve import Reserved, reserve
 from penstock.wire.slots import Slot
@@ -78,6 +92,8 @@ class SourceProcess:
         finally:
             if self._source is not None:
                 self._source.close()
+                with suppress(PenstockError, OSError):  # what is not noted comes again
+                    self._source.leave()
             self._waiter.close()
             self._pools.close()
             self.line.close()
@@ -97,7 +113,8 @@ class SourceProcess:
         except PenstockError as error:
             self.line.send(Broken(str(error), note_of_error(order.name, error)))
             return False
-        self.line.send(Ready(traits=traits, is_repeatable=self._source.is_repeatable))
+        source = self._source
+        self.line.send(Ready(traits=traits, is_repeatable=source.is_repeatable, wants_settled=source.wants_settled))
         return True
 
     def _work_on(self) -> None:
@@ -126,12 +143,21 @@ class SourceProcess:
                     self._begin(envelope)
                 case Go():
                     self._is_reading = self._is_open  # no more, if it crossed a Stop
+                case Settled(ranges):
+                    self._settle(ranges)
                 case Stop():
                     if self._is_open:
                         self._end()
                 case Close():
                     self._is_asked_to_end = True
             self._take_back()
+
+    def _settle(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Tell the source what is accounted for of what it gave; what a predecessor gave comes again."""
+        shift = self._begun.shift
+        for first, last in ranges:
+            if first > shift:
+                self._source.settle(first - shift, last - shift)
 
     def _begin(self, asked: Begin) -> None:
         """Open the instrument; a successor's messages go on from those of its predecessors."""
@@ -202,6 +228,7 @@ class SourceProcess:
         self._pools.fit(packed.layout.nbytes if not self._pools.slot_bytes else _with_room(packed.layout, self._pools))
         slot = self._slot(block.kind)
         if slot is None:
+            self._settle([(int(block.ids[0]), int(block.ids[-1]))] if self._source.wants_settled else ())
             return len(block)
         packed.write(self._pools.memory(slot))
         self._filled.append(BlockFilled(slot.generation, slot.index, packed.layout, read_ns))

@@ -5,7 +5,7 @@ from penstock.core.result_range import ResultRange
 from penstock.elements.user_code import Step, step_names
 from penstock.pipeline.plan import StagePlan
 from penstock.services.chain import chain_of, own_parameters
-from penstock.services.flow import Flow, numbers_of
+from penstock.services.flow import Flow, numbers_of, origins_of
 from penstock.services.stage_room import StageRoom, items_for
 
 __all__ = ["StepsRoom"]
@@ -34,5 +34,8 @@ class StepsRoom(StageRoom):
             items = items_for(self._steps[0], piece)
             values = self.calls[producer].run(chain_of(self._steps), items, numbers, revision=revision)
             lane = self._lane(flow, producer)
-            result = ResultRange(stage=self.name, numbers=numbers, values=values, revision=revision, lane=lane)
+            result = ResultRange(
+                stage=self.name, numbers=numbers, values=values, revision=revision, lane=lane,
+                origins=origins_of(piece),
+            )  # fmt: skip
             self.outlet.give([result], now)

@@ -126,6 +126,8 @@ class Ready(_Envelope, frozen=True, tag=12):
     """Of a source."""
     is_repeatable: bool = False
     """Of a source: whether one that is made anew reads the same from the beginning."""
+    wants_settled: bool = False
+    """Of a source: whether it is to be told when its messages are accounted for."""
 
 
 class Begin(_Envelope, frozen=True, tag=14):
@@ -177,6 +179,13 @@ class Free(_Envelope, frozen=True, tag=21):
 
     generation: int
     slots: tuple[int, ...]
+
+
+class Settled(_Envelope, frozen=True, tag=23):
+    """All that came of these messages of the receiver is accounted for."""
+
+    ranges: tuple[tuple[int, int], ...]
+    """(first id, last id), one for each block."""
 
 
 class Stop(_Envelope, frozen=True, tag=22):
@@ -316,8 +325,8 @@ class Closed(_Envelope, frozen=True, tag=51):
 
 
 Envelope = (
-    PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Stop | Piece | Drop | Lease | Part | Done
-    | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed
+    PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Settled | Stop | Piece | Drop | Lease
+    | Part | Done | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed
 )  # fmt: skip
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
