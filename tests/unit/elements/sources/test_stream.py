@@ -12,9 +12,12 @@ from penstock.core.stream_address import StreamAddress
 from penstock.elements.sources.stream import StreamSource
 from penstock.elements.stream_traits import traits_as_metadata
 from penstock.errors import SourceError
-from penstock.pipeline import Pipeline, Reduce, Source
+from penstock.pipeline import Map, Pipeline, Reduce, Sink, Source
+from penstock.streams.membership import GroupStore
 from penstock.streams.memory_store import MemoryStore
+from penstock.streams.opened import opened_store
 from penstock.testing import engine_cases as cases
+from tests.system import chained_code
 
 ADDRESS = StreamAddress("c1", "camera", "r1")
 
@@ -114,3 +117,55 @@ def test_pipelines_are_chained_by_a_stream(engine: str, tmp_path: Path) -> None:
     report = following.run(engine)
     assert report.outcome == "finished", report.reasons
     assert report.edge("a", "frames").accounts == {"done": 11}
+
+
+def test_a_member_of_a_group_acknowledges_what_is_settled() -> None:
+    store = MemoryStore()
+    with store.write(ADDRESS) as writer:
+        writer.append(block([7, 9]))
+        writer.append(block([3], key=5))
+        writer.finish()
+    made = StreamSource(str(ADDRESS), store=store, group="g")
+    assert (made.wants_settled, made.is_repeatable) == (True, False)
+    made.open()
+    blocks = [made.read(0).blocks[0] for _ in range(2)]
+    assert [each.ids.tolist() for each in blocks] == [[1], [2, 3]]
+    assert [each.keys.tolist() for each in blocks if each.keys is not None] == [[5], [7, 9]]
+    assert made.read(0).ended, "nobody else has anything"
+    made.close()
+    made.settle(2, 3)
+    made.leave()
+    report = store.group_report(ADDRESS, "g")
+    assert report is not None
+    assert report.unacknowledged == [(3, 3)]
+    assert not report.snapshot.members
+
+
+@pytest.mark.parametrize("engine", ["inline", "local"])
+def test_what_user_code_fails_on_comes_again(engine: str, tmp_path: Path) -> None:
+    with opened_store("penstock-data", tmp_path) as store, store.write(ADDRESS) as writer:
+        for k in range(1, 61):
+            writer.append(block([k]))
+        writer.finish()
+
+    def pipeline(fails: int) -> Pipeline:
+        return Pipeline(
+            name="group",
+            beamtime="c1",
+            sources={"a": Source("stream", address=str(ADDRESS), group="g")},
+            stages={"it": Map(chained_code.fails_on, source="a", key=fails)},
+            sinks={"out": Sink("stream", source="it", address="c1/out/all", id="id", ends=False)},
+            folder=tmp_path,
+        )
+
+    failed = pipeline(41).run(engine)
+    assert (failed.outcome, failed.exit_code) == ("failed", 1)
+    again = pipeline(0).run(engine)
+    assert again.outcome == "finished", again.reasons
+    with opened_store("penstock-data", tmp_path) as store:
+        assert store.info(StreamAddress("c1", "out", "all")).count == 60
+        assert isinstance(store, GroupStore)
+        report = store.group_report(ADDRESS, "g")
+        assert report is not None
+        assert (report.snapshot.settled, report.snapshot.lag) == (60, 0)
+        assert report.snapshot.acknowledged == 60
