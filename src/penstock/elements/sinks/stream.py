@@ -53,6 +53,9 @@ class StreamSink(Sink):
         of the message that a source gave; ``arrival``, 1, 2, 3 and so on as they come; else the name of a field of the
         item, a whole number from 1. By default the first or the second, by what is read, and ``arrival`` for views and
         the results of several lanes.
+    key
+        The name of a field with the message's key, a whole number from 0. By default a message's own; what has none is
+        known to readers by its id.
     time
         The name of a field with the time: nanoseconds since 1970 UTC, or a ``Timestamp``. By default a message's own,
         else when it is sent.
@@ -75,13 +78,14 @@ class StreamSink(Sink):
         *,
         store: Any = DEFAULT_STORE,  # str | Store
         id: str = EVENT,  # noqa: A002  # what it is called everywhere
+        key: str = "",
         time: str = "",
         existing: Existing = "same",
         ends: bool = True,
     ) -> None:
         self._template = address_in(address)
         self._given = store
-        self._id, self._time, self._existing, self._ends = id, time, existing, ends
+        self._id, self._key, self._time, self._existing, self._ends = id, key, time, existing, ends
         self._store: Store | None = None
         self._producer: Producer | None = None
         self._address = self._template
@@ -116,7 +120,7 @@ class StreamSink(Sink):
         """Send an item, or views as they are now, under the next id."""
         message = message_of_views(item) if isinstance(item, Mapping) else message_of(item)
         with self._storing():
-            self._send(message, None).wait()
+            self._send(message, None, item).wait()
 
     def write_numbered(self, numbers: NDArray[np.int64], items: Iterable[Any]) -> Written:
         """Send items; when this returns, the store has them."""
@@ -124,8 +128,7 @@ class StreamSink(Sink):
         try:
             for number, item in zip(numbers.tolist(), items, strict=True):
                 with self._naming(number):
-                    message = message_of(item)
-                    receipts.append(self._send(message, self._id_of(number, item), number, self._time_of(item)))
+                    receipts.append(self._send(message_of(item), self._id_of(number, item), item))
         except SinkError as error:
             self._settle(receipts)  # arrays that were not copied may change when this returns
             raise error from error.__cause__
@@ -167,15 +170,15 @@ class StreamSink(Sink):
             else:
                 self._producer.finish()
 
-    def _send(self, message: Message, number: int | None, key: int | None = None, time: int | None = None) -> "Receipt":
+    def _send(self, message: Message, number: int | None, item: Any) -> "Receipt":
         assert self._producer is not None, "it is open"
-        own = message.timestamp_ns or None
+        key = _number(item, self._key, "key", 0) if self._key else message.key
+        time = _time(item, self._time) if self._time else message.timestamp_ns or None
+        data = None if message.array is None else list(message.buffers)
         with self._storing():
             return self._producer.send(
-                None if message.array is None else list(message.buffers), id=number,
-                key=key if message.key is None and not message.id else message.key,
-                timestamp_ns=own if time is None else time, metadata=message.metadata,
-                encoding=message.encodings, copy=False,
+                data, id=number, key=key, timestamp_ns=time, metadata=message.metadata, encoding=message.encodings,
+                copy=False,
             )  # fmt: skip
 
     def _id_of(self, number: int, item: Any) -> int | None:
@@ -183,20 +186,7 @@ class StreamSink(Sink):
             return None
         if self._id in (EVENT, MESSAGE):
             return number + (self._id == EVENT)
-        found = field_of(item, self._id)
-        if isinstance(found, int | np.integer) and not isinstance(found, bool) and found >= 1:
-            return int(found)
-        raise SinkError(f"its {self._id} is {found!r}; an id is a whole number from 1")
-
-    def _time_of(self, item: Any) -> int | None:
-        if not self._time:
-            return None
-        found = field_of(item, self._time)
-        if isinstance(found, Timestamp):
-            return found.ns
-        if isinstance(found, int | np.integer) and not isinstance(found, bool):
-            return int(found)
-        raise SinkError(f"its {self._time} is {found!r}; a time is a whole number of nanoseconds, or a Timestamp")
+        return _number(item, self._id, "id", 1)
 
     def _settle(self, receipts: "Sequence[Receipt]") -> SinkError | None:
         """Wait until all messages are stored, or known not to be; return what is wrong with the first that is not."""
@@ -259,6 +249,22 @@ def address_in(written: str) -> StreamAddress:
     if not address.source:
         raise SinkError(f"{written} names no source; write beamtime/source, or beamtime/source/stream")
     return address
+
+
+def _number(item: Any, field: str, what: str, least: int) -> int:
+    found = field_of(item, field)
+    if isinstance(found, int | np.integer) and not isinstance(found, bool) and found >= least:
+        return int(found)
+    raise SinkError(f"its {field} is {found!r}, and its {what} must be a whole number from {least}")
+
+
+def _time(item: Any, field: str) -> int:
+    found = field_of(item, field)
+    if isinstance(found, Timestamp):
+        return found.ns
+    if isinstance(found, int | np.integer) and not isinstance(found, bool):
+        return int(found)
+    raise SinkError(f"its {field} is {found!r}, and its time must be nanoseconds or a Timestamp")
 
 
 def _is_there(receipt: "Receipt") -> bool:

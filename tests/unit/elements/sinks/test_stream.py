@@ -41,7 +41,7 @@ def test_items_are_in_the_store_when_they_are_written() -> None:
     assert write(sink, {"n": 0, "image": image}, 2.5) == Written(done=2)
     image[:] = 0
     first, second = messages(store)
-    assert [first.id, first.key, second.id, second.key] == [1, 0, 2, 1]
+    assert [first.id, first.key, second.id, second.key] == [1, None, 2, None]
     assert first.metadata == {"n": 0, "buffers": ["image"]}
     assert (first.array.dtype, first.array.tolist()) == (np.dtype("u2"), [[0, 1, 2], [3, 4, 5]])
     assert (second.metadata, second.buffers) == ({"value": 2.5}, ())
@@ -110,10 +110,11 @@ def test_the_end_of_the_run_ends_the_stream(outcome: str, trouble: str, state: s
     ("options", "value", "says"),
     [
         ({}, {"image": np.zeros(2), "buffers": 1}, 'hits: event 7 cannot be stored: a result with an entry "buffers"'),
-        ({"id": "n"}, {"n": 0}, "hits: event 7 cannot be stored: its n is 0; an id is a whole number from 1"),
-        ({"id": "n"}, {"n": True}, "an id is a whole number from 1"),
+        ({"id": "n"}, {"n": 0}, "hits: event 7 cannot be stored: its n is 0, and its id must be a whole"),
+        ({"id": "n"}, {"n": True}, "its n is True, and its id must be"),
         ({"id": "n"}, {"m": 1}, 'hits: event 7 cannot be stored: no field "n" in this dict; there are m'),
-        ({"time": "t"}, {"t": 1.5}, "its t is 1.5; a time is a whole number of nanoseconds"),
+        ({"key": "t"}, {"t": -1}, "its t is -1, and its key must be a whole number from 0"),
+        ({"time": "t"}, {"t": 1.5}, "its t is 1.5, and its time must be nanoseconds"),
     ],
 )
 def test_a_bad_value_is_refused_and_what_stood_before_is_stored(options: Any, value: Any, says: str) -> None:
@@ -124,10 +125,10 @@ def test_a_bad_value_is_refused_and_what_stood_before_is_stored(options: Any, va
     assert [message.metadata["m"] for message in messages(store)] == [5]
 
 
-def test_times_are_those_that_a_field_says() -> None:
+def test_times_and_keys_are_those_that_fields_say() -> None:
     store = MemoryStore()
-    write(opened(store, time="t"), {"t": 5}, {"t": Timestamp(7)})
-    assert [message.timestamp_ns for message in messages(store)] == [5, 7]
+    write(opened(store, time="t", key="k"), {"t": 5, "k": 0}, {"t": Timestamp(7), "k": np.uint64(2**64 - 1)})
+    assert [(message.timestamp_ns, message.key) for message in messages(store)] == [(5, 0), (7, 2**64 - 1)]
 
 
 def test_each_write_of_views_is_a_message() -> None:
