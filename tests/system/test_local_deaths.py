@@ -13,7 +13,7 @@ import pytest
 from penstock.pipeline import Map, Source
 from tests.system import deadly_code as code
 from tests.system.local_runs import Ended, Hits, N, assert_same, books, deaths, run, scan
-from tests.system.watching import PATIENCE_S, ROOT, rounds
+from tests.system.watching import PATIENCE_S, ROOT, descendants, rounds
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
@@ -144,7 +144,7 @@ def test_nobody_outlives_the_supervisor(request: pytest.FixtureRequest) -> None:
             pid = int(mother.stdout.readline())
             time.sleep(dice.uniform(0, 0.6))
             os.kill(pid, signal.SIGSTOP)  # so that it starts nobody while its children are looked for
-            found = _descendants(pid)
+            found = descendants(pid)
             os.kill(pid, signal.SIGKILL)
             end = time.monotonic() + PATIENCE_S
             while left := [child for child in found if _is_alive(child)]:
@@ -153,14 +153,6 @@ def test_nobody_outlives_the_supervisor(request: pytest.FixtureRequest) -> None:
         mother.stdin.close()
         assert mother.wait(PATIENCE_S) == 0
     assert set(Path("/dev/shm").glob("*penstock*")) == memory
-
-
-def _descendants(pid: int) -> list[int]:
-    found = []
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, tasks.read_text().split()):
-            found += [child, *_descendants(child)]
-    return found
 
 
 def _is_alive(pid: int) -> bool:

@@ -43,6 +43,16 @@ def read_all(fd: int) -> bytes:
     return b"".join(iter(lambda: read(fd), b""))
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the children of a process, theirs, and so on."""
+    found = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # it has gone meanwhile
+            for child in map(int, tasks.read_text().split()):
+                found += [child, *descendants(child)]
+    return found
+
+
 class Pipe:
     """A pipe whose writing end is given away."""
 
