@@ -123,6 +123,11 @@ def weight(message: Message, *, gain: Annotated[float, Unit("1")] = 1.0) -> floa
     return gain * (message.id + 0.1)
 
 
+def of_message(message: Message) -> dict[str, Any]:
+    """Return all there is to know of a message."""
+    return {"parts": repr(facts(message)), "scaled": message.id + 0.1}
+
+
 class Log:
     """All results as text, and a sum that depends on the order in which they are added."""
 

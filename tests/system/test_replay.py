@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.engines.inline import InlineRun
 from penstock.errors import CheckError, ParameterError, StreamError
 from penstock.monitor.report import RunReport
-from penstock.pipeline import Join, Map, Pipeline, Reduce, Source
+from penstock.pipeline import Join, Map, Merge, Pipeline, Reduce, Sink, Source
 from penstock.services.recorded_run import RecordedRun
 from penstock.streams.opened import opened_store
 from penstock.streams.store import Store
@@ -52,6 +53,63 @@ def test_the_same_views_on_both_engines(engine: str, faults: str, tmp_path: Path
             again = replayed(pipeline(tmp_path), other, run)
             assert views(again) == expected
             assert (again.outcome, again.joins) == (live.outcome, live.joins)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_merges_take_their_inputs_in_the_same_order(engine: str, tmp_path: Path) -> None:
+    def source(instrument: str) -> Source:
+        return Source(code.Faulty, instrument=instrument, rows=6, faults=code.FAULTS, pace_s=0.001, record=True)
+
+    logs = ("messages", "events", "results")
+    made = Pipeline(
+        name="merged",
+        beamtime="c1",
+        sources={name: source(name) for name in ("stins", "pandabox", "xspress3")},
+        events={
+            "both": Merge("stins", "pandabox"),
+            "scan": Join("both", "xspress3", by="order", wait_s=0.02),
+            "worked": Merge("weigh", "measure"),
+        },
+        stages={
+            "look": Map(code.of_message, source="both", workers=2),
+            "weigh": Map(code.weight, source="pandabox"),
+            "measure": Map(code.everything, source="scan", workers=2),
+            "messages-log": Reduce(code.Log, source="look"),
+            "events-log": Reduce(code.Log, source="measure"),
+            "results-log": Reduce(code.Log, source="worked"),
+        },
+        sinks={name: Sink("hdf5", source=f"{name}-log", path=f"{{run}}-{name}.h5") for name in logs},
+        folder=tmp_path,
+    )
+    live = made.run(engine, run_id="live")
+    assert live.adds_up
+    expected = views(live)
+    assert all(len(rows(live, name)) > 20 for name in logs), live.reasons
+    with recorded(tmp_path, "live") as run:
+        turns = [turn.stream for turn in run.merged("both") if turn.count]
+        assert sum(one != other for one, other in pairwise(turns)) > 2, "they were interleaved"
+        for other in ENGINES:
+            again = replayed(made, other, run)
+            assert views(again) == expected, again.reasons
+            assert again.edge("both", "look").accounts == live.edge("both", "look").accounts
+
+
+def test_a_merge_that_was_not_recorded_is_refused(tmp_path: Path) -> None:
+    def made(**events: Any) -> Pipeline:
+        return Pipeline(
+            name="merged",
+            beamtime="c1",
+            sources={name: Source(cases.Frames, n=5, record=True) for name in "abc"},
+            events=events,
+            stages={"ids": Reduce(cases.Table, source="m" if events else "a")},
+            folder=tmp_path,
+        )
+
+    made(m=Merge("a", "b")).run("inline", run_id="live")
+    with recorded(tmp_path, "live") as run:
+        assert replayed(made(), "inline", run).outcome == "finished"
+        with pytest.raises(CheckError, match=r"events\.m: in which order a, c were taken is not in"):
+            replayed(made(m=Merge("a", "c")), "inline", run)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

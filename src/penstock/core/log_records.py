@@ -19,6 +19,7 @@ __all__ = [
     "EventsFormed",
     "LogRecord",
     "MapSet",
+    "Merged",
     "ParametersSet",
     "RangeWorked",
     "RunEnded",
@@ -183,6 +184,16 @@ class MapSet(LogRecord):
     table: bytes
     """As ``encode_value`` writes what describes the map, or the addition."""
     is_addition: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Merged(LogRecord):
+    """Whose turn it was in a merge."""
+
+    merge: str
+    stream: str
+    count: int
+    """How many messages, events or results of this input came next; 0: it has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

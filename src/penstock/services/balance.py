@@ -4,6 +4,7 @@ from penstock.pipeline.plan import Plan
 from penstock.services.build import Rooms
 from penstock.services.intake import Intake
 from penstock.services.join_room import JoinRoom
+from penstock.services.replayed_merge import ReplayedMerge
 
 __all__ = ["Balance"]
 
@@ -24,13 +25,23 @@ class Balance:
             for join in self._joins
         }
 
+        self._merges = [room for room in rooms.merges.values() if isinstance(room, ReplayedMerge)]
+        self._merged = {
+            room.name: {
+                stream: _feeders(plan, rooms, stream)
+                for stream in plan.merges[room.name].streams
+                if stream in rooms.intakes or stream in rooms.merges
+            }
+            for room in self._merges
+        }
+
     def readable(self) -> list[Intake]:
         """Return the sources to read now: not those whose messages already wait in masses for other streams."""
-        return [intake for intake in self._intakes if intake.is_open and not self._is_ahead(intake)]
+        return [intake for intake in self._intakes if intake.is_open and not self._is_held_back(intake)]
 
     def held_back(self) -> list[Intake]:
         """Return the sources that are open and must not be read now."""
-        return [intake for intake in self._intakes if intake.is_open and self._is_ahead(intake)]
+        return [intake for intake in self._intakes if intake.is_open and self._is_held_back(intake)]
 
     def is_joined(self, intake: Intake) -> bool:
         """Tell whether a source feeds a join, whose end is then that of the source."""
@@ -41,6 +52,18 @@ class Balance:
         return [
             join for join in self._joins if not any(_is_file(feeders) for feeders in self._feeders[join.name].values())
         ]
+
+    def _is_held_back(self, intake: Intake) -> bool:
+        return self._is_ahead(intake) or any(self._is_early(intake, merge) for merge in self._merges)
+
+    def _is_early(self, intake: Intake, merge: ReplayedMerge) -> bool:
+        """Whether much of a source waits in a replayed merge for the turn of another that can be read."""
+        streams = self._merged[merge.name]
+        if merge.turn not in streams or intake in streams[merge.turn]:
+            return False
+        if not any(each.is_open and not self._is_ahead(each) for each in streams[merge.turn]):
+            return False
+        return any(intake in feeders and merge.waiting(stream) > AHEAD for stream, feeders in streams.items())
 
     def _is_ahead(self, intake: Intake) -> bool:
         for join in self._joins:
@@ -64,4 +87,5 @@ def _feeders(plan: Plan, rooms: Rooms, stream: str) -> list[Intake]:
     """Return the sources behind a stream: itself, or those of a merge."""
     if stream in rooms.intakes:
         return [rooms.intakes[stream]]
-    return [intake for each in plan.merges[stream].streams for intake in _feeders(plan, rooms, each)]
+    there = (each for each in plan.merges[stream].streams if each in rooms.intakes or each in plan.merges)
+    return [intake for each in there for intake in _feeders(plan, rooms, each)]

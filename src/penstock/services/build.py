@@ -25,6 +25,7 @@ from penstock.services.merge_room import MergeRoom, merged_traits
 from penstock.services.one_lane import OneLane
 from penstock.services.recorded_run import RecordedRun
 from penstock.services.reduce_room import ReduceRoom
+from penstock.services.replayed_merge import ReplayedMerge
 from penstock.services.sink_room import SinkRoom
 from penstock.services.steps_room import StepsRoom
 
@@ -116,7 +117,12 @@ def build(
         name: JoinRoom(join, traits, ledger, maps.get(name), log, None if recorded is None else recorded.join(name))
         for name, join in plan.joins.items()
     }
-    rooms.merges = {name: MergeRoom(merge, ledger) for name, merge in plan.merges.items()}
+    rooms.merges = {
+        name: MergeRoom(merge, ledger, log)
+        if recorded is None
+        else ReplayedMerge(merge, ledger, recorded.merged(name), log)
+        for name, merge in plan.merges.items()
+    }
     for name, stage in plan.stages.items():
         own = contexts.setdefault(name, [])
         own.extend({} for _ in range(stage.workers - len(own)))

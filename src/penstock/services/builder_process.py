@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
-from penstock.core.log_records import EventsFormed, MapSet, ParametersSet, RangeWorked, RunEnded
+from penstock.core.log_records import EventsFormed, MapSet, Merged, ParametersSet, RangeWorked, RunEnded
 from penstock.core.map_addition import MapAddition
 from penstock.core.number_watch import NumberWatch
 from penstock.core.replayed_join import RecordedJoin
@@ -43,6 +43,7 @@ from penstock.services.remote_fold import RemoteFold
 from penstock.services.remote_map import RemoteMap
 from penstock.services.remote_source import RemoteSource
 from penstock.services.remote_stage import Floor, RemoteStage
+from penstock.services.replayed_merge import ReplayedMerge
 from penstock.services.room_process import FOR_EVER_S
 from penstock.services.settled_join import SettledJoin, joined_plan, merged_plan
 from penstock.streams.opened import opened_store
@@ -126,6 +127,7 @@ class BuilderProcess:
         self._store: Store | None = None
         self._recorded: dict[str, list[EventsFormed]] = {}
         self._ranges: dict[str, list[RangeWorked]] = {}
+        self._turns: dict[str, list[Merged]] = {}
         self._changes: dict[str, list[wire.Change]] = {}
         """By stage, because what comes from different joins or instruments has different numbers."""
         self._is_going = False
@@ -202,7 +204,7 @@ class BuilderProcess:
             self.floor.log = self._log.log
         self._take_recorded()
         self._maps = {name: TriggerMap.of_tables(tables) for name, tables in decode_value(order.maps).items()}
-        self.merges = {merge.name: MergeRoom(merged_plan(merge), self.ledger) for merge in order.merges}
+        self.merges = {merge.name: self._merge_room(merge) for merge in order.merges}
         # The books are opened in the order of the pipeline; joins follow when instruments have said what they are.
         for join in order.joins:
             for stream in join.streams:
@@ -238,6 +240,8 @@ class BuilderProcess:
         for record in EventLogReader(read_blob(self._formed_fd)):
             if isinstance(record, EventsFormed) and record.join in self._recorded:
                 self._recorded[record.join].append(record)
+            elif isinstance(record, Merged):
+                self._turns.setdefault(record.merge, []).append(record)
             elif isinstance(record, RangeWorked):
                 self._ranges[record.stage].append(record)
         for stage in self.order.stages:
@@ -245,6 +249,11 @@ class BuilderProcess:
                 wire.Change(revision, firsts.get(stage.name, first), msgspec.Raw(values))
                 for revision, first, firsts, values in replay.changes
             ]
+
+    def _merge_room(self, order: MergeOrder) -> MergeRoom:
+        if self.order.replay is None:
+            return MergeRoom(merged_plan(order), self.ledger, self.floor.log)
+        return ReplayedMerge(merged_plan(order), self.ledger, self._turns.get(order.name, ()), self.floor.log)
 
     def _recorded_join(self, name: str) -> RecordedJoin | None:
         replay = self.order.replay
@@ -354,6 +363,8 @@ class BuilderProcess:
             if source.traits.number and name not in joined:
                 source.watch = NumberWatch(source.entry, source.traits)
         for merge in order.merges:
+            if not all(stream in traits for stream in merge.streams):
+                continue  # of results, which no join reads
             traits[merge.name] = merged_traits([traits[stream] for stream in merge.streams])
         for join in order.joins:
             room = SettledJoin(

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 
 from penstock.core import Account, Block, Kind, Ledger
 from penstock.core.decoder import Traits
+from penstock.core.event_log import EventLog
+from penstock.core.log_records import Merged
 from penstock.core.result_range import ResultRange
 from penstock.pipeline.plan import MergePlan
 from penstock.services.flow import Flow, Outlet, kind_of
@@ -20,8 +22,9 @@ class MergeRoom:
     The merged stream starts with the first start of its inputs and ends with the last end; those between are filtered.
     """
 
-    def __init__(self, plan: MergePlan, ledger: Ledger) -> None:
+    def __init__(self, plan: MergePlan, ledger: Ledger, log: EventLog | None = None) -> None:
         self.name = plan.name
+        self._log = log
         self.outlet = Outlet(plan.name)
         self._entries = {stream: ledger.entry(stream, plan.name) for stream in plan.streams}
         self._is_started = False
@@ -33,8 +36,13 @@ class MergeRoom:
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Hand a flow on."""
+        self._entries[producer].arrive(len(flow))
+        self._merge(flow, producer, now)
+
+    def _merge(self, flow: Flow, producer: str, now: int) -> None:
         entry = self._entries[producer]
-        entry.arrive(len(flow))
+        if len(flow):
+            self._note(producer, len(flow))
         if self._passes(kind_of(flow), producer):
             entry.post(Account.DONE, len(flow))
             self.outlet.give([self._numbered(flow)], now)
@@ -43,10 +51,15 @@ class MergeRoom:
 
     def close(self, producer: str, now: int) -> None:
         """Learn that an input has ended; the merge ends with its last."""
+        self._note(producer, 0)
         self._running.discard(producer)
         self._open.discard(producer)
         if not self._open:
             self.outlet.close(now)
+
+    def _note(self, producer: str, count: int) -> None:
+        if self._log is not None:
+            self._log.append(Merged(merge=self.name, stream=producer, count=count))
 
     def _passes(self, kind: Kind, producer: str) -> bool:
         if kind is Kind.START:

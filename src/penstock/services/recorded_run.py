@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.core import Timestamp
-from penstock.core.log_records import EventsFormed, LogRecord, MapSet, ParametersSet, RangeWorked, RunEnded
+from penstock.core.log_records import EventsFormed, LogRecord, MapSet, Merged, ParametersSet, RangeWorked, RunEnded
 from penstock.core.map_addition import MapAddition
 from penstock.core.replayed_join import RecordedJoin
 from penstock.core.trigger_map import TriggerMap
@@ -103,7 +103,9 @@ class RecordedRun:
     def log_for(self, plan: Plan) -> bytes:
         """Return what was formed, and the ranges that matter, as an event log for another process."""
         ranges = [worked for stage in plan.stages.values() for worked in self.ranges_for(stage) or ()]
-        return encode_header(LogHeader(run=self.run)) + b"".join(map(encode_record, [*self.formed, *ranges]))
+        merged = [turn for name in plan.merges for turn in self.merged(name)]
+        records: list[LogRecord] = [*self.formed, *merged, *ranges]
+        return encode_header(LogHeader(run=self.run)) + b"".join(map(encode_record, records))
 
     def ranges_for(self, stage: StagePlan) -> list[RangeWorked] | None:
         """Return how ranges were cut and given to the workers of a stage; ``None`` if that cannot matter."""
@@ -115,6 +117,10 @@ class RecordedRun:
     def outcome(self) -> str:
         """How the run ended; ``cut off`` if its log does not say."""
         return next((record.outcome for record in self.records if isinstance(record, RunEnded)), CUT)
+
+    def merged(self, name: str) -> list[Merged]:
+        """Return what the log says of one merge: whose turn it was."""
+        return [record for record in self.records if isinstance(record, Merged) and record.merge == name]
 
     def join(self, name: str) -> RecordedJoin:
         """Return what the log says of one join."""
@@ -207,7 +213,7 @@ class RecordedRun:
                 yield f"{where}: its workers remember nothing of the events before {self.first}"
 
     def _problems(self, plan: Plan) -> list[Problem]:
-        recorded = self.about.get("sources", {})
+        recorded, merges = self.about.get("sources", {}), self.about.get("merges", {})
         found = [
             Problem(
                 where=f"sources.{name}",
@@ -220,10 +226,11 @@ class RecordedRun:
         found += [
             Problem(
                 where=f"events.{name}",
-                text="in which order a merge took its streams is not in the event log",
-                remedy="read its streams one by one, or join them",
+                text=f"in which order {', '.join(merge.streams)} were taken is not in the event log of run {self.run}",
+                remedy="leave it out with what reads from it, or merge what was merged then",
             )
-            for name in plan.merges
+            for name, merge in plan.merges.items()
+            if merges.get(name) != list(merge.streams)
         ]
         if self.first:
             found += [

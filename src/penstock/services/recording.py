@@ -89,6 +89,8 @@ def _about(plan: Plan, run: str, started: Timestamp, engine: str) -> dict[str, A
         "folder": folder,
         "sources": {name: str(stream_address(plan, name, run)) for name, each in plan.sources.items() if each.record},
         "not_recorded": [name for name, each in plan.sources.items() if not each.record],
+        "merges": {name: list(merge.streams) for name, merge in plan.merges.items()},
+        "stages": {n: str(StreamAddress(plan.beamtime, s.record, run)) for n, s in plan.stages.items() if s.record},
         "workers": {name: stage.workers for name, stage in plan.stages.items()},
         "commit": _commit(folder),
         "penstock": own_version(),

@@ -18,6 +18,7 @@ from penstock.core.log_records import (
     EventsEnded,
     EventsFormed,
     LogRecord,
+    Merged,
     ParametersSet,
     RangeWorked,
     RunEnded,
@@ -67,6 +68,7 @@ def records(draw: st.DrawFn) -> LogRecord:
             ParametersSet, revision=st.integers(0, 9), first=ns,
             values=st.dictionaries(names, st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False), ns, names)),
         ),
+        st.builds(Merged, merge=names, stream=names, count=st.integers(0, 9)),
         st.builds(RunEnded, outcome=names, reasons=st.lists(names, max_size=2).map(tuple), ended_ns=ns),
     ]  # fmt: skip
     return draw(st.one_of(kinds))
