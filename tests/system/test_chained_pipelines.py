@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 
 from penstock.core.stream_address import StreamAddress
+from penstock.pipeline import Join, Map, Pipeline, Sink, Source
 from penstock.streams.membership import GroupStore
 from penstock.streams.opened import opened_store
 from penstock.streams.store import Store, StreamState
+from tests.system import chained_code, deadly_code, local_runs
 from tests.system.commands import Process, ended, started
+from tests.system.local_runs import Hits
 from tests.system.recorded_runs import until
 from tests.system.watching import ROOT, descendants, rounds
 
@@ -199,3 +202,31 @@ def _kill(process: Process, dice: random.Random, *, all_at_once: bool) -> None:
     for pid in family:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("names", [["squared-0", "squared-1"], ["out", "squared.record"]], ids=["worker", "sink"])
+def test_nothing_is_there_twice_whoever_dies(names: list[str], tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    for dice in rounds(request, 1, many=50):
+        name = f"{dice.getrandbits(32)}"
+        gate = tmp_path / name
+        made = Pipeline(
+            name="deaths",
+            beamtime="c1",
+            store="streams",
+            sources={"numbers": Source(deadly_code.Stored, n=2000, block=20, pace_s=0.004, gate=str(gate))},
+            events={"single": Join("numbers", by="key")},
+            stages={"squared": Map(chained_code.of_event, source="single", workers=2, record=True)},
+            sinks={"out": Sink("stream", source="squared")},
+            folder=tmp_path,
+        )
+        report = local_runs.run(made, Hits(dice, names, 4, gate=str(gate)), stages=(), run_id=name).report
+        assert (report.outcome, report.reasons) == ("finished", [])
+        assert sum(process.deaths for process in report.processes if process.name in names) == 4
+        for sink, source in (("out", "out"), ("squared.record", "squared")):
+            accounts = report.edge("squared", sink).accounts
+            assert accounts["done"] + accounts.get("duplicate", 0) == 2000
+            with opened_store("streams", tmp_path) as store, store.read(StreamAddress("c1", source, name)) as reader:
+                assert reader.info.state is StreamState.FINISHED
+                found = [message for stored in reader.blocks() for message in stored.messages()]
+            assert [message.id for message in found] == list(range(1, 2001))
+            assert all((message.array == (message.id - 1) ** 2).all() for message in found)

@@ -1,7 +1,7 @@
 """The sink: where items and views leave a pipeline. Subclass it for a file format, a socket, a control system."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -58,6 +58,14 @@ class Sink(ABC):
     """Whether it can write nothing but a reducer's views; ``check`` then refuses any other input."""
     trouble: str = ""
     """Why the run did not end well; set by the engine before `close`, if it knows."""
+
+    @staticmethod
+    def recognises(arguments: Mapping[str, Any]) -> bool:  # noqa: ARG004 - most do not
+        """Whether a sink with these arguments may be given again what it may have written, and writes it once.
+
+        Then a process of it that dies is replaced; of any other sink the run ends with it.
+        """
+        return False
 
     @abstractmethod
     def open(self, run: RunFacts) -> None:

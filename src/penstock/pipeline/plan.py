@@ -131,6 +131,12 @@ class SinkPlan:
         return bool(getattr(self.element.target, "takes_blocks", False))  # functions may make sinks too
 
     @property
+    def is_repeatable(self) -> bool:
+        """Whether it may be given again what it may have written, so that its process can be replaced."""
+        recognises = getattr(self.element.target, "recognises", None)
+        return bool(recognises and recognises(self.element.arguments))
+
+    @property
     def is_recorder(self) -> bool:
         """Whether it records something, so that the run goes on without it."""
         return bool(getattr(self.element.target, "is_recorder", False))

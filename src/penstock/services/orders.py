@@ -125,6 +125,8 @@ class SinkOrder(_Order, frozen=True, kw_only=True):
     """Whether it is given the blocks of a source, with what is said before and behind the data."""
     is_recorder: bool = False
     """Whether the run goes on without it."""
+    is_repeatable: bool = False
+    """Whether a successor of its process can be given again what that had."""
 
 
 class RecordOrder(_Order, frozen=True, kw_only=True):

@@ -148,6 +148,7 @@ def builder_order(
                 input=f"{sink.input}.{sink.lane}" if sink.lane else sink.input,
                 takes_blocks=sink.takes_blocks,
                 is_recorder=sink.is_recorder,
+                is_repeatable=sink.is_repeatable,
             )
             for sink in plan.sinks.values()
             if not is_view_sink(plan, sink)

@@ -58,6 +58,7 @@ class RemoteFold(RemoteStage):
         self.is_sink = isinstance(order, SinkOrder)
         self._takes_blocks = isinstance(order, SinkOrder) and order.takes_blocks
         self._is_recorder = isinstance(order, SinkOrder) and order.is_recorder
+        self._is_repeatable = isinstance(order, SinkOrder) and order.is_repeatable
         self._peer: Peer | None = None
         self._given: deque[_Given] = deque()
         """Not safe yet, oldest first."""
@@ -145,7 +146,9 @@ class RemoteFold(RemoteStage):
         """Learn that the process died."""
         self.peers.pop(peer.name, None)
         self._peer = None
-        if self._is_recorder:
+        if self._is_repeatable and not self._is_stopped:
+            self._count_death(peer.progress.lease, why)
+        elif self._is_recorder:
             self._end_recording(f"the recording of {self.name} ends: {why}")
         elif self.is_sink:
             self._end(f"sink {self.name} was lost: {why}")
@@ -184,7 +187,7 @@ class RemoteFold(RemoteStage):
         return peer is self._peer and self._sent > self._folded
 
     def _count_death(self, at: int, why: str) -> None:
-        """End the run if its processes die of the same thing again and again."""
+        """End the run, or the recording, if its processes die of the same thing again and again."""
         if not at:
             return  # it worked on nothing
         given = self._at(at)
@@ -197,7 +200,16 @@ class RemoteFold(RemoteStage):
         if given is not None:
             numbers = numbers_of(given.flow)
             what = f"a result of {given.producer} among events {numbers[0]} to {numbers[-1]}"
-        self._end(f"stage {self.name}: {self._deaths} reducers in a row died of {what}, the last one: {why}")
+        who = (
+            f"sink {self.name}: {self._deaths} processes"
+            if self.is_sink
+            else (f"stage {self.name}: {self._deaths} reducers")
+        )
+        text = f"{who} in a row died of {what}, the last one: {why}"
+        if self._is_recorder:
+            self._end_recording(text)
+        else:
+            self._end(text)
 
     def _hear_of_state(self, keeps_state: bool) -> None:
         """Learn whether a successor could go on; from the first state that cannot be given on, it is too late."""

@@ -14,7 +14,7 @@ from penstock.services.flow import Flow, items_of, kind_of, numbers_of, with_val
 from penstock.services.made import made_sink
 from penstock.services.orders import RoomOrder
 from penstock.services.room_process import RoomProcess
-from penstock.wire.envelopes import Close, Folded, Give, Note, Saved
+from penstock.wire.envelopes import Begin, Close, Folded, Give, Note, Saved
 from penstock.wire.values import decode_value
 
 __all__ = ["SinkProcess", "run"]
@@ -40,8 +40,11 @@ class SinkProcess(RoomProcess):
         return ()
 
     def handle(self, envelope: Any) -> None:  # one of Envelope
-        """Write."""
+        """Write; a successor is told to begin where its predecessor was, which is with what it is given."""
+        if isinstance(envelope, Begin):
+            return
         assert isinstance(envelope, Give), envelope
+        self.progress.begin(envelope.id)
         began_ns = time.monotonic_ns()
         accounts = [0] * len(Account)
         notes: tuple[Note, ...] = ()
@@ -49,6 +52,7 @@ class SinkProcess(RoomProcess):
             notes = self._write(envelope, accounts)
         except PenstockError as error:
             self.send_failed(error)
+        self.progress.end()
         took_ns = time.monotonic_ns() - began_ns
         kept = self.kept.after(self.line.slots_of(envelope.flow))
         counted = tuple([(k, n) for k, n in enumerate(accounts) if n])

@@ -92,6 +92,11 @@ class StreamSink(Sink):
         self._name = self._run = ""
         self._is_open = False
 
+    @staticmethod
+    def recognises(arguments: Mapping[str, Any]) -> bool:
+        """Whether the id of a message says what it came of."""
+        return arguments.get("id") != ARRIVAL
+
     def open(self, run: RunFacts) -> None:
         """Open store and stream.
 
