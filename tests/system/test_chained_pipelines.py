@@ -230,3 +230,20 @@ def test_nothing_is_there_twice_whoever_dies(names: list[str], tmp_path: Path, r
                 found = [message for stored in reader.blocks() for message in stored.messages()]
             assert [message.id for message in found] == list(range(1, 2001))
             assert all((message.array == (message.id - 1) ** 2).all() for message in found)
+
+
+def test_a_run_is_recorded_and_replayed_wherever_the_store_is(store: str, tmp_path: Path) -> None:
+    write(tmp_path, first=first(store).replace('gate: ""', 'gate: "", record: true'))
+    assert ended(*run(tmp_path, "first", "--run", "live"), folder=tmp_path, environ=ENVIRON).code == 0
+    said = ended("replay", "live", "--store", store, "--run", "again", folder=tmp_path, environ=ENVIRON)
+    assert said.code == 0, said.text
+    with opened_store(store, tmp_path) as opened:
+        found = []
+        for address in ("c1/squares/live", "c1/squares/again"):
+            with opened.read(StreamAddress.parse(address)) as reader:
+                messages = [message for stored in reader.blocks() for message in stored.messages()]
+                assert reader.info.state is StreamState.FINISHED
+            found.append([(m.id, m.metadata, [a.tobytes() for a in m.buffers]) for m in messages])
+        assert len(found[0]) == N
+        assert found[0] == found[1]
+        assert state(opened, "c1/numbers/live") == (StreamState.FINISHED, N)

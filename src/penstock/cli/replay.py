@@ -19,7 +19,9 @@ FAILED = 1
 
 def replay(
     run: Annotated[str, typer.Argument(help="The recorded run.", show_default=False)] = "",
-    store: Annotated[Path, typer.Option("--store", help="The folder it is kept in.")] = Path("penstock-data"),
+    store: Annotated[
+        str, typer.Option("--store", help="The folder it is kept in, or tcp://HOST:PORT.")
+    ] = "penstock-data",
     beamtime: Annotated[str, typer.Option(help="Of the run, if several have one of this name.")] = "",
     is_list: Annotated[bool, typer.Option("--list", help="List the recorded runs instead.")] = False,
     file: Annotated[
@@ -53,7 +55,8 @@ def replay(
         if is_list:
             _list(opened, as_json=as_json)
             return
-        recorded = _recorded(opened, run, beamtime, str(store.absolute()), first=first, speed=speed)
+        name = store if "://" in store else str(Path(store).absolute())
+        recorded = _recorded(opened, run, beamtime, name, first=first, speed=speed)
         pipeline = _pipeline(recorded, file)
         for line in recorded.warnings(pipeline.plan()):
             print(f"penstock: {line}", file=sys.stderr)
@@ -74,17 +77,19 @@ def replay(
     raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
 
 
-def _existing(path: Path) -> "Store":
-    from penstock.errors import CheckError, Problem, StreamError
-    from penstock.streams.store_at import store_at
+def _existing(store: str) -> "Store":
+    from penstock.errors import CheckError, PenstockError, Problem
+    from penstock.streams.opened import opened_store
 
-    remedy = "name the folder that `store` in the pipeline names"
-    if not path.is_dir():
+    remedy, path = "name what `store` in the pipeline names", Path(store)
+    if "://" not in store and not path.is_dir():
         raise CheckError([Problem(where="--store", text=f"{path} is no folder", remedy=remedy)])
     try:
-        return store_at(str(path))
-    except StreamError as error:
+        found = opened_store(store)
+        found.check_is_there()
+    except PenstockError as error:
         raise CheckError([Problem(where="--store", text=str(error), remedy=remedy)]) from error
+    return found
 
 
 def _recorded(store: "Store", run: str, beamtime: str, store_name: str, *, first: int, speed: float) -> "RecordedRun":

@@ -1,6 +1,6 @@
 """Check the durable streams that a pipeline reads and writes: that they can be, and that none waits for itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from penstock.core.stream_address import StreamAddress
 from penstock.core.suggest import listed
@@ -84,6 +84,10 @@ def _sink_problems(document: Document, spec: PipelineSpec, sink: SinkPlan) -> It
     if len(lanes) > 1 and arguments["id"] in (EVENT, MESSAGE):
         text = f"events of the lanes {listed(lanes, 'and')} may have the same numbers"
         yield document.problem((*trail, "id"), text, f"write {ARRIVAL} or the name of a field, or read one lane")
+    if arguments.get("ends", True) is False and arguments["id"] in (EVENT, MESSAGE) and _is_of_all_runs(arguments):
+        text = f"the next run writes {arguments['address']} too, and counts from the beginning again"
+        remedy = "write id: and the name of a field that says what an item came of, or {run} in its address"
+        yield document.problem((*trail, "id"), text, remedy, level="warning")
 
 
 def _place_problems(document: Document, sink: SinkPlan, written: dict[Place, str]) -> Iterator[Problem]:
@@ -105,6 +109,12 @@ def _gives_events(spec: PipelineSpec, name: str) -> bool:
         seen |= new
         rest += new
     return False
+
+
+def _is_of_all_runs(arguments: Mapping[str, object]) -> bool:
+    """Whether every run writes the same stream."""
+    address = str(arguments["address"])
+    return "{run}" not in address and address.count("/") == len(("beamtime", "source"))
 
 
 def _of_error(document: Document, trail: Trail, error: Exception) -> Problem:

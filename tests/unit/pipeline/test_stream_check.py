@@ -80,6 +80,22 @@ def test_a_stream_that_cannot_be_is_refused(checked: Check, extra: str, where: s
     assert says in problems[0].text
 
 
+@pytest.mark.parametrize(
+    ("options", "is_warned"),
+    [
+        ("address: c1/s/all, ends: false", True),
+        ("address: c1/s/all, ends: false, id: n", False),
+        ("address: c1/s/all", False),
+        ("address: c1/s, ends: false", False),
+        ('address: "c1/s/of {run}", ends: false', False),
+    ],
+)
+def test_a_stream_of_several_runs_wants_ids_that_outlive_one(checked: Check, options: str, *, is_warned: bool) -> None:
+    found = checked(HEAD + f"sinks: {{s: {{use: stream, from: fit, {options}}}}}\n")
+    assert not found.of_level("error")
+    assert [problem.where for problem in found.of_level("warning")] == (["sinks.s.id"] if is_warned else [])
+
+
 @pytest.mark.parametrize("address", ["c1", "c1/motors", "a/b/c/d"])
 def test_a_source_reads_one_stream(checked: Check, address: str) -> None:
     problems = checked(HEAD.replace("c1/motors/today", address)).of_level("error")
