@@ -13,8 +13,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from penstock.core import Block, Message
 from penstock.core.stream_address import StreamAddress
+from penstock.elements.value_message import message_of
 from penstock.pipeline import Join, Map, Pipeline, Sink, Source
 from penstock.streams.membership import GroupStore
 from penstock.streams.opened import opened_store
@@ -247,3 +250,36 @@ def test_a_run_is_recorded_and_replayed_wherever_the_store_is(store: str, tmp_pa
         assert len(found[0]) == N
         assert found[0] == found[1]
         assert state(opened, "c1/numbers/live") == (StreamState.FINISHED, N)
+
+
+def test_a_source_in_a_group_that_dies_reads_on_and_what_it_had_comes_again(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with opened_store("streams", tmp_path) as store, store.write(StreamAddress("c1", "squares", "live")) as writer:
+        for k in range(1, N + 1):
+            value = chained_code.squared(Message(key=k, array=np.full((2, 3), k, np.uint16)))
+            writer.append(Block.of("live", [replace(message_of(value), id=k)]))
+        writer.finish()
+    for number, dice in enumerate(rounds(request, 1, many=30)):
+        made = Pipeline(
+            name="second",
+            beamtime="c1",
+            store="streams",
+            sources={
+                "squares": Source("stream", address="c1/squares/live", group=f"g{number}", lease_s=0.5),
+            },
+            stages={"rooted": Map(chained_code.rooted, source="squares", workers=2, spend_s=0.003)},
+            sinks={"roots": Sink("stream", source="rooted", address=f"c1/roots/{number}", id="id")},
+            folder=tmp_path,
+        )
+        report = local_runs.run(made, Hits(dice, ["squares"], 2, from_s=0.1, waits=False), stages=()).report
+        assert (report.outcome, report.reasons) == ("finished", [])
+        assert sum(process.deaths for process in report.processes) >= 1
+        remarks = report.edge("instrument", "squares").remarks
+        assert any("what was not accounted for comes again" in remark for remark in remarks)
+        with opened_store("streams", tmp_path) as store:
+            assert_roots(store, f"c1/roots/{number}")
+            assert isinstance(store, GroupStore)
+            group = store.group_report(StreamAddress("c1", "squares", "live"), f"g{number}")
+            assert group is not None
+            assert (group.snapshot.settled, group.snapshot.lag) == (N, 0)
