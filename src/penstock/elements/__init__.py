@@ -2,7 +2,7 @@
 
 from penstock.core.decoder import Decoder, Traits
 from penstock.elements.filling_source import Filled, FillingSource
-from penstock.elements.sink import RunFacts, Sink
+from penstock.elements.sink import RunFacts, Sink, Written
 from penstock.elements.source import Reading, Source
 from penstock.elements.tcp_source import TcpSource
 from penstock.elements.zmq_source import ZmqSource
@@ -17,5 +17,6 @@ __all__ = [
     "Source",
     "TcpSource",
     "Traits",
+    "Written",
     "ZmqSource",
 ]
