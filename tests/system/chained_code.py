@@ -57,6 +57,22 @@ def fails_on(message: Message, key: int) -> dict[str, Any]:
     return {"id": message.key}
 
 
+def hardly_stored(message: Message, key: int) -> Any:
+    """Return the number of a message; from one on, what no message can hold."""
+    assert message.key is not None
+    return message.key if message.key < key else {message.key: 1}
+
+
+class Count:
+    """How many there were."""
+
+    def __init__(self) -> None:
+        self.views = {"n": ArrayView((), "i8")}
+
+    def reduce(self, value: Any) -> None:
+        self.views["n"].add((), 1)
+
+
 def rooted(message: Message, spend_s: float = 0.0) -> dict[str, Any]:
     """Undo it, out of the stream, and take some time for it."""
     time.sleep(spend_s)

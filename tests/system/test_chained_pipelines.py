@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from penstock.core import Block, Message
 from penstock.core.stream_address import StreamAddress
 from penstock.elements.value_message import message_of
-from penstock.pipeline import Join, Map, Pipeline, Sink, Source
+from penstock.pipeline import Join, Map, Pipeline, Reduce, Sink, Source
 from penstock.streams.membership import GroupStore
 from penstock.streams.opened import opened_store
 from penstock.streams.store import Store, StreamState
@@ -205,6 +205,49 @@ def _kill(process: Process, dice: random.Random, *, all_at_once: bool) -> None:
     for pid in family:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("engine", ["local", "inline"])
+def test_what_cannot_be_stored_fails_a_sink_at_once_and_a_recording_at_the_end(engine: str, tmp_path: Path) -> None:
+    def made(*, is_recorded: bool) -> Pipeline:
+        sinks = {"file": Sink("hdf5", source="count", path="{run}.h5")}
+        if not is_recorded:
+            sinks["it"] = Sink("stream", source="odd")
+        return Pipeline(
+            name="unstorable",
+            beamtime="c1",
+            store="streams",
+            sources={"numbers": Source(chained_code.Numbers, n=N)},
+            stages={
+                "odd": Map(
+                    chained_code.hardly_stored,
+                    source="numbers",
+                    key=201,
+                    record={"as": "it"} if is_recorded else None,
+                ),
+                "count": Reduce(chained_code.Count, source="odd"),
+            },
+            sinks=sinks,
+            folder=tmp_path,
+        )
+
+    why = "message 201 cannot be stored: a result with the key 201, which is no text; names of what is stored are texts"
+    report = made(is_recorded=True).run(engine, run_id="recorded")
+    assert (report.outcome, report.adds_up) == ("failed", True)
+    assert any(f"odd.record: {why}" in reason for reason in report.reasons)
+    accounts = report.edge("odd", "odd.record").accounts
+    assert accounts["done"] + accounts["dropped"] == N
+    assert 0 < accounts["dropped"] <= 210
+    with h5py.File(report.outputs["file"]) as file:
+        assert file["n"][()] == N
+    failed = made(is_recorded=False).run(engine, run_id="sunk")
+    assert (failed.outcome, failed.adds_up) == ("failed", True)
+    assert f"it: {why}" in failed.reasons[0]
+    with opened_store("streams", tmp_path) as store:
+        for name, count in (("recorded", 200), ("sunk", 200)):
+            info = store.info(StreamAddress("c1", "it", name))
+            assert (info.state, info.count) == (StreamState.ABORTED, count)
+            assert why in info.reason
 
 
 @pytest.mark.parametrize("names", [["squared-0", "squared-1"], ["out", "squared.record"]], ids=["worker", "sink"])

@@ -12,6 +12,7 @@ from penstock.core.decoder import Traits
 from penstock.core.stream_address import StreamAddress
 from penstock.core.timestamp import Timestamp
 from penstock.elements.recorder import Recorder
+from penstock.elements.stage_recorder import StageRecorder
 from penstock.elements.stream_traits import traits_as_metadata
 from penstock.errors import PenstockError, SinkError
 from penstock.pipeline.plan import Plan
@@ -71,7 +72,7 @@ def with_store(plan: Plan, store: Store) -> Plan:
     """Return a plan whose recorders write into a store that is here already."""
     sinks = {
         name: replace(sink, element=replace(sink.element, arguments={**sink.element.arguments, "store": store}))
-        if sink.element.target is Recorder
+        if sink.element.target in (Recorder, StageRecorder)
         else sink
         for name, sink in plan.sinks.items()
     }
