@@ -130,16 +130,18 @@ class StreamSink(Sink):
     def write_numbered(self, numbers: NDArray[np.int64], items: Iterable[Any]) -> Written:
         """Send items; when this returns, the store has them."""
         receipts: list[Receipt] = []
+        number = 0
         try:
             for number, item in zip(numbers.tolist(), items, strict=True):
-                with self._naming(number):
-                    receipts.append(self._send(message_of(item), self._id_of(number, item), item))
-        except SinkError as error:
+                receipts.append(self._send(message_of(item), self._id_of(number, item), item))
+        except (PenstockError, LookupError, OSError) as error:
             self._settle(receipts)  # arrays that were not copied may change when this returns
-            raise error from error.__cause__
+            what = "message" if self._id == MESSAGE else "event"
+            text = error.args[0] if isinstance(error, LookupError) else error
+            raise SinkError(f"{self._name}: {what} {number} cannot be stored: {text}") from error
         if trouble := self._settle(receipts):
             raise trouble
-        duplicates = sum(_is_there(receipt) for receipt in receipts)
+        duplicates = sum(map(_is_there, receipts))
         return Written(done=len(receipts) - duplicates, duplicates=duplicates)
 
     def close(self, ended_well: bool, outcome: str = "") -> None:
@@ -180,11 +182,10 @@ class StreamSink(Sink):
         key = _number(item, self._key, "key", 0) if self._key else message.key
         time = _time(item, self._time) if self._time else message.timestamp_ns or None
         data = None if message.array is None else list(message.buffers)
-        with self._storing():
-            return self._producer.send(
-                data, id=number, key=key, timestamp_ns=time, metadata=message.metadata, encoding=message.encodings,
-                copy=False,
-            )  # fmt: skip
+        return self._producer.send(
+            data, id=number, key=key, timestamp_ns=time, metadata=message.metadata,
+            encoding=message.encodings or None, copy=False,
+        )  # fmt: skip
 
     def _id_of(self, number: int, item: Any) -> int | None:
         if self._id == ARRIVAL:
@@ -206,16 +207,6 @@ class StreamSink(Sink):
                     first = SinkError(f"{self._name}: {error}{remedy}")
                     first.__cause__ = error
         return first
-
-    @contextmanager
-    def _naming(self, number: int) -> Iterator[None]:
-        """Say of which item something is wrong."""
-        try:
-            yield
-        except (SinkError, LookupError) as error:
-            text = str(error.args[0] if error.args else error)
-            what = "message" if self._id == MESSAGE else "event"
-            raise SinkError(f"{self._name}: {what} {number} cannot be stored: {text}") from error
 
     @contextmanager
     def _storing(self) -> Iterator[None]:
