@@ -128,7 +128,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         yield json.loads(server.line("{"))["address"]
 
 
-@pytest.mark.parametrize("engine", ["local", "inline"])
+@pytest.mark.parametrize(
+    ("store", "engine"), [("folder", "local"), ("server", "local"), ("folder", "inline")], indirect=["store"]
+)
 def test_one_follows_what_the_other_writes(store: str, engine: str, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     write(tmp_path, first=first(store, gate=str(gate)), second=second(store))
@@ -278,7 +280,8 @@ def test_nothing_is_there_twice_whoever_dies(names: list[str], tmp_path: Path, r
             assert all((message.array == (message.id - 1) ** 2).all() for message in found)
 
 
-def test_a_run_is_recorded_and_replayed_wherever_the_store_is(store: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", ["server"], indirect=True)
+def test_a_run_is_recorded_at_a_server_and_replayed_from_there(store: str, tmp_path: Path) -> None:
     write(tmp_path, first=first(store).replace('gate: ""', 'gate: "", record: true'))
     assert ended(*run(tmp_path, "first", "--run", "live"), folder=tmp_path, environ=ENVIRON).code == 0
     said = ended("replay", "live", "--store", store, "--run", "again", folder=tmp_path, environ=ENVIRON)
