@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from penstock.cli.recordings import existing_store, pipeline_of, recorded_run
 from penstock.cli.run_report import Progress, must_be_writable, print_report, report_as_json, value_of, write_report
 
 if TYPE_CHECKING:
-    from penstock.services.recorded_run import RecordedRun
     from penstock.streams.store import Store
 
 __all__ = ["replay"]
@@ -47,17 +47,20 @@ def replay(
 
     Exit code as of `penstock run`; 3 also if the recording was cut off.
     """
+    from dataclasses import replace
+
     from penstock.errors import CheckError, ParameterError, Problem
     from penstock.services.interrupt import Interrupt
 
     must_be_writable(report_to)
-    with _existing(store) as opened:
+    with existing_store(store) as opened:
         if is_list:
             _list(opened, as_json=as_json)
             return
         name = store if "://" in store else str(Path(store).absolute())
-        recorded = _recorded(opened, run, beamtime, name, first=first, speed=speed)
-        pipeline = _pipeline(recorded, file)
+        found = recorded_run(opened, run, beamtime, name, "penstock replay --list")
+        recorded = replace(found, first=first, speed=speed)
+        pipeline = pipeline_of(recorded, file)
         for line in recorded.warnings(pipeline.plan()):
             print(f"penstock: {line}", file=sys.stderr)
         options: dict[str, Any] = {
@@ -75,45 +78,6 @@ def replay(
     else:
         print_report(report)
     raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
-
-
-def _existing(store: str) -> "Store":
-    from penstock.errors import CheckError, PenstockError, Problem
-    from penstock.streams.opened import opened_store
-
-    remedy, path = "name what `store` in the pipeline names", Path(store)
-    if "://" not in store and not path.is_dir():
-        raise CheckError([Problem(where="--store", text=f"{path} is no folder", remedy=remedy)])
-    try:
-        found = opened_store(store)
-        found.check_is_there()
-    except PenstockError as error:
-        raise CheckError([Problem(where="--store", text=str(error), remedy=remedy)]) from error
-    return found
-
-
-def _recorded(store: "Store", run: str, beamtime: str, store_name: str, *, first: int, speed: float) -> "RecordedRun":
-    from dataclasses import replace
-
-    from penstock.errors import CheckError, Problem, StreamError
-    from penstock.services.recorded_run import RecordedRun
-
-    if not run:
-        raise CheckError([Problem(where="RUN", text="which run", remedy="`penstock replay --list` shows them")])
-    try:
-        found = RecordedRun.read(store, run, beamtime, store_name=store_name)
-    except StreamError as error:
-        raise CheckError([Problem(where="RUN", text=str(error))]) from error
-    return replace(found, first=first, speed=speed)
-
-
-def _pipeline(recorded: "RecordedRun", file: Path | None) -> Any:  # a Pipeline
-    from penstock.pipeline.pipeline import Pipeline
-
-    if file is not None:
-        return Pipeline.load(file)
-    text, folder = recorded.pipeline_text()
-    return Pipeline.recorded(text, folder)
 
 
 def _list(store: "Store", *, as_json: bool) -> None:
