@@ -74,6 +74,8 @@ class EventBuilder:
         self._partial = 0
         self._checked_ns = -1
         self._since_ns: int | None = None
+        self._followed: dict[int, int] = {}
+        """By place, the highest number in the events that were followed."""
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -199,6 +201,31 @@ class EventBuilder:
         due = self._join.next_due_ns()
         soonest = [moment + self._wait_ns for moment in deadlines] + ([] if due is None else [due])
         return min(soonest, default=None)
+
+    def pass_over(self, block: Block) -> None:
+        """Learn of a block that a run had before it goes on here: it is in an event, or in another account already."""
+        self._inlets[block.stream].pass_over(block)
+
+    def follow(self, batch: EventBatch) -> None:
+        """Learn which events a run had before it goes on here; in their order, before anything is handled."""
+        if batch.kind is Kind.START:
+            self._is_started = True
+        elif batch.kind is Kind.END:
+            self._is_finished = True
+            for inlet in self._order:
+                inlet.phase = Phase.ENDED
+        else:
+            self._join.follow(batch)
+            for inlet, part in zip(self._order, batch.parts, strict=True):
+                if self.rule.by in ("order", "trigger-map"):
+                    self._followed[inlet.place] = int(batch.numbers[-1])
+                elif part.size:
+                    self._followed[inlet.place] = inlet.last_number(part)
+
+    def go_on(self) -> None:
+        """Begin behind everything that was followed."""
+        for place, number in self._join.floors(self._followed).items():
+            self._order[place].begin_behind(number)
 
     def stop(self) -> list[EventBatch]:
         """Take it that no stream will give anything more, nor the map grow, and form what can be formed."""

@@ -7,8 +7,10 @@ import numpy as np
 
 from penstock.core.block import Block, pick
 from penstock.core.decoder import Traits
+from penstock.core.event import PartColumn
 from penstock.core.join import FAR, NEVER
 from penstock.core.ledger import Account, Entry
+from penstock.core.message import Kind
 from penstock.core.numbering import Numbering
 from penstock.core.tracker import Run, Tracker
 from penstock.core.trigger_map import TriggerMap
@@ -86,6 +88,26 @@ class Inlet:
         place = number if self._map is None else self._map.positions_up_to(self.name, number) - 1
         for run in self.tracker.give_up(place) if place >= 0 or self._map is None else ():
             yield from self._mapped(run)
+        self._given_up = max(self._given_up, number)
+
+    def pass_over(self, block: Block) -> None:
+        """Learn what came before a run goes on, so that what comes is numbered on from there."""
+        if block.kind is Kind.START:
+            self.phase = Phase.RUNNING
+        elif block.kind is Kind.DATA and self.phase is Phase.RUNNING:
+            self._numbering.numbers(block)
+
+    def last_number(self, part: PartColumn) -> int:
+        """Return the number of the last message of a part, in a join by key or timestamp."""
+        assert part.block is not None, "an absent part has no number"
+        last = part.rows.stop - 1 if isinstance(part.rows, slice) else int(part.rows[-1])
+        return int(self._numbering.numbers(part.block.take(slice(last, last + 1)))[0])
+
+    def begin_behind(self, number: int) -> None:
+        """Take it that everything up to a number has gone."""
+        place = number if self._map is None else self._map.positions_up_to(self.name, number) - 1
+        if place >= 0 or self._map is None:
+            self.tracker.begin_behind(place)
         self._given_up = max(self._given_up, number)
 
     def close(self) -> Iterator[Run]:

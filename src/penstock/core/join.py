@@ -5,7 +5,7 @@ A join never decides what arrives in which order; trackers do. It holds whatever
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -138,6 +138,16 @@ class Join(ABC):
         """Above the numbers of all events so far."""
 
     @abstractmethod
+    def floors(self, followed: Mapping[int, int]) -> dict[int, int]:
+        """Return by stream up to which number everything has gone, when a run goes on.
+
+        Parameters
+        ----------
+        followed
+            The highest number that each stream has in the events before.
+        """
+
+    @abstractmethod
     def form(self) -> Sequence[EventBatch]:
         """Return the events that can be formed now, in the order of their numbers."""
 
@@ -164,6 +174,11 @@ class Join(ABC):
         for stream, waiting in enumerate(self.waiting):
             self.post(stream, Account.ABORTED, waiting.count)
             waiting.clear()
+
+    def follow(self, batch: EventBatch) -> None:
+        """Take note of events that were formed when the run that goes on was recorded."""
+        self.formed += len(batch)
+        self.next_number = int(batch.numbers[-1]) + 1
 
     def batch(self, numbers: NDArray[np.int64], parts: Sequence[PartColumn], arrived_ns: int) -> EventBatch:
         """Make a batch, and count its events."""

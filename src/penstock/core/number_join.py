@@ -1,6 +1,6 @@
 """Join streams on equal numbers: keys, indices, or the event numbers of a trigger map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -53,6 +53,10 @@ class NumberJoin(Join):
         self._map = trigger_map
         self._limit: int | None = None
         """Up to which number everything was formed."""
+
+    def floors(self, followed: Mapping[int, int]) -> dict[int, int]:
+        """Return the number of the last event for all streams: what comes below it now is late."""
+        return dict.fromkeys(range(len(self.streams)), max(followed.values())) if followed else {}
 
     def form(self) -> Sequence[EventBatch]:
         """Return the events whose number every stream is beyond."""

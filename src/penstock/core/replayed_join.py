@@ -36,6 +36,8 @@ class RecordedJoin:
     """Events with lower numbers are left out."""
     cut_off: str = ""
     """Why the log has no end, if it has none."""
+    goes_on: bool = False
+    """Whether the run goes on behind what was recorded."""
 
 
 class ReplayedJoin:
@@ -111,6 +113,36 @@ class ReplayedJoin:
         """Planned events that were not formed; 0 without a plan, or while the run goes on."""
         planned = None if self.trigger_map is None else self.trigger_map.planned
         return max(0, planned - self.formed) if planned is not None and self._is_finished else 0
+
+    @property
+    def is_through(self) -> bool:
+        """Whether everything that was recorded is formed, or cannot be."""
+        return self._at == len(self._records)
+
+    @property
+    def recorded_end(self) -> int:
+        """Above the numbers of all recorded events."""
+        return max((int(record.numbers[-1]) + 1 for record in self._records if record.kind == Kind.DATA), default=0)
+
+    def last_used(self, stream: str) -> int:
+        """Return the largest id of a stream's messages that are in events; 0 for none."""
+        return int(self._highest[:, self._streams.index(stream)].max(initial=0))
+
+    def uses(self, block: Block) -> NDArray[np.bool_]:
+        """(n,), which of a block's messages are in events that are still to be formed."""
+        k = self._streams.index(block.stream)
+        found = [record.ids_in(k) for record in self._records[self._at :]]
+        return np.isin(block.ids, np.concatenate(found)) if found else np.zeros(len(block), np.bool_)
+
+    def pass_by(self, block: Block) -> list[EventBatch]:
+        """Learn that a stream has come so far, of a block that is another's."""
+        self._kept[block.stream].last_id = int(block.ids[-1])
+        return self._advance()
+
+    def let_go(self) -> None:
+        """Book and forget what is kept, when nothing more is to be formed."""
+        for kept in self._kept.values():
+            kept.let_go(int(NOTHING))
 
     def pending(self, stream: str) -> int:
         """Return how many messages of a stream are here and not accounted for."""

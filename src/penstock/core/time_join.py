@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from penstock.core.block import Block, concatenate, pick
 from penstock.core.event import EventBatch, PartColumn
-from penstock.core.join import FAR, Incomplete, Join
+from penstock.core.join import FAR, NEVER, Incomplete, Join
 from penstock.core.ledger import Account, Entry
 
 __all__ = ["Rule", "TimeJoin"]
@@ -54,6 +54,31 @@ class TimeJoin(Join):
         self._before: int | None = None
         self._held: list[Block | None] = [None] * len(streams)
         self._is_used = [False] * len(streams)
+        self._is_booked = [False] * len(streams)
+        """Whether what is held is in the books already: it was part of an event before the run went on."""
+
+    def follow(self, batch: EventBatch) -> None:
+        """Take note of events that were formed before; what they held goes on to hold."""
+        super().follow(batch)
+        for stream, (rule, part) in enumerate(zip(self._rules, batch.parts[1:], strict=True), 1):
+            if rule == "hold" and part.block is not None and part.size:
+                last = part.rows.stop - 1 if isinstance(part.rows, slice) else int(part.rows[-1])
+                self._held[stream] = part.block.take(np.array([last]))  # a copy: whoever lent it needs the memory
+                self._is_used[stream] = self._is_booked[stream] = True
+
+    def floors(self, followed: Mapping[int, int]) -> dict[int, int]:
+        """Return up to which time everything has gone: of what holds, what was held; else the last event's."""
+        if 0 not in followed:
+            return dict(followed)
+        self._before = before = followed[0]
+        found = {0: before}
+        for stream, rule in enumerate(self._rules, 1):
+            own = followed.get(stream, NEVER)
+            if rule == "hold":
+                found |= {stream: own} if stream in followed else {}
+            else:
+                found[stream] = max(own, before if rule == "nearest" else before - 1)
+        return found
 
     def form(self) -> Sequence[EventBatch]:
         """Return the events for which everything is decided."""
@@ -91,7 +116,8 @@ class TimeJoin(Join):
 
     def pending(self, stream: int) -> int:
         """Return how many messages of a stream wait here, the held one among them."""
-        return super().pending(stream) + (self._held[stream] is not None)
+        is_held = self._held[stream] is not None and not self._is_booked[stream]
+        return super().pending(stream) + is_held
 
     def close(self) -> None:
         """Account for the held values, and for what no event came for."""
@@ -197,15 +223,18 @@ class TimeJoin(Join):
         used[rows[rows >= 0]] = True
         if held is not None:
             used[0] |= self._is_used[stream]
-        self.post(stream, Account.JOINED, int(used[:-1].sum()))
+        is_booked = self._is_booked[stream] and len(block) > 1
+        self.post(stream, Account.JOINED, int(used[:-1].sum()) - is_booked)
         self.post(stream, Account.DROPPED, int((~used[:-1]).sum()), "replaced before an event used them")
+        self._is_booked[stream] &= not is_booked
         self._held[stream] = block.take(slice(len(block) - 1, len(block)))
         self._is_used[stream] = bool(used[-1])
         present = rows >= 0
         return PartColumn(block=block, rows=rows[present], present=None if present.all() else present)
 
     def _post_replaced(self, stream: int) -> None:
-        self.post(stream, Account.JOINED if self._is_used[stream] else Account.DROPPED, 1)
+        if not self._is_booked[stream]:
+            self.post(stream, Account.JOINED if self._is_used[stream] else Account.DROPPED, 1)
 
     def _range(self, stream: int, times: NDArray[np.int64], later: NDArray[np.int64]) -> PartColumn:
         waiting = self.waiting[stream]

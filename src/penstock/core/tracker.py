@@ -132,6 +132,12 @@ class Tracker:
             self._open_gap(self.last + self._step, number + 1)
             self.last = number
 
+    def begin_behind(self, number: int) -> None:
+        """Take it that everything up to a number has gone: a run that goes on begins there, and that is no gap."""
+        if self.last is None or number > self.last:
+            self.last, self._first = number, number + self._step
+            self.top = number if self.top is None else max(self.top, number)
+
     def clear(self) -> None:
         """Forget what was kept back."""
         self._heap.clear()
