@@ -3,6 +3,7 @@
 import os
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from penstock.core.parameter import Unit
 from penstock.core.result import Result
 from penstock.elements.decoding import Decoding
 from penstock.elements.source import Reading, Source
+from penstock.errors import PenstockError
 from penstock.protocols import decoder_named
 from penstock.simulators import simulator_named
 from penstock.simulators.faults import Faults, Injector, Send
@@ -58,7 +60,7 @@ class Faulty(Source):
         self._always_readable = os.eventfd(1)  # it is no file: deadlines count
         packets = list(self._all())
         self._packets, self._left = iter(packets), len(packets)
-        self._half = len(packets) // 2
+        self._half, self._is_odd = divmod(len(packets), 2)
 
     def close(self) -> None:
         if self._always_readable >= 0:
@@ -97,6 +99,31 @@ class Faulty(Source):
             assert isinstance(each, Send)
             yield from each.packets
         yield from simulator.end(self._scan.points)
+
+
+class Again(Faulty):
+    """The same, and it gives the same from the beginning, as a file does; but deadlines count."""
+
+    is_repeatable = True
+
+
+class Waiting(Faulty):
+    """The same, and it goes on where it was read last, whoever reads it: an instrument that waits for its reader."""
+
+    def open(self) -> None:
+        super().open()
+        self._mark = Path(self.folder, f"{self._instrument}.mark")
+        for _ in range(int(self._mark.read_text()) if self._mark.exists() else 0):
+            with suppress(PenstockError):  # it says again what it is when somebody connects
+                list(self._decoder.feed(next(self._packets), 0))
+            self._left -= 1
+
+    def read(self, now_ns: int) -> Reading:
+        reading = super().read(now_ns)
+        written = self._mark.with_suffix(".new")
+        written.write_text(str(2 * self._half + self._is_odd - self._left))
+        written.replace(self._mark)
+        return reading
 
 
 def facts(part: Any) -> Any:

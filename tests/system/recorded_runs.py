@@ -22,14 +22,12 @@ STORE = "penstock-data"
 
 def pipeline(
     folder: Path, *, faults: str = "", rows: int = 6, gate: str = "", map: Map | None = None,  # noqa: A002
-    pace_s: float = 0.0, reduce: Any = code.Log, has_messages: bool = True,
+    pace_s: float = 0.0, reduce: Any = code.Log, has_messages: bool = True, source: Any = code.Faulty,
 ) -> Pipeline:  # fmt: skip
     """Return three instruments in two joins, one of them also read directly; everything is recorded."""
 
-    def source(instrument: str) -> Source:
-        return Source(
-            code.Faulty, instrument=instrument, rows=rows, faults=faults, gate=gate, pace_s=pace_s, record=True
-        )
+    def recorded(instrument: str) -> Source:
+        return Source(source, instrument=instrument, rows=rows, faults=faults, gate=gate, pace_s=pace_s, record=True)
 
     cells = {"events": rows * code.COLUMNS}
     by = {"trigger-map": {"map": dict.fromkeys(("stins", "pandabox"), cells), "reorder": 4}}
@@ -42,7 +40,7 @@ def pipeline(
     return Pipeline(
         name="recorded",
         beamtime="c1",
-        sources={name: source(name) for name in ("stins", "pandabox", "xspress3")},
+        sources={name: recorded(name) for name in ("stins", "pandabox", "xspress3")},
         events={
             "by-map": Join("stins", "pandabox", by=by, wait_s=wait_s),
             "by-order": Join("xspress3", "stins", by="order", wait_s=wait_s),

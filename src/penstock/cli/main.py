@@ -20,6 +20,7 @@ COMMANDS: Final[CommandTable] = {
     "new": ("penstock.cli.new:new", "Make a small project that works, to start from."),
     "run": ("penstock.cli.run:run", "Run a pipeline and print its ledger."),
     "replay": ("penstock.cli.replay:replay", "Run a recorded run again."),
+    "resume": ("penstock.cli.resume:resume", "Go on with a recorded run that was cut off."),
     "top": ("penstock.cli.top:top", "Watch a running pipeline in the terminal."),
     "check": ("penstock.cli.check:check", "Report every mistake of a pipeline file at once."),
     "graph": ("penstock.cli.graph:graph", "Draw a pipeline, as text or SVG."),

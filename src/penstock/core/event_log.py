@@ -4,15 +4,23 @@ It writes no file and keeps no record that was taken.
 """
 
 from penstock.core.log_records import EventsEnded, EventsFormed, LogRecord, RangeWorked, RunEnded
+from penstock.core.log_repeats import Said
 from penstock.errors import StateError
 
 __all__ = ["EventLog"]
 
 
 class EventLog:
-    """Collects what must be written, and counts what was told."""
+    """Collects what must be written, and counts what was told.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    said
+        What the log of a run that is resumed says already.
+    """
+
+    def __init__(self, said: Said | None = None) -> None:
+        self._said = said
         self._pending: list[LogRecord] = []
         self._is_ended = False
         self.formed = 0
@@ -36,6 +44,10 @@ class EventLog:
         """
         if self._is_ended:
             raise StateError(f"a {type(record).__name__} after the end of the run; append RunEnded last")
+        new = record if self._said is None else self._said.rest(record)
+        if new is None:
+            return
+        record = new
         match record:
             case EventsFormed():
                 self.formed += len(record.numbers)

@@ -23,6 +23,7 @@ __all__ = [
     "ParametersSet",
     "RangeWorked",
     "RunEnded",
+    "RunResumed",
     "Ticked",
 ]
 
@@ -147,6 +148,10 @@ class Ticked(LogRecord):
     """What it was told, UTC."""
     after: int
     """Number of the last event it had worked on; -1 if none."""
+    flags: int = 0
+    """How many starts and ends it had been told of."""
+    step: int = 0
+    """Which of a chain of steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -194,6 +199,22 @@ class Merged(LogRecord):
     stream: str
     count: int
     """How many messages, events or results of this input came next; 0: it has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunResumed(LogRecord):
+    """The run had been cut off, and goes on behind this.
+
+    What earlier records say of events whose messages were not kept does not hold: numbers and ids are given anew.
+    """
+
+    resumed_ns: int
+    joins: Mapping[str, int]
+    """The first event of each that does not hold."""
+    stages: Mapping[str, int]
+    """The same of what ended or was worked on: the first event, or message."""
+    last_ids: Mapping[str, int]
+    """By source, the last message that was kept; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -113,6 +113,11 @@ class Parameters:
         return self._sets[-1]
 
     @property
+    def last_start(self) -> int:
+        """The first event that sees the latest set."""
+        return self._starts[-1]
+
+    @property
     def history(self) -> tuple[Change, ...]:
         """The changes remembered, oldest first; the first holds every value."""
         return tuple(self._changes)

@@ -15,7 +15,7 @@ from penstock.core.ascending import as_slice
 from penstock.core.dispatch import Dispatcher
 from penstock.core.holding import Held, lease_pattern
 from penstock.core.lane import Pending
-from penstock.core.lease import Assigned, B, Taken
+from penstock.core.lease import Assigned, B, Lease, Taken
 from penstock.core.log_records import RangeWorked
 from penstock.core.routes import NOWHERE, Routes
 
@@ -55,6 +55,9 @@ class ReplayedRanges(Dispatcher[B]):
         Names of those who will take part; what others had goes to one of them.
     numbers_of
         Returns the event numbers of a batch, which ascend.
+    ended
+        Of a run that goes on: ascending numbers of all that has ended. What has not, and is in no range, waits until
+        every recorded range is lent, because workers may remember, and had these first.
     """
 
     def __init__(
@@ -63,9 +66,12 @@ class ReplayedRanges(Dispatcher[B]):
         recorded: Sequence[RangeWorked],
         workers: Sequence[str],
         numbers_of: Callable[[B], NDArray[np.int64]],
+        ended: NDArray[np.int64] | None = None,
     ) -> None:
         super().__init__(lanes)
         self._numbers_of = numbers_of
+        self._ended = ended
+        self._held_back: list[Lease[B]] = []
         self._recorded = {
             lane: _Recorded([(k, worked) for k, worked in enumerate(recorded) if worked.lane == lane]) for lane in lanes
         }
@@ -94,10 +100,17 @@ class ReplayedRanges(Dispatcher[B]):
         if routes is not None:
             left &= (routes.constraint != NOWHERE).any(0)
         if left.any():
-            rows = np.flatnonzero(left)
-            lease = lease_pattern(lane, "", pending, as_slice(rows), len(rows))
-            self.again(replace(lease, attempts=0))
             deliveries[left] = 1
+            waits = self._waits(numbers) & left
+            for rows in (np.flatnonzero(left & ~waits), np.flatnonzero(waits)):
+                if not len(rows):
+                    continue
+                lease = replace(lease_pattern(lane, "", pending, as_slice(rows), len(rows)), attempts=0)
+                if waits[rows[0]]:
+                    self._held_back.append(lease)
+                    self._planned_rows += lease.size
+                else:
+                    self.again(lease)
         is_one_each = bool((deliveries == 1).all())
         self._taken.append(
             Taken(lane=lane, batch=batch, rows=slice(0, n), deliveries=None if is_one_each else deliveries)
@@ -117,6 +130,11 @@ class ReplayedRanges(Dispatcher[B]):
                 if held is not None:
                     self._planned_rows -= held.lease.size
                     self._lend(worker, held, now_ns, out)
+        if self._held_back and not any(self._order.values()):
+            held_back, self._held_back = self._held_back, []
+            for lease in held_back:
+                self._planned_rows -= lease.size
+                self.again(lease)
         rest = super().assign(now_ns)
         return Assigned(leases=[*out.leases, *rest.leases], taken=[*out.taken, *rest.taken])
 
@@ -127,12 +145,18 @@ class ReplayedRanges(Dispatcher[B]):
     @property
     def has_waiting(self) -> bool:
         """Whether there are rows not lent."""
-        return bool(self._planned or self._taken) or super().has_waiting
+        return bool(self._planned or self._taken or self._held_back) or super().has_waiting
 
     @property
     def waiting(self) -> int:
         """Rows not lent."""
         return self._planned_rows + super().waiting
+
+    def _waits(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n,), what must not be lent before every recorded range is."""
+        if self._ended is None or not any(self._order.values()):
+            return np.zeros(len(numbers), np.bool_)
+        return ~np.isin(numbers, self._ended)
 
     def _plan(
         self, recorded: _Recorded, lane: str, pending: Pending[B], numbers: NDArray[np.int64]

@@ -40,10 +40,13 @@ class OutputFile:
     """
 
     def __init__(self, template: str, run: RunFacts, existing: Existing = "next") -> None:
-        self._existing = existing
+        is_own = run.goes_on and "{run}" in template  # what is there is what the run has left that goes on
+        self._existing: Existing = "replace" if is_own else existing
         wanted = Path(run.folder) / expanded(template, run)
         try:
             wanted.parent.mkdir(parents=True, exist_ok=True)
+            if is_own:
+                wanted.with_name(f"{wanted.name}.part").unlink(missing_ok=True)
             self.path, self.part = self._claim(wanted)
         except OSError as error:
             raise SinkError(f"{wanted}: cannot be written: {_reason(error)}; name a folder you may write to") from error

@@ -6,6 +6,8 @@ It never holds the run up for long nor ends it: what cannot be kept is counted, 
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from penstock.core.block import Block
 from penstock.core.stream_address import StreamAddress
 from penstock.elements.sink import RunFacts, Sink
@@ -48,7 +50,7 @@ class Recorder(Sink):
         try:
             self._store = opened_store(self._given, run.folder) if isinstance(self._given, str) else self._given
             self._writer = self._store.write(address)
-            if self._writer.written:
+            if self._writer.written and not run.goes_on:
                 raise StateError(f"{address} is there already; name another run")
         except (StreamError, StateError, OSError) as error:
             self._let_go()
@@ -59,11 +61,13 @@ class Recorder(Sink):
         raise AssertionError(f"{item!r} came alone")
 
     def write_block(self, block: Block) -> str:
-        """Append a block; from the first that cannot be on, nothing more is."""
+        """Append a block, as far as it is not there already; from the first that cannot be on, nothing more is."""
         if self._trouble or self._writer is None:
             return self._trouble or "the recording is closed"
+        new = int(np.searchsorted(block.ids, self._writer.last_id, "right"))
         try:
-            self._writer.append(block)
+            if new < len(block):
+                self._writer.append(block.take(slice(new, len(block))) if new else block)
         except (PenstockError, OSError) as error:
             self._trouble = f"the recording ends before message {int(block.ids[0])}: {error}"
             with suppress(PenstockError, OSError):
@@ -87,6 +91,10 @@ class Recorder(Sink):
             self._let_go()
         if self._trouble:
             raise SinkError(f"{self._source.source}: {self._trouble}")
+
+    def let_go(self) -> None:
+        """Leave the stream as it is: the run was cut off, and whoever resumes it writes on."""
+        self._let_go()
 
     def _let_go(self) -> None:
         with suppress(PenstockError, OSError):

@@ -28,6 +28,8 @@ class RunFacts:
     """Where relative paths start."""
     sink: str = ""
     """The sink's own name in the pipeline."""
+    goes_on: bool = False
+    """Whether something may be there already: the run is resumed, or the process that wrote before died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,3 +134,7 @@ class Sink(ABC):
         SinkError
             If it cannot be finished.
         """
+
+    def let_go(self) -> None:
+        """Finish the output of a run that was cut off: nobody knows how it would have ended; as ``close``."""
+        self.close(ended_well=False, outcome="failed")

@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
 from penstock.core.log_records import MapSet, RunEnded
+from penstock.core.log_repeats import Said
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.trigger_map import TriggerMap
+from penstock.elements.resumed_source import ResumedSource
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
 from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, UserCodeError
@@ -28,11 +30,20 @@ from penstock.pipeline.map_check import addition_for, no_such_map
 from penstock.pipeline.plan import Plan
 from penstock.services.balance import Balance
 from penstock.services.build import Rooms, build
+from penstock.services.intake import Intake
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import judge, settle, write_report
 from penstock.services.log_file import LogFile, LogOutlet, LogStream, RunLog
 from penstock.services.recorded_run import NO_SETTING, RecordedRun
-from penstock.services.recording import begin_recording, log_address, note_traits, stream_address, with_store
+from penstock.services.recording import (
+    begin_recording,
+    go_on_recording,
+    log_address,
+    note_traits,
+    stream_address,
+    with_store,
+)
+from penstock.services.resumed_run import missed_text, missed_until, resumable, resumed_plan
 from penstock.services.roots import roots_of
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.user_calls import Failure
@@ -84,6 +95,8 @@ class InlineRun:
     replay
         A recorded run: its events are formed again out of its streams, with its start values, changes of parameters
         and trigger maps. Values given here stay as they are.
+    resume
+        A recorded run that was cut off: it goes on, under its name, behind what was recorded of it.
     clock, utc
         Nanoseconds: monotonic, and since 1970 UTC.
     """
@@ -100,6 +113,7 @@ class InlineRun:
         silent_s: float = 0.0,
         store: Store | None = None,
         replay: RecordedRun | None = None,
+        resume: RecordedRun | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -108,12 +122,18 @@ class InlineRun:
         self._clock, self._utc = clock, utc
         self._started = Timestamp(utc())
         values = dict(values or {})
+        if resume is not None:
+            replay, run_id, store = resumable(resume, plan, self._started.ns), resume.run, resume.store
         if replay is not None:
-            plan, trigger_maps = replay.plan(plan), {**replay.maps, **(trigger_maps or {})}
+            plan = replay.plan(plan) if resume is None else resumed_plan(replay, plan)
+            trigger_maps = {**replay.maps, **(trigger_maps or {})}
             replay, values = replay.with_values(plan, values, self._started)
         self.plan = plan if store is None else with_store(plan, store)
         self._store, self._is_own_store = store, False
-        self._is_replay = replay is not None
+        self._is_replay = replay is not None and resume is None
+        self._resumed = None if resume is None else replay
+        self._catching_up: set[str] = set()
+        """Sources that give what was recorded before a run went on."""
         self._started_ns = clock()
         self.state = RunState(run_id or new_run_id(self._started))
         self.ledger = Ledger()
@@ -161,19 +181,37 @@ class InlineRun:
         self._note_traits()
         for intake in self._rooms.intakes.values():
             intake.open()
-            self._pollables[intake.name] = intake.source.pollable
-            self._waiter.add(intake.source.pollable)
+            self._wait_on(intake)
+            if isinstance(intake.source, ResumedSource):
+                self._catching_up.add(intake.name)
+        self._note_missed()
+
+    def _wait_on(self, intake: Intake) -> None:
+        self._pollables[intake.name] = intake.source.pollable
+        self._waiter.add(intake.source.pollable)
+
+    def _note_missed(self) -> None:
+        """Say of a run that goes on what nobody read of instruments that do not repeat it."""
+        for name, last_id in ({} if self._resumed is None else missed_until(self._resumed)).items():
+            intake = self._rooms.intakes[name]
+            if not intake.source.is_repeatable:
+                intake.entry.remark("resumed", missed_text(name, last_id))
+                self.state.mark(Outcome.INCOMPLETE, missed_text(name, last_id))
 
     def _open_log(self) -> None:
         outlets: list[LogOutlet] = [] if self._event_log is None else [LogFile(Path(self._event_log))]
         if self.plan.is_recorded:
             if self._store is None:
                 self._store, self._is_own_store = opened_store(self.plan.store, self.plan.folder), True
-            begin_recording(self._store, self.plan, self.state.id, self._started, "inline")
+            begin = begin_recording if self._resumed is None else go_on_recording
+            begin(self._store, self.plan, self.state.id, self._started, "inline")
             outlets.append(LogStream(self._store, log_address(self.plan.beamtime, self.state.id)))
         if outlets:
             header = LogHeader(run=self.state.id, pipeline=self.plan.name, begun_ns=self._started.ns)
-            self._log = RunLog(header, outlets)
+            resumed = self._resumed
+            self._log = RunLog(header, outlets, None if resumed is None else Said(resumed.records))
+            if resumed is not None and resumed.resumed is not None:
+                self._log.log.append(resumed.resumed)
 
     def _note_start(self, log: RunLog) -> None:
         log.set(self._rooms.parameters.history[0])
@@ -251,8 +289,14 @@ class InlineRun:
             raise ParameterError(NO_SETTING)
         following = max((join.builder.next_number for join in self._rooms.joins.values()), default=0)
         change = self._rooms.parameters.set(values, from_event=following, who=who, when=Timestamp(self._utc()))
+        firsts = self._firsts(change)
+        if (
+            self._resumed is not None
+        ):  # each stage has a history of its own, since what it repeats is numbered otherwise
+            for name, first in firsts.items():
+                self._rooms.stages[name].crew.follow(change.revision, first, change.values)
         if self._log is not None:
-            self._log.set(change, self._firsts(change))
+            self._log.set(change, firsts)
         return change
 
     def extend(self, join: str, document: MapDocument, *, is_last: bool = False) -> None:
@@ -277,7 +321,9 @@ class InlineRun:
 
     def _firsts(self, change: Change) -> dict[str, int]:
         """Return from where on each stage has a change: behind everything that it was given, whoever numbers that."""
-        following = {name: intake.last_id + 1 for name, intake in self._rooms.intakes.items()}
+        resumed = None if self._resumed is None else self._resumed.resumed
+        kept = {} if resumed is None else resumed.last_ids
+        following = {name: max(intake.last_id, kept.get(name, 0)) + 1 for name, intake in self._rooms.intakes.items()}
         following |= {name: room.next_number for name, room in self._rooms.merges.items()}
         following |= {name: room.builder.next_number for name, room in self._rooms.joins.items()}
         roots = roots_of(self.plan)
@@ -358,6 +404,9 @@ class InlineRun:
         was_busy = False
         for intake in self._balance.readable():
             was_busy |= intake.read(self._clock(), self._utc())
+            if intake.name in self._catching_up and not intake.source.is_catching_up:  # type: ignore[attr-defined]
+                self._catching_up.remove(intake.name)
+                self._wait_on(intake)
             if not intake.is_open:
                 self._waiter.drop(self._pollables.pop(intake.name, None))
         return was_busy
@@ -427,6 +476,7 @@ class InlineRun:
             version=own_version(),
             folder=self.plan.folder,
             sink=sink,
+            goes_on=self._resumed is not None,
         )
 
 

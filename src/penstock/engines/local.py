@@ -54,7 +54,8 @@ from penstock.services.plan_orders import builder_order, is_view_sink, plain, si
 from penstock.services.processes import Processes
 from penstock.services.progress import Progress
 from penstock.services.recorded_run import NO_SETTING, RecordedRun
-from penstock.services.recording import begin_recording
+from penstock.services.recording import begin_recording, go_on_recording
+from penstock.services.resumed_run import resumable, resumed_plan
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.sink_room import SinkRoom
 from penstock.services.usage import Usage, usage_of
@@ -118,6 +119,8 @@ class LocalRun:
     replay
         A recorded run, of a store that other processes can open: its events are formed again out of its streams, with
         its start values, changes of parameters and trigger maps. Values given here stay as they are.
+    resume
+        A recorded run that was cut off, likewise: it goes on, under its name, behind what was recorded of it.
     hang_s
         How long the event builder, or a source, may not come round until it is killed, in s; 0.5 at least.
     web
@@ -136,6 +139,7 @@ class LocalRun:
         event_log: Path | str | None = None,
         silent_s: float = 0.0,
         replay: RecordedRun | None = None,
+        resume: RecordedRun | None = None,
         hang_s: float = HANG_S,
         web: WebService | None = None,
     ) -> None:
@@ -143,12 +147,16 @@ class LocalRun:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
         self.started = Timestamp(time.time_ns())
         values = dict(values or {})
+        if resume is not None:
+            replay, run_id = resumable(resume, plan, self.started.ns), resume.run
         if replay is not None:
             if not replay.store_name:
                 raise StateError(f"the store of run {replay.run} is in this process alone; replay it inline")
-            plan, trigger_maps = replay.plan(plan), {**replay.maps, **(trigger_maps or {})}
+            plan = replay.plan(plan) if resume is None else resumed_plan(replay, plan)
+            trigger_maps = {**replay.maps, **(trigger_maps or {})}
             replay, values = replay.with_values(plan, values, self.started)
         self.plan = plan
+        self._goes_on = resume is not None
         self._replay = replay
         self._began_s = time.monotonic()
         self.state = RunState(run_id or new_run_id(self.started))
@@ -166,6 +174,8 @@ class LocalRun:
         self._hang_s = max(0.5, hang_s)
         self._beat_s = min(MOST_BEAT_S, self._hang_s / BEATS)
         self.parameters, self._values = declared_parameters(plan, self._given, self.started)
+        for change in replay.changes if replay is not None and self._goes_on else ():
+            self.parameters.follow(change.revision, change.first, change.values)
         self._sinks: dict[str, SinkRoom] = {}
         self._files: dict[str, tuple[int, ...]] = {}
         self._readers: dict[str, TreeReader] = {}
@@ -224,7 +234,8 @@ class LocalRun:
         self._poller.register(self._processes.fileno(), select.POLLIN)
         if plan.is_recorded:
             with opened_store(plan.store, plan.folder) as store:
-                begin_recording(store, plan, self.state.id, self.started, "local")
+                begin = go_on_recording if self._goes_on else begin_recording
+                begin(store, plan, self.state.id, self.started, "local")
         log = [claim(Path(self._event_log))] if self._event_log else []
         if self._replay is not None:
             log.append(write_blob("formed", self._replay.log_for(plan)))
@@ -301,7 +312,7 @@ class LocalRun:
         ParameterError
             If one is unknown or refused; then none is changed.
         """
-        if self._replay is not None:
+        if self._replay is not None and not self._goes_on:
             raise ParameterError(NO_SETTING)
         found = {self.parameters.find(name): value for name, value in values.items()}
         valid = {parameter.address: validate(parameter, value) for parameter, value in found.items()}
@@ -713,6 +724,8 @@ class LocalRun:
         else:
             known = "its books are lost"
         self._has_lost_builder = True
+        if self.plan.is_recorded:
+            known = f"{known}; `penstock resume {self.state.id}` goes on with the run"
         why = f"; {self._killed_for}" if self._killed_for else ""
         self.state.mark(Outcome.FAILED, f"{death}{why}: the events under way are lost, and {known}")
         if death.text:
@@ -842,6 +855,7 @@ class LocalRun:
             version=own_version(),
             folder=self.plan.folder,
             sink=sink,
+            goes_on=self._goes_on,
         )
 
     def _asked_sets(self) -> list[int]:

@@ -24,6 +24,7 @@ from penstock.core.log_records import (
     ParametersSet,
     RangeWorked,
     RunEnded,
+    RunResumed,
     Ticked,
 )
 from penstock.errors import RemoteProtocolError
@@ -44,7 +45,7 @@ _RAW, _STEPS = 0, 1
 
 _TYPES: Final[Mapping[int, type[LogRecord]]] = {
     1: EventsFormed, 2: EventsEnded, 3: RangeWorked, 4: Ticked, 5: ClockRead, 6: ParametersSet, 7: RunEnded,
-    8: MapSet, 9: Merged,
+    8: MapSet, 9: Merged, 10: RunResumed,
 }  # fmt: skip
 _CODES: Final = {kind: code for code, kind in _TYPES.items()}
 

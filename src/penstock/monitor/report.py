@@ -10,6 +10,7 @@ import msgspec
 from penstock.core.event_builder import EventBuilder
 from penstock.core.ledger import Account, Counter, Entry, Ledger
 from penstock.core.replayed_join import ReplayedJoin
+from penstock.core.resumed_join import ResumedJoin
 from penstock.monitor.edge_watch import Watches
 from penstock.monitor.latency import Latency
 
@@ -196,7 +197,7 @@ def edges_of(ledger: Ledger, duration_s: float, watches: Watches | None = None, 
     return [_edge(entry, duration_s, watches, now) for entry in ledger]
 
 
-def join_report(builder: EventBuilder | ReplayedJoin) -> JoinReport:
+def join_report(builder: EventBuilder | ReplayedJoin | ResumedJoin) -> JoinReport:
     """Return what a join has formed."""
     return JoinReport(
         formed=builder.formed,

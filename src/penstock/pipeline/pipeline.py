@@ -96,6 +96,11 @@ class Pipeline:
         pipeline._document = Document(tree=tree, folder=folder, name=document.name)
         return pipeline
 
+    @property
+    def tree(self) -> Mapping[str, Any]:
+        """What was written, as a tree."""
+        return self._document.tree
+
     def check(self, *, cores: int | None = None) -> Checked:
         """Return every mistake, what is not built yet, and the plan if there is one."""
         return check(self._document, list(self._problems), cores=cores)

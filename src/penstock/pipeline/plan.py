@@ -40,6 +40,8 @@ class SourcePlan:
     when_full: WhenFull = "block"
     slots: int = 0
     """Of each of its pools, if it is asked for; 0: as many as the plan needs, which is what ``memory`` says."""
+    before: Element | None = None
+    """Of a run that is resumed: makes the source that gives what was recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

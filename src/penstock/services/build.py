@@ -11,11 +11,13 @@ from penstock.core.number_watch import NumberWatch
 from penstock.core.parameters import Parameters
 from penstock.core.timestamp import Timestamp
 from penstock.core.trigger_map import TriggerMap
+from penstock.elements.resumed_source import ResumedSource
+from penstock.elements.source import Source
 from penstock.elements.user_code import validate
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.lanes import origins, split_input
 from penstock.pipeline.map_check import map_of, waits_for_map
-from penstock.pipeline.plan import Plan
+from penstock.pipeline.plan import Plan, SourcePlan
 from penstock.services.flow import Outlet, Room
 from penstock.services.intake import Intake
 from penstock.services.join_room import JoinRoom
@@ -32,6 +34,9 @@ from penstock.services.steps_room import StepsRoom
 __all__ = ["Rooms", "build", "trigger_maps_of"]
 
 Stage = MapRoom | ReduceRoom | StepsRoom
+
+KEPT_CHANGES = 1000
+"""Of parameters, beside those that are repeated."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,8 +106,7 @@ def build(
     """
     rooms = Rooms(parameters=Parameters([], validate=validate))
     rooms.intakes = {
-        name: Intake(source, source_of(source.element, name), plan.folder, ledger)
-        for name, source in plan.sources.items()
+        name: Intake(source, _source(source), plan.folder, ledger) for name, source in plan.sources.items()
     }
     traits = {name: intake.source.traits for name, intake in rooms.intakes.items()}
     for merge in plan.merges.values():
@@ -128,8 +132,9 @@ def build(
         own.extend({} for _ in range(stage.workers - len(own)))
         if stage.kind == "map":
             rooms.stages[name] = MapRoom(
-                stage, ledger, clock, own, maps, log, None if recorded is None else recorded.ranges_for(stage)
-            )
+                stage, ledger, clock, own, maps, log, None if recorded is None else recorded.ranges_for(stage),
+                None if recorded is None else recorded.ended_for(stage),
+            )  # fmt: skip
         elif stage.kind == "reduce":
             rooms.stages[name] = ReduceRoom(stage, ledger, own[0])
         else:
@@ -139,8 +144,13 @@ def build(
         for name, sink in plan.sinks.items()
     }
     _connect(plan, rooms)
-    _declare(rooms, values, started, [] if recorded is None else recorded.changes)
+    _declare(rooms, values, started, None if recorded is None else recorded)
     return rooms
+
+
+def _source(plan: SourcePlan) -> Source:
+    live = source_of(plan.element, plan.name)
+    return live if plan.before is None else ResumedSource(source_of(plan.before, plan.name), live)
 
 
 def _connect(plan: Plan, rooms: Rooms) -> None:
@@ -171,12 +181,14 @@ def _read(plan: Plan, outlets: Mapping[str, Outlet], written: str, room: Room) -
     outlets[name].rooms.append(room)
 
 
-def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp, changes: Sequence[ParametersSet]) -> None:
-    """Put the parameters of all user code under one history."""
+def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp, recorded: RecordedRun | None) -> None:
+    """Put the parameters of all user code under one history; where one is repeated, under one of each stage."""
     declared = {p.address: p for room in rooms.stages.values() for i in room.crew.instances for p in i.parameters}
     values = {
         p.address: i.value_of(p) for room in rooms.stages.values() for i in room.crew.instances for p in i.parameters
     }
+    changes = [] if recorded is None else recorded.changes
+    goes_on = recorded is not None and recorded.resumed is not None
     found = Parameters(declared.values(), values, validate=validate, when=started)
     if given:
         values |= {found.find(name).address: value for name, value in given.items()}
@@ -184,17 +196,19 @@ def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp, changes
     rooms.parameters = found
     for name, room in rooms.stages.items():
         room.crew.parameters = rooms.parameters
-        if changes:
+        if changes or goes_on:
             room.crew.parameters = _followed(found, values, changes, name)
         for instance in room.crew.instances:
             instance.apply(rooms.parameters.latest)
+    for change in changes if goes_on else ():
+        found.follow(change.revision, change.first, change.values)
 
 
 def _followed(
     declared: Parameters, values: Mapping[str, Any], changes: Sequence[ParametersSet], stage: str
 ) -> Parameters:
     """Return the parameters of one stage with all their changes, each from the event on from which it had it."""
-    found = Parameters(declared, values, validate=validate, keep=len(changes) + 1)
+    found = Parameters(declared, values, validate=validate, keep=len(changes) + KEPT_CHANGES)
     for change in changes:
         found.follow(change.revision, change.stages.get(stage, change.first), change.values)
     return found

@@ -15,7 +15,17 @@ from typing import Any
 import msgspec
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
-from penstock.core.log_records import EventsFormed, MapSet, Merged, ParametersSet, RangeWorked, RunEnded
+from penstock.core.log_records import (
+    EventsFormed,
+    LogRecord,
+    MapSet,
+    Merged,
+    ParametersSet,
+    RangeWorked,
+    RunEnded,
+    RunResumed,
+)
+from penstock.core.log_repeats import Said, ended_at
 from penstock.core.map_addition import MapAddition
 from penstock.core.number_watch import NumberWatch
 from penstock.core.replayed_join import RecordedJoin
@@ -44,6 +54,7 @@ from penstock.services.remote_map import RemoteMap
 from penstock.services.remote_source import RemoteSource
 from penstock.services.remote_stage import Floor, RemoteStage
 from penstock.services.replayed_merge import ReplayedMerge
+from penstock.services.resumed_run import missed_text
 from penstock.services.room_process import FOR_EVER_S
 from penstock.services.settled_join import SettledJoin, joined_plan, merged_plan
 from penstock.streams.opened import opened_store
@@ -128,6 +139,8 @@ class BuilderProcess:
         self._recorded: dict[str, list[EventsFormed]] = {}
         self._ranges: dict[str, list[RangeWorked]] = {}
         self._turns: dict[str, list[Merged]] = {}
+        self._kept_ids: Mapping[str, int] = {}
+        """Of a run that goes on, the last message of each source that was kept."""
         self._changes: dict[str, list[wire.Change]] = {}
         """By stage, because what comes from different joins or instruments has different numbers."""
         self._is_going = False
@@ -153,6 +166,11 @@ class BuilderProcess:
         self._wanting: set[int] = set()
         """Links on which something waits for room."""
         self._dying: dict[tuple[str, int], _Dying] = {}
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether it repeats what a run has done, and goes on behind that."""
+        return self.order.replay is not None and self.order.replay.missed is not None
 
     @property
     def pools(self) -> list[wire.PoolMade]:
@@ -195,14 +213,15 @@ class BuilderProcess:
 
     def _build(self) -> None:
         order = self.order
-        self._log = self._new_log()
+        records = self._recorded_records()
+        self._log = self._new_log(records)
         if self._log is not None:
             values = decode_value(order.parameters)
             self._log.log.append(ParametersSet(revision=0, first=0, values=values))
             for join, tables in decode_value(order.maps).items():
                 self._log.log.append(MapSet(join=join, table=encode_value(tables)))
             self.floor.log = self._log.log
-        self._take_recorded()
+        self._take_recorded(records)
         self._maps = {name: TriggerMap.of_tables(tables) for name, tables in decode_value(order.maps).items()}
         self.merges = {merge.name: self._merge_room(merge) for merge in order.merges}
         # The books are opened in the order of the pipeline; joins follow when instruments have said what they are.
@@ -214,12 +233,15 @@ class BuilderProcess:
             arguments = () if stage.kind == "reduce" else (self._maps,)
             self.stages[stage.name] = made = kind(stage, *arguments, self.floor)
             if isinstance(made, RemoteMap) and stage.name in self._ranges:
-                made.repeat(self._ranges[stage.name])
+                made.repeat(self._ranges[stage.name], ended_at(records, stage.name) if self._goes_on else None)
         for sink in order.sinks:
             self.stages[sink.name] = RemoteFold(sink, self.floor)
         self._readers = self._find_readers()
 
-    def _new_log(self) -> RunLog | None:
+    def _recorded_records(self) -> list[LogRecord]:
+        return [] if self._formed_fd is None else list(EventLogReader(read_blob(self._formed_fd)))
+
+    def _new_log(self, records: Sequence[LogRecord]) -> RunLog | None:
         order = self.order
         outlets: list[LogOutlet] = []
         if order.event_log:
@@ -228,21 +250,28 @@ class BuilderProcess:
             self._store = opened_store(order.record.store, order.record.folder)
             outlets.append(LogStream(self._store, StreamAddress.parse(order.record.log)))
         header = LogHeader(run=order.run, pipeline=order.pipeline, begun_ns=order.started_ns)
-        return RunLog(header, outlets) if outlets else None
+        if not outlets or not self._goes_on:
+            return RunLog(header, outlets) if outlets else None
+        log = RunLog(header, outlets, Said(records))
+        resumed = records[-1]
+        assert isinstance(resumed, RunResumed), "it says last from where on it goes on"
+        self._kept_ids = resumed.last_ids
+        log.log.append(resumed)
+        return log
 
-    def _take_recorded(self) -> None:
+    def _take_recorded(self, records: Sequence[LogRecord]) -> None:
         """Learn what was formed in the run that is replayed, and from where on parameters change."""
         replay = self.order.replay
-        if replay is None or self._formed_fd is None:
+        if replay is None:
             return
         self._recorded = {join.name: [] for join in self.order.joins}
         self._ranges = {stage.name: [] for stage in self.order.stages if stage.repeats_ranges}
-        for record in EventLogReader(read_blob(self._formed_fd)):
+        for record in records:
             if isinstance(record, EventsFormed) and record.join in self._recorded:
                 self._recorded[record.join].append(record)
             elif isinstance(record, Merged):
                 self._turns.setdefault(record.merge, []).append(record)
-            elif isinstance(record, RangeWorked):
+            elif isinstance(record, RangeWorked) and record.stage in self._ranges:
                 self._ranges[record.stage].append(record)
         for stage in self.order.stages:
             self._changes[stage.name] = [
@@ -259,7 +288,17 @@ class BuilderProcess:
         replay = self.order.replay
         if replay is None:
             return None
-        return RecordedJoin(records=self._recorded[name], first=replay.first, cut_off=replay.cut_off)
+        return RecordedJoin(
+            records=self._recorded[name], first=replay.first, cut_off=replay.cut_off, goes_on=self._goes_on
+        )
+
+    def _note_missed(self) -> None:
+        """Say of a run that goes on what nobody read of instruments that do not repeat it."""
+        missed = {} if self.order.replay is None else self.order.replay.missed or {}
+        for name, last_id in missed.items():
+            if not self.sources[name].is_repeatable:
+                self.sources[name].entry.remark("resumed", missed_text(name, last_id))
+                self.state.mark(Outcome.INCOMPLETE, missed_text(name, last_id))
 
     def _note_traits(self) -> None:
         """Say at the recorded streams what is known of their instruments."""
@@ -374,6 +413,7 @@ class BuilderProcess:
             room.custody = self.custody
             self.joins[join.name] = room
         self._note_traits()
+        self._note_missed()
         self._connect()
         self._is_going = True
         for source in self.sources.values():
@@ -462,7 +502,7 @@ class BuilderProcess:
 
     def _following(self) -> dict[str, int]:
         """Return, for whatever numbers things, a number above all that it has given."""
-        sources = {name: source.last_id + 1 for name, source in self.sources.items()}
+        sources = {name: max(source.last_id, self._kept_ids.get(name, 0)) + 1 for name, source in self.sources.items()}
         merges = {name: merge.next_number for name, merge in self.merges.items()}
         joins = {join.name: 0 for join in self.order.joins}
         return {**sources, **merges, **joins, **{name: join.builder.next_number for name, join in self.joins.items()}}
@@ -747,7 +787,9 @@ class BuilderProcess:
             return False
         if not all(join.builder.is_finished for join in self.joins.values()):
             return False
-        if self.order.replay is not None:  # what was read when the run was recorded is read to its end
+        if (
+            self.order.replay is not None and not self._goes_on
+        ):  # what was read when the run was recorded is read to its end
             return not any(source.is_open for source in self.sources.values())
         joined = {stream for join in self.joins.values() for stream in self._sources_of(join.builder.streams)}
         return all(source.has_ended for name, source in self.sources.items() if name not in joined)

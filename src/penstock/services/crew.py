@@ -1,7 +1,8 @@
 """The instances of user code in one room: their hooks, their ticks, their parameters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,11 @@ class Crew:
                 except (Exception, SystemExit) as error:  # user code may raise anything
                     raise self._failure("tick", error) from error
 
+    def follow(self, revision: int, from_event: int, values: Mapping[str, Any]) -> None:
+        """Take over a change of parameters from an event on; raises ``ParameterError`` if a value is refused."""
+        if self.parameters is not None:
+            self.parameters.follow(revision, max(from_event, self.parameters.last_start), values)
+
     def close(self) -> None:
         """Let everybody close what it opened, also if one of them raises."""
         failures: list[BaseException] = []
@@ -93,7 +99,7 @@ class Crew:
         -------
         Up to where, among the numbers, these parameters hold.
         """
-        if not self.parameters:
+        if self.parameters is None:  # one without any has revisions all the same, and results name them
             return len(numbers)
         values = self.parameters.at(int(numbers[start]))
         for instance in self.instances:

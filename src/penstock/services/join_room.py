@@ -10,6 +10,7 @@ from penstock.core.ledger import Ledger
 from penstock.core.log_records import EventsFormed
 from penstock.core.map_addition import MapAddition
 from penstock.core.replayed_join import RecordedJoin, ReplayedJoin
+from penstock.core.resumed_join import ResumedJoin
 from penstock.core.trigger_map import TriggerMap
 from penstock.errors import StateError
 from penstock.pipeline.plan import JoinPlan
@@ -19,7 +20,7 @@ __all__ = ["JoinRoom"]
 
 
 class JoinRoom:
-    """Form the events of one join, or form those of a recorded run again."""
+    """Form the events of one join, or form those of a recorded run again, and perhaps go on behind them."""
 
     def __init__(
         self,
@@ -37,16 +38,17 @@ class JoinRoom:
         for key in ("ranges", "hold"):
             options[key] = tuple(options.get(key, ()))
         rule = JoinRule(by=plan.by, incomplete=plan.incomplete, wait_s=plan.wait_s, **options)
-        self.builder: EventBuilder | ReplayedJoin
-        if recorded is not None:
-            is_promised = rule.by in ("order", "trigger-map")
-            self.builder = ReplayedJoin(
-                plan.name, plan.streams, recorded, ledger, ranges=rule.ranges, trigger_map=trigger_map,
-                is_promised=is_promised,
-            )  # fmt: skip
-        else:
-            streams = {stream: traits[stream] for stream in plan.streams}
+        streams = {stream: traits[stream] for stream in plan.streams}
+        self.builder: EventBuilder | ReplayedJoin | ResumedJoin
+        if recorded is None:
             self.builder = EventBuilder(plan.name, streams, rule, ledger, trigger_map)
+            return
+        self.builder = replay = ReplayedJoin(
+            plan.name, plan.streams, recorded, ledger, ranges=rule.ranges, trigger_map=trigger_map,
+            is_promised=rule.by in ("order", "trigger-map"),
+        )  # fmt: skip
+        if recorded.goes_on:
+            self.builder = ResumedJoin(replay, EventBuilder(plan.name, streams, rule, ledger, trigger_map))
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Take custody of a block and hand on the events that can be formed."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from penstock.core import NS_PER_S, Account, Ledger
 from penstock.core.event_builder import EventBuilder
 from penstock.core.replayed_join import ReplayedJoin
+from penstock.core.resumed_join import ResumedJoin
 from penstock.core.run import Outcome, RunState
 from penstock.core.timestamp import Timestamp
 from penstock.monitor.report import EdgeReport, RunReport, join_report, latency_report
@@ -24,7 +25,7 @@ def settle(ledger: Ledger, state: RunState) -> None:
         entry.post(Account.ABORTED, entry.in_flight)
 
 
-def judge(ledger: Ledger, state: RunState, builders: Mapping[str, EventBuilder | ReplayedJoin]) -> None:
+def judge(ledger: Ledger, state: RunState, builders: Mapping[str, EventBuilder | ReplayedJoin | ResumedJoin]) -> None:
     """Mark a run incomplete if the books, or what the event builders of its joins have, say so."""
     for name, builder in builders.items():
         if builder.trouble:

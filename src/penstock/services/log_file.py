@@ -12,6 +12,7 @@ import numpy as np
 from penstock.core.block import Block
 from penstock.core.event_log import EventLog
 from penstock.core.log_records import ParametersSet
+from penstock.core.log_repeats import Said
 from penstock.core.message import Message
 from penstock.core.parameters import Change
 from penstock.core.stream_address import StreamAddress
@@ -54,12 +55,15 @@ class RunLog:
     ----------
     outlets
         Where to; each gets the same bytes.
+    said
+        What is there already, of a run that is resumed; then there is a header too.
     """
 
-    def __init__(self, header: LogHeader, outlets: Sequence[LogOutlet]) -> None:
-        self.log = EventLog()
+    def __init__(self, header: LogHeader, outlets: Sequence[LogOutlet], said: Said | None = None) -> None:
+        self.log = EventLog(said)
         self._outlets = tuple(outlets)
-        self._write(encode_header(header))
+        if said is None:
+            self._write(encode_header(header))
 
     @property
     def troubles(self) -> list[str]:

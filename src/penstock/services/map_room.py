@@ -51,6 +51,8 @@ class MapRoom(StageRoom):
         Where ranges and ends are noted, if anybody wants to know.
     ranges
         Those of a recorded run, if it matters how they are cut.
+    ended
+        Numbers of what has ended here, of a run that goes on.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class MapRoom(StageRoom):
         trigger_maps: Mapping[str, TriggerMap],
         log: EventLog | None = None,
         ranges: Sequence[RangeWorked] | None = None,
+        ended: NDArray[np.int64] | None = None,
     ) -> None:
         element = plan.elements[0]
         self._workers = {
@@ -80,7 +83,7 @@ class MapRoom(StageRoom):
         self._order = {lane: Resequencer(plan.order) for lane in self._calls_of}
         self._dispatcher: Dispatcher[Flow] = Dispatcher(list(self._calls_of))
         if ranges is not None:
-            self._dispatcher = ReplayedRanges(list(self._calls_of), ranges, list(self._workers), numbers_of)
+            self._dispatcher = ReplayedRanges(list(self._calls_of), ranges, list(self._workers), numbers_of, ended)
         for worker in self._workers:
             self._dispatcher.join(worker, plan.tags)
 

@@ -47,6 +47,8 @@ class SourceOrder(_Order, frozen=True, kw_only=True):
     """Whether it drops what finds no free slot, instead of waiting."""
     beat_s: float = 1.0
     """How often at least it says that it lives."""
+    before: ElementOrder | None = None
+    """Of a run that is resumed: what gives what was recorded."""
 
 
 class RoomOrder(_Order, frozen=True, kw_only=True):
@@ -148,6 +150,9 @@ class ReplayOrder(_Order, frozen=True, kw_only=True):
     cut_off: str
     changes: tuple[tuple[int, int, dict[str, int], bytes], ...]
     """Of parameters: revision, first event, first event by stage, values as ``encode_value`` writes them."""
+    missed: dict[str, int] | None = None
+    """Of a run that is resumed: the last message kept of each source that had more to say; ``None``: it is replayed,
+    and does not go on."""
 
 
 class BuilderOrder(_Order, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from penstock.services.orders import (
 )
 from penstock.services.recorded_run import RecordedRun, repeats_ranges
 from penstock.services.recording import log_address, stream_address
+from penstock.services.resumed_run import missed_until
 from penstock.wire.values import encode_value
 
 __all__ = ["builder_order", "is_view_sink", "plain", "sink_order", "source_order", "stage_order"]
@@ -49,6 +50,7 @@ def source_order(plan: Plan, source: SourcePlan, *, beat_s: float = 1.0) -> Sour
         small_slots=small_slots_for(plan, source.name),
         drops=source.when_full != "block",
         beat_s=beat_s,
+        before=None if source.before is None else _element(source.before, plan.folder),
     )
 
 
@@ -99,6 +101,7 @@ def sink_order(plan: Plan, sink: SinkPlan, facts: RunFacts) -> RoomOrder:
         "version": facts.version,
         "folder": facts.folder,
         "sink": facts.sink,
+        "goes_on": facts.goes_on,
     }
     return RoomOrder(
         name=sink.name,
@@ -182,6 +185,7 @@ def _replay_order(recorded: RecordedRun) -> ReplayOrder:
             (change.revision, change.first, dict(change.stages), encode_value(dict(change.values)))
             for change in recorded.changes
         ),
+        missed=None if recorded.resumed is None else dict(missed_until(recorded)),
     )
 
 

@@ -5,8 +5,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from penstock.core import Timestamp
-from penstock.core.log_records import EventsFormed, LogRecord, MapSet, Merged, ParametersSet, RangeWorked, RunEnded
+from penstock.core.log_records import (
+    EventsFormed,
+    LogRecord,
+    MapSet,
+    Merged,
+    ParametersSet,
+    RangeWorked,
+    RunEnded,
+    RunResumed,
+)
+from penstock.core.log_repeats import ended_at, held_records
 from penstock.core.map_addition import MapAddition
 from penstock.core.replayed_join import RecordedJoin
 from penstock.core.trigger_map import TriggerMap
@@ -19,7 +32,7 @@ from penstock.services.recording import EVENT_LOG
 from penstock.streams.store import Store, StreamInfo, StreamState
 from penstock.wire.values import decode_value
 
-__all__ = ["NO_SETTING", "RecordedRun", "recorded_runs", "repeats_ranges", "run_lines"]
+__all__ = ["CUT", "CUT_OFF", "NO_SETTING", "RecordedRun", "recorded_runs", "repeats_ranges", "run_lines"]
 
 NO_SETTING = "a replay has the parameters of its recording; give others when it begins"
 CUT = "cut off"
@@ -47,6 +60,8 @@ class RecordedRun:
     """In its own time times this; 0: as fast as it goes."""
     maps: Mapping[str, TriggerMap] = field(default_factory=dict)
     """The trigger maps, with all that was appended."""
+    resumed: RunResumed | None = None
+    """Where it goes on, if it is not replayed but resumed."""
     fixed: frozenset[str] = frozenset()
     """Addresses of parameters that are given for the replay, and stay so."""
 
@@ -71,7 +86,7 @@ class RecordedRun:
         if not data:
             raise StreamError(f"the event log of run {run} is empty: the run was cut off before it began")
         log = EventLogReader(data)
-        records = list(log)
+        records = held_records(log)
         if log.torn is not None:
             trouble = f"its event log is damaged: {log.torn.why}"
         elif not any(isinstance(record, RunEnded) for record in records):
@@ -105,6 +120,8 @@ class RecordedRun:
         ranges = [worked for stage in plan.stages.values() for worked in self.ranges_for(stage) or ()]
         merged = [turn for name in plan.merges for turn in self.merged(name)]
         records: list[LogRecord] = [*self.formed, *merged, *ranges]
+        if self.resumed is not None:  # whoever goes on must know all that is said
+            records = [*self.records, self.resumed]
         return encode_header(LogHeader(run=self.run)) + b"".join(map(encode_record, records))
 
     def ranges_for(self, stage: StagePlan) -> list[RangeWorked] | None:
@@ -112,6 +129,10 @@ class RecordedRun:
         if not repeats_ranges(stage):
             return None
         return [record for record in self.records if isinstance(record, RangeWorked) and record.stage == stage.name]
+
+    def ended_for(self, stage: StagePlan) -> NDArray[np.int64] | None:
+        """Return the numbers of what had ended at a stage of a run that goes on, ascending; ``None`` of a replay."""
+        return None if self.resumed is None else ended_at(self.records, stage.name)
 
     @property
     def outcome(self) -> str:
@@ -125,7 +146,7 @@ class RecordedRun:
     def join(self, name: str) -> RecordedJoin:
         """Return what the log says of one join."""
         records = [record for record in self.formed if record.join == name]
-        return RecordedJoin(records=records, first=self.first, cut_off=self.cut_off)
+        return RecordedJoin(records=records, first=self.first, cut_off=self.cut_off, goes_on=self.resumed is not None)
 
     def plan(self, plan: Plan) -> Plan:
         """Return a plan whose sources are the recorded streams, and which records nothing.
@@ -135,7 +156,7 @@ class RecordedRun:
         CheckError
             If it reads what was not recorded, or something in it cannot be repeated.
         """
-        if problems := self._problems(plan):
+        if problems := self.problems(plan):
             raise CheckError(problems)
         addresses = self.about["sources"]
         store: Any = self.store_name or self.store
@@ -212,7 +233,8 @@ class RecordedRun:
             if self.first:
                 yield f"{where}: its workers remember nothing of the events before {self.first}"
 
-    def _problems(self, plan: Plan) -> list[Problem]:
+    def problems(self, plan: Plan) -> list[Problem]:
+        """Say what keeps a plan from being run out of what was recorded."""
         recorded, merges = self.about.get("sources", {}), self.about.get("merges", {})
         found = [
             Problem(

@@ -19,7 +19,15 @@ from penstock.pipeline.plan import Plan
 from penstock.services.run_names import own_version
 from penstock.streams.store import Store, StreamState
 
-__all__ = ["EVENT_LOG", "begin_recording", "log_address", "note_traits", "stream_address", "with_store"]
+__all__ = [
+    "EVENT_LOG",
+    "begin_recording",
+    "go_on_recording",
+    "log_address",
+    "note_traits",
+    "stream_address",
+    "with_store",
+]
 
 EVENT_LOG = "event.log"
 """The source of event logs in a beamtime; no source of a pipeline has a dot in its name."""
@@ -53,6 +61,25 @@ def begin_recording(store: Store, plan: Plan, run: str, started: Timestamp, engi
     except (PenstockError, OSError) as error:
         if isinstance(error, SinkError):
             raise
+        raise SinkError(f"the store of recorded runs: {error}") from error
+
+
+def go_on_recording(store: Store, plan: Plan, run: str, started: Timestamp, engine: str) -> None:
+    """Write down that a run is resumed, and by what, before it goes on; what it was before is kept beside.
+
+    Raises
+    ------
+    SinkError
+        If the store cannot be written.
+    """
+    address = log_address(plan.beamtime, run)
+    try:
+        before = dict(store.metadata(address) or {})
+        earlier = before.pop("earlier", [])
+        about = _about(plan, run, started, engine)
+        begun = {"begun": before.get("begun", before.get("started", "")), "earlier": [*earlier, before]}
+        store.set_metadata(address, {**about, **begun, "text": about["text"] or before.get("text", "")})
+    except (PenstockError, OSError) as error:
         raise SinkError(f"the store of recorded runs: {error}") from error
 
 

@@ -42,6 +42,8 @@ class ReduceProcess(RoomProcess):
         self._writer = TreeWriter(self._files)
         self._reducer: Reducer | None = None
         self._keeps_state = True
+        self._is_taken_over = False
+        """Whether it has folded nothing since it took a predecessor's state over."""
         self._has_failed = False
         self._is_interrupted = False
         self._folded = 0
@@ -108,6 +110,7 @@ class ReduceProcess(RoomProcess):
             self._has_failed = True
             self.send_failed(error)
             return
+        self._is_taken_over = True
         self._folded = self._saved = published.position
         self._version = published.version
         self.line.send(Saved(self._saved, self._version, True))

@@ -87,8 +87,14 @@ class RemoteMap(RemoteStage):
         self._is_stopped = False
         self._is_outlet_closed = False
 
-    def repeat(self, ranges: Sequence[RangeWorked]) -> None:
-        """Cut ranges, and give them to workers, as in a recorded run; before anything comes."""
+    def repeat(self, ranges: Sequence[RangeWorked], ended: NDArray[np.int64] | None) -> None:
+        """Cut ranges, and give them to workers, as in a recorded run; before anything comes.
+
+        Parameters
+        ----------
+        ended
+            Numbers of what has ended here, of a run that goes on.
+        """
         names = [f"{self.name}-{k}" for k in range(self._order.workers)]
         self._dispatcher = ReplayedRanges(list(self._producers), ranges, names, numbers_of)
 

@@ -35,7 +35,8 @@ class SinkProcess(RoomProcess):
         self._sink = made_sink(target, arguments, self.order.elements[0].name, self.order.stage)
         facts = decode_value(self.order.facts)
         started = Timestamp(facts.pop("started"))
-        self._calling(lambda sink: sink.open(RunFacts(started=started, **facts)))
+        goes_on = facts.pop("goes_on") or self.order.generation > 1
+        self._calling(lambda sink: sink.open(RunFacts(started=started, goes_on=goes_on, **facts)))
         self._is_open = True
         return ()
 
@@ -103,8 +104,9 @@ class SinkProcess(RoomProcess):
             super().live()
         finally:
             if self._is_open:
+                self._is_open = False
                 with suppress(PenstockError):
-                    self.close(Close(ended_well=False, outcome="failed", trouble="its event builder has gone"))
+                    self._calling(lambda sink: sink.let_go())
 
     def close(self, asked: Close) -> None:
         """Finish the output."""

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from penstock.core import Block, Kind
 from penstock.elements.filling_source import METADATA_BYTES, FillingSource, fill_slot, reserve_here
+from penstock.elements.resumed_source import ResumedSource
 from penstock.elements.source import Reading, Source
 from penstock.errors import PenstockError, SourceError, UserCodeError
 from penstock.pipeline.reference import resolve
 from penstock.services.line import BuilderGoneError, Line
 from penstock.services.made import made_source
 from penstock.services.notes import note_of_error
-from penstock.services.orders import SourceOrder
+from penstock.services.orders import ElementOrder, SourceOrder
 from penstock.services.own_pools import OwnPools
 from penstock.services.progress import Progress
 from penstock.services.room_process import FOR_EVER_S
@@ -105,6 +106,8 @@ class SourceProcess:
         try:
             target = resolve(order.element.reference, Path(order.folder))
             self._source = made_source(target, decode_value(order.element.arguments), order.element.name, order.name)
+            if order.before is not None:
+                self._source = ResumedSource(self._recorded(order.before), self._source)
             self._source.stream, self._source.folder = order.name, order.folder
             traits = self._source.traits
             # Made and known to everybody before the instrument is opened: touching it takes half a second a gigabyte.
@@ -116,6 +119,10 @@ class SourceProcess:
         source = self._source
         self.line.send(Ready(traits=traits, is_repeatable=source.is_repeatable, wants_settled=source.wants_settled))
         return True
+
+    def _recorded(self, before: ElementOrder) -> Source:
+        target = resolve(before.reference, Path(self.order.folder))
+        return made_source(target, decode_value(before.arguments), before.name, self.order.name)
 
     def _work_on(self) -> None:
         while not self._is_asked_to_end:
@@ -161,6 +168,9 @@ class SourceProcess:
 
     def _begin(self, asked: Begin) -> None:
         """Open the instrument; a successor's messages go on from those of its predecessors."""
+        if isinstance(self._source, ResumedSource):  # it numbers by itself, and gives first what was recorded
+            self._source.last_id = max(asked.shift, asked.skip)
+            asked = replace(asked, shift=0, skip=self._source.last_id)
         self._begun = asked
         self._next_id = asked.shift + 1
         self._source.open()
@@ -175,7 +185,11 @@ class SourceProcess:
         is_skipping = self._next_id <= self._begun.skip
         if isinstance(self._source, FillingSource) and not is_skipping:
             return self._fill(self._source, now)
+        was_catching_up = isinstance(self._source, ResumedSource) and self._source.is_catching_up
         reading = self._reading(now)
+        if was_catching_up and not self._source.is_catching_up:  # type: ignore[attr-defined]  # as just seen
+            self._waiter.add(self._source.pollable)
+            self.line.send(Opened(self._source.pollable is None))
         if is_skipping:
             self._next_id += sum(map(len, reading.blocks))
         read_ns = time.monotonic_ns()
