@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from penstock.core import NS_PER_S, Event, EventBatch, Message
+from penstock.core import NS_PER_S, Event, EventBatch, Message, Timestamp
 from penstock.core.decoder import Decoder, Traits
 from penstock.core.parameter import Unit
 from penstock.core.result import Result
@@ -200,3 +200,28 @@ class Ranges:
 
     def process_batch(self, events: EventBatch) -> Any:
         return np.full(len(events), float(events.numbers[0]) + 0.001 * len(events))
+
+
+class TickedLog(Log):
+    """A log that says when it ticked, and between which results."""
+
+    tick_s = 0.02
+
+    def tick(self, now: Timestamp) -> None:
+        self.rows.append(f"tick {now.ns}")
+
+
+class Ticks:
+    """How often it ticked so far, and the sum of the times it was told: a worker whose results depend on the clock."""
+
+    tick_s = 0.02
+
+    def __init__(self) -> None:
+        self._n = self._told = 0
+
+    def tick(self, now: Timestamp) -> None:
+        self._n += 1
+        self._told += now.ns
+
+    def process(self, event: Event) -> dict[str, Any]:
+        return {"n": self._n, "scaled": float(self._told)}

@@ -518,6 +518,7 @@ class LocalRun:
             values=self._values,
             context=contexts[index] if index < len(contexts) else {},
             is_logged=bool(self._event_log) or self.plan.is_recorded,
+            recorded=self._replay,
         )
         fds: tuple[int, ...] = ()
         if stage.kind == "reduce":

@@ -139,6 +139,11 @@ def build(
             rooms.stages[name] = ReduceRoom(stage, ledger, own[0])
         else:
             rooms.stages[name] = StepsRoom(stage, ledger)
+    for name, room in rooms.stages.items():
+        if recorded is not None:
+            room.crew.repeat(recorded.ticks_for(name), recorded.clock_from(name))
+        if log is not None:
+            room.crew.on_tick = log.append
     rooms.sinks = {
         name: SinkRoom(sink, sink_of(sink.element, name), ledger, _views(rooms.stages.get(sink.input)))
         for name, sink in plan.sinks.items()

@@ -24,6 +24,7 @@ from penstock.core.log_records import (
     RangeWorked,
     RunEnded,
     RunResumed,
+    Ticked,
 )
 from penstock.core.log_repeats import Said, ended_at
 from penstock.core.map_addition import MapAddition
@@ -562,6 +563,10 @@ class BuilderProcess:
                     self.state.mark(Outcome.FAILED, trouble)
                     self.floor.note(note)
                 self._tell(say.Left(peer.name, context))
+            case wire.TickTold(now_ns, after, flags, step):
+                if self._log is not None:
+                    tick = Ticked(stage=peer.of, worker=peer.name, now_ns=now_ns, after=after, flags=flags, step=step)
+                    self._log.log.append(tick)
             case wire.Opened(is_file):
                 source = self.sources[peer.of]
                 source.is_file, source.has_opened = is_file, True

@@ -131,7 +131,7 @@ class MapRoom(StageRoom):
             flow = flow.masked(lease.streams)
         worker, calls = self._workers[lease.worker], self._calls_of[lease.lane]
         start = 0
-        for piece in self._cut(flow):
+        for piece in self._cut(flow, worker):
             try:
                 values = self._values(calls, worker, piece)
             except UserCodeError as error:

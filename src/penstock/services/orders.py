@@ -75,6 +75,12 @@ class RoomOrder(_Order, frozen=True, kw_only=True):
     result_slots: int = 6
     checkpoint_s: float = 1.0
     is_logged: bool = False
+    repeats_ticks: bool = False
+    """Whether it ticks where a recorded run did."""
+    ticks: tuple[tuple[int, int, int, int], ...] = ()
+    """Then these: time, last event before, starts and ends before, which step."""
+    clock_from: int | None = None
+    """From which event on it ticks by the clock after all; ``None``: never."""
     facts: bytes = b"\x80"
     """Of a sink: what it may know of the run."""
 

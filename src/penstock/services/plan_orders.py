@@ -62,6 +62,7 @@ def stage_order(
     values: Mapping[str, Any],
     context: Mapping[str, Any],
     is_logged: bool,
+    recorded: RecordedRun | None = None,
 ) -> RoomOrder:
     """Return what one process of a stage is to be.
 
@@ -73,9 +74,13 @@ def stage_order(
         Start values that go before the pipeline's, by address.
     context
         What an earlier run left.
+    recorded
+        The run that is replayed or goes on.
     """
+    name = f"{stage.name}-{index}"
+    ticks = [] if recorded is None else recorded.ticks_for(stage.name)
     return RoomOrder(
-        name=f"{stage.name}-{index}",
+        name=name,
         stage=stage.name,
         kind=stage.kind,
         elements=tuple(_element(element, plan.folder) for element in stage.elements),
@@ -89,6 +94,9 @@ def stage_order(
         result_slots=stage.prefetch + RESULT_SLOTS_BESIDE,
         checkpoint_s=stage.checkpoint_s,
         is_logged=is_logged,
+        repeats_ticks=recorded is not None,
+        ticks=tuple((tick.now_ns, tick.after, tick.flags, tick.step) for tick in ticks if tick.worker == name),
+        clock_from=None if recorded is None else recorded.clock_from(stage.name),
     )
 
 

@@ -18,6 +18,7 @@ from penstock.core.log_records import (
     RangeWorked,
     RunEnded,
     RunResumed,
+    Ticked,
 )
 from penstock.core.log_repeats import ended_at, held_records
 from penstock.core.map_addition import MapAddition
@@ -130,6 +131,15 @@ class RecordedRun:
             return None
         return [record for record in self.records if isinstance(record, RangeWorked) and record.stage == stage.name]
 
+    def ticks_for(self, stage: str) -> list[Ticked]:
+        """Return the ticks of everybody in a stage, in their order."""
+        found = (record for record in self.records if isinstance(record, Ticked) and record.stage == stage)
+        return [tick for tick in found if not self.first or tick.after >= self.first]
+
+    def clock_from(self, stage: str) -> int | None:
+        """Return from which event on a stage ticks by the clock: behind what was recorded; ``None``: never."""
+        return None if self.resumed is None else self.resumed.stages.get(stage)
+
     def ended_for(self, stage: StagePlan) -> NDArray[np.int64] | None:
         """Return the numbers of what had ended at a stage of a run that goes on, ascending; ``None`` of a replay."""
         return None if self.resumed is None else ended_at(self.records, stage.name)
@@ -219,8 +229,6 @@ class RecordedRun:
             yield f"{where}: its results leave in any order"
         for element in stage.elements:
             hooks = vars(element.target) if isinstance(element.target, type) else {}
-            if "tick" in hooks:
-                yield f"{where}: {element.name} ticks by the clock, not as it did then"
             if "reduce_batch" in hooks:
                 yield f"{where}: the ranges that reduce_batch of {element.name} is given may be cut otherwise"
         ranges = self.ranges_for(stage)

@@ -9,7 +9,7 @@ from penstock.core import NS_PER_S, Account
 from penstock.elements.instance import Instance
 from penstock.elements.user_code import Reducer
 from penstock.errors import PenstockError, UserCodeError
-from penstock.services.flow import Flow
+from penstock.services.flow import Flow, numbers_of
 from penstock.services.notes import notes_of
 from penstock.services.orders import RoomOrder
 from penstock.services.progress import BESIDES
@@ -154,6 +154,9 @@ class ReduceProcess(RoomProcess):
         calls.failures.clear()
         calls.dead_letters.clear()
         before = entry.accounts
+        if self._is_taken_over:
+            self._is_taken_over = False
+            self.crew.skip_repeated(int(numbers_of(flow)[0]))
         try:
             for piece in self.cut(flow):
                 fold(reducer, calls, piece)

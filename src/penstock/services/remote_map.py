@@ -96,7 +96,7 @@ class RemoteMap(RemoteStage):
             Numbers of what has ended here, of a run that goes on.
         """
         names = [f"{self.name}-{k}" for k in range(self._order.workers)]
-        self._dispatcher = ReplayedRanges(list(self._producers), ranges, names, numbers_of)
+        self._dispatcher = ReplayedRanges(list(self._producers), ranges, names, numbers_of, ended)
 
     @property
     def workers(self) -> int:

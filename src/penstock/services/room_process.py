@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from penstock.core import NS_PER_S, Account, Ledger
 from penstock.core.ledger import Entry
+from penstock.core.log_records import Ticked
 from penstock.core.parameters import Parameters
 from penstock.elements.instance import Instance
 from penstock.elements.user_code import validate
@@ -42,6 +43,7 @@ from penstock.wire.envelopes import (
     Give,
     Lease,
     Ready,
+    TickTold,
 )
 from penstock.wire.values import decode_value, encode_value
 
@@ -120,7 +122,7 @@ class RoomProcess(ABC):
         return found
 
     def cut(self, flow: Flow) -> Iterator[Flow]:
-        """Cut a flow where parameters change; user code has those of each piece when that is yielded."""
+        """Cut a flow where parameters change or a tick is repeated; user code has had those of each piece it gets."""
         numbers = numbers_of(flow)
         start = 0
         while start < len(numbers):
@@ -144,7 +146,8 @@ class RoomProcess(ABC):
     def _begin(self) -> bool:
         try:
             instances = self.make()
-            self.crew = Crew(self.order.stage, instances)
+            self.crew = Crew(self.order.stage, instances, [(self.order.name, k) for k in range(len(instances))])
+            self._learn_ticks()
             self._declare()
             for lane, producer in self.order.producers:
                 self._open_books(lane, producer)
@@ -154,6 +157,22 @@ class RoomProcess(ABC):
             return False
         self.line.send(self.ready())
         return True
+
+    def _learn_ticks(self) -> None:
+        order = self.order
+        if order.repeats_ticks:
+            self.crew.repeat(
+                [
+                    Ticked(stage=order.stage, worker=order.name, now_ns=now_ns, after=after, flags=flags, step=step)
+                    for now_ns, after, flags, step in order.ticks
+                ],
+                order.clock_from,
+            )
+        if order.is_logged:
+            self.crew.on_tick = self._tell_tick
+
+    def _tell_tick(self, tick: Ticked) -> None:
+        self.line.send(TickTold(tick.now_ns, tick.after, tick.flags, tick.step))
 
     def _open_books(self, lane: str, producer: str) -> None:
         entry = self._ledger.entry(producer, self.order.stage)

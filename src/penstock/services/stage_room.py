@@ -32,7 +32,9 @@ class StageRoom(ABC):
     def __init__(self, plan: StagePlan, ledger: Ledger, instances: Iterable[Instance], *, returns: bool = True) -> None:
         self.name = plan.name
         self.outlet = Outlet(plan.name)
-        self.crew = Crew(plan.name, instances)
+        made = tuple(instances)
+        names = [(f"{plan.name}-{k}", 0) if plan.kind == "map" else (f"{plan.name}-0", k) for k in range(len(made))]
+        self.crew = Crew(plan.name, made, names)
         self.calls = {
             producer: UserCalls(
                 plan.name, ledger.entry(producer, plan.name), plan.on_error, returns=returns, trips=plan.trips
@@ -76,12 +78,12 @@ class StageRoom(ABC):
         """Return by which lane results of a flow leave."""
         return lane_of(flow, self._own_lanes[producer])
 
-    def _cut(self, flow: Flow) -> Iterator[Flow]:
-        """Cut a flow where parameters change; user code has those of each piece when that is yielded."""
+    def _cut(self, flow: Flow, worker: Instance | None = None) -> Iterator[Flow]:
+        """Cut a flow where parameters change or a tick is repeated; user code has had those of each piece it gets."""
         numbers = numbers_of(flow)
         start = 0
         while start < len(numbers):
-            stop = self.crew.apply(numbers, start)
+            stop = self.crew.apply(numbers, start, worker)
             yield flow if stop - start == len(numbers) else flow.take(slice(start, stop))
             start = stop
 

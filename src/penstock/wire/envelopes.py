@@ -324,9 +324,18 @@ class Closed(_Envelope, frozen=True, tag=51):
     context: msgspec.Raw = msgspec.Raw(b"\x80")
 
 
+class TickTold(_Envelope, frozen=True, tag=52):
+    """User code was given a tick; as ``Ticked`` in the event log."""
+
+    now_ns: int
+    after: int
+    flags: int
+    step: int
+
+
 Envelope = (
     PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Settled | Stop | Piece | Drop | Lease
-    | Part | Done | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed
+    | Part | Done | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed | TickTold
 )  # fmt: skip
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
