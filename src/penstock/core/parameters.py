@@ -90,6 +90,8 @@ class Parameters:
         self._keep = max(1, keep)
         values = {address: parameter.default for address, parameter in self._declared.items()}
         values |= self._validated(start)
+        self._asked = 0
+        """The highest event asked for."""
         self._begin(Change(revision=0, from_event=0, values=MappingProxyType(values), who="start", when=when))
 
     @classmethod
@@ -165,7 +167,10 @@ class Parameters:
         return change
 
     def follow(self, revision: int, from_event: int, values: Mapping[str, Any]) -> None:
-        """Take over a revision that another process decided, of whose values others may not be declared here.
+        """Take over a revision that was decided elsewhere, of whose values others may not be declared here.
+
+        It may be known long before its event comes, as all are in a replay: only changes before those that the latest
+        event asked for has seen are counted and forgotten.
 
         Raises
         ------
@@ -175,7 +180,7 @@ class Parameters:
         own = {address: value for address, value in values.items() if address in self._declared}
         valid = MappingProxyType(self._validated(own))
         self._append(Change(revision=revision, from_event=from_event, values=valid, who="", when=EPOCH))
-        self._forget()
+        self._forget(behind=max(0, bisect_right(self._starts, self._asked) - 1))
 
     def at(self, event_number: int) -> ParameterSet:
         """Return the set an event sees.
@@ -185,6 +190,7 @@ class Parameters:
         ParameterError
             If the event is older than the history.
         """
+        self._asked = max(self._asked, event_number)
         position = bisect_right(self._starts, event_number) - 1
         if position < 0:
             raise ParameterError(
@@ -203,8 +209,15 @@ class Parameters:
         self._starts.append(change.from_event)
         self._sets.append(ParameterSet(change.revision, values))
 
-    def _forget(self) -> None:
-        surplus = len(self._changes) - self._keep
+    def _forget(self, behind: int | None = None) -> None:
+        """Fold the oldest changes together, if there are more than are kept.
+
+        Parameters
+        ----------
+        behind
+            How many changes count, from the oldest on; by default all.
+        """
+        surplus = (len(self._changes) if behind is None else behind) - self._keep
         if surplus <= 0:
             return
         del self._changes[:surplus], self._starts[:surplus], self._sets[:surplus]

@@ -135,3 +135,16 @@ def test_every_event_sees_the_last_change_before_it(changes: list[tuple[int, dic
             if change.from_event <= event:
                 expected |= change.values
         assert dict(some.at(event)) == expected
+
+
+def test_what_is_followed_ahead_of_its_events_is_not_forgotten() -> None:
+    some = parameters(keep=10)
+    for k in range(1, 101):
+        some.follow(k, 10 * k, {"fit.FitSpectrum.roi": float(k), "elsewhere.step.x": 1})
+    assert [some.at(number).revision for number in (0, 9, 10, 999, 1000)] == [0, 0, 1, 99, 100]
+    for k in range(101, 121):
+        some.follow(k, 10 * k, {"fit.FitSpectrum.roi": float(k)})
+    assert len(some.history) == 10 + 1 + 20  # those before that of event 1000, that one, and all behind it
+    assert some.at(1205)["fit.FitSpectrum.roi"] == 120.0
+    with pytest.raises(ParameterError, match="parameters for event 0 are forgotten"):
+        some.at(0)
