@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -219,13 +220,44 @@ def test_what_was_not_recorded_is_refused(tmp_path: Path) -> None:
             RecordedRun.read(store, "none")
 
 
+def test_a_recorder_that_was_killed_is_followed_by_another(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with pipeline(tmp_path, gate=str(gate)).start(run_id="live") as handle:
+        until(lambda: handle.statistics().edge("stins", "stins.record").accounts.get("done", 0) > 20)
+        os.kill(pid_of(handle, "stins.record"), signal.SIGKILL)
+        gate.touch()
+        live = handle.wait(PATIENCE_S)
+    assert live.adds_up
+    assert (live.outcome, live.exit_code) == ("finished", 0), live.reasons
+    books = live.edge("stins", "stins.record")
+    assert books.accounts == {"done": 62}
+    assert any("was killed by SIGKILL" in remark and "nothing is missing" in remark for remark in books.remarks)
+    with recorded(tmp_path, "live") as run:
+        for engine in ENGINES:
+            assert views(replayed(pipeline(tmp_path), engine, run)) == views(live)
+
+
+def pid_of(handle: Any, name: str) -> int:
+    """Return who runs now under a name; 0 if nobody does."""
+    return next((each.pid for each in handle.statistics().processes if each.name == name), 0)
+
+
 def test_a_recording_that_fails_ends_alone(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with pipeline(tmp_path, gate=str(gate)).start(run_id="live") as handle:
         until(lambda: handle.statistics().edge("stins", "stins.record").accounts.get("done", 0) > 20)
-        victim = next(process for process in handle.statistics().processes if process.name == "stins.record")
-        os.kill(victim.pid, signal.SIGKILL)
-        until(lambda: handle.statistics().edge("stins", "stins.record").remarks != [])
+        killed: set[int] = set()
+
+        def has_ended() -> bool:  # whoever follows is killed too
+            found = pid_of(handle, "stins.record")
+            if found and found not in killed:
+                killed.add(found)
+                with suppress(ProcessLookupError):
+                    os.kill(found, signal.SIGKILL)
+            remarks = handle.statistics().edge("stins", "stins.record").remarks
+            return any("nothing is kept" in remark for remark in remarks)
+
+        until(has_ended)
         gate.touch()
         live = handle.wait(PATIENCE_S)
     assert live.adds_up

@@ -698,7 +698,7 @@ class LocalRun:
     def _can_be_replaced(self, member: Member) -> bool:
         if member.role == "steps":
             return member.keeps_state or not member.is_entered
-        return member.role != "sink" or self.plan.sinks[member.of].is_repeatable
+        return member.role != "sink" or self._is_recorder(member) or self.plan.sinks[member.of].is_repeatable
 
     def _is_recorder(self, member: Member) -> bool:
         """Whether the run goes on without a process, if it has begun: what could not be recorded is in the books."""

@@ -552,6 +552,9 @@ class BuilderProcess:
                 self._pool_gone(peer, name, generation)
             case wire.Ready():
                 self._ready(peer, envelope, now)
+            case wire.Broken(text, note) if self._is_going and (recorder := self._recorder(peer)) is not None:
+                self.floor.note(note)
+                recorder.end_recording(f"the recording of {peer.of} ends: {text}")
             case wire.Broken(text, note):
                 self._tell(say.Broke(peer.name, text, note))
                 self.state.mark(Outcome.FAILED, text)
@@ -665,9 +668,14 @@ class BuilderProcess:
                 break
         if peer.role == "source":
             self._lose_source(peer, text, is_replaced, now)
-        elif peer.is_ready and not peer.is_closed:
-            self.stages[peer.of].lose(peer, text, now)
+        elif not peer.is_closed and (peer.is_ready or self._recorder(peer) is not None):
+            self.stages[peer.of].lose(peer, text, now, is_replaced=is_replaced)
         self._bury(peer)
+
+    def _recorder(self, peer: Peer) -> RemoteFold | None:
+        """Return what a process records for, if it does."""
+        stage = self.stages.get(peer.of)
+        return stage if isinstance(stage, RemoteFold) and stage.takes_blocks else None
 
     def _lose_source(self, peer: Peer, text: str, is_replaced: bool, now: int) -> None:
         source = self.sources[peer.of]

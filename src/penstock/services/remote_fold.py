@@ -56,7 +56,7 @@ class RemoteFold(RemoteStage):
         deadline_s = order.deadline_s if isinstance(order, StageOrder) else 60.0
         super().__init__(order.name, producers, floor, deadline_s)
         self.is_sink = isinstance(order, SinkOrder)
-        self._takes_blocks = isinstance(order, SinkOrder) and order.takes_blocks
+        self.takes_blocks = isinstance(order, SinkOrder) and order.takes_blocks
         self._is_recorder = isinstance(order, SinkOrder) and order.is_recorder
         self._is_repeatable = isinstance(order, SinkOrder) and order.is_repeatable
         self._peer: Peer | None = None
@@ -83,9 +83,9 @@ class RemoteFold(RemoteStage):
         """Take custody of a flow, and give it to the process in its turn."""
         if self.is_sink:
             producer = split_input(producer)[0]  # a sink's books do not say by which lane
-        is_flag = kind_of(flow) is not Kind.DATA and not self._takes_blocks
+        is_flag = kind_of(flow) is not Kind.DATA and not self.takes_blocks
         if self._is_stopped and not (is_flag and self.is_sink):
-            count = len(flow) if self._takes_blocks else len(with_values(flow))
+            count = len(flow) if self.takes_blocks else len(with_values(flow))
             self.entries[producer].arrive(count)
             if self._is_recorder:
                 self.entries[producer].post(Account.DROPPED, count)
@@ -108,7 +108,7 @@ class RemoteFold(RemoteStage):
                 self._rebuild, self._rebuild_bytes = deque(), 0
             if self._start is not None and (not self._given or self._start.id < self._given[0].id):
                 peer.say(wire.Flag(0, self.describe(self._start.flow, peer)))
-            if self._keeps_state:
+            if self._keeps_state and not self.is_sink:
                 peer.say(wire.Begin())
         if self._is_new:
             self._keeps_state = peer.keeps_state
@@ -137,19 +137,27 @@ class RemoteFold(RemoteStage):
                     self._folded = max(self._folded, number)
             case wire.Failed(text, _, _, notes) if self._is_recorder:
                 self.note(notes)
-                self._end_recording(text)
+                self.end_recording(text)
             case wire.Failed(text, event, _, notes):
                 self._is_stopped = True
                 self.fail(text, event, notes)
 
-    def lose(self, peer: Peer, why: str, now: int) -> None:
-        """Learn that the process died."""
+    def lose(self, peer: Peer, why: str, now: int, *, is_replaced: bool = True) -> None:
+        """Learn that the process died; a recorder is given again what it had not said that it kept."""
         self.peers.pop(peer.name, None)
         self._peer = None
-        if self._is_repeatable and not self._is_stopped:
+        if self.takes_blocks:
+            place = (self._given_up_to,)
+            self._deaths = self._deaths + 1 if place == self._died_at else 1
+            self._died_at = place
+            if not is_replaced or self._deaths >= MOST_DEATHS:
+                self.end_recording(f"the recording of {self.name} ends: {why}")
+            for entry in self.entries.values() if not self._is_lost else ():
+                entry.remark("restarted", f"{why}; another one records on, and nothing is missing")
+        elif self._is_repeatable and not self._is_stopped and (is_replaced or not self._is_recorder):
             self._count_death(peer.progress.lease, why)
         elif self._is_recorder:
-            self._end_recording(f"the recording of {self.name} ends: {why}")
+            self.end_recording(f"the recording of {self.name} ends: {why}")
         elif self.is_sink:
             self._end(f"sink {self.name} was lost: {why}")
         elif not self._keeps_state and self._rebuild is None:
@@ -166,6 +174,18 @@ class RemoteFold(RemoteStage):
         if not self._open and self.is_idle and not self._is_outlet_closed:
             self._is_outlet_closed = True
             self.outlet.close(now)
+
+    def end_recording(self, text: str) -> None:
+        """Record nothing more; the run goes on."""
+        if self._is_lost:
+            return
+        self._is_lost = self._is_stopped = True
+        self.floor.state.mark(Outcome.FAILED, text)
+        given, self._given = self._given, deque()
+        for each in given:
+            self.entries[each.producer].post(Account.DROPPED, len(each.flow))
+        for entry in self.entries.values():
+            entry.remark(Account.DROPPED.label, f"{text}; from here on nothing is kept")
 
     @property
     def is_idle(self) -> bool:
@@ -207,7 +227,7 @@ class RemoteFold(RemoteStage):
         )
         text = f"{who} in a row died of {what}, the last one: {why}"
         if self._is_recorder:
-            self._end_recording(text)
+            self.end_recording(text)
         else:
             self._end(text)
 
@@ -309,16 +329,6 @@ class RemoteFold(RemoteStage):
         for note in notes:
             entry.remark(Account.DROPPED.label, note.cause)
             self.floor.state.mark(Outcome.FAILED, f"{self.name}: {note.cause}")
-
-    def _end_recording(self, text: str) -> None:
-        """Record nothing more; the run goes on."""
-        self._is_lost = self._is_stopped = True
-        self.floor.state.mark(Outcome.FAILED, text)
-        given, self._given = self._given, deque()
-        for each in given:
-            self.entries[each.producer].post(Account.DROPPED, len(each.flow))
-        for entry in self.entries.values():
-            entry.remark(Account.DROPPED.label, f"{text}; from here on nothing is kept")
 
     def _end(self, text: str) -> None:
         self._is_lost = self._is_stopped = True

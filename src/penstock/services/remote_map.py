@@ -173,7 +173,7 @@ class RemoteMap(RemoteStage):
                 self._is_stopped = True
                 self.fail(text, event, notes)
 
-    def lose(self, peer: Peer, why: str, now: int) -> None:
+    def lose(self, peer: Peer, why: str, now: int, *, is_replaced: bool = True) -> None:
         """Give what a dead worker had to others; what seems to have killed it goes alone, and at last to nobody."""
         if self.peers.pop(peer.name, None) is None:
             return  # it had left

@@ -97,8 +97,14 @@ class RemoteStage(ABC):
         """Take what a process said."""
 
     @abstractmethod
-    def lose(self, peer: Peer, why: str, now: int) -> None:
-        """Take back what a dead process had."""
+    def lose(self, peer: Peer, why: str, now: int, *, is_replaced: bool = True) -> None:
+        """Take back what a dead process had.
+
+        Parameters
+        ----------
+        is_replaced
+            Whether another one follows.
+        """
 
     @abstractmethod
     def advance(self, now: int) -> None:

@@ -1,5 +1,7 @@
 """What keeps a recorded source: everything as it came, or a reason why not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,19 @@ def test_what_finds_no_room_ends_the_recording_and_says_so() -> None:
         recorder.close(ended_well=True)
     info = store.info(ADDRESS)
     assert (info.state, info.reason) == (StreamState.ABORTED, why)
+
+
+def test_one_that_goes_on_keeps_what_is_not_there_yet() -> None:
+    store = MemoryStore()
+    first = Recorder("c1", "camera", store=store)
+    first.open(FACTS)
+    assert first.write_block(block(1, 3)) == ""
+    first.let_go()
+    assert store.info(ADDRESS).state is StreamState.STALLED
+    second = Recorder("c1", "camera", store=store)
+    second.open(replace(FACTS, goes_on=True))
+    assert [second.write_block(each) for each in (block(1, 2), block(3, 2), block(5, 1))] == ["", "", ""]
+    second.close(ended_well=True)
+    with store.read(ADDRESS) as reader:
+        assert np.concatenate([each.block.ids for each in reader.blocks()]).tolist() == [1, 2, 3, 4, 5]
+        assert reader.info.state is StreamState.FINISHED
