@@ -237,6 +237,11 @@ def test_what_cannot_be_resumed_is_refused(tmp_path: Path) -> None:
     more = Pipeline(**{**tree, "sources": {**tree["sources"], "more": tree["sources"]["stins"]}}, folder=tmp_path)
     with recorded(tmp_path, "live") as run, pytest.raises(CheckError, match=r"sources\.more: it was not recorded"):
         more.run("inline", resume=run)
+    (tmp_path / "moved.yaml").write_text(text.replace("beamtime: c1", "beamtime: c2"))
+    said = refused("live", "--pipeline", "moved.yaml", "--anyway")
+    assert "sources.stins: would be recorded in c2/stins/live; so far it was in c1/stins/live" in said
+    with recorded(tmp_path, "live") as run, pytest.raises(StateError, match="leave event_log out"):
+        made.run("inline", resume=run, event_log=tmp_path / "log")
     report = finished(tmp_path, "resume", "live", "--pipeline", "other.yaml", "--anyway", "--engine", "inline")
     assert report.outcome == "finished"
     assert "run live has ended, finished: there is nothing to resume; replay it" in refused("live")

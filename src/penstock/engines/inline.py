@@ -22,7 +22,7 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.elements.resumed_source import ResumedSource
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
-from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, UserCodeError
+from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, StateError, UserCodeError
 from penstock.formats.event_log import LogHeader
 from penstock.monitor.edge_watch import Watches
 from penstock.monitor.report import RunReport, edges_of
@@ -123,6 +123,8 @@ class InlineRun:
         self._started = Timestamp(utc())
         values = dict(values or {})
         if resume is not None:
+            if event_log is not None:
+                raise StateError("the event log of a run that is resumed goes on where it is; leave event_log out")
             replay, run_id, store = resumable(resume, plan, self._started.ns), resume.run, resume.store
         if replay is not None:
             plan = replay.plan(plan) if resume is None else resumed_plan(replay, plan)

@@ -148,6 +148,8 @@ class LocalRun:
         self.started = Timestamp(time.time_ns())
         values = dict(values or {})
         if resume is not None:
+            if event_log is not None:
+                raise StateError("the event log of a run that is resumed goes on where it is; leave event_log out")
             replay, run_id = resumable(resume, plan, self.started.ns), resume.run
         if replay is not None:
             if not replay.store_name:
@@ -725,7 +727,7 @@ class LocalRun:
         else:
             known = "its books are lost"
         self._has_lost_builder = True
-        if self.plan.is_recorded:
+        if self.plan.is_recorded and self._is_going:
             known = f"{known}; `penstock resume {self.state.id}` goes on with the run"
         why = f"; {self._killed_for}" if self._killed_for else ""
         self.state.mark(Outcome.FAILED, f"{death}{why}: the events under way are lost, and {known}")

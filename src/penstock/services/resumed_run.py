@@ -15,7 +15,7 @@ from penstock.elements.replayed_source import ReplayedSource
 from penstock.errors import CheckError, PenstockError, Problem, StateError
 from penstock.pipeline.plan import Element, Plan, SourcePlan
 from penstock.services.recorded_run import CUT_OFF, RecordedRun
-from penstock.services.recording import log_address
+from penstock.services.recording import log_address, stream_address
 from penstock.services.roots import roots_of
 from penstock.streams.store import Store, StreamState
 
@@ -45,7 +45,7 @@ def resumable(recorded: RecordedRun, plan: Plan, now_ns: int) -> RecordedRun:
         raise StateError(f"run {run} is running: somebody writes its event log")
     if recorded.cut_off != CUT_OFF:
         raise StateError(f"run {run} cannot be resumed: {recorded.cut_off}")
-    if problems := [*recorded.problems(plan), *_merges(plan)]:
+    if problems := [*recorded.problems(plan), *_merges(plan), *_elsewhere(recorded, plan)]:
         raise CheckError(problems)
     last_ids = {name: _last_id(store, name, address) for name, address in recorded.about["sources"].items()}
     joins = {name: _first_lost(recorded, name, last_ids) for name in plan.joins}
@@ -142,3 +142,15 @@ def _merges(plan: Plan) -> list[Problem]:
         )
         for name in plan.merges
     ]  # fmt: skip
+
+
+def _elsewhere(recorded: RecordedRun, plan: Plan) -> list[Problem]:
+    """Return the sources that would not be recorded on where they were."""
+    found = []
+    for name, source in plan.sources.items():
+        there = recorded.about["sources"].get(name)
+        here = str(stream_address(plan, name, recorded.run)) if source.record else "nowhere"
+        if there is not None and here != there:
+            text = f"would be recorded in {here}; so far it was in {there}"
+            found.append(Problem(where=f"sources.{name}", text=text, remedy="leave beamtime and record as they were"))
+    return found
