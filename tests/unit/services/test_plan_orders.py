@@ -144,7 +144,15 @@ def test_a_sink_is_told_of_the_run() -> None:
     order = travelled(sink_order(plan, sink, facts))
     assert (order.name, order.stage, order.kind, order.producers) == ("lines", "lines", "sink", (("", "fit"),))
     assert same_element(order.elements[0], sink.element, order.folder)
-    told = {"pipeline": "p", "run": "r", "started": 5, "version": "1", "folder": "/there", "sink": "lines"}
+    told = {
+        "pipeline": "p",
+        "run": "r",
+        "started": 5,
+        "version": "1",
+        "folder": "/there",
+        "sink": "lines",
+        "goes_on": False,
+    }
     assert decode_value(order.facts) == told
 
 
