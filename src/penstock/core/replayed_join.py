@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.core.block import Block
 from penstock.core.event import EventBatch, PartColumn
 from penstock.core.kept_blocks import UNUSED, KeptBlocks
-from penstock.core.ledger import Account, Ledger
+from penstock.core.ledger import Account, Entry, Ledger
 from penstock.core.log_records import EventsFormed
 from penstock.core.map_addition import MapAddition
 from penstock.core.message import Kind
@@ -113,6 +113,10 @@ class ReplayedJoin:
         """Planned events that were not formed; 0 without a plan, or while the run goes on."""
         planned = None if self.trigger_map is None else self.trigger_map.planned
         return max(0, planned - self.formed) if planned is not None and self._is_finished else 0
+
+    def entry(self, stream: str) -> Entry:
+        """Return the books of a stream."""
+        return self._kept[stream].entry
 
     @property
     def is_through(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from penstock.core.block import Block, Rows
 from penstock.core.event import EventBatch
 from penstock.core.event_builder import EventBuilder
+from penstock.core.ledger import Account
 from penstock.core.map_addition import MapAddition
 from penstock.core.replayed_join import ReplayedJoin
 from penstock.core.trigger_map import TriggerMap
@@ -89,7 +90,8 @@ class ResumedJoin:
 
     def pending(self, stream: str) -> int:
         """Return how many messages of a stream are here and not accounted for."""
-        return self._replay.pending(stream) + self._live.pending(stream)
+        waiting = sum(len(block) for block in self._waiting if block.stream == stream)
+        return self._replay.pending(stream) + self._live.pending(stream) + waiting
 
     def handle(self, block: Block, now: int) -> Sequence[EventBatch]:
         """Take a block of any of the streams; ids of a stream ascend."""
@@ -104,6 +106,7 @@ class ResumedJoin:
             batches += self._followed(self._replay.handle(settled, now))
         if behind is not None:
             self._waiting.append(behind)
+            self._replay.entry(block.stream).arrive(len(behind))
             if settled is None:
                 batches += self._followed(self._replay.pass_by(behind))
         return [*batches, *self._look(now)]
@@ -149,6 +152,8 @@ class ResumedJoin:
         if not self._is_live:
             self._replay.abort()
         self._is_live = True
+        for block in self._waiting:
+            self._replay.entry(block.stream).post(Account.ABORTED, len(block))
         self._waiting.clear()
         self._live.abort()
 
@@ -180,7 +185,10 @@ class ResumedJoin:
         self._replay.let_go()
         self._live.go_on()
         waiting, self._waiting = self._waiting, []
-        batches = [batch for block in waiting for batch in self._live.handle(block, now)]
+        batches: list[EventBatch] = []
+        for block in waiting:
+            self._replay.entry(block.stream).arrive(-len(block))  # whoever takes it books it again
+            batches += self._live.handle(block, now)
         return [*batches, *(batch for stream in self._closed for batch in self._live.close(stream))]
 
 
