@@ -1,7 +1,7 @@
 """Recorded runs for tests: made live, replayed on any engine, and their views compared byte for byte."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ STORE = "penstock-data"
 def pipeline(
     folder: Path, *, faults: str = "", rows: int = 6, gate: str = "", map: Map | None = None,  # noqa: A002
     pace_s: float = 0.0, reduce: Any = code.Log, has_messages: bool = True, source: Any = code.Faulty,
+    sinks: Mapping[str, Sink] | None = None,
 ) -> Pipeline:  # fmt: skip
     """Return three instruments in two joins, one of them also read directly; everything is recorded."""
 
@@ -52,7 +53,10 @@ def pipeline(
             "spectra-log": Reduce(code.Log, source="look"),
             **of_messages,
         },
-        sinks={name: Sink("hdf5", source=f"{name}-log", path=f"{{run}}-{name}.h5") for name in logs},
+        sinks={
+            **{name: Sink("hdf5", source=f"{name}-log", path=f"{{run}}-{name}.h5") for name in logs},
+            **(sinks or {}),
+        },
         folder=folder,
     )
 

@@ -16,11 +16,11 @@ from penstock.core.stream_address import StreamAddress
 from penstock.errors import CheckError, StateError
 from penstock.formats.event_log import EventLogReader
 from penstock.monitor.report import RunReport
-from penstock.pipeline import Map, Pipeline
+from penstock.pipeline import Map, Pipeline, Sink
 from penstock.services.recorded_run import RecordedRun
 from penstock.services.recording import log_address
 from penstock.streams.opened import opened_store
-from penstock.streams.store import StreamState
+from penstock.streams.store import StreamInfo, StreamState
 from tests.system import recorded_code as code
 from tests.system.commands import Said, started
 from tests.system.recorded_runs import STORE, pipeline, recorded, replayed, rows, until, views
@@ -257,3 +257,28 @@ def has_formed(folder: Path) -> bool:
             return bool(RecordedRun.read(store, "live").formed)
         except Exception:  # noqa: BLE001 - nothing is in the log yet
             return False
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_given_to_streams_is_there_once_when_the_run_goes_on(engine: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    worker = Map(code.everything, source="by-map", workers=2, record=True)
+    out = {"out": Sink("stream", source="look")}
+    made = pipeline(tmp_path, gate=str(gate), pace_s=0.001, source=code.Again, map=worker, sinks=out)
+    addresses = [StreamAddress("c1", name, "live") for name in ("measure", "out")]
+
+    def infos() -> list[StreamInfo]:
+        with opened_store(STORE, tmp_path) as store:
+            return [store.info(address) for address in addresses]
+
+    lost_builder(made, tmp_path, lambda _: until(lambda: all(info.count for info in infos())))
+    until(lambda: [info.state for info in infos()] == [StreamState.STALLED] * 2)
+    gate.touch()
+    with recorded(tmp_path, "live") as run:
+        report = made.run(engine, resume=run)
+    assert report.outcome == "finished", report.reasons
+    assert [info.state for info in infos()] == [StreamState.FINISHED] * 2
+    with opened_store(STORE, tmp_path) as store:
+        for address in addresses:
+            with store.read(address) as reader:
+                assert reader.ids().tolist() == list(range(1, 61))

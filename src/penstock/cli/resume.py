@@ -24,7 +24,9 @@ OF_NO_RESULT = ("serve", "name")
 
 def resume(
     run: Annotated[str, typer.Argument(help="The run that was cut off.", show_default=False)] = "",
-    store: Annotated[Path, typer.Option("--store", help="The folder it is kept in.")] = Path("penstock-data"),
+    store: Annotated[
+        str, typer.Option("--store", help="The folder it is kept in, or tcp://HOST:PORT.")
+    ] = "penstock-data",
     beamtime: Annotated[str, typer.Option(help="Of the run, if several have one of this name.")] = "",
     is_list: Annotated[bool, typer.Option("--list", help="List the runs that were cut off instead.")] = False,
     file: Annotated[
@@ -57,7 +59,8 @@ def resume(
         if is_list:
             _list(opened, as_json=as_json)
             return
-        recorded = recorded_run(opened, run, beamtime, str(store.absolute()), "penstock resume --list")
+        name = store if "://" in store else str(Path(store).absolute())
+        recorded = recorded_run(opened, run, beamtime, name, "penstock resume --list")
         pipeline = pipeline_of(recorded, file)
         if file is not None and not anyway:
             _must_be_same(recorded, pipeline)

@@ -12,6 +12,7 @@ from penstock.core.message import Kind
 from penstock.core.stream_address import StreamAddress
 from penstock.elements.recorder import Recorder
 from penstock.elements.replayed_source import ReplayedSource
+from penstock.elements.stage_recorder import StageRecorder
 from penstock.errors import CheckError, PenstockError, Problem, StateError
 from penstock.pipeline.plan import Element, Plan, SourcePlan
 from penstock.services.recorded_run import CUT_OFF, RecordedRun
@@ -61,7 +62,7 @@ def resumed_plan(recorded: RecordedRun, plan: Plan) -> Plan:
     sources = {name: replace(source, before=_before(recorded, source, store)) for name, source in plan.sources.items()}
     sinks = {
         name: replace(sink, element=replace(sink.element, arguments={**sink.element.arguments, "store": store}))
-        if sink.element.target is Recorder
+        if sink.element.target in (Recorder, StageRecorder)
         else sink
         for name, sink in plan.sinks.items()
     }

@@ -161,6 +161,11 @@ class StreamSink(Sink):
         finally:
             self._let_go()
 
+    def let_go(self) -> None:
+        """Leave the stream as it is: the run was cut off, and whoever resumes it writes on."""
+        self._is_open = False
+        self._let_go()
+
     def end(self, aborted: str = "") -> None:
         """Finish the stream, or abort it for a reason, behind what was sent; nothing more can be.
 
