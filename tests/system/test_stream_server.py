@@ -22,6 +22,7 @@ from penstock.services.stream_tokens import Scope, Tokens
 from penstock.streams.directory import DirectoryStore
 from penstock.streams.kept_retention import pin_group, set_retention
 from penstock.streams.memory_store import MemoryStore
+from penstock.streams.producer import Producer
 from penstock.streams.remote_store import RemoteStore
 from penstock.streams.store import Store
 from penstock.wire import stream_requests as say
@@ -445,6 +446,20 @@ def test_a_connection_that_breaks_is_made_again_without_loss_or_doubles(server: 
             assert [n for stored in reader.get(1, last) for n in stored.block.ids.tolist()] == found
         assert remote.connections > 5
     assert store.info(ADDRESS).count == last
+
+
+def test_what_a_producer_has_on_its_way_survives_connections_that_break(server: StreamServer, store: Store) -> None:
+    with Relay(server.address) as relay, RemoteStore(relay.address, patience_s=LONGEST_S) as remote:
+        with Producer(remote, ADDRESS) as out:
+            receipts = []
+            for n in range(1, 201):
+                receipts.append(out.send(bytes(100_000)))
+                if n % 50 == 0:
+                    relay.cut()
+            assert {receipt.wait(LONGEST_S).kind for receipt in receipts} == {"stored"}
+        assert remote.connections > 1
+    with store.read(ADDRESS) as reader:
+        assert reader.ids().tolist() == list(range(1, 201))
 
 
 @pytest.mark.parametrize("by", ["position", "id", "time"])

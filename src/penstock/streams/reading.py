@@ -70,6 +70,10 @@ class Cursor:
     def __init__(self, reader: StreamReader, skipped: Skipped, *, from_id: int = 1, from_ns: int = EARLIEST_NS) -> None:
         self.reader = reader
         self.position = 0
+        self._began = 0
+        """Where ``_blocks`` began."""
+        self._was_told = False
+        """Whether there was something to wait for before that, and it came."""
         self._until = 0
         self._skipped = skipped
         self._from_id = np.uint64(from_id)
@@ -94,16 +98,24 @@ class Cursor:
             wanted = self._taken()
             if wanted is not None:
                 return wanted
-            info = self.reader.info
-            if arrived(info) > self.position:
-                self._blocks = self.reader.blocks(self.position)
-                self._until = arrived(info)
-            elif info.state is StreamState.FINISHED:
+            # How a stream is costs as much as a message: who follows asks only where nothing was found, though told.
+            is_following = self._was_told and self.position > self._began
+            info = None if is_following else self.reader.info
+            if info is not None and arrived(info) > self.position:
+                self._look(arrived(info), was_told=False)
+                continue
+            if info is not None and info.state is StreamState.FINISHED:
                 return None
-            elif info.state is StreamState.ABORTED:
+            if info is not None and info.state is StreamState.ABORTED:
                 raise ended(info)
-            elif not (yield More([(self.reader, self.position)], deadline.left_s)):
+            if not (yield More([(self.reader, self.position)], deadline.left_s)):
                 raise nothing_yet(self.reader.info)
+            self._look(self.position, was_told=True)
+
+    def _look(self, until: int, *, was_told: bool) -> None:
+        """Look for messages behind the position; those before ``until`` that are not found were removed."""
+        self._blocks = self.reader.blocks(self.position)
+        self._began, self._until, self._was_told = self.position, until, was_told
 
     def message(self, timeout_s: float | None) -> Steps[Message]:
         """Return the next message; as ``block``, but the end is an error, too."""

@@ -201,6 +201,10 @@ class FollowCall(_FeedCall):
         """Tell whether more messages are known to have arrived, or the stream to have ended."""
         return self._arrived > position or self.is_ended
 
+    def has_more(self, position: int) -> bool:
+        """Tell whether more messages are known to have arrived; also if nothing is heard any more."""
+        return self._arrived > position or self.trouble is not None
+
     def head(self, *, is_again: bool) -> say.Follow:
         """Return the request, from where it has come on."""
         del is_again

@@ -52,7 +52,7 @@ class RemoteMember(Membership):
         self._again: list[Range] = []
         self._has_left = False
         self._is_counting = False
-        """Whether the background wakes within ``flush_s`` anyway: to wake it for each would cost a switch of threads."""
+        """Whether the background wakes within ``flush_s`` anyway; to wake it for each costs a switch of threads."""
         self._join = OpenCall(request)
         connection.send(self._join)
         self._join.done()

@@ -35,6 +35,8 @@ class RemoteReader(StreamReader):
         at_hand.begin()
         self._follow: FollowCall | None = None
         self._fd = -1
+        self._informed = 0
+        """How many messages had arrived when that was last asked."""
         self._lock = threading.Lock()  # of the descriptor, and of what is open
         self._is_closed = False
 
@@ -42,15 +44,23 @@ class RemoteReader(StreamReader):
     def info(self) -> StreamInfo:
         """How the stream is, as of now."""
         value, _ = self._connection.request(say.Info(str(self.address))).done()
-        return read_value(value, StreamInfo)
+        info = read_value(value, StreamInfo)
+        self._informed = info.count + info.removed
+        return info
 
     def blocks(self, position: int = 0) -> Iterator[StoredBlock]:
-        """Yield what is there now; what was sent already as it came is not asked for again."""
-        follow = self._follow
+        """Yield what is there now; what was sent already as it came is not asked for again.
+
+        If anything was, and ``info`` has told of no more, what has not been told of yet is not asked for either:
+        ``wait`` will see it come.
+        """
+        follow, begin = self._follow, position
         if follow is not None:
             for stored in follow.taken(position):
                 yield stored
                 position = stored.position + len(stored.block)
+            if position > begin and not follow.has_more(position) and position >= self._informed:
+                return
         yield from self._fetched(say.Fetch(str(self.address), "position", position))
 
     def get(self, first_id: int, last_id: int | None = None) -> Iterator[StoredBlock]:
