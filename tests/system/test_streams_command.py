@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 @contextmanager
 def store_in(folder: Path) -> Iterator[DirectoryStore]:
-    with DirectoryStore(folder / "penstock-store", make=True) as store:
+    with DirectoryStore(folder / "penstock-data", make=True) as store:
         yield store
 
 
@@ -43,7 +43,7 @@ def streams(folder: Path, *words: str) -> Said:
 
 
 def flip_a_bit(folder: Path, what: bytes) -> Path:
-    (segment,) = (folder / "penstock-store").rglob("*.seg")
+    (segment,) = (folder / "penstock-data").rglob("*.seg")
     data = bytearray(segment.read_bytes())
     data[data.index(what)] ^= 1
     segment.write_bytes(data)
@@ -119,7 +119,7 @@ def test_verify_names_file_and_place_and_rebuild_mends_the_index(folder: Path) -
         writer.append(block(1, 2))
         writer.append(block(3))
     assert streams(folder, "verify").code == 0
-    (index,) = (folder / "penstock-store").rglob("*.idx")
+    (index,) = (folder / "penstock-data").rglob("*.idx")
     index.unlink()
     lost = streams(folder, "verify", "c2026")
     assert lost.code == 1

@@ -37,7 +37,7 @@ app = typer.Typer(name="streams", cls=_Commands, add_completion=False, rich_mark
 def streams() -> None:
     """Look into a store of durable streams, and change it.
 
-    The store is named by --store, or by PENSTOCK_STORE; without either it is ./penstock-store.
+    The store is named by --store, or by PENSTOCK_STORE; without either it is ./penstock-data.
 
     Exit code 0 done, 1 not there, refused or damaged, 2 wrong as written, 3 incomplete, 130 stopped on request.
     """

@@ -28,7 +28,7 @@ __all__ = [
     "wrong",
 ]
 
-DEFAULT_STORE = "./penstock-store"
+DEFAULT_STORE = "./penstock-data"
 STOPPED = 130
 
 StoreOption = Annotated[

@@ -23,7 +23,7 @@ RUN = StreamAddress.parse("c2026/eiger/run 1")
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DirectoryStore]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PENSTOCK_STORE", raising=False)
-    with DirectoryStore("penstock-store") as store:
+    with DirectoryStore("penstock-data") as store:
         with store.write(RUN) as writer:
             writer.append(Block.of("", [Message(id=n) for n in range(1, 11)]))
         yield store
@@ -49,7 +49,7 @@ def groups(*words: str) -> Result:
 
 
 def kept() -> list[bytes]:
-    return [path.read_bytes() for path in sorted(Path("penstock-store", "groups").glob("*/*"))]
+    return [path.read_bytes() for path in sorted(Path("penstock-data", "groups").glob("*/*"))]
 
 
 def test_a_list_says_how_each_is_doing(store: DirectoryStore, member: Membership) -> None:

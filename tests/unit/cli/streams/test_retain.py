@@ -24,12 +24,12 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Directory
     """A store of two streams with five segments each, of one message."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PENSTOCK_STORE", raising=False)
-    with DirectoryStore("penstock-store", segment_bytes=1) as store:
+    with DirectoryStore("penstock-data", segment_bytes=1) as store:
         for name in ("run 1", "run 2"):
             with store.write(StreamAddress("c2026", "eiger", name), sync="none") as writer:
                 for n in range(1, 6):
                     writer.append(Block.of("", [Message(id=n)]))
-    with DirectoryStore("penstock-store") as store:  # nothing is done in the background any more
+    with DirectoryStore("penstock-data") as store:  # nothing is done in the background any more
         yield store
 
 

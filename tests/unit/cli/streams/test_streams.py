@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextmanager
 def store_here() -> Iterator[DirectoryStore]:
-    with DirectoryStore("penstock-store") as store:
+    with DirectoryStore("penstock-data") as store:
         yield store
 
 
@@ -190,7 +190,7 @@ def test_query_finds_and_orders() -> None:
 
 def test_query_past_damage_says_so() -> None:
     write(*(Message(id=n, array=np.full(4, n)) for n in (1, 2, 3)))
-    (segment,) = Path("penstock-store").rglob("*.seg")
+    (segment,) = Path("penstock-data").rglob("*.seg")
     data = bytearray(segment.read_bytes())
     data[data.index(np.full(4, 2).tobytes())] ^= 1
     segment.write_bytes(data)
@@ -218,7 +218,7 @@ def test_export_says_what_has_no_place_and_leaves_no_half_file(folder: Path) -> 
     write(Message(id=3))
     said = streams("export", str(RUN), "b.cbors")
     assert (said.exit_code, "message 3" in said.stderr) == (1, True)
-    assert sorted(path.name for path in folder.iterdir()) == ["a.cbors", "penstock-store"]
+    assert sorted(path.name for path in folder.iterdir()) == ["a.cbors", "penstock-data"]
 
 
 def test_import_beside_something_else_is_refused() -> None:
@@ -272,7 +272,8 @@ def test_what_can_only_be_done_to_a_folder_is_said(monkeypatch: pytest.MonkeyPat
         (("put", str(RUN), "bad.npy", "--id", "1"), 2, "FILE: bad.npy cannot be read"),
         (("put", str(RUN), "--finish", "--abort", "why"), 2, "--abort"),
         (("info", "c2027"), 1, "nothing is known of c2027"),
-        (("query", str(RUN), "n >"), 2, "\n  n >\n     ^"),
+        (("query", str(RUN), "size >"), 2, "\n  size >\n        ^"),
+        (("query", str(RUN), "n > 1"), 2, "write meta.n if it stands in the metadata"),
         (("copy", str(RUN), str(RUN)), 2, "is the stream itself"),
         (("delete", str(RUN)), 2, "add --yes"),
         (("import", "no.cbors", "a/b/c"), 2, "FILE: the recording no.cbors cannot be read"),
