@@ -6,12 +6,12 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 
-from penstock.core.log_records import RunResumed
+from penstock.core.log_records import LogRecord, ParametersSet, RunResumed
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import CheckError, StateError
 from penstock.formats.event_log import EventLogReader
@@ -26,9 +26,12 @@ from tests.system.commands import Said, started
 from tests.system.recorded_runs import STORE, pipeline, recorded, replayed, rows, until, views
 from tests.system.watching import PATIENCE_S, ROOT
 
+pytestmark = pytest.mark.timeout(180)  # several programs one after the other, each of several processes
+
 ENGINES = ("inline", "local")
 ENVIRON = {"PYTHONPATH": f"{ROOT}"}
 LOG = log_address("c1", "live")
+R = TypeVar("R", bound=LogRecord)
 
 
 def kept(folder: Path, source: str) -> int:
@@ -131,7 +134,12 @@ def test_after_its_event_builder_was_killed_parameters_and_memories_come_again(e
     gate = tmp_path / "gate"
     worker = Map(code.Differences, source="by-map", workers=2)
     made = pipeline(tmp_path, gate=str(gate), pace_s=0.001, source=code.Again, map=worker)
-    lost_builder(made, tmp_path, lambda handle: handle.set({"weigh.gain": 2.0}))
+
+    def change(handle: Any) -> None:
+        handle.set({"weigh.gain": 2.0})
+        until(lambda: bool(logged(tmp_path, ParametersSet)[1:]))  # the last 0.05 s of a log may be lost
+
+    lost_builder(made, tmp_path, change)
     gate.touch()
     with recorded(tmp_path, "live") as run:
         if engine == "inline":
@@ -169,10 +177,15 @@ def test_what_an_instrument_sent_in_between_is_a_gap_that_is_seen(engine: str, t
 
 def resumed_at(folder: Path) -> RunResumed:
     """Return where a run went on, as its log says."""
+    (found,) = logged(folder, RunResumed)
+    return found
+
+
+def logged(folder: Path, kind: type[R]) -> list[R]:
+    """Return the records of one kind that are in the log by now."""
     with opened_store(STORE, folder) as store, store.read(LOG) as reader:
         data = b"".join(m.array.tobytes() for stored in reader.blocks() for m in stored.block.messages())
-    (found,) = (record for record in EventLogReader(data) if isinstance(record, RunResumed))
-    return found
+    return [record for record in EventLogReader(data) if isinstance(record, kind)]
 
 
 def kept_before(folder: Path) -> Any:
