@@ -13,7 +13,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.elements.sink import RunFacts, Sink
 from penstock.errors import PenstockError, SinkError, StateError, StreamError
 from penstock.streams.opened import opened_store
-from penstock.streams.store import Store, StreamWriter
+from penstock.streams.store import Store, StreamState, StreamWriter
 
 __all__ = ["Recorder"]
 
@@ -37,6 +37,8 @@ class Recorder(Sink):
         self._store: Store | None = None
         self._writer: StreamWriter | None = None
         self._trouble = ""
+        self._whole = 0
+        """The last message of a recording that was finished before the run went on."""
 
     def open(self, run: RunFacts) -> None:
         """Open store and stream.
@@ -49,6 +51,10 @@ class Recorder(Sink):
         address = StreamAddress(self._source.beamtime, self._source.source, run.run)
         try:
             self._store = opened_store(self._given, run.folder) if isinstance(self._given, str) else self._given
+            info = self._store.info(address)
+            if run.goes_on and info.state is StreamState.FINISHED:
+                self._whole = info.last_id  # the run was cut off when it was closing
+                return
             self._writer = self._store.write(address)
             if self._writer.written and not run.goes_on:
                 raise StateError(f"{address} is there already; name another run")
@@ -62,6 +68,8 @@ class Recorder(Sink):
 
     def write_block(self, block: Block) -> str:
         """Append a block, as far as it is not there already; from the first that cannot be on, nothing more is."""
+        if int(block.ids[-1]) <= self._whole:
+            return ""
         if self._trouble or self._writer is None:
             return self._trouble or "the recording is closed"
         new = int(np.searchsorted(block.ids, self._writer.last_id, "right"))

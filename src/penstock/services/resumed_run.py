@@ -22,8 +22,6 @@ from penstock.streams.store import Store, StreamState
 
 __all__ = ["missed_text", "missed_until", "resumable", "resumed_plan"]
 
-ENDED = (StreamState.FINISHED, StreamState.ABORTED)
-
 
 def resumable(recorded: RecordedRun, plan: Plan, now_ns: int) -> RecordedRun:
     """Return a run as far as it still holds, if it can go on.
@@ -60,6 +58,11 @@ def resumed_plan(recorded: RecordedRun, plan: Plan) -> Plan:
     """Return a plan whose sources give what was recorded first, and whose recorders write on behind it."""
     store: Any = recorded.store_name or recorded.store
     sources = {name: replace(source, before=_before(recorded, source, store)) for name, source in plan.sources.items()}
+    if _was_closing(recorded):
+        sources = {
+            name: replace(source, element=_before(recorded, source, store), before=None)
+            for name, source in plan.sources.items()
+        }
     sinks = {
         name: replace(sink, element=replace(sink.element, arguments={**sink.element.arguments, "store": store}))
         if sink.element.target in (Recorder, StageRecorder)
@@ -72,6 +75,8 @@ def resumed_plan(recorded: RecordedRun, plan: Plan) -> Plan:
 def missed_until(recorded: RecordedRun) -> Mapping[str, int]:
     """Return the last message that was kept of each source that had more to say when the run was cut off."""
     assert recorded.resumed is not None, "only of a run that goes on"
+    if _was_closing(recorded):
+        return {}
     return {
         name: last_id
         for name, last_id in recorded.resumed.last_ids.items()
@@ -82,6 +87,12 @@ def missed_until(recorded: RecordedRun) -> Mapping[str, int]:
 def missed_text(source: str, last_id: int) -> str:
     """Say what is missing of a source that does not repeat what nobody read."""
     return f"{source} is read again behind message {last_id}: what it sent while the run was cut off is missing"
+
+
+def _was_closing(recorded: RecordedRun) -> bool:
+    """Whether everything had been read when it was cut off: recordings are finished when nothing more is to come."""
+    addresses = [StreamAddress.parse(written) for written in recorded.about["sources"].values()]
+    return any(recorded.store.info(address).state is StreamState.FINISHED for address in addresses)
 
 
 def _before(recorded: RecordedRun, source: SourcePlan, store: Any) -> Element:  # Store | str
@@ -95,9 +106,8 @@ def _before(recorded: RecordedRun, source: SourcePlan, store: Any) -> Element:  
 
 def _last_id(store: Store, source: str, written: str) -> int:
     info = store.info(StreamAddress.parse(written))
-    if info.state in ENDED:
-        why = f", {info.reason}" if info.reason else ""
-        raise StateError(f"the recording of {source} has ended ({info.state}{why}), so the run cannot go on; replay it")
+    if info.state is StreamState.ABORTED:
+        raise StateError(f"the recording of {source} has ended ({info.reason}), so the run cannot go on; replay it")
     if info.state is StreamState.OPEN and info.count:
         raise StateError(f"somebody writes {info.address}, the recording of {source}; is the run still running?")
     return info.last_id
