@@ -52,6 +52,8 @@ class TimeJoin(Join):
         self._hurried_ns = -1
         self._hurried = -FAR
         self._before: int | None = None
+        self._passed: list[int | None] = [None] * len(streams)
+        """The time of the last message that belongs to an event: others may be nearer to it than to any that waits."""
         self._held: list[Block | None] = [None] * len(streams)
         self._is_used = [False] * len(streams)
         self._is_booked = [False] * len(streams)
@@ -74,6 +76,7 @@ class TimeJoin(Join):
         found = {0: before}
         for stream, rule in enumerate(self._rules, 1):
             own = followed.get(stream, NEVER)
+            self._passed[stream] = followed.get(stream)
             if rule == "hold":
                 found |= {stream: own} if stream in followed else {}
             else:
@@ -188,16 +191,24 @@ class TimeJoin(Join):
 
     def _nearest(self, stream: int, times: NDArray[np.int64], later: NDArray[np.int64]) -> PartColumn:
         waiting = self.waiting[stream]
-        candidates = waiting.numbers()
         before = [] if self._before is None else [self._before]
         events = np.concatenate((np.array(before, np.int64), times, later))
         bound = int(later[0]) if len(later) else _more(self.reached[0], 1)
+        passed = self._passed[stream]
+        candidates = waiting.numbers()
         if not len(candidates):
             return PartColumn(block=None)
+        if passed is not None:  # what is nearest to an event stays it when it is gone
+            candidates = np.concatenate((np.array([passed], np.int64), candidates))
         near = _nearest(candidates, times)
         mutual = _nearest(events, candidates[near]) == np.arange(len(times)) + len(before)
         matched = mutual & (np.abs(candidates[near] - times) <= self._window_ns)
         hopeless = int(np.searchsorted(candidates, _less(bound, self._window_ns), "left"))
+        if passed is not None:
+            matched &= near > 0
+            near, hopeless = near - 1, max(hopeless - 1, 0)
+        if matched.any():
+            self._passed[stream] = int(waiting.numbers()[near[matched][-1]])
         n = max(hopeless, int(near[matched][-1]) + 1 if matched.any() else 0)
         run = waiting.take(n)
         if run is None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,9 @@ NEAREST = JoinRule(by="timestamp", window_ms=2)
 HOLD = JoinRule(by="timestamp", hold=("slow",), window_ms=2, hold_wait_s=1.0)
 RANGE = JoinRule(by="timestamp", ranges=("samples",), window_ms=2)
 
-times = st.lists(st.integers(0, 60), min_size=1, max_size=20, unique=True).map(sorted)
+times = st.integers(20, 60).flatmap(
+    lambda last: st.lists(st.integers(0, last), min_size=1, max_size=20, unique=True).map(sorted)
+)
 
 
 def block(stream: str, at_ms: list[int], first_id: int = 1) -> Block:
@@ -57,6 +60,19 @@ def test_nearest_takes_each_message_once_and_within_the_window(
             assert distances[near - 1] == distances.min() <= 2
     assert formed.entry("near")[Account.JOINED] == len(taken)
     assert formed.entry("near")[Account.INCOMPLETE] == len(streams["near"]) - len(taken)
+
+
+@pytest.mark.parametrize(
+    ("events", "near"), [([10, 11, 16], [10, 12, 17]), ([0, 2, 9], [0, 4, 8])], ids=["as near", "too far"]
+)
+def test_what_is_nearest_stays_it_when_it_has_gone_to_another_event(events: list[int], near: list[int]) -> None:
+    """The second event is as near to the first one's message as to any other, or nearer."""
+    whole = Case(["events", "near"], NEAREST).feed([block("events", events), block("near", near)]).close()
+    singly = Case(["events", "near"], NEAREST)
+    for k in range(3):
+        singly.feed([block("events", events[k : k + 1], k + 1), block("near", near[k : k + 1], k + 1)])
+    assert singly.close().events == whole.events
+    assert [parts[1] for _, _, parts in whole.events][1] is None
 
 
 @given(arrivals("events", "slow"))
