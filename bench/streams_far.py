@@ -1,7 +1,7 @@
 """The processes of the measurement over TCP: ``python -m bench.streams_far ROLE WHERE [WORDS]``.
 
-``serve FOLDER``, ``share TCP GROUP``, ``send TCP COUNT RATE_HZ`` and ``follow TCP`` have to do with streams; ``ask PORT
-COUNT``, ``send-bare PORT COUNT RATE_HZ`` and ``follow-bare PORT`` do the same with a bare socket.
+``serve FOLDER``, ``share TCP GROUP PREFETCH``, ``send TCP COUNT RATE_HZ`` and ``follow TCP`` have to do with streams;
+``ask PORT COUNT``, ``send-bare PORT COUNT RATE_HZ`` and ``follow-bare PORT`` do the same with a bare socket.
 """
 
 import sys
@@ -34,9 +34,9 @@ def serve(folder: str) -> None:
         sys.stdin.read()
 
 
-def share(where: str, group: str) -> None:
-    """Share a stream that has ended, one message at a time; say how many were this member's, and when it was done."""
-    with open_store(where) as store, store.group(SHARED, group, prefetch=1) as member:
+def share(where: str, group: str, prefetch: str) -> None:
+    """Share a stream that has ended; say how many messages were this member's, and when it was done."""
+    with open_store(where) as store, store.group(SHARED, group, prefetch=int(prefetch)) as member:
         say("ready")
         sys.stdin.readline()
         count = 0

@@ -210,6 +210,7 @@ def test_the_command_without_its_libraries_says_what_to_install() -> None:
 NEED_MORE: Mapping[str, str] = {
     "run": "run pipeline.yaml",
     "replay": "replay 1 --store store",
+    "resume": "resume 1 --store store",
     "check": "check pipeline.yaml",
     "graph": "graph pipeline.yaml",
     "list": "list",

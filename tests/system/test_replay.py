@@ -339,7 +339,7 @@ def test_mistakes_of_the_command_are_named(tmp_path: Path) -> None:
         store.make()
     for words, says in (
         (["r", "--store", "nowhere"], "--store: nowhere is no folder"),
-        (["r", "--store", "empty"], "--store: empty holds no store"),
+        (["r", "--store", "empty"], f"--store: {empty} holds no store"),
         ([], "RUN: which run; `penstock replay --list` shows them"),
         (["r"], "RUN: no run r is recorded here; there is none"),
     ):

@@ -90,8 +90,8 @@ class Parameters:
         self._keep = max(1, keep)
         values = {address: parameter.default for address, parameter in self._declared.items()}
         values |= self._validated(start)
-        self._asked = 0
-        """The highest event asked for."""
+        self._asked: dict[str, int] = {}
+        """By whoever asks, the highest event asked for."""
         self._begin(Change(revision=0, from_event=0, values=MappingProxyType(values), who="start", when=when))
 
     @classmethod
@@ -163,14 +163,15 @@ class Parameters:
             when=when,
         )
         self._append(change)
-        self._forget()
+        # Where nobody asks, as where changes are only passed on, all count.
+        self._forget(behind=self._seen if self._asked else None)
         return change
 
     def follow(self, revision: int, from_event: int, values: Mapping[str, Any]) -> None:
         """Take over a revision that was decided elsewhere, of whose values others may not be declared here.
 
-        It may be known long before its event comes, as all are in a replay: only changes before those that the latest
-        event asked for has seen are counted and forgotten.
+        It may be known long before its event comes, as all are in a replay: only changes before those that everybody
+        who asks has seen are counted and forgotten.
 
         Raises
         ------
@@ -180,23 +181,33 @@ class Parameters:
         own = {address: value for address, value in values.items() if address in self._declared}
         valid = MappingProxyType(self._validated(own))
         self._append(Change(revision=revision, from_event=from_event, values=valid, who="", when=EPOCH))
-        self._forget(behind=max(0, bisect_right(self._starts, self._asked) - 1))
+        self._forget(behind=self._seen)
 
-    def at(self, event_number: int) -> ParameterSet:
+    def at(self, event_number: int, asker: str = "") -> ParameterSet:
         """Return the set an event sees.
+
+        Parameters
+        ----------
+        asker
+            Who asks; what the slowest has still to ask for is not forgotten.
 
         Raises
         ------
         ParameterError
             If the event is older than the history.
         """
-        self._asked = max(self._asked, event_number)
+        self._asked[asker] = max(self._asked.get(asker, event_number), event_number)
         position = bisect_right(self._starts, event_number) - 1
         if position < 0:
             raise ParameterError(
                 f"parameters for event {event_number} are forgotten; the history begins at event {self._starts[0]}"
             )
         return self._sets[position]
+
+    @property
+    def _seen(self) -> int:
+        """How many changes come before those that everybody who asks has seen."""
+        return max(0, bisect_right(self._starts, min(self._asked.values())) - 1) if self._asked else 0
 
     def _begin(self, base: Change) -> None:
         self._changes = [base]

@@ -191,13 +191,13 @@ class Crew:
     def _apply(self, numbers: NDArray[np.int64], start: int) -> int:
         if self.parameters is None:  # one without any has revisions all the same, and results name them
             return len(numbers)
-        values = self.parameters.at(int(numbers[start]))
+        values = self.parameters.at(int(numbers[start]), self.stage)
         for instance in self.instances:
             if instance.revision != values.revision:
                 instance.apply(values)
-        if self.parameters.at(int(numbers[-1])).revision == values.revision:
+        if self.parameters.at(int(numbers[-1]), self.stage).revision == values.revision:
             return len(numbers)
-        later = (self.parameters.at(int(number)).revision for number in numbers[start:])
+        later = (self.parameters.at(int(number), self.stage).revision for number in numbers[start:])
         return start + sum(1 for _ in takewhile(values.revision.__eq__, later))
 
     def _failure(self, hook: str, error: BaseException) -> UserCodeError:

@@ -57,9 +57,11 @@ def test_old_revisions_are_forgotten_as_where_they_were_decided() -> None:
     mine = parameters([ROI], keep=2)
     for revision in range(1, 5):
         mine.follow(revision, 10 * revision, {"fit.roi": revision})
-    assert [change.revision for change in mine.history] == [3, 4]
-    with pytest.raises(ParameterError, match="event 29 are forgotten"):
-        mine.at(29)
+    assert mine.at(40).revision == 4
+    mine.follow(5, 50, {"fit.roi": 5})
+    assert [change.revision for change in mine.history] == [2, 3, 4, 5]
+    with pytest.raises(ParameterError, match="event 19 are forgotten"):
+        mine.at(19)
 
 
 CHANGES = st.lists(

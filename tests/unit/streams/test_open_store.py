@@ -73,7 +73,7 @@ def test_who_cannot_pin_a_group_is_no_member_of_it(tmp_path: Path, monkeypatch: 
     def full(*_: object, **__: object) -> None:
         raise StoreFullError("no room")
 
-    with penstock.open_store(tmp_path / "a") as store:
+    with penstock.open_store(tmp_path / "a", make=True) as store:
         with monkeypatch.context() as patch:
             patch.setattr(DirectoryStore, "set_metadata", full)
             with pytest.raises(StoreFullError):

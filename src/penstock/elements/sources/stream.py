@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -18,10 +17,14 @@ from penstock.core.stream_address import StreamAddress
 from penstock.elements.source import Reading, Source
 from penstock.elements.stream_traits import read_traits
 from penstock.errors import PenstockError, SourceError, StreamError
+from penstock.extra import extra
 from penstock.streams.group_blocks import GroupBlocks
 from penstock.streams.membership import GroupStore
 from penstock.streams.opened import DEFAULT_STORE, opened_store
 from penstock.streams.store import Store, StoredBlock, StreamReader, StreamState
+
+with extra("run"):
+    from annotated_types import Ge
 
 __all__ = ["StreamSource"]
 
