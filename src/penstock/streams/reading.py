@@ -196,6 +196,9 @@ class Reading:
         """Return one message by its id."""
         message_id = check_id(message_id)
         deadline = Deadline(timeout_s)
+        message = self.reader.message(message_id)
+        if message is not None:  # as mostly; to ask how the stream is would cost more
+            return message
         while True:
             info = self.reader.info  # before the message is looked for, so that none is overlooked that comes between
             message = self.reader.message(message_id)
