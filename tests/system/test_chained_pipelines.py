@@ -165,7 +165,8 @@ def test_what_one_fails_on_ends_the_other_with_the_reason(tmp_path: Path) -> Non
         said = following.end(tmp_path / "second.json")
     assert said.code == 3
     (reason,) = said.report["reasons"]
-    assert reason.startswith("squares: c1/squares/live: its producer gave up: run live failed: stage squared, event 0")
+    assert reason.startswith("squares: c1/squares/live: its producer gave up: run live failed: stage squared, event ")
+    assert "RuntimeError: nothing is known of event" in reason
 
 
 def test_a_member_of_a_group_that_is_killed_loses_nothing_and_the_next_run_goes_on(
