@@ -26,11 +26,13 @@ def existing_store(store: str) -> "Store":
     return found
 
 
-def recorded_run(store: "Store", run: str, beamtime: str, store_name: str, listing: str) -> "RecordedRun":
+def recorded_run(store: "Store", written: str, run: str, beamtime: str, listing: str) -> "RecordedRun":
     """Read a recorded run; raises ``CheckError`` if there is none.
 
     Parameters
     ----------
+    written
+        How the store was named.
     listing
         The command that shows which there are.
     """
@@ -39,8 +41,9 @@ def recorded_run(store: "Store", run: str, beamtime: str, store_name: str, listi
 
     if not run:
         raise CheckError([Problem(where="RUN", text="which run", remedy=f"`{listing}` shows them")])
+    name = written if "://" in written else str(Path(written).absolute())
     try:
-        return RecordedRun.read(store, run, beamtime, store_name=store_name)
+        return RecordedRun.read(store, run, beamtime, store_name=name)
     except StreamError as error:
         raise CheckError([Problem(where="RUN", text=str(error))]) from error
 

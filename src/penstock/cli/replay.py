@@ -57,8 +57,7 @@ def replay(
         if is_list:
             _list(opened, as_json=as_json)
             return
-        name = store if "://" in store else str(Path(store).absolute())
-        found = recorded_run(opened, run, beamtime, name, "penstock replay --list")
+        found = recorded_run(opened, store, run, beamtime, "penstock replay --list")
         recorded = replace(found, first=first, speed=speed)
         pipeline = pipeline_of(recorded, file)
         for line in recorded.warnings(pipeline.plan()):

@@ -59,8 +59,7 @@ def resume(
         if is_list:
             _list(opened, as_json=as_json)
             return
-        name = store if "://" in store else str(Path(store).absolute())
-        recorded = recorded_run(opened, run, beamtime, name, "penstock resume --list")
+        recorded = recorded_run(opened, store, run, beamtime, "penstock resume --list")
         pipeline = pipeline_of(recorded, file)
         if file is not None and not anyway:
             _must_be_same(recorded, pipeline)

@@ -154,6 +154,7 @@ class RemoteFold(RemoteStage):
                 self.end_recording(f"the recording of {self.name} ends: {why}")
             for entry in self.entries.values() if not self._is_lost else ():
                 entry.remark("restarted", f"{why}; another one records on, and nothing is missing")
+        # A recorder that nobody follows ends its recording; without any other sink the supervisor ends the run.
         elif self._is_repeatable and not self._is_stopped and (is_replaced or not self._is_recorder):
             self._count_death(peer.progress.lease, why)
         elif self._is_recorder:
@@ -220,12 +221,8 @@ class RemoteFold(RemoteStage):
         if given is not None:
             numbers = numbers_of(given.flow)
             what = f"a result of {given.producer} among events {numbers[0]} to {numbers[-1]}"
-        who = (
-            f"sink {self.name}: {self._deaths} processes"
-            if self.is_sink
-            else (f"stage {self.name}: {self._deaths} reducers")
-        )
-        text = f"{who} in a row died of {what}, the last one: {why}"
+        kind, who = ("sink", "processes") if self.is_sink else ("stage", "reducers")
+        text = f"{kind} {self.name}: {self._deaths} {who} in a row died of {what}, the last one: {why}"
         if self._is_recorder:
             self.end_recording(text)
         else:
