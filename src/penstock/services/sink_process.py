@@ -99,7 +99,7 @@ class SinkProcess(RoomProcess):
         return (Note(self.order.stage, None, why, ""),)
 
     def live(self) -> None:
-        """Write until told to end; a sink whose event builder has died finishes its output, or leaves it to a resume."""
+        """Write until told to end; if its event builder dies, it finishes its output or leaves it to a resume."""
         try:
             super().live()
         finally:
