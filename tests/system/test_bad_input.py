@@ -3,6 +3,7 @@
 It ends, its exit code and its books are right, and it says what was wrong, where, and what would be right.
 """
 
+import contextlib
 import os
 import pickle
 import re

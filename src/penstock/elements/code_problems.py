@@ -10,6 +10,7 @@ from typing import Any, Literal
 from penstock.elements.hooks import MAIN, attribute_of, method_of, misspelt
 from penstock.elements.instance import Wants, planned_shape, wants_of
 from penstock.elements.parameter_types import check_argument, validate
+from penstock.elements.shape import StepShape, is_buffer, shape_of
 from penstock.elements.signature import VARIADIC, CodeKind, Signature, name_of
 from penstock.errors import ParameterError, Problem
 
@@ -141,10 +142,13 @@ def _code_problems(
     if inspect.isclass(target):
         yield from _class_problems(kind, target, where, receives)
         return
-    if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
+    items = signature.items(kind, arguments)
+    if kind == "step" and not items:
+        yield from _maker_problems(target, where)
+        return
+    if kind != "step" and (inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target)):
         yield _planned(f"{name_of(target)} is an async function", where)
         return
-    items = signature.items(kind, arguments)
     if items:
         yield from _call_problems(kind, target, items, where, receives)
     elif kind == "reduce" and len(signature.positional) == 1 and not arguments:
@@ -155,14 +159,26 @@ def _code_problems(
         yield Problem(where=where, text=f"{target!r} takes no item", remedy="give it a first argument for the item")
 
 
+def _maker_problems(target: Callable[..., Any], where: str) -> Iterator[Problem]:
+    """Yield why what makes a step cannot."""
+    if not isinstance(target, partial) and not inspect.isroutine(target):
+        yield Problem(where=where, text=f"{target!r} takes no item", remedy="give it a first argument for the item")
+    elif (shape := shape_of(target)) is not StepShape.FUNCTION and shape is not None:
+        text = f"{name_of(target)} is {shape.value} without an argument for what comes in, which suits a source only"
+        yield Problem(where=where, text=text, remedy="give it a first argument for the items before it")
+
+
 def _class_problems(kind: CodeKind, target: type, where: str, receives: Receives) -> Iterator[Problem]:
-    wrong = list(misspelt(kind, target, where))
+    # What a buffer has beside `put` and `get` is its own affair; many come from the standard library.
+    wrong = [] if kind == "step" and is_buffer(target) else list(misspelt(kind, target, where))
     yield from wrong
     main = method_of(target, MAIN[kind])
     if main is None and kind == "map":
         main = method_of(target, "__call__")
     if main is None:
-        if not any(f"`{MAIN[kind]}`" in problem.remedy for problem in wrong):
+        if kind == "step" and is_buffer(target):
+            pass
+        elif not any(f"`{MAIN[kind]}`" in problem.remedy for problem in wrong):
             text = f"{target.__name__} has no method `{MAIN[kind]}`"
             yield Problem(where=where, text=text, remedy=f"write def {MAIN[kind]}(self, {_item_word(kind)})")
     else:
@@ -181,7 +197,7 @@ def _class_problems(kind: CodeKind, target: type, where: str, receives: Receives
 def _call_problems(
     kind: CodeKind, call: Callable[..., Any], items: tuple[str, ...], where: str, receives: Receives
 ) -> Iterator[Problem]:
-    if shape := planned_shape(call):
+    if kind != "step" and (shape := planned_shape(call)):
         yield _planned(f"{name_of(call)} is {shape}", where)
     if not items:
         yield Problem(

@@ -91,7 +91,7 @@ class Instance:
         self.hooks = Hooks() if self._items else hooks_of(self._thing)
         self._use(self._values)
         self.wants = wants_of(self.call if not self._items else target, self._items)
-        self._refuse_planned()
+        self._look_at_shape()
 
     def apply(self, values: Mapping[str, Any], revision: int | None = None) -> Call:
         """Use other parameter values from the next item on.
@@ -205,7 +205,8 @@ class Instance:
             f"{self.name} has a hook `tick` and tick_s = {seconds!r}; write seconds, such as tick_s = 1.0"
         )
 
-    def _refuse_planned(self) -> None:
+    def _look_at_shape(self) -> None:
+        """Refuse what cannot be called item by item."""
         if shape := planned_shape(self.call):
             raise NotBuiltYetError(f"{self._place}: {self.name} is {shape}, which is not built yet")
 

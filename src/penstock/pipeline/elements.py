@@ -7,6 +7,7 @@ from inspect import isclass
 from typing import Any, Final, Literal
 
 from penstock.core.suggest import did_you_mean
+from penstock.elements.item_source import source_problem
 from penstock.elements.signature import CodeKind
 from penstock.elements.user_code import Receives, problems_of, split_arguments
 from penstock.errors import CheckError, Problem
@@ -153,7 +154,11 @@ class Finder:
         base = _base(kind)
         if isclass(found.target) and issubclass(found.target, base):
             return
-        if isclass(found.target):
+        if kind == "sources":
+            if text := source_problem(found.target):
+                remedy = "subclass penstock.elements.Source, or write __iter__"
+                self.problems.append(self.document.problem(trail, f"{found.name} is no source: {text}", remedy))
+        elif isclass(found.target):
             text = f"{found.name} is no {base.__name__.lower()}"
             self.problems.append(self.document.problem(trail, text, f"subclass penstock.elements.{base.__name__}"))
         elif callable(found.target):

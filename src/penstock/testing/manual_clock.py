@@ -22,6 +22,18 @@ class ManualClock:
         """Return the time in nanoseconds."""
         return self._now_ns
 
+    def utc_ns(self) -> int:
+        """Return the time, which is both clocks' here."""
+        return self._now_ns
+
+    def monotonic_ns(self) -> int:
+        """Return the time, which is both clocks' here."""
+        return self._now_ns
+
+    def sleep(self, s: float) -> None:
+        """Let time pass."""
+        self.advance(s=max(0.0, s))
+
     def advance(self, *, s: float = 0.0, ns: int = 0) -> int:
         """Let time pass; return the new time.
 

@@ -239,10 +239,10 @@ def generator(item: Any) -> Any:
 
 
 @pytest.mark.parametrize("target", [coroutine, generator, type("G", (), {"process": generator, "__call__": generator})])
-@pytest.mark.parametrize("kind", ["map", "step"])
-def test_planned_shapes(kind: CodeKind, target: Any) -> None:
-    found = problems_of(kind, target)
+def test_planned_shapes(target: Any) -> None:
+    found = problems_of("map", target)
     assert [problem.level for problem in found if "not built yet" in problem.text] == ["planned"]
+    assert not [problem for problem in problems_of("step", target) if "not built yet" in problem.text]
 
 
 def test_what_cannot_be_called() -> None:

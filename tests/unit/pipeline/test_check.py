@@ -138,10 +138,10 @@ def test_a_map_that_leaves_workers_idle_is_a_warning(checked: Check, cells: str,
     assert [says in warning for warning in warnings] == ([True] if says else [])
 
 
-def test_functions_as_sources_are_planned(checked: Check) -> None:
+def test_functions_are_sources(checked: Check) -> None:
     found = checked("sources: {n: {use: mine:numbers}}\nstages: {s: {from: n, steps: [count]}}\n")
     assert found.plan is not None
-    assert any("functions as sources are not built yet" in sentence for sentence in found.plan.planned)
+    assert found.plan.planned == ()
 
 
 @pytest.mark.parametrize(
