@@ -38,8 +38,12 @@ def run(
     ] = 0.0,
     run_id: Annotated[str, typer.Option("--run", help="Name of the run; by default made of the time.")] = "",
     engine: Annotated[
-        str, typer.Option(help="What executes the pipeline: inline, in one thread, or local, in processes.")
-    ] = "local",
+        str,
+        typer.Option(
+            help="What executes the pipeline: local, in processes; inline, in one thread; chains, fused, for what is "
+            "nothing but steps. By default chains where it can, else local."
+        ),
+    ] = "",
     serve: Annotated[
         str | None,
         typer.Option("--serve", help="Show views and status at this address; off: nowhere.", metavar="[HOST:]PORT"),
@@ -59,6 +63,7 @@ def run(
     from penstock.services.interrupt import Interrupt
 
     pipeline = Pipeline.load(file)
+    engine = engine or _fitting_engine(pipeline, serve, event_log)
     options: dict[str, Any] = {
         "run_id": run_id,
         "event_log": event_log,
@@ -98,6 +103,15 @@ def run(
                 break
             options.update(following)
     raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
+
+
+def _fitting_engine(pipeline: Any, serve: str | None, event_log: Path | None) -> str:
+    """Return the engine for a pipeline, if none is asked for."""
+    from penstock.pipeline.chains import chains_trouble
+
+    plan = pipeline.plan()
+    is_served = serve != "off" and (serve is not None or plan.serve is not None)
+    return "local" if chains_trouble(plan) or is_served or event_log else "chains"
 
 
 class _Following:

@@ -185,7 +185,9 @@ def _class_problems(kind: CodeKind, target: type, where: str, receives: Receives
         yield from _call_problems(kind, main, _after_self(target, main)[:1], where, receives)
     for hook, count in _COUNTS.items():
         method = method_of(target, hook)
-        if method is not None and _BATCH_OF.get(hook, kind) == kind:
+        # A buffer's own `end` says that nothing more will be put.
+        is_own = hook == "end" and kind == "step" and is_buffer(target)
+        if method is not None and not is_own and _BATCH_OF.get(hook, kind) == kind:
             yield from _hook_problems(target, hook, method, count, where)
     if method_of(target, "tick") is not None and not _may_have_tick_s(target):
         text = f"{target.__name__} has a hook `tick` and no `tick_s`"

@@ -56,6 +56,8 @@ class Sink(ABC):
     is_recorder: ClassVar[bool] = False
     """Whether it keeps something beside the run, which goes on whatever becomes of it: it is given everything before
     others read it, and what it gives up is dropped."""
+    may_wait: ClassVar[bool] = False
+    """Whether `write` may wait for something outside, such as a network; then nothing but itself should wait for it."""
     takes_only_views: ClassVar[bool] = False
     """Whether it can write nothing but a reducer's views; ``check`` then refuses any other input."""
     trouble: str = ""

@@ -1,6 +1,7 @@
 """The step: one link of a chain. It keeps nothing that another run needs."""
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from penstock.elements.instance import Call, Instance
@@ -37,6 +38,8 @@ class Step(Instance):
         shape = found or shape_of(self.call)
         assert shape is not None, "what can be called has a shape"
         self.shape = shape
+        if shape is StepShape.BUFFER:  # its own `end` says that nothing more will be put
+            self.hooks = replace(self.hooks, end=None)
 
     @property
     def buffer(self) -> Any:

@@ -27,6 +27,7 @@ from penstock.formats.event_log import LogHeader
 from penstock.monitor.edge_watch import Watches
 from penstock.monitor.report import RunReport, edges_of
 from penstock.pipeline.map_check import addition_for, no_such_map
+from penstock.pipeline.not_built import words_of_chains
 from penstock.pipeline.plan import Plan
 from penstock.services.balance import Balance
 from penstock.services.build import Rooms, build
@@ -119,6 +120,8 @@ class InlineRun:
     ) -> None:
         if plan.planned:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
+        if words := words_of_chains(plan):
+            raise NotBuiltYetError(f"only the engine chains knows what this asks for: {'; '.join(words)}")
         self._clock, self._utc = clock, utc
         self._started = Timestamp(utc())
         values = dict(values or {})

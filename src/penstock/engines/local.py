@@ -38,6 +38,7 @@ from penstock.errors import (
 from penstock.monitor.report import ProcessReport, RunReport, books_of_nothing
 from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.map_check import MapDocument, addition_for, no_such_map
+from penstock.pipeline.not_built import words_of_chains
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.reference import reference_problems
 from penstock.services.blob import write_blob
@@ -145,6 +146,8 @@ class LocalRun:
     ) -> None:
         if plan.planned:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
+        if words := words_of_chains(plan):
+            raise NotBuiltYetError(f"only the engine chains knows what this asks for: {'; '.join(words)}")
         self.started = Timestamp(time.time_ns())
         values = dict(values or {})
         if resume is not None:

@@ -44,16 +44,16 @@ class EdgeWatch:
 
     def look(self, now: int) -> None:
         """See what has come and what has ended since the last look."""
-        entry = self.entry
-        arrived = entry.arrived
+        # In this order, because others may count meanwhile: what has ended has arrived.
+        ended, arrived = self.entry.ended, self.entry.arrived
         if arrived != self._arrived:
             self._arrived = arrived
             if len(self._waiting) < MOST_WAITING:
                 self._waiting.append((arrived, now))
             else:
                 self._waiting[-1] = arrived, self._waiting[-1][1]
-        if entry.ended != self._ended:
-            self._end(entry.ended, now)
+        if ended != self._ended:
+            self._end(ended, now)
 
     def _end(self, ended: int, now: int) -> None:
         waiting = self._waiting

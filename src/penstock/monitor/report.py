@@ -21,6 +21,7 @@ __all__ = [
     "PoolReport",
     "ProcessReport",
     "RunReport",
+    "StepReport",
     "books_of_nothing",
     "edges_of",
     "join_report",
@@ -128,6 +129,21 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     """How often one of this name died and was replaced."""
 
 
+class StepReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a chain."""
+
+    stage: str
+    step: str
+    arrived: int
+    filtered: int
+    failed: int
+    rate_per_s: float
+    """Of what arrived, over the whole run."""
+    mean_s: float | None = None
+    """How long a call takes, of those that were timed; ``None`` if none was, as of generators."""
+    max_s: float | None = None
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is said of one run."""
 
@@ -153,6 +169,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     processes: list[ProcessReport] = []
     pools: list[PoolReport] = []
     """All there are; their bytes are the bound of what a run holds in shared memory."""
+    steps: list[StepReport] = []
+    """Of chains that run in one process, in the order of the flow."""
 
     @property
     def adds_up(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Literal
 from penstock.core.suggest import listed
 from penstock.elements.sink import Sink
 from penstock.errors import CheckError, Problem
+from penstock.pipeline.chains import chains_trouble
 from penstock.pipeline.connections import check_connections
 from penstock.pipeline.detection import (
     Remark,
@@ -137,8 +138,9 @@ def check(
     spec, grammar = read_spec(document)
     finder = Finder(document=document, registry=registry or Registry(document.folder))
     found = [*(problems or []), *grammar, *check_connections(document, spec)]
-    found += [document.problem(trail, text, level="planned") for trail, text in keys_not_built(spec)]
     plan = PlanMaker(document, spec, finder, processors).plan()
+    not_built = keys_not_built(spec, is_chains=not chains_trouble(plan))
+    found += [document.problem(trail, text, level="planned") for trail, text in not_built]
     found += [
         *finder.problems,
         *address_problems(document, plan),

@@ -1,0 +1,400 @@
+"""The chains engine: pipelines of plain sources, steps and sinks, fused in one process.
+
+A chain is one compiled loop; a queue lies only where several read what one gives, where several are merged, and where a
+coroutine meets a generator. Nothing is copied, encoded or joined, and items may be any Python value.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from penstock.core import NS_PER_S, Account, Ledger, Timestamp
+from penstock.core.parameters import Change, Parameters
+from penstock.core.run import Outcome, RunState
+from penstock.elements.sink import RunFacts
+from penstock.elements.user_code import validate
+from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError
+from penstock.monitor.edge_watch import Watches
+from penstock.monitor.report import EdgeReport, RunReport, StepReport, edges_of, latency_report
+from penstock.pipeline.chains import chains_trouble
+from penstock.pipeline.plan import Plan
+from penstock.services.interrupt import Interrupt
+from penstock.services.judge import settle
+from penstock.services.run_names import new_run_id, own_version
+from penstock.services.strands.cut import Cut, cut
+from penstock.services.strands.net import LoopFactory, Net
+from penstock.services.waiter import Waiter
+
+__all__ = ["ChainsRun", "run"]
+
+BEAT_S: Final = 0.1
+"""The books are as old at most, however slow the items are."""
+PROGRESS_S: Final = 0.25
+STOP_S: Final = 10.0
+"""How long what has come is brought out after somebody asked for the end."""
+AT_ONCE_S: Final = 0.5
+"""How long everybody has to come back when nothing more is to be brought out."""
+STOPPED_AT_ONCE: Final = "stopped at once on request"
+
+Progress = Callable[[RunReport], None]
+
+
+class ChainsRun:
+    """One run of a plan of chains.
+
+    ``open``, then ``step`` until it returns false, then ``finish``; or just ``run``.
+
+    Parameters
+    ----------
+    plan
+        Without joins, workers, reducers and recorded streams.
+    run_id
+        By default made of the time.
+    values
+        Start values of parameters, by address or any shorter form that is clear; they go before the pipeline's.
+    silent_s
+        End the run when nothing has arrived for so long after the first item; 0 waits for ever.
+    stop_s
+        How long what has come may take to be brought out once the end is asked for.
+    loop_factory
+        Makes the event loop of what is async.
+    clock, utc
+        Nanoseconds: monotonic, and since 1970 UTC.
+    **others
+        Options of other engines, which must be empty.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        run_id: str = "",
+        values: Mapping[str, Any] | None = None,
+        silent_s: float = 0.0,
+        stop_s: float = STOP_S,
+        loop_factory: LoopFactory = asyncio.new_event_loop,
+        clock: Callable[[], int] = time.monotonic_ns,
+        utc: Callable[[], int] = time.time_ns,
+        **others: Any,
+    ) -> None:
+        if plan.planned:
+            raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
+        if trouble := chains_trouble(plan) or _of_other_engines(others):
+            raise NotBuiltYetError(f"the engine chains cannot run this pipeline: {trouble}; use --engine local")
+        self.plan = plan
+        self._clock, self._utc = clock, utc
+        self._values = dict(values or {})
+        self._started = Timestamp(utc())
+        self._started_ns, self._ended_ns = clock(), 0
+        self._silent_ns = round(silent_s * NS_PER_S)
+        self._stop_ns = round(stop_s * NS_PER_S)
+        self._until_ns: int | None = None
+        """When it is given up to bring out what has come."""
+        self.state = RunState(run_id or new_run_id(self._started))
+        self.ledger = Ledger()
+        self.parameters = Parameters([], validate=validate)
+        self._watches = Watches(self.ledger)
+        self._cut = Cut()
+        self._net = Net(())
+        self._loop_factory = loop_factory
+        self._waiter = Waiter()
+        self._beaten_ns = 0
+        self._heard = (0, self._started_ns)
+        self._is_halted = False
+
+    def open(self) -> None:
+        """Make everything, open the sinks, and begin.
+
+        Raises
+        ------
+        PenstockError
+            If something cannot be made or opened.
+        """
+        self._cut = cut(self.plan, self.ledger)
+        self._declare()
+        for name, end in self._cut.sinks.items():
+            end.open(self._facts(name))
+        self._net.close()
+        self._net = Net(self._cut.strands, self._loop_factory)
+        self._waiter.add(self._net.pollable)
+        self._net.start()
+
+    def step(self, longest_s: float = BEAT_S) -> bool:
+        """Wait for something to happen, at most so long; return whether there will be more.
+
+        Raises
+        ------
+        PenstockError
+            If user code raised and ``on_error`` is ``fail``, or a sink could not be written.
+        """
+        self._net.hear()
+        now = self._clock()
+        for trouble in self._take_troubles():
+            self._fail_and_drain(trouble)
+        if self._net.is_over:
+            return False
+        if self._until_ns is not None and now >= self._until_ns:
+            self._give_up()
+            return False
+        if now - self._beaten_ns >= BEAT_S * NS_PER_S:
+            self._beaten_ns = now
+            self._net.beat()
+        if self._is_silent(now):
+            self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self._silent_ns / NS_PER_S:g} s")
+            self._bring_out()
+        self._waiter.wait(longest_s)
+        return True
+
+    def set(self, values: Mapping[str, Any], who: str = "") -> Change:
+        """Change parameters, from whatever comes next on.
+
+        Raises
+        ------
+        ParameterError
+            If one is unknown or refused; then none is changed.
+        """
+        change = self.parameters.set(values, from_event=0, who=who, when=Timestamp(self._utc()))
+        for part in self._cut.steps:
+            part.step.apply(self.parameters.latest)
+        return change
+
+    def drain(self, reason: str = "stopped on request") -> None:
+        """Read nothing more, and bring out what has come."""
+        self.state.mark(Outcome.ABORTED, reason)
+        self._bring_out()
+
+    def abort(self, reason: str = STOPPED_AT_ONCE) -> None:
+        """Give everything up."""
+        self.state.mark(Outcome.ABORTED, reason)
+        self._give_up(AT_ONCE_S)
+
+    def fail(self, error: PenstockError) -> None:
+        """Say that the run has failed."""
+        self.state.mark(Outcome.FAILED, str(error))
+
+    def finish(self) -> RunReport:
+        """Close everything, and say how the run ended."""
+        if not self._net.is_over:
+            self._give_up(AT_ONCE_S)
+        for trouble in self._take_troubles():
+            self.fail(trouble)
+        for strand, count in self._net.left():
+            entry = self._cut.entries.get(strand.feed.name)
+            if entry is not None:
+                entry.arrive(count)
+            self.state.mark(Outcome.ABORTED, f"{count} items before {strand.name} were given up")
+        for edge in self._cut.edges.values():
+            self._count_dropped(edge.name, edge.dropped)
+        settle(self.ledger, self.state)
+        self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
+        for name, feed in self._cut.sources.items():
+            if not feed.entry.arrived:
+                feed.entry.remark("silent", f"{name} never gave anything")
+        ended_well = self.state.prospect is Outcome.FINISHED
+        for end in self._cut.sinks.values():
+            close = partial(end.close, ended_well, str(self.state.prospect), "; ".join(self.state.reasons))
+            try:
+                close()
+            except PenstockError as error:
+                self.fail(error)
+        self._waiter.close()
+        self._net.close()
+        self._ended_ns = self._clock()
+        self.state.end()
+        return self.report()
+
+    def report(self) -> RunReport:
+        """Say how the run is, or how it ended."""
+        with self._net.standing_still():
+            return self._report()
+
+    def _report(self) -> RunReport:
+        now = self._ended_ns or self._clock()
+        duration_s = (now - self._started_ns) / NS_PER_S
+        self._watches.look(now)
+        has_ended = self.state.outcome is not Outcome.RUNNING
+        stages = self._cut.stages.values()
+        return RunReport(
+            pipeline=self.plan.name,
+            run=self.state.id,
+            outcome=str(self.state.outcome),
+            exit_code=self.state.exit_code if has_ended else 0,
+            reasons=list(self.state.reasons),
+            started=self._started.isoformat(),
+            duration_s=duration_s,
+            edges=self._edges(duration_s, now),
+            joins={},
+            latencies={},
+            outputs={name: end.path for name, end in self._cut.sinks.items() if end.path},
+            dead_letters=[asdict(failure) for stage in stages for failure in stage.dead_letters],
+            failures=[asdict(failure) for stage in stages for failure in stage.failures],
+            steps=self._steps(duration_s),
+        )
+
+    def wake_on(self, pollable: int) -> None:
+        """Stop waiting when this file descriptor can be read."""
+        self._waiter.add(pollable)
+
+    def sleep_on(self, pollable: int) -> None:
+        """Do not stop waiting for this file descriptor any more."""
+        self._waiter.drop(pollable)
+
+    # Inside
+
+    def _declare(self) -> None:
+        parts = self._cut.steps
+        declared = {p.address: p for part in parts for p in part.step.parameters}
+        values = {p.address: part.step.value_of(p) for part in parts for p in part.step.parameters}
+        found = Parameters(declared.values(), values, validate=validate, when=self._started)
+        if self._values:
+            values |= {found.find(name).address: value for name, value in self._values.items()}
+            found = Parameters(declared.values(), values, validate=validate, when=self._started)
+        self.parameters = found
+        for part in parts:
+            part.step.apply(found.latest)
+
+    def _bring_out(self) -> None:
+        self._net.stop_reading()
+        if self._until_ns is None:
+            self._until_ns = self._clock() + self._stop_ns
+
+    def _give_up(self, patience_s: float = AT_ONCE_S) -> None:
+        """Let everybody stop where they are, and name who does not."""
+        if self._is_halted:
+            return
+        self._is_halted = True
+        working = [strand.name for strand in self._net.working()]
+        self._net.halt()
+        stuck = self._net.join(patience_s)
+        if working and self.state.prospect is not Outcome.FAILED:
+            self.state.mark(Outcome.ABORTED, f"still at work when the time was over: {', '.join(working)}")
+        if stuck:
+            self.state.mark(
+                Outcome.ABORTED, f"did not come back from user code, and was left alone: {', '.join(stuck)}"
+            )
+
+    def _fail_and_drain(self, trouble: PenstockError) -> None:
+        self.fail(trouble)
+        self._bring_out()
+
+    def _take_troubles(self) -> list[PenstockError]:
+        troubles = self._net.troubles[:]
+        del self._net.troubles[: len(troubles)]
+        return troubles
+
+    def _is_silent(self, now: int) -> bool:
+        arrived = sum(feed.entry.arrived for feed in self._cut.sources.values())
+        if arrived != self._heard[0]:
+            self._heard = (arrived, now)
+        return bool(self._silent_ns and arrived) and now - self._heard[1] >= self._silent_ns
+
+    def _count_dropped(self, edge: str, dropped: int) -> None:
+        entry = self._cut.entries.get(edge)
+        if entry is not None and dropped:
+            entry.arrive(dropped)
+            entry.post(Account.DROPPED, dropped, "there was no room")
+
+    def _edges(self, duration_s: float, now: int) -> list[EdgeReport]:
+        """Return the books, with what waits on an edge: it has arrived, though nobody has looked at it."""
+        waiting = {
+            id(self._cut.entries[name]): edge for name, edge in self._cut.edges.items() if name in self._cut.entries
+        }
+        found = []
+        for entry, report in zip(self.ledger, edges_of(self.ledger, duration_s, self._watches, now), strict=True):
+            edge = waiting.get(id(entry))
+            latency = None if edge is None else latency_report([("", edge.latency)]).get("")
+            if edge is not None and not self._ended_ns:
+                depth = len(edge)
+                report = msgspec.structs.replace(
+                    report, arrived=report.arrived + depth, in_flight=report.in_flight + depth
+                )
+            found.append(msgspec.structs.replace(report, latency=latency))
+        return found
+
+    def _steps(self, duration_s: float) -> list[StepReport]:
+        return [
+            StepReport(
+                stage=part.stage.name,
+                step=part.name,
+                arrived=part.arrived,
+                filtered=part.filtered,
+                failed=part.failed,
+                rate_per_s=part.arrived / duration_s if duration_s > 0 else 0.0,
+                mean_s=part.sampled_ns / part.samples / NS_PER_S if part.samples else None,
+                max_s=part.longest_ns / NS_PER_S if part.samples else None,
+            )
+            for part in self._cut.steps
+        ]
+
+    def _facts(self, sink: str) -> RunFacts:
+        return RunFacts(
+            pipeline=self.plan.name,
+            run=self.state.id,
+            started=self._started,
+            version=own_version(),
+            folder=self.plan.folder,
+            sink=sink,
+        )
+
+
+def run(
+    plan: Plan, *, progress: Progress | None = None, interrupt: Interrupt | None = None, **options: Any
+) -> RunReport:
+    """Run a plan to its end.
+
+    Parameters
+    ----------
+    progress
+        Called with the report so far, four times a second at most.
+    interrupt
+        Says when somebody wants the run to end; the first time it is drained, the second time it stops at once.
+    **options
+        Those of ``ChainsRun``.
+
+    Returns
+    -------
+    RunReport
+        Also of a run that failed; ``reasons`` says why.
+
+    Raises
+    ------
+    CheckError, NotBuiltYetError, ParameterError
+        If it cannot begin as it is written, or with the start values given.
+    """
+    chains = ChainsRun(plan, **options)
+    try:
+        chains.open()
+        _work(chains, progress, interrupt)
+    except (CheckError, ParameterError):
+        chains.finish()
+        raise
+    except PenstockError as error:
+        chains.fail(error)
+    except KeyboardInterrupt:
+        chains.abort()
+    return chains.finish()
+
+
+def _work(chains: ChainsRun, progress: Progress | None, interrupt: Interrupt | None) -> None:
+    if interrupt is not None:
+        chains.wake_on(interrupt.pollable)
+    shown_s = -PROGRESS_S
+    is_draining = False
+    while chains.step():
+        if progress is not None and time.monotonic() - shown_s >= PROGRESS_S:
+            shown_s = time.monotonic()
+            progress(chains.report())
+        if interrupt is not None and interrupt.is_asked and not is_draining:
+            is_draining = True
+            chains.sleep_on(interrupt.pollable)  # it stays readable
+            chains.drain()
+
+
+def _of_other_engines(others: Mapping[str, Any]) -> str:
+    given = [name for name, value in others.items() if value]
+    return f"{', '.join(given)} belongs to other engines" if given else ""

@@ -1,0 +1,249 @@
+"""Cut a pipeline of chains into strands: what is fused, where an edge lies, and what needs an event loop.
+
+It makes sources, steps and sinks of a plan, opens none of them, and starts nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.core.ledger import Entry, Ledger
+from penstock.elements.item_source import ItemSource
+from penstock.elements.shape import StepShape, is_async_call
+from penstock.elements.step import Step
+from penstock.elements.user_code import step_names
+from penstock.pipeline.plan import Plan, SinkPlan, StagePlan
+from penstock.services.chain import own_parameters
+from penstock.services.intake import INSTRUMENT
+from penstock.services.made import sink_of
+from penstock.services.strands.edge import Edge
+from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
+from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart
+from penstock.services.strands.sink_end import SinkEnd
+from penstock.services.strands.stage import Stage
+from penstock.services.strands.strand import Strand
+
+__all__ = ["Cut", "cut"]
+
+
+@dataclass(eq=False)
+class Cut:
+    """What a plan is made of."""
+
+    strands: list[Strand] = field(default_factory=list)
+    edges: dict[str, Edge] = field(default_factory=dict)
+    """Between strands, by name."""
+    entries: dict[str, Entry] = field(default_factory=dict)
+    """The books of what is read from an edge, by its name; edges within a stage have none."""
+    stages: dict[str, Stage] = field(default_factory=dict)
+    steps: list[StepPart] = field(default_factory=list)
+    """In the order of the flow; a buffer once."""
+    sinks: dict[str, SinkEnd] = field(default_factory=dict)
+    sources: dict[str, SourceFeed] = field(default_factory=dict)
+
+
+def cut(plan: Plan, ledger: Ledger) -> Cut:
+    """Cut a plan.
+
+    Raises
+    ------
+    UserCodeError
+        If a source or a step cannot be made.
+    """
+    cutter = _Cutter(plan, ledger)
+    cutter.cut()
+    return cutter.found
+
+
+class _Cutter:
+    def __init__(self, plan: Plan, ledger: Ledger) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self.found = Cut()
+        self._readers = _readers(plan)
+
+    def cut(self) -> None:
+        for name, source in self._plan.sources.items():
+            made = ItemSource.made(source.element.target, source.element.arguments, name)
+            self.found.sources[name] = SourceFeed(name, made, self._ledger.entry(INSTRUMENT, name))
+        for name, stage in self._plan.stages.items():
+            self.found.stages[name] = Stage(stage, self._ledger.entry(stage.inputs[0][1], name))
+        for name, sink in self._plan.sinks.items():
+            self.found.sinks[name] = SinkEnd(sink, sink_of(sink.element, name), self._ledger.entry(sink.input, name))
+        for name, feed in self.found.sources.items():
+            self._strand(_Open(name, feed), name)
+        for name, stage in self._plan.stages.items():
+            if not self._is_fused(stage):
+                edge = self._edge(stage.inputs[0][1], name, stage)
+                opened = _Open(name, EdgeFeed(edge))
+                self._through(opened, stage)
+                self._strand(opened, name)
+        for name, end in self.found.sinks.items():
+            if end.may_wait:
+                edge = self._edge(end.plan.input, name, end.plan)
+                opened = _Open(name, EdgeFeed(edge))
+                opened.add(OutPart(name, writers=[end.writer]))
+                self.found.strands.append(opened.closed())
+
+    def _strand(self, opened: "_Open", producer: str) -> None:
+        """Fuse whatever can be, from a producer on, and end the strand."""
+        while True:
+            consumers = self._readers[producer]
+            fused = next((s for s in consumers if isinstance(s, StagePlan) and self._is_fused(s)), None)
+            opened.add(self._out(producer, consumers, goes_on=fused is not None))
+            if fused is None:
+                break
+            opened = self._through(opened, fused)
+            producer = fused.name
+        self.found.strands.append(opened.closed())
+
+    def _is_fused(self, stage: StagePlan) -> bool:
+        producer = stage.inputs[0][1]
+        readers = [reader for reader in self._readers.get(producer, ()) if isinstance(reader, StagePlan)]
+        is_only = producer not in self._plan.merges and len(readers) == 1
+        return is_only and stage.run_in == "inline" and stage.workers == 1 and stage.when_full == "block"
+
+    def _out(self, producer: str, consumers: Sequence[StagePlan | SinkPlan], *, goes_on: bool) -> OutPart:
+        edges, writers = [], []
+        for consumer in consumers:
+            if isinstance(consumer, SinkPlan):
+                end = self.found.sinks[consumer.name]
+                if end.may_wait:
+                    edges.append(self._edge(consumer.input, consumer.name, consumer))
+                else:
+                    writers.append(end.writer)
+            elif not self._is_fused(consumer):
+                edges.append(self._edge(consumer.inputs[0][1], consumer.name, consumer))
+        merges = [m.name for m in self._plan.merges.values() if producer in _all_streams(self._plan, m.name)]
+        merged = [self._ledger.entry(producer, name) for name in merges]
+        return OutPart(producer, edges, writers, merged, goes_on=goes_on)
+
+    def _edge(self, producer: str, consumer: str, plan: StagePlan | SinkPlan) -> Edge:
+        name = f"{producer} → {consumer}"
+        if name not in self.found.edges:
+            self.found.edges[name] = Edge(name, when_full=plan.when_full)
+            self.found.entries[name] = self._ledger.entry(producer, consumer)
+        return self.found.edges[name]
+
+    def _through(self, opened: "_Open", stage: StagePlan) -> "_Open":
+        """Add a stage's steps to a strand; return that in which they end."""
+        made = self.found.stages[stage.name]
+        opened.add(MarkPart(made, "in"))
+        counts = True
+        names = step_names([element.name for element in stage.elements])
+        for element, name in zip(stage.elements, names, strict=True):
+            step = Step(
+                element.target, element.arguments, parameters=own_parameters(stage.parameters, name),
+                stage=stage.name, step=name,
+            )  # fmt: skip
+            shape = step.shape
+            part = StepPart(step, made, name, shape, counts_for_stage=counts)
+            self.found.steps.append(part)
+            opened = self._add_step(opened, part)
+            counts = counts and not shape.takes_upstream and shape is not StepShape.BUFFER
+        if counts:
+            opened.add(MarkPart(made, "done"))
+        return opened
+
+    def _add_step(self, opened: "_Open", part: StepPart) -> "_Open":
+        place = f"{part.stage.name}.{part.name}"
+        if part.shape is StepShape.BUFFER:
+            buffer = part.step.buffer
+            part.shape = StepShape.COROUTINE if is_async_call(buffer.put) else StepShape.FUNCTION
+            part.call, part.closes = _put(buffer), False
+            # What coroutines wait for in a buffer must not be touched from another thread.
+            is_async = any(map(is_async_call, (buffer.put, buffer.get, getattr(buffer, "end", len))))
+            opened = self._fitting(opened, place, is_async=is_async or None)
+            opened.add(part)
+            if part.counts_for_stage:
+                opened.add(MarkPart(part.stage, "done"))
+            feed = BufferFeed(place, buffer)
+            opened.ends.append(feed)
+            self.found.strands.append(opened.closed())
+            return _Open(place, feed)
+        opened = self._fitting(opened, place, is_async=_needs(part.shape))
+        if part.counts_for_stage and part.shape.takes_upstream:
+            opened.add(MarkPart(part.stage, "held"))
+        opened.add(part)
+        return opened
+
+    def _fitting(self, opened: "_Open", place: str, *, is_async: bool | None) -> "_Open":
+        """Return a strand in which a step can be, behind an edge if need be.
+
+        Parameters
+        ----------
+        is_async
+            What the step needs; ``None``: either.
+        """
+        if is_async is None or opened.is_async in (None, is_async):
+            opened.is_async = opened.is_async if is_async is None else is_async
+            return opened
+        edge = self.found.edges.setdefault(place, Edge(f"→ {place}"))
+        opened.add(OutPart(place, edges=[edge]))
+        self.found.strands.append(opened.closed())
+        return _Open(place, EdgeFeed(edge), is_async=is_async)
+
+
+@dataclass(eq=False)
+class _Open:
+    """A strand that is still being made."""
+
+    name: str
+    feed: Feed
+    parts: list[Part] = field(default_factory=list)
+    ends: list[BufferFeed] = field(default_factory=list)
+    is_async: bool | None = None
+    """``None`` while it may still be either."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.feed, SourceFeed | BufferFeed):
+            self.is_async = self.feed.is_async
+
+    def add(self, part: Part) -> None:
+        self.parts.append(part)
+
+    def closed(self) -> Strand:
+        return Strand(self.name, self.feed, self.parts, is_async=bool(self.is_async), ends=self.ends)
+
+
+def _needs(shape: StepShape) -> bool | None:
+    """Return whether a step needs an event loop, must not be on one, or neither."""
+    if shape.is_async:
+        return True
+    return False if shape is StepShape.GENERATOR else None
+
+
+def _put(buffer: Any) -> Callable[[Any], Any]:
+    """Return ``put``, whose result is not looked at."""
+    put = buffer.put
+    if is_async_call(put):
+
+        async def put_awaiting(item: Any) -> bool:
+            await put(item)
+            return True
+
+        return put_awaiting
+
+    def put_here(item: Any) -> bool:
+        put(item)
+        return True
+
+    return put_here
+
+
+def _readers(plan: Plan) -> Mapping[str, list[StagePlan | SinkPlan]]:
+    """Return who reads from each source and stage, through merges too."""
+    readers: dict[str, list[StagePlan | SinkPlan]] = {name: [] for name in (*plan.sources, *plan.stages)}
+    consumers: list[tuple[str, StagePlan | SinkPlan]] = [(s.inputs[0][1], s) for s in plan.stages.values()]
+    consumers += [(sink.input, sink) for sink in plan.sinks.values()]
+    for written, consumer in consumers:
+        for producer in _all_streams(plan, written):
+            readers[producer].append(consumer)
+    return readers
+
+
+def _all_streams(plan: Plan, written: str) -> list[str]:
+    """Return the sources and stages behind a name: itself, or all that a merge interleaves."""
+    if written not in plan.merges:
+        return [written]
+    return [found for stream in plan.merges[written].streams for found in _all_streams(plan, stream)]

@@ -1,0 +1,256 @@
+"""A bounded edge between strands: several may put items in, one takes them out, in order.
+
+Items go one by one and are woken for only if somebody waits, so what a strand gives is never held back. Bounds are kept
+by whoever puts: it asks for room first, for many at once.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final
+
+from penstock.monitor.latency import Latency
+from penstock.pipeline.plan import WhenFull
+
+__all__ = ["CAPACITY", "MOST_AT_ONCE", "Edge"]
+
+CAPACITY: Final = 1000
+"""Items on an edge."""
+MOST_AT_ONCE: Final = 1024
+"""Items that are worked on between two looks at the books."""
+
+
+class Edge:
+    """A queue with an end.
+
+    ``put`` and ``hungry`` are for compiled code: after `room` it puts at most so many, and calls `wake` whenever it
+    sees ``hungry``. Threads and event loops may both put and take.
+
+    Parameters
+    ----------
+    name
+        For texts: ``producer → consumer``.
+    capacity
+        How many items it holds.
+    when_full
+        What becomes of an item that has no room; with ``block`` there is always some, because producers wait.
+
+    Attributes
+    ----------
+    put
+        Appends one item.
+    hungry
+        Whether the consumer waits for one.
+    """
+
+    __slots__ = (
+        "_came", "_done", "_empty_wake", "_full_wakes", "_is_thinned", "_lock", "_marks", "_open", "_skips", "capacity",
+        "dropped", "hungry", "items", "latency", "name", "producers", "put", "taken", "when_full",
+    )  # fmt: skip
+
+    def __init__(self, name: str, *, capacity: int = CAPACITY, when_full: WhenFull = "block") -> None:
+        self.name = name
+        self.capacity = capacity
+        self.when_full = when_full
+        self.items: deque[Any] = deque()
+        self.put: Callable[[Any], None] = self.items.append if when_full == "block" else self._offer
+        self.hungry = False
+        self.dropped = 0
+        """Items given up because there was no room."""
+        self.producers = 0
+        """How many strands put."""
+        self.latency = Latency()
+        """From being put until being worked on, of some items."""
+        self._open = 0
+        self._lock = threading.Lock()
+        self._empty_wake: Callable[[], None] | None = None
+        self._full_wakes: list[Callable[[], None]] = []
+        self._marks: deque[tuple[int, int]] = deque(maxlen=4096)
+        self.taken = 0
+        """Items that were taken out."""
+        self._came = self._done = 0
+        self._is_thinned = self._skips = False
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        return f"<Edge {self.name}: {len(self)} of {self.capacity}>"
+
+    # Who puts
+
+    def join(self) -> None:
+        """Become one of those who put."""
+        self.producers += 1
+        self._open += 1
+
+    def leave(self) -> None:
+        """Put nothing more; the last who leaves ends the edge."""
+        with self._lock:
+            self._open -= 1
+        if not self._open:
+            self.wake()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will be put."""
+        return self._open <= 0
+
+    @property
+    def room(self) -> int:
+        """How many may be put now by one of those who put; any number where too many are given up."""
+        if self.when_full != "block":
+            return MOST_AT_ONCE
+        free = self.capacity - len(self.items)
+        return free if self.producers <= 1 else -(-max(0, free) // self.producers)
+
+    def when_room(self, wake: Callable[[], None]) -> bool:
+        """Have somebody woken when a good part of it is free; return false if it is free already."""
+        with self._lock:
+            if self.capacity - len(self.items) > 0:
+                return False
+            self._full_wakes.append(wake)
+        return True
+
+    def wake(self) -> None:
+        """Wake the consumer, if it waits."""
+        with self._lock:
+            wake, self._empty_wake, self.hungry = self._empty_wake, None, False
+        if wake is not None:
+            wake()
+
+    def mark(self, count: int, now_ns: int) -> None:
+        """Note that so many more had been put by then."""
+        self._came += count
+        if self.producers == 1:
+            self._marks.append((self._came, now_ns))
+
+    # Who takes
+
+    def take(self, most: int = MOST_AT_ONCE) -> list[Any]:
+        """Return what there is, without waiting."""
+        items = self.items
+        pop = items.popleft
+        if self.when_full == "block":
+            found = [pop() for _ in range(min(len(items), most))]
+        else:
+            with self._lock:
+                found = [pop() for _ in range(min(len(items), most))]
+                self._is_thinned = self._is_thinned and bool(items)
+        self.taken += len(found)
+        if self._full_wakes and self.capacity - len(items) >= self.capacity // 2:
+            with self._lock:
+                wakes, self._full_wakes = self._full_wakes, []
+            for wake in wakes:
+                wake()
+        return found
+
+    def worked_on(self, count: int, now_ns: int) -> None:
+        """Note that so many more of what was taken are done."""
+        self._done += count
+        marks = self._marks
+        while marks and marks[0][0] <= self._done:
+            _, since_ns = marks.popleft()
+            self.latency.add(now_ns - since_ns, 1)
+
+    def when_any(self, wake: Callable[[], None]) -> bool:
+        """Have the consumer woken when something comes or it ends; return false if that is so already."""
+        with self._lock:
+            self._empty_wake = wake
+            self.hungry = True
+            # Whoever puts after this line sees that somebody is hungry.
+            if not self.items and not self.has_ended:
+                return True
+            self._empty_wake, self.hungry = None, False
+        return False
+
+    def take_waiting(self, event: threading.Event) -> list[Any]:
+        """Return what there is, waiting in this thread until there is something; nothing if it has ended.
+
+        Parameters
+        ----------
+        event
+            The thread's own; whoever sets it wakes the thread, which then may return nothing early.
+        """
+        found = self.take()
+        if not found and not self.has_ended:
+            event.clear()
+            if self.when_any(event.set):
+                event.wait()
+            found = self.take()
+        return found
+
+    async def take_awaiting(self) -> list[Any]:
+        """Do as ``take_waiting`` on an event loop."""
+        found = self.take()
+        if not found and not self.has_ended:
+            loop = asyncio.get_running_loop()
+            future = loop.create_future()
+            if self.when_any(waker(loop, future)):
+                await future
+            found = self.take()
+        return found
+
+    def each(self, event: threading.Event) -> Iterator[Any]:
+        """Yield every item until the end, waiting in this thread."""
+        while True:
+            found = self.take_waiting(event)
+            if not found and self.has_ended and not self.items:
+                return
+            yield from found
+
+    async def each_awaiting(self) -> AsyncIterator[Any]:
+        """Do as ``each`` on an event loop."""
+        while True:
+            found = await self.take_awaiting()
+            if not found and self.has_ended and not self.items:
+                return
+            for item in found:
+                yield item
+
+    # No room
+
+    def _offer(self, item: Any) -> None:
+        """Put an item, or give one up."""
+        with self._lock:
+            if len(self.items) >= self.capacity:
+                if self.when_full == "drop_newest":
+                    self.dropped += 1
+                    return
+                if self.when_full == "drop_oldest":
+                    self.items.popleft()
+                    self.dropped += 1
+                else:
+                    self._thin()
+            if self._is_thinned:
+                # Every second one, so that what is kept stays evenly spread over time.
+                self._skips = not self._skips
+                if self._skips:
+                    self.dropped += 1
+                    return
+            self.items.append(item)
+
+    def _thin(self) -> None:
+        kept = list(self.items)[1::2]
+        self.dropped += len(self.items) - len(kept)
+        self.items.clear()
+        self.items.extend(kept)
+        self._is_thinned = True
+
+
+def waker(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[None]") -> Callable[[], None]:
+    """Return what resolves a future of a loop, from whatever thread."""
+    owner = threading.get_ident()
+
+    def resolve() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    def wake() -> None:
+        if threading.get_ident() == owner:
+            resolve()
+        else:
+            loop.call_soon_threadsafe(resolve)
+
+    return wake

@@ -1,0 +1,246 @@
+"""Where a strand's items come from: a source of plain values, an edge, or the other end of a buffer."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from penstock.core import Account
+from penstock.core.ledger import Entry
+from penstock.elements.item_source import ItemSource
+from penstock.elements.shape import is_async_call
+from penstock.services.strands.edge import Edge
+
+__all__ = ["BufferFeed", "EdgeFeed", "Feed", "SourceFeed"]
+
+SETTLED_S = 0.05
+"""How long a buffer that can say that it is empty must be so, after the last item was put, until it has ended."""
+SILENT_S = 1.0
+"""How long a buffer that cannot say that it is empty must have given nothing, after the last item was put."""
+
+
+@dataclass(eq=False)
+class SourceFeed:
+    """A source of plain values.
+
+    Parameters
+    ----------
+    name
+        Of the source.
+    source
+        Made for this run.
+    entry
+        What the source has read.
+    """
+
+    name: str
+    source: ItemSource
+    entry: Entry
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when nothing more is to be read."""
+    waiting: "asyncio.Task[Any] | None" = None
+    """The task that waits for the source at the moment."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it needs an event loop."""
+        return self.source.async_items is not None or is_async_call(getattr(self.source.buffer, "get", len))
+
+    def items(self, _event: threading.Event) -> Iterator[Any]:
+        """Return the items, one by one."""
+        if self.source.buffer is not None:
+            return _got(self.source.buffer)
+        assert self.source.items is not None, "it is not async"
+        return _flat(self.source.items, self) if self.source.in_chunks else self.source.items
+
+    async def items_awaiting(self) -> AsyncIterator[Any]:
+        """Yield the items; whoever has set ``stopping`` may cancel it while it waits."""
+        source = self.source
+        chunks = _got_awaiting(source.buffer) if source.async_items is None else source.async_items
+        while not self.stopping.is_set():
+            self.waiting = task = asyncio.current_task()
+            try:
+                item = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            except asyncio.CancelledError:
+                if not self.stopping.is_set():
+                    raise
+                if task is not None:
+                    task.uncancel()
+                return
+            finally:
+                self.waiting = None
+            if source.in_chunks:
+                for each in item:
+                    yield each
+            else:
+                yield item
+
+    def count(self, count: int) -> None:
+        """Note that so many items were read."""
+        self.entry.arrive(count)
+        self.entry.post(Account.DONE, count)
+
+    def close(self) -> None:
+        """Let the source close what it has opened; what is iterated on a loop is closed there."""
+        close = getattr(self.source.items, "close", None) or getattr(self.source.thing, "close", None)
+        if callable(close) and not is_async_call(close):
+            close()
+
+    async def close_awaiting(self) -> None:
+        """Do as ``close`` on an event loop."""
+        closing = getattr(self.source.async_items, "aclose", None)
+        if closing is not None:
+            await closing()
+        else:
+            self.close()
+
+
+@dataclass(eq=False)
+class EdgeFeed:
+    """The consumer's end of an edge."""
+
+    edge: Edge
+    is_async: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the edge."""
+        return self.edge.name
+
+    def items(self, event: threading.Event) -> Iterator[Any]:
+        """Yield the items one by one, waiting in this thread."""
+        return self.edge.each(event)
+
+    def items_awaiting(self) -> AsyncIterator[Any]:
+        """Do as ``items`` on an event loop."""
+        return self.edge.each_awaiting()
+
+    def close(self) -> None:
+        """Let go of nothing."""
+
+    async def close_awaiting(self) -> None:
+        """Let go of nothing."""
+
+
+@dataclass(eq=False)
+class BufferFeed:
+    """The end of a buffer where items come out."""
+
+    name: str
+    buffer: Any
+    ended: threading.Event = field(default_factory=threading.Event)
+    """Set when nothing more will be put."""
+    on_end: list[Callable[[], None]] = field(default_factory=list)
+    """Called then."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it needs an event loop."""
+        return is_async_call(self.buffer.get)
+
+    def end(self) -> None:
+        """Say that nothing more will be put."""
+        end = getattr(self.buffer, "end", None)
+        if end is not None:
+            end()
+        self._tell()
+
+    async def end_awaiting(self) -> None:
+        """Do as ``end`` on an event loop."""
+        end = getattr(self.buffer, "end", None)
+        if end is not None and is_async_call(end):
+            await end()
+        elif end is not None:
+            end()
+        self._tell()
+
+    def _tell(self) -> None:
+        self.ended.set()
+        for call in self.on_end:
+            call()
+
+    def items(self, _event: threading.Event) -> Iterator[Any]:
+        """Yield what is got, in this thread."""
+        while not self._is_drained():
+            try:
+                yield self.buffer.get()
+            except StopIteration:
+                return
+
+    async def items_awaiting(self) -> AsyncIterator[Any]:
+        """Yield what is got, until the buffer says that nothing is left, or has nothing after the end."""
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+
+        def end() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        self.on_end.append(partial(_soon, loop, end))
+        if self.ended.is_set():
+            end()
+        has_end = hasattr(self.buffer, "end")
+        getting: asyncio.Future[Any] | None = None
+        try:
+            while True:
+                getting = asyncio.ensure_future(self.buffer.get())
+                if not has_end:
+                    await asyncio.wait((getting, over), return_when=asyncio.FIRST_COMPLETED)
+                    while not getting.done() and not self._is_drained():
+                        patience_s = SETTLED_S if hasattr(self.buffer, "empty") else SILENT_S
+                        await asyncio.wait((getting,), timeout=patience_s)
+                        if not getting.done() and not hasattr(self.buffer, "empty"):
+                            return
+                    if not getting.done():
+                        return
+                try:
+                    yield await getting
+                except StopAsyncIteration:
+                    return
+        finally:
+            if getting is not None and not getting.done():
+                getting.cancel()
+
+    def _is_drained(self) -> bool:
+        empty = getattr(self.buffer, "empty", None)
+        return self.ended.is_set() and empty is not None and not hasattr(self.buffer, "end") and bool(empty())
+
+    def close(self) -> None:
+        """Let go of nothing: the step's own hook does."""
+
+    async def close_awaiting(self) -> None:
+        """Let go of nothing: the step's own hook does."""
+
+
+Feed = SourceFeed | EdgeFeed | BufferFeed
+
+
+def _flat(chunks: Iterator[Any], feed: SourceFeed) -> Iterator[Any]:
+    for chunk in chunks:
+        yield from chunk
+        if feed.stopping.is_set():
+            return
+
+
+def _got(buffer: Any) -> Iterator[Any]:
+    while True:
+        try:
+            yield buffer.get()
+        except StopIteration:
+            return
+
+
+async def _got_awaiting(buffer: Any) -> AsyncIterator[Any]:
+    while True:
+        try:
+            yield await buffer.get()
+        except StopAsyncIteration:
+            return
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    loop.call_soon_threadsafe(call)

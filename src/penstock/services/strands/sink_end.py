@@ -1,0 +1,80 @@
+"""A sink in the chains engine: written to where its items are made, or on a thread of its own if it may wait."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from penstock.core.ledger import Entry
+from penstock.elements.sink import RunFacts, Sink
+from penstock.errors import PenstockError, SinkError
+from penstock.pipeline.plan import SinkPlan
+from penstock.services.strands.parts import Writer
+
+__all__ = ["SinkEnd"]
+
+
+class SinkEnd:
+    """One sink of one run.
+
+    Parameters
+    ----------
+    plan
+        Its entry in the pipeline.
+    sink
+        Made, not open.
+    entry
+        The books of what is written.
+    """
+
+    def __init__(self, plan: SinkPlan, sink: Sink, entry: Entry) -> None:
+        self.plan = plan
+        self.sink = sink
+        self.entry = entry
+        self.path = ""
+        self._is_open = False
+        self._number = 0
+        self.writer = Writer(plan.name, self._write_numbered if sink.takes_numbers else sink.write, entry)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether writing may take long, so that it needs a thread of its own."""
+        return self.sink.may_wait or self.plan.when_full != "block"
+
+    def open(self, run: RunFacts) -> None:
+        """Open the sink.
+
+        Raises
+        ------
+        SinkError
+            If it cannot be opened.
+        """
+        self._guard(lambda: self.sink.open(run))
+        self._is_open = True
+        self.path = self.sink.path
+
+    def close(self, ended_well: bool, outcome: str, trouble: str) -> None:
+        """Finish the output, if it was opened.
+
+        Raises
+        ------
+        SinkError
+            If that fails.
+        """
+        if self._is_open:
+            self._is_open = False
+            self.sink.trouble = trouble
+            self._guard(lambda: self.sink.close(ended_well, outcome))
+
+    def _guard(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except PenstockError as error:
+            text = str(error)
+            raise SinkError(text if text.startswith(f"{self.plan.name}: ") else f"{self.plan.name}: {text}") from error
+        except (Exception, SystemExit) as error:  # a sink may be user code
+            raise SinkError(f"{self.plan.name}: {type(error).__name__}: {error}") from error
+
+    def _write_numbered(self, item: Any) -> None:
+        self._number += 1
+        self.sink.write_numbered(np.array([self._number], np.int64), [item])

@@ -1,0 +1,124 @@
+"""One stage in the chains engine: its books, and what becomes of an item for which its code raises."""
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from penstock.core import Account
+from penstock.core.ledger import Entry
+from penstock.pipeline.plan import StagePlan
+from penstock.services.user_calls import KEPT_DEAD_LETTERS, KEPT_FAILURES, Failure
+from penstock.services.users_traceback import users_traceback
+
+__all__ = ["Stage", "shortened"]
+
+LONGEST: Final = 200
+"""Characters of an item in a report."""
+
+
+@dataclass(eq=False)
+class Stage:
+    """A stage of steps.
+
+    Its strands keep its books together. An item may end in one before another, which only counts once in a while, has
+    said that it came; such posts wait.
+
+    Parameters
+    ----------
+    plan
+        Says what is to be done with an item on which a step fails.
+    entry
+        Its books as a consumer; everything that came to it ends there.
+    """
+
+    plan: StagePlan
+    entry: Entry
+    failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=KEPT_FAILURES))
+    dead_letters: deque[Failure] = field(default_factory=lambda: deque(maxlen=KEPT_DEAD_LETTERS))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _pending: dict[Account, int] = field(default_factory=dict)
+    _held: int = 0
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self.plan.name
+
+    @property
+    def sets_aside(self) -> bool:
+        """Whether an item that is given up is a dead letter."""
+        return self.plan.on_error in ("retry", "dead_letter")
+
+    @property
+    def account(self) -> Account:
+        """Where an item ends that is given up."""
+        return Account.DEAD_LETTERED if self.sets_aside else Account.FAILED
+
+    @property
+    def tries(self) -> int:
+        """How often a step is called with an item at most."""
+        return self.plan.trips if self.plan.on_error == "retry" else 1
+
+    def arrive(self, count: int) -> None:
+        """Count what came."""
+        with self._lock:
+            self.entry.arrive(count)
+            self._settle()
+
+    def post(self, account: Account, count: int) -> None:
+        """Count what ended."""
+        if count:
+            with self._lock:
+                self._pending[account] = self._pending.get(account, 0) + count
+                self._settle()
+
+    def hold(self, count: int) -> None:
+        """Count what a generator has taken: done, but for the last, on which it may still fail."""
+        if count:
+            with self._lock:
+                self._pending[Account.DONE] = self._pending.get(Account.DONE, 0) + self._held + count - 1
+                self._held = 1
+                self._settle()
+
+    def give_up_held(self) -> None:
+        """Count that a generator failed on what it took last."""
+        if self._held:
+            self._held = 0
+            self.post(self.account, 1)
+
+    def release(self) -> None:
+        """Count what was held as done: nothing more can fail on it."""
+        held, self._held = self._held, 0
+        self.post(Account.DONE, held)
+
+    def note(self, step: str, item: Any, error: BaseException) -> Failure:
+        """Keep what happened to an item that is given up."""
+        failure = Failure(
+            stage=self.name,
+            event=None,
+            cause=f"{step}: {type(error).__name__}: {error}",
+            traceback=users_traceback(error),
+            item=shortened(item),
+        )
+        self.failures.append(failure)
+        if self.sets_aside:
+            self.dead_letters.append(failure)
+        self.entry.remark(self.account.label, failure.cause)
+        return failure
+
+    def _settle(self) -> None:
+        for account, count in self._pending.items():
+            ready = min(count, self.entry.in_flight)
+            if ready > 0:
+                self.entry.post(account, ready)
+                self._pending[account] = count - ready
+
+
+def shortened(item: Any) -> str:
+    """Return what an item is, in short."""
+    try:
+        text = repr(item)
+    except Exception as error:  # noqa: BLE001 - an item is whatever users made
+        text = f"<{type(item).__name__}, of which repr raised {type(error).__name__}>"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -1,0 +1,495 @@
+"""A strand: a feed, and all that is done with its items without a queue between.
+
+It is either a thread of its own, or a task on the event loop that all async strands share; both do the same.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import length_hint
+from time import perf_counter_ns
+from typing import Any, Final
+
+from penstock.core import Account
+from penstock.errors import PenstockError
+from penstock.services.strands.edge import MOST_AT_ONCE, Edge, waker
+from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
+from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart
+from penstock.services.strands.run import FILE, Run, StageFailedError
+
+__all__ = ["SourceFailedError", "Strand"]
+
+_UNSEEN: Final = object()
+
+
+class SourceFailedError(PenstockError):
+    """A source of plain values raised."""
+
+
+@dataclass(eq=False)
+class Strand:
+    """One strand of a run.
+
+    Parameters
+    ----------
+    name
+        For people: of its first stage or source, and of the step where it begins if that is not the first.
+    feed
+        Where items come from.
+    parts
+        What is done with them, in order.
+    is_async
+        Whether it runs on an event loop.
+    ends
+        Buffers that are put to here.
+    """
+
+    name: str
+    feed: Feed
+    parts: list[Part]
+    is_async: bool = False
+    ends: list[BufferFeed] = field(default_factory=list)
+
+    pausing: list[bool] = field(default_factory=list)
+    """Filled by whoever wants the books to be kept now, or the feed to stop."""
+    books: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the books are kept."""
+    event: threading.Event = field(default_factory=threading.Event)
+    """Wakes the thread."""
+    is_halted: bool = False
+    """Whether nothing more is to be worked on."""
+    is_over: bool = False
+    """Whether nothing more comes from it."""
+    has_returned: bool = False
+    """Whether its thread has nothing more to do."""
+    trouble: PenstockError | None = None
+    thread: threading.Thread | None = None
+    task: "asyncio.Task[None] | None" = None
+    loop: asyncio.AbstractEventLoop | None = None
+    on_trouble: Callable[[PenstockError], None] = field(default=lambda _: None)
+    """Told, in whatever thread, when something went wrong."""
+
+    def __post_init__(self) -> None:
+        self._runs: list[Run] = []
+        self._makers: list[StepPart] = []
+        piece: list[Part] = []
+        for part in self.parts:
+            if isinstance(part, StepPart) and part.shape.takes_upstream:
+                self._runs.append(Run(piece, is_async=self.is_async, yields=True))
+                self._makers.append(part)
+                piece = []
+            else:
+                piece.append(part)
+        self._last = Run(piece, is_async=self.is_async)
+        self._edges: Sequence[Edge] = [edge for part in self.parts if isinstance(part, OutPart) for edge in part.edges]
+        self._bounds = [edge for edge in self._edges if edge.when_full == "block"]
+        for edge in self._edges:
+            edge.join()
+        self._ups: list[Any] = []
+
+    # What may be asked of it from outside
+
+    def stop_reading(self) -> None:
+        """Read nothing more from its source, if it has one; the rest comes through."""
+        if not isinstance(self.feed, SourceFeed):
+            return
+        self.feed.stopping.set()
+        self.pausing.append(True)
+        self.event.set()
+        self._on_loop(self._cancel_waiting)
+
+    def halt(self) -> None:
+        """Work on nothing more."""
+        self.is_halted = True
+        self.stop_reading()
+        self.pausing.append(True)
+        self.event.set()
+        if self.task is not None:
+            self._on_loop(self.task.cancel)
+
+    def beat(self) -> None:
+        """Have the books kept; by the caller, if it waits for its next item since the last time."""
+        if self.pausing:
+            self.keep_books()
+        else:
+            self.pausing.append(True)
+
+    def _on_loop(self, call: Callable[[], Any]) -> None:
+        if self.loop is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(call)
+
+    def _cancel_waiting(self) -> None:
+        if isinstance(self.feed, SourceFeed) and self.feed.waiting is not None:
+            self.feed.waiting.cancel()
+
+    def left(self) -> int:
+        """Return how many items lie before it, or were taken and not worked on."""
+        if not isinstance(self.feed, EdgeFeed):
+            return 0
+        first = (*self._runs, self._last)[0]
+        return len(self.feed.edge) + self.feed.edge.taken - first.counted.came
+
+    # As a thread
+
+    def live(self) -> None:
+        """Work until the feed has ended; keep what went wrong."""
+        try:
+            if isinstance(self.feed, EdgeFeed) and not self._makers:
+                self._work_from_edge(self.feed.edge)
+            else:
+                self._work_from_items()
+        except PenstockError as error:
+            self.trouble = error
+        except Exception as error:  # noqa: BLE001 - whatever is wrong here must end the run and not this thread alone
+            self.trouble = StageFailedError(f"{self.name}: {type(error).__name__}: {error}")
+        finally:
+            self._guarded(self.feed.close)
+            for end in self.ends:
+                self._guarded(end.end)
+            self._leave()
+        if self.trouble is not None:
+            self.on_trouble(self.trouble)
+        self._discard()
+
+    def _discard(self) -> None:
+        """Take what still comes, so that nobody waits for room; it is counted as left."""
+        while isinstance(self.feed, EdgeFeed) and not (self.feed.edge.has_ended and not self.feed.edge.items):
+            if self.is_halted:
+                return
+            self.feed.edge.take_waiting(self.event)
+
+    def _work_from_edge(self, edge: Edge) -> None:
+        while not self.is_halted:
+            items = edge.take_waiting(self.event)
+            if items:
+                self._work_list(items)
+            elif edge.has_ended and not edge.items:
+                return
+            self.keep_books()
+
+    def _work_list(self, items: list[Any]) -> None:
+        left = iter(items)
+        while (count := length_hint(left)) and not self.is_halted:
+            room = min(count, self._wait_for_room())
+            if room <= 0:
+                continue
+            self._last.one(next(left))
+            self._last.work(islice(left, room - 1), self.pausing)
+            self.pausing.clear()
+            self.keep_books()
+
+    def _work_from_items(self) -> None:
+        items = self.feed.items(self.event)
+        if isinstance(self.feed, SourceFeed) and self._makers:
+            # A generator that lets nothing pass never comes back here.
+            items = _until_stopped(items, self.feed)
+        self._make_ups(items)
+        self.beat()  # the first item is timed
+        while not self._is_stopped():
+            room = self._wait_for_room()
+            if room <= 0:
+                continue
+            try:
+                if self._work_some(min(room, MOST_AT_ONCE)):
+                    return
+            except StageFailedError:
+                raise
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
+                self._begin_again(error)
+            finally:
+                self.pausing.clear()
+                self.keep_books()
+
+    def _work_some(self, most: int) -> bool:
+        """Work on some items; return whether there will be no more."""
+        items, counted = self._ups[-1], self._last.counted
+        item = next(items, _UNSEEN)
+        if item is _UNSEEN:
+            return True
+        self._last.one(item)
+        if self.pausing or most <= 1:
+            return False
+        before = counted.came
+        self._last.work(islice(items, most - 1), self.pausing)
+        return counted.came - before < most - 1 and not self.pausing
+
+    def _wait_for_room(self) -> int:
+        """Return how many items may be worked on now, waiting in this thread until there is room."""
+        room = self._room()
+        if room <= 0:
+            self.event.clear()
+            full = [edge for edge in self._bounds if edge.room <= 0]
+            if full and full[0].when_room(self.event.set) and not self.is_halted:
+                self.event.wait()
+            room = self._room()
+        return room
+
+    def _room(self) -> int:
+        return min((edge.room for edge in self._bounds), default=MOST_AT_ONCE)
+
+    def _make_ups(self, items: Any) -> None:
+        """Put the generators one behind the other, and keep every iterator between them."""
+        self._ups = [items]
+        up = items
+        for run, maker in zip(self._runs, self._makers, strict=True):
+            up = self._put_behind(run, maker, up)
+
+    def _put_behind(self, run: Run, maker: StepPart, up: Any) -> Any:
+        made_of = run.segment_async if self.is_async else run.segment
+        segment = made_of(up, self.pausing, self._pause)
+        self._ups.append(segment)
+        made = self._made(maker, segment)
+        self._ups.append(made)
+        return made
+
+    def _made(self, maker: StepPart, segment: Any) -> Any:
+        """Return what a generator of the user's gives."""
+        try:
+            return iter(maker.target(segment)) if not self.is_async else aiter(maker.target(segment))
+        except (Exception, SystemExit) as error:  # user code may raise anything
+            maker.stage.note(maker.name, None, error)
+            text = f"stage {maker.stage.name}: {maker.name} could not begin: {type(error).__name__}: {error}"
+            raise StageFailedError(text) from error
+
+    def _begin_again(self, error: BaseException) -> None:
+        """Make the generator that raised anew, with all behind it, if its stage goes on after an error.
+
+        Raises
+        ------
+        SourceFailedError
+            If it was the source.
+        StageFailedError
+            If the stage does not go on.
+        """
+        at = self._culprit(error)
+        if at < 0:
+            text = f"source {self.feed.name}: {type(error).__name__}: {error}"
+            raise SourceFailedError(text) from error
+        maker = self._makers[at]
+        self.keep_books()
+        maker.failed += 1
+        failure = maker.stage.note(maker.name, None, error)
+        if maker.counts_for_stage:
+            maker.stage.give_up_held()
+        if maker.stage.plan.on_error == "fail":
+            raise StageFailedError(f"stage {maker.stage.name}: {failure.cause}") from error
+        # Its own loop over what comes before it still lives: nothing was raised there.
+        before = self._ups[1 + 2 * at]
+        del self._ups[2 + 2 * at :]
+        up = self._made(maker, before)
+        self._ups.append(up)
+        for run, later in zip(self._runs[at + 1 :], self._makers[at + 1 :], strict=True):
+            up = self._put_behind(run, later, up)
+
+    def _culprit(self, error: BaseException) -> int:
+        """Return which generator raised, −1 for the source: the one that gives to the innermost of our loops."""
+        innermost, trace = None, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == FILE:
+                innermost = trace.tb_frame
+            trace = trace.tb_next
+        if innermost is None or innermost.f_code.co_name != "segment":
+            return len(self._makers) - 1
+        items = innermost.f_locals["items"]
+        ups = self._ups[0::2]
+        return next((k for k, up in enumerate(ups) if up is items), 0) - 1
+
+    # As a task
+
+    async def live_awaiting(self) -> None:
+        """Do as ``live`` on an event loop."""
+        try:
+            if isinstance(self.feed, EdgeFeed) and not self._makers:
+                await self._await_edge(self.feed.edge)
+            else:
+                await self._await_items()
+        except asyncio.CancelledError:
+            if not self.is_halted:
+                raise
+        except PenstockError as error:
+            self.trouble = error
+        except Exception as error:  # noqa: BLE001 - as above
+            self.trouble = StageFailedError(f"{self.name}: {type(error).__name__}: {error}")
+        finally:
+            for closing in (self.feed.close_awaiting, *(end.end_awaiting for end in self.ends)):
+                try:
+                    await closing()
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told, and the rest is closed
+                    self._note_closing(error)
+            self._leave()
+        if self.trouble is not None:
+            self.on_trouble(self.trouble)
+        while isinstance(self.feed, EdgeFeed) and not (self.feed.edge.has_ended and not self.feed.edge.items):
+            await self.feed.edge.take_awaiting()
+
+    async def _await_edge(self, edge: Edge) -> None:
+        while not self.is_halted:
+            items = await edge.take_awaiting()
+            if not items and edge.has_ended and not edge.items:
+                return
+            left = iter(items)
+            while (count := length_hint(left)) and not self.is_halted:
+                room = min(count, await self._await_room())
+                if room <= 0:
+                    continue
+                await self._last.one_awaiting(next(left))
+                await self._last.work_awaiting(islice(left, room - 1), self.pausing)
+                self.pausing.clear()
+                self.keep_books()
+            await asyncio.sleep(0)
+
+    async def _await_items(self) -> None:
+        self._make_ups(self.feed.items_awaiting())
+        self.beat()  # the first item is timed
+        while not self._is_stopped():
+            room = await self._await_room()
+            if room <= 0:
+                continue
+            try:
+                if await self._await_some(self._ups[-1], min(room, MOST_AT_ONCE)):
+                    return
+            except StageFailedError:
+                raise
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
+                self._begin_again(error)
+            finally:
+                self.pausing.clear()
+                self.keep_books()
+            await asyncio.sleep(0)
+
+    async def _await_some(self, items: AsyncIterator[Any], most: int) -> bool:
+        counted = self._last.counted
+        try:
+            item = await anext(items)
+        except StopAsyncIteration:
+            return True
+        await self._last.one_awaiting(item)
+        if self.pausing or most <= 1:
+            return False
+        before = counted.cells[0]
+        await self._last.work_async(items, self.pausing, most - 1)
+        return counted.cells[0] - before < most - 1 and not self.pausing
+
+    async def _await_room(self) -> int:
+        room = self._room()
+        if room <= 0:
+            loop = asyncio.get_running_loop()
+            future = loop.create_future()
+            full = [edge for edge in self._bounds if edge.room <= 0]
+            if full and full[0].when_room(waker(loop, future)):
+                await future
+            room = self._room()
+        return room
+
+    # Both
+
+    def _is_stopped(self) -> bool:
+        if self.is_halted:
+            return True
+        # With generators, and on a loop, a source that is stopped ends what it gives, so that they bring out the rest.
+        is_plain = isinstance(self.feed, SourceFeed) and not self._makers and not self.is_async
+        return is_plain and self.feed.stopping.is_set()  # type: ignore[union-attr]  # only a source is plain
+
+    def _pause(self) -> None:
+        """Keep the books between two items, if a generator has them."""
+        self.pausing.clear()
+        self.keep_books()
+
+    def keep_books(self) -> None:
+        """Account for what was worked on since the last time."""
+        now = perf_counter_ns()
+        runs = [*self._runs, self._last]
+        with self.books:
+            for run, maker in zip(runs, [*self._makers, None], strict=True):
+                came, given = _keep_run(run, now)
+                if run is runs[0]:
+                    self._count_taken(came, now)
+                if maker is not None:
+                    maker.arrived += given
+
+    def _count_taken(self, count: int, now: int) -> None:
+        if isinstance(self.feed, SourceFeed):
+            self.feed.count(count)
+        elif isinstance(self.feed, EdgeFeed):
+            self.feed.edge.worked_on(count, now)
+
+    def _leave(self) -> None:
+        """Let everybody behind it know that nothing more comes."""
+        for run in (*self._runs, self._last):
+            for part in run.parts:
+                self._close_step(part)
+        for maker in self._makers:
+            self._close_step(maker)
+        self.keep_books()
+        for maker in self._makers:
+            maker.stage.release()
+        for edge in self._edges:
+            edge.leave()
+        self.is_over = True
+
+    def _close_step(self, part: Part) -> None:
+        if isinstance(part, StepPart) and part.step.hooks.close is not None and part.closes:
+            self._guarded(part.step.hooks.close)
+
+    def _guarded(self, call: Callable[[], Any]) -> None:
+        try:
+            call()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is told, and the rest is closed
+            self._note_closing(error)
+
+    def _note_closing(self, error: BaseException) -> None:
+        if self.trouble is None:
+            self.trouble = StageFailedError(f"{self.name} could not be closed: {type(error).__name__}: {error}")
+
+
+def _until_stopped(items: Iterator[Any], feed: SourceFeed) -> Iterator[Any]:
+    for item in items:
+        yield item
+        if feed.stopping.is_set():
+            return
+
+
+def _keep_run(run: Run, now: int) -> tuple[int, int]:
+    """Account for what a run of parts has worked on; return how many came, and how many came out."""
+    (through, *filtered_by), failed_by = run.news()
+    came = count = through + sum(filtered_by) + sum(failed_by)
+    if not came:
+        return 0, 0
+    for part, filtered, gone in zip(run.parts, filtered_by, failed_by, strict=True):
+        match part:
+            case MarkPart():
+                _count_mark(part, count)
+            case OutPart():
+                _count_out(part, count, gone, now)
+            case StepPart():
+                part.arrived += count
+                part.filtered += filtered
+                part.failed += gone
+                if part.counts_for_stage:
+                    part.stage.post(Account.FILTERED, filtered)
+                    part.stage.post(part.stage.account, gone)
+                count -= filtered + gone
+    return came, count
+
+
+def _count_mark(part: MarkPart, count: int) -> None:
+    if part.kind == "in":
+        part.stage.arrive(count)
+    elif part.kind == "done":
+        part.stage.post(Account.DONE, count)
+    else:
+        part.stage.hold(count)
+
+
+def _count_out(part: OutPart, count: int, gone: int, now: int) -> None:
+    for edge in part.edges:
+        edge.mark(count, now)
+    for writer in part.writers:
+        writer.entry.arrive(count)
+        writer.entry.post(Account.FAILED, gone)
+        writer.entry.post(Account.DONE, count - gone)
+    for entry in part.merged:
+        entry.arrive(count)
+        entry.post(Account.DONE, count)

@@ -1,0 +1,566 @@
+"""The chains engine: every shape of code, branches, merges, books and ends."""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from itertools import count, islice
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penstock.elements import RunFacts, Sink
+from penstock.engines.chains import ChainsRun, run
+from penstock.errors import NotBuiltYetError
+from penstock.monitor.report import RunReport
+from penstock.pipeline import Merge, Pipeline, Source, Steps, Use
+from penstock.pipeline import Sink as SinkEntry
+
+KEPT: dict[str, list[Any]] = {}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> None:
+    KEPT.clear()
+
+
+class Keep(Sink):
+    """Keep what comes, by the sink's name."""
+
+    def open(self, run: RunFacts) -> None:
+        self.kept = KEPT.setdefault(run.sink, [])
+
+    def write(self, item: Any) -> None:
+        self.kept.append(item)
+
+    def close(self, ended_well: bool, outcome: str = "") -> None:
+        KEPT[f"{id(self)}"] = [ended_well, outcome]
+
+
+class KeepSlowly(Keep):
+    """Have a thread of its own."""
+
+    may_wait = True
+
+
+class Refuse(Keep):
+    """A full disk."""
+
+    def write(self, item: Any) -> None:
+        if item == 3:
+            raise OSError("no space left on device")
+        super().write(item)
+
+
+def numbers(n: int = 10) -> Iterator[int]:
+    yield from range(n)
+
+
+async def numbers_async(n: int = 10) -> AsyncIterator[int]:
+    for number in range(n):
+        await asyncio.sleep(0)
+        yield number
+
+
+def chain(*steps: Any, source: Any = numbers, n: int = 10, sink: Any = Keep, **options: Any) -> Pipeline:
+    return Pipeline(
+        sources={"n": Source(source, n=n)},
+        stages={"s": Steps(*steps, source="n", **options)},
+        sinks={"out": SinkEntry(sink, source="s")},
+    )
+
+
+def ran(pipeline: Pipeline, **options: Any) -> RunReport:
+    report = run(pipeline.plan(), **options)
+    assert report.adds_up
+    assert all(edge.in_flight == 0 for edge in report.edges)
+    return report
+
+
+def accounts(report: RunReport) -> Mapping[str, Mapping[str, int]]:
+    return {f"{edge.producer}→{edge.consumer}": edge.accounts for edge in report.edges}
+
+
+# Shapes
+
+
+def add(item: int, n: int = 1) -> int:
+    return item + n
+
+
+async def add_async(item: int, n: int = 1) -> int:
+    await asyncio.sleep(0)
+    return item + n
+
+
+def even(item: int) -> int | None:
+    return item if item % 2 == 0 else None
+
+
+def pairs(upstream: Iterator[Any], n: int = 2) -> Iterator[list[Any]]:
+    while pair := list(islice(upstream, n)):
+        yield pair
+
+
+async def pairs_async(upstream: AsyncIterator[Any], n: int = 2) -> AsyncIterator[list[Any]]:
+    pair: list[Any] = []
+    async for item in upstream:
+        pair.append(item)
+        if len(pair) == n:
+            yield pair
+            pair = []
+    if pair:
+        yield pair
+
+
+def doubled(upstream: Iterator[Any]) -> Iterator[Any]:
+    for item in upstream:
+        yield item
+        yield item
+
+
+class Slow:
+    """A buffer with an end of its own: it gives all there is at the end only."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self.ended = asyncio.Event()
+
+    def put(self, item: Any) -> None:
+        self.items.append(item)
+
+    def end(self) -> None:
+        self.ended.set()
+
+    async def get(self) -> Any:
+        await self.ended.wait()
+        if not self.items:
+            raise StopAsyncIteration
+        return self.items.pop(0)
+
+
+def adder(n: int) -> Callable[[int], int]:
+    return lambda item: item + n
+
+
+class Adder:
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __call__(self, item: int) -> int:
+        return item + self.n
+
+
+ALL = list(range(10))
+CASES = [
+    ([add], [n + 1 for n in ALL]),
+    ([Use(add, n=5)], [n + 5 for n in ALL]),
+    ([add_async], [n + 1 for n in ALL]),
+    ([Use(adder, n=2)], [n + 2 for n in ALL]),
+    ([Use(Adder, n=2)], [n + 2 for n in ALL]),
+    ([even, add], [1, 3, 5, 7, 9]),
+    ([pairs], [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]),
+    ([Use(pairs, n=4), len], [4, 4, 2]),
+    ([Use(pairs_async, n=4), len], [4, 4, 2]),
+    ([doubled, add_async, Use(pairs, n=20), len], [20]),
+    ([add_async, pairs, Use(pairs_async, n=2), len], [2, 2, 1]),
+    ([Use(asyncio.Queue, maxsize=2), add], [n + 1 for n in ALL]),
+    ([Use(queue.Queue, maxsize=2), add_async], [n + 1 for n in ALL]),
+    ([even, Slow, add], [1, 3, 5, 7, 9]),
+]
+
+
+@pytest.mark.parametrize("source", [numbers, numbers_async])
+@pytest.mark.parametrize(("steps", "given"), CASES)
+def test_every_shape_of_step(source: Any, steps: list[Any], given: list[Any]) -> None:
+    report = ran(chain(*steps, source=source))
+    assert KEPT["out"] == given
+    assert report.outcome == "finished"
+    assert report.exit_code == 0
+    assert accounts(report)["instrument→n"] == {"done": 10}
+    assert sum(accounts(report)["n→s"].values()) == 10
+    assert accounts(report)["s→out"] == {"done": len(given)}
+
+
+def test_books_of_steps() -> None:
+    report = ran(chain(add, even, pairs))
+    assert [(s.step, s.arrived, s.filtered, s.failed) for s in report.steps] == [
+        ("add", 10, 0, 0),
+        ("even", 10, 5, 0),
+        ("pairs", 5, 0, 0),
+    ]
+    assert report.steps[0].mean_s is not None
+    assert accounts(report)["n→s"] == {"done": 5, "filtered": 5}
+
+
+def test_a_buffer_is_a_source() -> None:
+    class Filled(queue.Queue[int]):
+        def __init__(self, n: int) -> None:
+            super().__init__()
+            self.left = iter(range(n))
+
+        def get(self, *_: Any) -> int:
+            return next(self.left)
+
+    assert ran(chain(add, source=Filled, n=3)).outcome == "finished"
+    assert KEPT["out"] == [1, 2, 3]
+
+
+# Branches and merges
+
+
+def spoil(item: dict[str, Any]) -> dict[str, Any]:
+    item["tags"].append("spoilt")
+    return item
+
+
+def fill(item: dict[str, Any]) -> dict[str, Any]:
+    item["image"][:] = 7
+    return item
+
+
+def images(n: int = 3) -> Iterator[dict[str, Any]]:
+    for number in range(n):
+        yield {"image": np.full(2, number), "tags": [number]}
+
+
+def as_it_is(item: Any) -> Any:
+    return item
+
+
+def branched(*steps: Any, source: Any = images, **options: Any) -> Pipeline:
+    return Pipeline(
+        sources={"n": Source(source)},
+        stages={"a": Steps(*steps, source="n", **options), "b": Steps(as_it_is, source="n")},
+        sinks={"a_out": SinkEntry(Keep, source="a"), "b_out": SinkEntry(Keep, source="b")},
+    )
+
+
+def test_branches_do_not_see_what_others_change() -> None:
+    report = ran(branched(spoil))
+    assert report.outcome == "finished"
+    assert [item["tags"] for item in KEPT["a_out"]] == [[n, "spoilt"] for n in range(3)]
+    assert [item["tags"] for item in KEPT["b_out"]] == [[n] for n in range(3)]
+
+
+def test_branches_cannot_write_into_each_others_arrays() -> None:
+    report = ran(branched(fill))
+    assert report.outcome == "failed"
+    assert "assignment destination is read-only" in report.reasons[0]
+    assert [item["image"].tolist() for item in KEPT["b_out"]][:1] == [[0, 0]]
+
+
+@pytest.mark.parametrize("source", [numbers, numbers_async])
+def test_a_merge_has_everything_of_everybody(source: Any) -> None:
+    pipeline = Pipeline(
+        sources={"a": Source(source, n=2000), "b": Source(source, n=3000)},
+        events={"both": Merge("a", "b")},
+        stages={"s": Steps(add, source="both"), "t": Steps(add, add, source="both")},
+        sinks={"out": SinkEntry(Keep, source="s"), "other": SinkEntry(KeepSlowly, source="t")},
+    )
+    report = ran(pipeline)
+    assert sorted(KEPT["out"]) == sorted([*range(1, 2001), *range(1, 3001)])
+    assert sorted(KEPT["other"]) == sorted([*range(2, 2002), *range(2, 3002)])
+    assert accounts(report) == {
+        "instrument→a": {"done": 2000},
+        "instrument→b": {"done": 3000},
+        "both→s": {"done": 5000},
+        "both→t": {"done": 5000},
+        "s→out": {"done": 5000},
+        "t→other": {"done": 5000},
+        "a→both": {"done": 2000},
+        "b→both": {"done": 3000},
+    }
+
+
+def test_order_is_kept_over_edges() -> None:
+    pipeline = Pipeline(
+        sources={"n": Source(numbers, n=20_000)},
+        stages={
+            "a": Steps(add, source="n"),
+            "b": Steps(add_async, source="a", run_in="thread"),
+            "c": Steps(add, source="b", run_in="thread"),
+        },
+        sinks={"out": SinkEntry(KeepSlowly, source="c")},
+    )
+    ran(pipeline)
+    assert KEPT["out"] == list(range(3, 20_003))
+
+
+# No room
+
+
+class Gate:
+    """Let the first item pass when everything else has come."""
+
+    opened = threading.Event()
+
+    def __call__(self, item: int) -> int:
+        self.opened.wait(20)
+        return item
+
+
+def then_open(n: int = 10) -> Iterator[int]:
+    Gate.opened.clear()
+    yield from range(n)
+    Gate.opened.set()
+
+
+def gated(when_full: str, n: int = 5000) -> RunReport:
+    pipeline = Pipeline(
+        sources={"n": Source(then_open, n=n)},
+        stages={"s": Steps(Gate, source="n", when_full=when_full)},
+        sinks={"out": SinkEntry(Keep, source="s")},
+    )
+    return ran(pipeline)
+
+
+@pytest.mark.parametrize("when_full", ["drop_newest", "drop_oldest", "sample"])
+def test_what_has_no_room_is_counted(when_full: str) -> None:
+    report = gated(when_full)
+    given = KEPT["out"]
+    assert accounts(report)["n→s"] == {"done": len(given), "dropped": 5000 - len(given)}
+    assert given == sorted(given)
+    assert 0 < len(given) < 2100
+    if when_full == "drop_newest":
+        assert given == list(range(len(given)))
+    else:
+        assert given[-1] >= 4990
+    if when_full == "sample":
+        steps = np.diff(given[-400:])
+        assert steps.max() <= 2 * steps.min() + 2
+
+
+# Errors
+
+
+def odd_is_wrong(item: int) -> int:
+    if item % 2:
+        raise ValueError(f"{item} is odd")
+    return item
+
+
+async def odd_is_wrong_async(item: int) -> int:
+    await asyncio.sleep(0)
+    return odd_is_wrong(item)
+
+
+def odd_breaks(upstream: Iterator[int]) -> Iterator[int]:
+    for item in upstream:
+        yield odd_is_wrong(item)
+
+
+async def odd_breaks_async(upstream: AsyncIterator[int]) -> AsyncIterator[int]:
+    async for item in upstream:
+        yield odd_is_wrong(item)
+
+
+WRONG = [odd_is_wrong, odd_is_wrong_async, odd_breaks, odd_breaks_async]
+
+
+@pytest.mark.parametrize("step", WRONG)
+@pytest.mark.parametrize("source", [numbers, numbers_async])
+@pytest.mark.parametrize(("on_error", "account"), [("skip", "failed"), ("dead_letter", "dead-lettered")])
+def test_an_item_that_fails_is_given_up(source: Any, step: Any, on_error: str, account: str) -> None:
+    report = ran(chain(add, step, add, source=source, on_error=on_error))
+    assert KEPT["out"] == [3, 5, 7, 9, 11]
+    assert accounts(report)["n→s"] == {"done": 5, account: 5}
+    assert report.outcome == "finished"
+    assert report.exit_code == (3 if account == "dead-lettered" else 0)
+    assert "ValueError: 1 is odd" in str(report.failures[0]["cause"])
+
+
+@pytest.mark.parametrize("step", WRONG)
+@pytest.mark.parametrize("source", [numbers, numbers_async])
+def test_an_error_ends_the_run(source: Any, step: Any) -> None:
+    report = ran(chain(step, source=source))
+    assert report.outcome == "failed"
+    assert report.exit_code == 1
+    assert "stage s: " in report.reasons[0]
+    assert "ValueError: 1 is odd" in report.reasons[0]
+    assert KEPT["out"] == [0]
+    assert accounts(report)["n→s"]["failed"] == 1
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_fails_now_may_work_later(is_async: bool) -> None:
+    tries: dict[int, int] = {}
+
+    def flaky(item: int) -> int:
+        tries[item] = tries.get(item, 0) + 1
+        if tries[item] < 3 and item == 2:
+            raise OSError("busy")
+        return item
+
+    async def flaky_async(item: int) -> int:
+        return flaky(item)
+
+    report = ran(chain(add, flaky_async if is_async else flaky, add, n=4, on_error="retry"))
+    assert KEPT["out"] == [2, 3, 4, 5]
+    assert tries[2] == 3
+    assert accounts(report)["n→s"] == {"done": 4}
+
+
+@pytest.mark.parametrize("sink", [Refuse, type("SlowRefuse", (Refuse,), {"may_wait": True})])
+def test_a_sink_that_cannot_write_fails_the_run(sink: Any) -> None:
+    report = ran(chain(add, sink=sink))
+    assert report.outcome == "failed"
+    assert report.reasons[0] == "out: OSError: no space left on device"
+    assert KEPT["out"] == [1, 2]
+    assert accounts(report)["s→out"]["done"] == 2
+    assert accounts(report)["s→out"]["failed"] == 1
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_source_that_breaks_fails_the_run(is_async: bool) -> None:
+    def broken(n: int) -> Iterator[int]:
+        yield from range(n)
+        raise OSError("the cable")
+
+    async def broken_async(n: int) -> AsyncIterator[int]:
+        for number in range(n):
+            yield number
+        raise OSError("the cable")
+
+    report = ran(chain(add, pairs, source=broken_async if is_async else broken, n=3))
+    assert report.outcome == "failed"
+    assert report.reasons[0] == "source n: OSError: the cable"
+    assert accounts(report)["instrument→n"] == {"done": 3}
+
+
+# Ends
+
+
+def endless(n: int = 0) -> Iterator[int]:
+    yield from count()
+
+
+async def endless_async(n: int = 0) -> AsyncIterator[int]:
+    for number in count():
+        yield number
+
+
+async def silent(n: int = 0) -> AsyncIterator[int]:
+    yield 1
+    await asyncio.Event().wait()
+
+
+def nothing(item: int) -> None: ...
+
+
+def nothing_passes(upstream: Iterator[int]) -> Iterator[int]:
+    for item in upstream:
+        if item < 0:
+            yield item
+
+
+def begun(pipeline: Pipeline, **options: Any) -> ChainsRun:
+    chains = ChainsRun(pipeline.plan(), **options)
+    chains.open()
+    while not any(edge.arrived for edge in chains.report().edges):
+        chains.step(0.01)
+    return chains
+
+
+@pytest.mark.parametrize("source", [endless, endless_async, silent])
+@pytest.mark.parametrize("steps", [[nothing], [nothing_passes], [pairs], [pairs_async], [add_async]])
+def test_whatever_never_waits_can_be_stopped(source: Any, steps: list[Any]) -> None:
+    chains = begun(chain(*steps, source=source))
+    chains.drain()
+    while chains.step():
+        pass
+    report = chains.finish()
+    assert report.outcome == "aborted"
+    assert report.reasons == ["stopped on request"]
+    assert report.adds_up
+    assert all("aborted" not in edge.accounts for edge in report.edges)
+
+
+def test_what_has_come_is_brought_out() -> None:
+    def slowly(item: int) -> int:
+        time.sleep(0.0005)
+        return item
+
+    pipeline = Pipeline(
+        sources={"n": Source(endless)},
+        stages={"a": Steps(add, source="n"), "b": Steps(slowly, source="a", run_in="thread")},
+        sinks={"out": SinkEntry(Keep, source="b")},
+    )
+    chains = begun(pipeline)
+    chains.drain()
+    while chains.step():
+        pass
+    report = chains.finish()
+    assert accounts(report)["a→b"] == accounts(report)["b→out"] == accounts(report)["n→a"]
+    assert KEPT["out"] == list(range(1, len(KEPT["out"]) + 1))
+
+
+def test_what_is_not_brought_out_in_time_is_named() -> None:
+    stuck = threading.Event()
+
+    def sticks(item: int) -> int:
+        stuck.wait(30)
+        return item
+
+    pipeline = Pipeline(
+        sources={"n": Source(endless)},
+        stages={"a": Steps(add, source="n"), "b": Steps(sticks, source="a", run_in="thread")},
+        sinks={"out": SinkEntry(Keep, source="b")},
+    )
+    chains = begun(pipeline, stop_s=0.2)
+    chains.drain()
+    while chains.step():
+        pass
+    report = chains.finish()
+    stuck.set()
+    assert report.outcome == "aborted"
+    assert any("still at work when the time was over: b" in reason for reason in report.reasons)
+    assert any("did not come back from user code, and was left alone: b" in reason for reason in report.reasons)
+    assert report.adds_up
+    assert report.edge("a", "b").accounts["aborted"] > 0
+
+
+def test_a_sleeping_pipeline_that_has_heard_nothing_ends() -> None:
+    report = ran(chain(add, source=silent), silent_s=0.3)
+    assert report.outcome == "incomplete"
+    assert report.reasons == ["nothing has arrived for 0.3 s"]
+    assert KEPT["out"] == [2]
+
+
+def test_parameters_change_while_it_runs() -> None:
+    from penstock.elements.steps.threshold import Threshold
+
+    chains = begun(chain(Use(Threshold, above=-1), source=endless))
+    chains.set({"above": 1e12})
+    before = len(KEPT["out"])
+    while chains.report().steps[0].filtered == 0:
+        chains.step(0.01)
+    assert len(KEPT["out"]) >= before
+    chains.drain()
+    while chains.step():
+        pass
+    assert chains.finish().outcome == "aborted"
+
+
+def test_what_is_no_chain_is_refused() -> None:
+    pipeline = Pipeline(
+        sources={"c": Source("contrast", connect="tcp://127.0.0.1:5557")}, stages={"s": Steps("count", source="c")}
+    )
+    with pytest.raises(NotBuiltYetError, match="c is an instrument; use --engine local"):
+        run(pipeline.plan())
+
+
+def test_hooks_are_closed() -> None:
+    closed: list[str] = []
+
+    class Closing:
+        def __call__(self, item: int) -> int:
+            return item
+
+        def close(self) -> None:
+            closed.append("step")
+
+    ran(chain(Closing))
+    assert closed == ["step"]
