@@ -41,6 +41,12 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "simulators": "bench.simulators:rows",
         "demo": "bench.demo:rows",
     },
+    "chains": {
+        "chains_fused": "bench.chains:fused_rows",
+        "chains_blocks": "bench.chains:block_rows",
+        "chains_hops": "bench.chains:hop_rows",
+        "chains_memory": "bench.chains:memory_rows",
+    },
     "streams": {
         "streams_frames": "bench.streams_blocks:frame_rows",
         "streams_records": "bench.streams_blocks:record_rows",

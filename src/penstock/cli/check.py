@@ -52,6 +52,7 @@ def _problems(problems: "tuple[Problem, ...]", *, to_stderr: bool = False) -> No
 
 def _report(file: Path, problems: "tuple[Problem, ...]", checked: "Checked | None") -> None:
     if checked is not None and checked.plan is not None:
+        from penstock.pipeline.chains import chains_trouble
         from penstock.pipeline.receives import receives
 
         if problems:
@@ -60,8 +61,18 @@ def _report(file: Path, problems: "tuple[Problem, ...]", checked: "Checked | Non
             print(remark)
         for name, what in receives(checked.plan).items():
             print(f"{name} receives {what}")
-        _print_memory(checked.plan)
+        if chains_trouble(checked.plan):
+            _print_memory(checked.plan)
+        else:
+            _print_fused(checked.plan)
     print(f"{file}: {_sum(problems)}")
+
+
+def _print_fused(plan: "Plan") -> None:
+    from penstock.pipeline.chains import CAPACITY, fused
+
+    together = ", ".join(" → ".join(names) for names in fused(plan))
+    print(f"in one process, with up to {CAPACITY} items between: {together}")
 
 
 def _print_memory(plan: "Plan") -> None:
@@ -106,7 +117,14 @@ def _tree(file: Path, problems: "tuple[Problem, ...]", checked: "Checked | None"
         "remarks": {remark.name: remark.text for remark in checked.remarks} if checked is not None else {},
         "receives": dict(receives(plan)) if plan is not None else {},
         "memory": _memory_tree(plan) if plan is not None else {},
+        "fused": _fused_tree(plan) if plan is not None else [],
     }
+
+
+def _fused_tree(plan: "Plan") -> list[list[str]]:
+    from penstock.pipeline.chains import chains_trouble, fused
+
+    return [] if chains_trouble(plan) else fused(plan)
 
 
 def _memory_tree(plan: "Plan") -> dict[str, Any]:

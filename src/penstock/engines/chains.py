@@ -35,8 +35,6 @@ __all__ = ["ChainsRun", "run"]
 BEAT_S: Final = 0.1
 """The books are as old at most, however slow the items are."""
 PROGRESS_S: Final = 0.25
-STOP_S: Final = 10.0
-"""How long what has come is brought out after somebody asked for the end."""
 AT_ONCE_S: Final = 0.5
 """How long everybody has to come back when nothing more is to be brought out."""
 STOPPED_AT_ONCE: Final = "stopped at once on request"
@@ -59,8 +57,6 @@ class ChainsRun:
         Start values of parameters, by address or any shorter form that is clear; they go before the pipeline's.
     silent_s
         End the run when nothing has arrived for so long after the first item; 0 waits for ever.
-    stop_s
-        How long what has come may take to be brought out once the end is asked for.
     loop_factory
         Makes the event loop of what is async.
     clock, utc
@@ -76,7 +72,6 @@ class ChainsRun:
         run_id: str = "",
         values: Mapping[str, Any] | None = None,
         silent_s: float = 0.0,
-        stop_s: float = STOP_S,
         loop_factory: LoopFactory = asyncio.new_event_loop,
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
@@ -92,7 +87,7 @@ class ChainsRun:
         self._started = Timestamp(utc())
         self._started_ns, self._ended_ns = clock(), 0
         self._silent_ns = round(silent_s * NS_PER_S)
-        self._stop_ns = round(stop_s * NS_PER_S)
+        self._stop_ns = round(plan.stop_s * NS_PER_S)
         self._until_ns: int | None = None
         """When it is given up to bring out what has come."""
         self.state = RunState(run_id or new_run_id(self._started))

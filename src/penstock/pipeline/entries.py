@@ -126,6 +126,7 @@ class Map(_Stage):
         numa: int | None = None,
         deadline_s: float | None = None,
         trips: int | None = None,
+        retry_s: float | None = None,
         prefetch: int | None = None,
         **arguments: Any,
     ) -> None:
@@ -142,6 +143,7 @@ class Map(_Stage):
             "numa": numa,
             "deadline_s": deadline_s,
             "trips": trips,
+            "retry_s": retry_s,
             "prefetch": prefetch,
         }
         super().__init__("map", Use(use, **arguments).thing, source, options)
@@ -165,6 +167,7 @@ class Reduce(_Stage):
         numa: int | None = None,
         deadline_s: float | None = None,
         trips: int | None = None,
+        retry_s: float | None = None,
         checkpoint_s: float | None = None,
         **arguments: Any,
     ) -> None:
@@ -179,6 +182,7 @@ class Reduce(_Stage):
             "numa": numa,
             "deadline_s": deadline_s,
             "trips": trips,
+            "retry_s": retry_s,
             "checkpoint_s": checkpoint_s,
         }
         super().__init__("reduce", Use(use, **arguments).thing, source, options)
@@ -202,6 +206,7 @@ class Steps(_Stage):
         numa: int | None = None,
         deadline_s: float | None = None,
         trips: int | None = None,
+        retry_s: float | None = None,
     ) -> None:
         options = {
             "workers": workers,
@@ -215,6 +220,7 @@ class Steps(_Stage):
             "numa": numa,
             "deadline_s": deadline_s,
             "trips": trips,
+            "retry_s": retry_s,
         }
         super().__init__("steps", [Use(step).thing for step in steps], source, options)
 

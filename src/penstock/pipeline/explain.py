@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock.elements.signature import CodeKind, Signature
 from penstock.elements.user_code import parameters_of, step_names
+from penstock.pipeline.chains import chains_trouble
 from penstock.pipeline.plan import Element, JoinPlan, Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.pipeline.processors import write_cpus
 from penstock.pipeline.registry import PlannedTarget
@@ -45,6 +46,8 @@ def explain(spec: PipelineSpec, plan: Plan) -> str:
     tree["sinks"] = {name: _sink(plan.sinks[name]) for name in spec.sinks}
     if spec.serve is not None:
         tree["serve"] = {key: value for key, value in spec.serve.model_dump().items() if value is not None}
+    if not chains_trouble(plan):
+        tree["stop_s"] = plan.stop_s
     tree["alarms"] = {name: alarm.model_dump() for name, alarm in spec.alarms.items()}
     return write_yaml({key: value for key, value in tree.items() if value != {}})
 
@@ -84,6 +87,7 @@ def _stage(stage: StagePlan, spec: PipelineSpec) -> dict[str, Any]:
         "record": _record(written.record),
         "deadline_s": stage.deadline_s,
         "trips": stage.trips,
+        "retry_s": stage.retry_s,
     }
     if stage.kind == "map":
         tree["prefetch"] = stage.prefetch

@@ -30,7 +30,7 @@ class Pipeline:
         Of the pipeline.
     sources, events, stages, sinks
         Entries by name; names are unique over all of them.
-    beamtime, store, serve, alarms
+    beamtime, store, serve, stop_s, alarms
         As in a file.
     folder
         Where relative paths start and user modules are looked for.
@@ -57,12 +57,14 @@ class Pipeline:
         beamtime: str | None = None,
         store: str | None = None,
         serve: Mapping[str, Any] | None = None,
+        stop_s: float | None = None,
         alarms: Mapping[str, Mapping[str, Any]] | None = None,
         folder: Path | str = ".",
     ) -> None:
         sections = {"sources": sources, "events": events, "stages": stages, "sinks": sinks}
         tree: dict[str, Any] = {key: _trees(entries) for key, entries in sections.items() if entries}
-        others = {"name": name, "beamtime": beamtime, "store": store, "serve": serve, "alarms": alarms}
+        others: dict[str, Any] = {"name": name, "beamtime": beamtime, "store": store, "serve": serve}
+        others |= {"stop_s": stop_s, "alarms": alarms}
         tree |= {key: value for key, value in others.items() if value is not None}
         self._document = Document(tree=tree, folder=Path(folder))
         self._problems: list[Problem] = []

@@ -94,6 +94,8 @@ class StagePlan:
     """Leases a worker has at once."""
     trips: int = 3
     """Deaths, or failures under ``on_error: retry``, until an event is dead-lettered."""
+    retry_s: float = 0.1
+    """How long before what failed under ``on_error: retry`` is tried again; twice as long each time."""
     checkpoint_s: float = 1.0
     """A reducer's state is published at the latest so often."""
     record: str = ""
@@ -162,6 +164,8 @@ class Plan:
     """Of the streams that are recorded."""
     store: str = ""
     """Where they are recorded, from the pipeline's folder."""
+    stop_s: float = 10.0
+    """How long, once the end is asked for, chains may take to bring out what has come."""
     text: str = ""
     """The pipeline as a file with every default filled in, if something of it is recorded; empty if no file can say
     it."""

@@ -59,6 +59,7 @@ class PlanMaker:
             folder=str(self.document.folder),
             beamtime=self._beamtime,
             store=self._store,
+            stop_s=self.spec.stop_s,
         )
 
     @property
@@ -151,6 +152,7 @@ class PlanMaker:
             deadline_s=stage.deadline_s,
             prefetch=stage.prefetch,
             trips=stage.trips,
+            retry_s=stage.retry_s,
             checkpoint_s=stage.checkpoint_s,
             record=_recorded(name, stage.record),
             carried_lanes=lanes_of(self.spec, stage.inputs.get("", "")) or ("",),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from penstock.core.suggest import listed
+from penstock.elements.item_source import is_item_source
 from penstock.pipeline.lanes import split_input
 from penstock.pipeline.plan import Plan, SinkPlan, StagePlan
 
@@ -39,7 +40,7 @@ def _from(plan: Plan, written: str) -> str:
     if lane:
         return f"{_from(plan, name)} that came by lane {lane}"
     if name in plan.sources:
-        return f"each Message of {name}"
+        return f"each {'item' if is_item_source(plan.sources[name].element.target) else 'Message'} of {name}"
     if name in plan.joins:
         return f"each Event of {name} ({', '.join(plan.joins[name].streams)})"
     if name in plan.merges:

@@ -25,6 +25,7 @@ from penstock.pipeline.serve_address import host_and_port
 from penstock.pipeline.thing import RESERVED, Thing, read_thing
 
 __all__ = [
+    "STOP_S",
     "AlarmSpec",
     "Every",
     "JoinSpec",
@@ -39,6 +40,7 @@ __all__ = [
 
 OnError = Literal["fail", "skip", "retry", "dead_letter"]
 WhenFull = Literal["block", "drop_newest", "drop_oldest", "sample"]
+STOP_S = 10.0
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 SomeSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -189,6 +191,7 @@ class StageSpec(_Entry):
     deadline_s: SomeSeconds = 60.0
     prefetch: AtLeastOne = 2
     trips: AtLeastOne = 3
+    retry_s: Seconds = 0.1
     checkpoint_s: SomeSeconds = 1.0
 
     @property
@@ -287,6 +290,7 @@ class PipelineSpec(_Entry):
     stages: dict[str, StageSpec] = Field(default_factory=dict)
     sinks: dict[str, SinkSpec] = Field(default_factory=dict)
     serve: ServeSpec | None = None
+    stop_s: float = STOP_S
     alarms: dict[str, AlarmSpec] = Field(default_factory=dict)
 
 

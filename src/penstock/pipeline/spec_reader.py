@@ -6,6 +6,7 @@ Each entry is read alone, so that a mistake in one hides none in another.
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from math import inf
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,7 @@ from penstock.core.suggest import did_you_mean, listed
 from penstock.errors import Problem
 from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.spec import (
+    STOP_S,
     AlarmSpec,
     JoinSpec,
     MergeSpec,
@@ -27,7 +29,9 @@ from penstock.pipeline.spec import (
 
 __all__ = ["SECTIONS", "read_spec"]
 
-SECTIONS: Final = ("name", "beamtime", "store", "include", "sources", "events", "stages", "sinks", "serve", "alarms")
+SECTIONS: Final = (
+    "name", "beamtime", "store", "include", "sources", "events", "stages", "sinks", "serve", "stop_s", "alarms",
+)  # fmt: skip
 """The keys at the top. Keys that begin with ``x-`` hold anchors and are not read."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -69,6 +73,7 @@ class _Reader:
             stages=dict(self._section("stages", StageSpec)),
             sinks=dict(self._section("sinks", SinkSpec)),
             serve=serve,
+            stop_s=self._seconds("stop_s", STOP_S),
             alarms=dict(self._section("alarms", AlarmSpec)),
         )
 
@@ -88,6 +93,15 @@ class _Reader:
             return value or None
         self._report((key,), f"a text is wanted, and {value!r} is none", f'write {key}: "{value}"')
         return None
+
+    def _seconds(self, key: str, default: float) -> float:
+        value = self._document.tree.get(key)
+        if value is None:
+            return default
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf:
+            return float(value)
+        self._report((key,), f"seconds are wanted, and {value!r} are none", f"write {key}: {default:g}")
+        return default
 
     def _entries(self, section: str) -> Iterator[tuple[str, Any]]:
         """Yield the entries of a section whose names are fit to be used."""

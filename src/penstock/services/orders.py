@@ -65,6 +65,7 @@ class RoomOrder(_Order, frozen=True, kw_only=True):
     """(lane, producer)"""
     on_error: str = "fail"
     trips: int = 3
+    retry_s: float = 0.0
     parameters: bytes = b"\x80"
     """Start values by name or ``step.name``, as the stage's entry gives them."""
     values: bytes = b"\x80"

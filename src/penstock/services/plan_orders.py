@@ -88,6 +88,7 @@ def stage_order(
         producers=tuple(stage.producers.items()),
         on_error=stage.on_error,
         trips=stage.trips,
+        retry_s=stage.retry_s,
         parameters=_encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
         values=_encoded(plain(values), "the start values"),
         context=_encoded_context(context),

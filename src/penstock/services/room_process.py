@@ -178,7 +178,14 @@ class RoomProcess(ABC):
         entry = self._ledger.entry(producer, self.order.stage)
         on_error: Any = self.order.on_error  # a text that the plan has checked
         returns = self.order.kind != "reduce"
-        calls = UserCalls(self.order.stage, entry, on_error, returns=returns, trips=self.order.trips)
+        calls = UserCalls(
+            self.order.stage,
+            entry,
+            on_error,
+            returns=returns,
+            trips=self.order.trips,
+            retry_s=self.order.retry_s,
+        )
         self.entries[producer] = entry
         self.calls[producer] = calls
 

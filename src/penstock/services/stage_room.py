@@ -37,7 +37,12 @@ class StageRoom(ABC):
         self.crew = Crew(plan.name, made, names)
         self.calls = {
             producer: UserCalls(
-                plan.name, ledger.entry(producer, plan.name), plan.on_error, returns=returns, trips=plan.trips
+                plan.name,
+                ledger.entry(producer, plan.name),
+                plan.on_error,
+                returns=returns,
+                trips=plan.trips,
+                retry_s=plan.retry_s,
             )
             for _, producer in plan.inputs
         }

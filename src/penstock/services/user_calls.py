@@ -17,6 +17,7 @@ from penstock.core import Account, Event, EventBatch
 from penstock.core.ledger import Entry
 from penstock.core.result_range import Values
 from penstock.core.values import check_value
+from penstock.elements import clock
 from penstock.errors import UserCodeError
 from penstock.pipeline.plan import OnError
 from penstock.services.users_traceback import users_traceback
@@ -55,11 +56,14 @@ class UserCalls:
         What becomes of an item for which user code raises.
     returns
         Whether what user code returns is its result; a reducer's is not looked at.
+    trips, retry_s
+        How often an item may fail under ``retry``, and how long before it is tried again, twice as long each time.
     """
 
     def __init__(
-        self, stage: str, entry: Entry, on_error: OnError, *, returns: bool = True, trips: int = TRIPS
-    ) -> None:
+        self, stage: str, entry: Entry, on_error: OnError, *, returns: bool = True, trips: int = TRIPS,
+        retry_s: float = 0.0,
+    ) -> None:  # fmt: skip
         self.stage = stage
         self.entry = entry
         self.on_error = on_error
@@ -70,6 +74,7 @@ class UserCalls:
         """Which items of the last range were given up, by position."""
         self._returns = returns
         self._trips = trips
+        self._retry_s = retry_s
         self._has_returned = False
         self.is_whole = False
         """Whether every item of the last range has a value."""
@@ -217,7 +222,8 @@ class UserCalls:
 
     def _again(self, call: Callable[[Any], Any], item: Any) -> Any:
         """Try an item again; return its value, ``None`` if it fails for good or has no result."""
-        for _ in range(self._trips - 1):
+        for trip in range(self._trips - 1):
+            clock.sleep(self._retry_s * 2**trip)
             try:
                 return call(item)
             except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; the first cause is kept

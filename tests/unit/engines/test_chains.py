@@ -508,8 +508,9 @@ def test_what_is_not_brought_out_in_time_is_named() -> None:
         sources={"n": Source(endless)},
         stages={"a": Steps(add, source="n"), "b": Steps(sticks, source="a", run_in="thread")},
         sinks={"out": SinkEntry(Keep, source="b")},
+        stop_s=0.2,
     )
-    chains = begun(pipeline, stop_s=0.2)
+    chains = begun(pipeline)
     chains.drain()
     while chains.step():
         pass

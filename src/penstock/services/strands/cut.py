@@ -3,7 +3,7 @@
 It makes sources, steps and sinks of a plan, opens none of them, and starts nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from penstock.elements.item_source import ItemSource
 from penstock.elements.shape import StepShape, is_async_call
 from penstock.elements.step import Step
 from penstock.elements.user_code import step_names
+from penstock.pipeline.chains import is_fused, readers_of, streams_of
 from penstock.pipeline.plan import Plan, SinkPlan, StagePlan
 from penstock.services.chain import own_parameters
 from penstock.services.intake import INSTRUMENT
@@ -60,7 +61,7 @@ class _Cutter:
         self._plan = plan
         self._ledger = ledger
         self.found = Cut()
-        self._readers = _readers(plan)
+        self._readers = readers_of(plan)
 
     def cut(self) -> None:
         for name, source in self._plan.sources.items():
@@ -73,7 +74,7 @@ class _Cutter:
         for name, feed in self.found.sources.items():
             self._strand(_Open(name, feed), name)
         for name, stage in self._plan.stages.items():
-            if not self._is_fused(stage):
+            if not is_fused(self._plan, stage):
                 edge = self._edge(stage.inputs[0][1], name, stage)
                 opened = _Open(name, EdgeFeed(edge))
                 self._through(opened, stage)
@@ -89,19 +90,13 @@ class _Cutter:
         """Fuse whatever can be, from a producer on, and end the strand."""
         while True:
             consumers = self._readers[producer]
-            fused = next((s for s in consumers if isinstance(s, StagePlan) and self._is_fused(s)), None)
+            fused = next((s for s in consumers if isinstance(s, StagePlan) and is_fused(self._plan, s)), None)
             opened.add(self._out(producer, consumers, goes_on=fused is not None))
             if fused is None:
                 break
             opened = self._through(opened, fused)
             producer = fused.name
         self.found.strands.append(opened.closed())
-
-    def _is_fused(self, stage: StagePlan) -> bool:
-        producer = stage.inputs[0][1]
-        readers = [reader for reader in self._readers.get(producer, ()) if isinstance(reader, StagePlan)]
-        is_only = producer not in self._plan.merges and len(readers) == 1
-        return is_only and stage.run_in == "inline" and stage.workers == 1 and stage.when_full == "block"
 
     def _out(self, producer: str, consumers: Sequence[StagePlan | SinkPlan], *, goes_on: bool) -> OutPart:
         edges, writers = [], []
@@ -112,9 +107,9 @@ class _Cutter:
                     edges.append(self._edge(consumer.input, consumer.name, consumer))
                 else:
                     writers.append(end.writer)
-            elif not self._is_fused(consumer):
+            elif not is_fused(self._plan, consumer):
                 edges.append(self._edge(consumer.inputs[0][1], consumer.name, consumer))
-        merges = [m.name for m in self._plan.merges.values() if producer in _all_streams(self._plan, m.name)]
+        merges = [m.name for m in self._plan.merges.values() if producer in streams_of(self._plan, m.name)]
         merged = [self._ledger.entry(producer, name) for name in merges]
         return OutPart(producer, edges, writers, merged, goes_on=goes_on)
 
@@ -229,21 +224,3 @@ def _put(buffer: Any) -> Callable[[Any], Any]:
         return True
 
     return put_here
-
-
-def _readers(plan: Plan) -> Mapping[str, list[StagePlan | SinkPlan]]:
-    """Return who reads from each source and stage, through merges too."""
-    readers: dict[str, list[StagePlan | SinkPlan]] = {name: [] for name in (*plan.sources, *plan.stages)}
-    consumers: list[tuple[str, StagePlan | SinkPlan]] = [(s.inputs[0][1], s) for s in plan.stages.values()]
-    consumers += [(sink.input, sink) for sink in plan.sinks.values()]
-    for written, consumer in consumers:
-        for producer in _all_streams(plan, written):
-            readers[producer].append(consumer)
-    return readers
-
-
-def _all_streams(plan: Plan, written: str) -> list[str]:
-    """Return the sources and stages behind a name: itself, or all that a merge interleaves."""
-    if written not in plan.merges:
-        return [written]
-    return [found for stream in plan.merges[written].streams for found in _all_streams(plan, stream)]

@@ -11,12 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 from penstock.monitor.latency import Latency
+from penstock.pipeline.chains import CAPACITY
 from penstock.pipeline.plan import WhenFull
 
-__all__ = ["CAPACITY", "MOST_AT_ONCE", "Edge"]
+__all__ = ["MOST_AT_ONCE", "Edge", "waker"]
 
-CAPACITY: Final = 1000
-"""Items on an edge."""
 MOST_AT_ONCE: Final = 1024
 """Items that are worked on between two looks at the books."""
 

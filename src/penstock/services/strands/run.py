@@ -17,9 +17,6 @@ __all__ = ["Run", "StageFailedError"]
 
 FILE: Final = "<a chain of steps>"
 """Of compiled code, in tracebacks."""
-RETRY_S: Final = 0.1
-"""Before a failed step is tried again; twice as long each time."""
-
 Pausing = list[bool]
 """Empty, or not: then a loop comes back after its item."""
 
@@ -188,7 +185,7 @@ class Run:
         tries = 1 if error is not None else 0
         while error is None or tries < part.stage.tries:
             if error is not None:
-                yield RETRY_S * 2 ** (tries - 1)
+                yield part.stage.plan.retry_s * 2 ** (tries - 1)
             since = perf_counter_ns()
             try:
                 result = part.target(value)
