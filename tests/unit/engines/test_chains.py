@@ -245,6 +245,13 @@ def test_branches_do_not_see_what_others_change() -> None:
     assert [item["tags"] for item in KEPT["b_out"]] == [[n] for n in range(3)]
 
 
+def test_a_branch_may_have_a_buffer() -> None:
+    report = ran(branched(add, Slow, add, source=numbers))
+    assert report.outcome == "finished"
+    assert KEPT["a_out"] == [n + 2 for n in ALL]
+    assert KEPT["b_out"] == ALL
+
+
 def test_branches_cannot_write_into_each_others_arrays() -> None:
     report = ran(branched(fill))
     assert report.outcome == "failed"

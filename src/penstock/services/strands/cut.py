@@ -77,7 +77,7 @@ class _Cutter:
             if not is_fused(self._plan, stage):
                 edge = self._edge(stage.inputs[0][1], name, stage)
                 opened = _Open(name, EdgeFeed(edge))
-                self._through(opened, stage)
+                opened = self._through(opened, stage)
                 self._strand(opened, name)
         for name, end in self.found.sinks.items():
             if end.may_wait:
