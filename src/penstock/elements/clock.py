@@ -11,7 +11,7 @@ from typing import Protocol
 
 from penstock.core.timestamp import NS_PER_S
 
-__all__ = ["Clock", "SystemClock", "monotonic_s", "sleep", "use", "utc_ns"]
+__all__ = ["Clock", "SystemClock", "monotonic_ns", "monotonic_s", "sleep", "use", "utc_ns"]
 
 
 class Clock(Protocol):
@@ -52,6 +52,11 @@ _clock: ContextVar[Clock] = ContextVar("clock", default=SystemClock())  # noqa: 
 def utc_ns() -> int:
     """Return nanoseconds since 1970 UTC."""
     return _clock.get().utc_ns()
+
+
+def monotonic_ns() -> int:
+    """Return nanoseconds since some moment; for differences that must be exact."""
+    return _clock.get().monotonic_ns()
 
 
 def monotonic_s() -> float:
