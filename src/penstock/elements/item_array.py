@@ -1,0 +1,47 @@
+"""Change the array of an item: its field, its message's buffer, or the item itself. It never changes one in place."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from penstock.core.message import Message
+from penstock.elements.item_field import field_of, with_field
+
+__all__ = ["with_array_changed"]
+
+
+def with_array_changed(item: Any, field: str, change: Callable[[NDArray[Any]], Any]) -> Any:
+    """Return an item whose array is another.
+
+    Parameters
+    ----------
+    item
+        An array, a message, or with ``field`` anything that has fields.
+    field
+        Where the array is, such as ``image`` or ``detector.array``; empty for the array that is the item or the
+        message's.
+    change
+        Takes the array and returns the new one.
+
+    Raises
+    ------
+    TypeError
+        If there is no array.
+    """
+    if field:
+        return with_field(item, field, change(_array(field_of(item, field), f'field "{field}"')))
+    if isinstance(item, Message):
+        array = _array(item.array, "this message's array")
+        if any(encoding is not None for encoding in item.encodings[:1]):
+            raise TypeError("this message's array is encoded; decode it first")
+        return replace(item, array=change(array))
+    return change(_array(item, "this item"))
+
+
+def _array(value: Any, what: str) -> NDArray[Any]:
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{what} is of type {type(value).__name__}, not an array; name the field that is one")
+    return value
