@@ -1,4 +1,4 @@
-"""Whose argument is it, when a single one is written without its name: ``{roi: 3}``."""
+"""Whose argument is it, when a single one is written without its name: ``{throttle: 10}``."""
 
 from collections.abc import Callable
 from inspect import isclass, isroutine
@@ -21,8 +21,9 @@ class BareArgumentError(ValueError):
 def name_of_bare(kind: CodeKind, target: Callable[..., Any]) -> str:
     """Return the name of the argument that a bare value is for.
 
-    It is the first argument of what is made with arguments. A function may be called with items, whose place is then
-    not open to arguments, or make what is called; where both would fit, guessing is refused.
+    It is the first argument of what is made with arguments; a function whose first argument may be left out makes what
+    is called. Any other may be called with items, whose place is then not open to arguments, or make what is called;
+    where both would fit, guessing is refused.
 
     Raises
     ------
@@ -33,7 +34,7 @@ def name_of_bare(kind: CodeKind, target: Callable[..., Any]) -> str:
     open_names = [
         name for name, argument in signature.given.items() if argument.kind not in VARIADIC and name != "context"
     ]
-    is_made = isclass(target) or kind in ("source", "sink") or not isroutine(target)
+    is_made = isclass(target) or kind in ("source", "sink") or not isroutine(target) or not signature.items(kind, {})
     fitting = [name for name in open_names if _fits(signature, kind, name, is_made)]
     if is_made:
         fitting = fitting[:1]

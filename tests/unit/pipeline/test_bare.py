@@ -21,6 +21,9 @@ def factory(limit: float) -> Any: ...
 def optional_factory(limit: float = 1) -> Any: ...
 
 
+def factory_of_two(n: int | None = None, wait_s: float | None = None) -> Any: ...
+
+
 def ambiguous(item: Any, factor: float = 1) -> Any: ...
 
 
@@ -35,7 +38,13 @@ class Nothing: ...
 
 @pytest.mark.parametrize(
     ("target", "name"),
-    [(Window, "every_s"), (item_function, "factor"), (factory, "limit"), (optional_factory, "limit")],
+    [
+        (Window, "every_s"),
+        (item_function, "factor"),
+        (factory, "limit"),
+        (optional_factory, "limit"),
+        (factory_of_two, "n"),
+    ],
 )
 def test_the_one_argument_it_can_be(target: Callable[..., Any], name: str) -> None:
     assert name_of_bare("step", target) == name
