@@ -16,6 +16,7 @@ from penstock.pipeline.document import Document, Place, Trail, dotted
 from penstock.pipeline.plan import Element
 from penstock.pipeline.registry import Found, Kind, PlannedTarget, Registry
 from penstock.pipeline.thing import BARE, Thing
+from penstock.pipeline.trial import trial_problems
 
 __all__ = ["TEMPLATE_NAMES", "Finder"]
 
@@ -133,7 +134,10 @@ class Finder:
     ) -> None:
         self._is_of_kind(kind, found, trail)
         where = dotted(trail)
-        for problem in problems_of(_CODE[kind], found.target, arguments, asked, where, receives):
+        problems = list(problems_of(_CODE[kind], found.target, arguments, asked, where, receives))
+        if not problems:
+            problems = list(trial_problems(found.target, {**arguments, **asked}, where))
+        for problem in problems:
             name = problem.where.removeprefix(where).lstrip(".")
             if name in asked and name not in arguments:
                 problem = replace(problem, where=dotted((*beside, name)))
