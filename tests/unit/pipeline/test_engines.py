@@ -59,8 +59,8 @@ def test_an_engine_that_is_not_there_is_refused(way: str) -> None:
 @pytest.mark.usefixtures("engines")
 @pytest.mark.parametrize("way", ["run", "start"])
 def test_what_is_not_built_reaches_no_engine(way: str) -> None:
-    with pytest.raises(NotBuiltYetError, match="window is not built yet"):
-        getattr(pipeline(Use("window", every_s=1)), way)("beside")
+    with pytest.raises(NotBuiltYetError, match="correct is not built yet"):
+        getattr(pipeline(Use("correct", dark="d.npy")), way)("beside")
 
 
 def test_inline_says_how_to_run_it() -> None:

@@ -143,7 +143,7 @@ def test_all_problems_of_a_plan_are_told_at_once() -> None:
 def test_what_is_not_built_yet_is_no_problem_of_names() -> None:
     plan = Pipeline(
         sources={"contrast": Source("contrast", connect="tcp://127.0.0.1:5557")},
-        stages={"watch": Steps(Use("window", every_s=1), source="contrast")},
+        stages={"watch": Steps(Use("correct", dark="d.npy"), source="contrast")},
     ).plan()
     assert isinstance(plan.stages["watch"].elements[0].target, PlannedTarget)
     assert reference_problems(plan) == ()

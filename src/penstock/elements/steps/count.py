@@ -21,7 +21,7 @@ class Count:
 
     def __call__(self, item: Any) -> int:
         """Return the length of the item, or the number of items so far."""
-        if isinstance(item, list | tuple):
+        if isinstance(item, (list, tuple)):
             return len(item)
         self._so_far += 1
         return self._so_far
