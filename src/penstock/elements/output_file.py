@@ -15,7 +15,7 @@ from typing import Literal
 from penstock.elements.sink import RunFacts
 from penstock.errors import SinkError
 
-__all__ = ["Existing", "OutputFile", "filled_in"]
+__all__ = ["Existing", "OutputFile", "expanded", "filled_in", "numbered", "reason_of"]
 
 Existing = Literal["next", "refuse", "replace"]
 """What to do about a file that is there: take the next free name (``map-2.h5``), refuse to start, or replace it."""
@@ -49,7 +49,7 @@ class OutputFile:
                 wanted.with_name(f"{wanted.name}.part").unlink(missing_ok=True)
             self.path, self.part = self._claim(wanted)
         except OSError as error:
-            raise SinkError(f"{wanted}: cannot be written: {_reason(error)}; name a folder you may write to") from error
+            raise SinkError(f"{wanted}: cannot be written: {reason_of(error)}; name a folder you may write to") from error
 
     def publish(self) -> None:
         """Give the temporary file, which is complete now, the final name; replaces what this run published before."""
@@ -73,10 +73,10 @@ class OutputFile:
         try:
             yield
         except (OSError, RuntimeError) as error:  # h5py closes a file on a full disk with the latter
-            raise SinkError(f"{self.path}: not written: {_reason(error)}{self._rest()}") from error
+            raise SinkError(f"{self.path}: not written: {reason_of(error)}{self._rest()}") from error
 
     def _claim(self, wanted: Path) -> tuple[Path, Path]:
-        for path in _names(wanted):
+        for path in numbered(wanted):
             if path.is_dir():
                 raise SinkError(f"{path} is a folder; name a file")
             if self._is_taken(path):
@@ -148,13 +148,15 @@ def filled_in(template: str, run: RunFacts) -> str:
     return re.sub(r"\{([^{}]*)\}", fact, template)
 
 
-def _names(wanted: Path) -> Iterator[Path]:
+def numbered(wanted: Path) -> Iterator[Path]:
+    """Yield a name, and what stands in for it where it is taken: ``map.h5``, ``map-2.h5`` and so on."""
     yield wanted
     for number in range(2, 100_000):
         yield wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return what the system says is wrong with a file, in words."""
     code = getattr(error, "errno", None) or _hdf5_errno(str(error))
     if code == errno.ENOSPC:
         return "the disk is full"

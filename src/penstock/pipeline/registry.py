@@ -27,6 +27,11 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "penstock.elements.sources.contrast:ContrastSource",
             "the Contrast orchestrator's records, over ZeroMQ",
         ),
+        "csv": ("penstock.elements.sources.csv:csv", "rows of a table of comma-separated values, as mappings"),
+        "every": ("penstock.elements.sources.every:Every", "one item at every interval"),
+        "json-lines": ("penstock.elements.sources.json_lines:json_lines", "a file of one JSON value a line"),
+        "lines": ("penstock.elements.sources.lines:lines", "the lines of a text, also of one that grows"),
+        "numbers": ("penstock.elements.sources.numbers:numbers", "whole numbers in a row, to try a pipeline"),
         "pandabox": ("penstock.elements.sources.pandabox:PandaboxSource", "PandABox position captures, over TCP"),
         "recording": (
             "penstock.elements.sources.recording:RecordingSource",
@@ -34,6 +39,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         ),
         "stream": ("penstock.elements.sources.stream:StreamSource", "a durable stream, followed until it ends"),
         "stins": ("penstock.elements.sources.stins:StinsSource", "STINS images, over ZeroMQ"),
+        "text-arrays": (
+            "penstock.elements.sources.text_arrays:text_arrays",
+            "columns of numbers in a text, as arrays of so many rows",
+        ),
         "xspress3": ("penstock.elements.sources.xspress3:Xspress3Source", "Xspress3 spectra, over ZeroMQ"),
     },
     "steps": {
