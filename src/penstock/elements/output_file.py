@@ -49,7 +49,9 @@ class OutputFile:
                 wanted.with_name(f"{wanted.name}.part").unlink(missing_ok=True)
             self.path, self.part = self._claim(wanted)
         except OSError as error:
-            raise SinkError(f"{wanted}: cannot be written: {reason_of(error)}; name a folder you may write to") from error
+            raise SinkError(
+                f"{wanted}: cannot be written: {reason_of(error)}; name a folder you may write to"
+            ) from error
 
     def publish(self) -> None:
         """Give the temporary file, which is complete now, the final name; replaces what this run published before."""

@@ -48,6 +48,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "steps": {
         "batch": ("penstock.elements.steps.batch:batch", "gathers items into lists"),
         "bin": ("penstock.elements.steps.bin:Bin", "sums neighbouring pixels"),
+        "command": ("penstock.elements.steps.command:Command", "what a program says to each item"),
         "count": ("penstock.elements.steps.count:Count", "counts the items"),
         "deduplicate": ("penstock.elements.steps.deduplicate:Deduplicate", "lets each value pass once"),
         "every": ("penstock.elements.steps.every:Every", "lets one item pass at every interval, or every n-th"),
@@ -67,7 +68,11 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "workers": {},
     "reducers": {},
     "sinks": {
+        "command": ("penstock.elements.sinks.command:CommandSink", "starts a program for each item"),
+        "csv": ("penstock.elements.sinks.csv:CsvSink", "a table of comma-separated values"),
         "hdf5": ("penstock.elements.sinks.hdf5:Hdf5Sink", "an HDF5 file"),
+        "json-lines": ("penstock.elements.sinks.json_lines:JsonLinesSink", "a file of one JSON value a line"),
+        "lines": ("penstock.elements.sinks.lines:LinesSink", "a file of one text a line"),
         "png": ("penstock.elements.sinks.png:PngSink", "pictures of arrays"),
         "print": ("penstock.elements.sinks.print:PrintSink", "prints what comes"),
         "stream": ("penstock.elements.sinks.stream:StreamSink", "a durable stream, which other pipelines can read"),
