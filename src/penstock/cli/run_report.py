@@ -1,6 +1,8 @@
 """What commands that run a pipeline have in common: progress and ledger in the terminal, the report in a file."""
 
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,11 +93,14 @@ def print_report(report: "RunReport") -> None:
 
 
 class Progress:
-    """The ledger in the terminal, updating in place while the run goes on."""
+    """The ledger in the terminal, updating in place while the run goes on, and below it what steps show there."""
 
     def __init__(self, *, hidden: bool) -> None:
         self._hidden = hidden
         self._live: Any = None
+        self._ledger: tuple[Any, ...] = ()
+        self._lines: Sequence[str] = ()
+        self._end = ExitStack()
 
     def __enter__(self) -> "Progress":
         if not self._hidden:
@@ -108,20 +113,42 @@ class Progress:
                 auto_refresh=False,
                 redirect_stdout=sys.stdout.isatty(),  # what goes into a file or a pipe must stay there
             )
+            from penstock.elements.terminal_display import TERMINAL
+
             self._live.start()
+            self._end.callback(self._live.stop)
+            self._end.enter_context(TERMINAL.shown_by(self))
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._end.close()
 
     def __call__(self, report: "RunReport") -> None:
         """Show how things are now."""
         if self._live is None:
             return
-        from rich.console import Group
         from rich.text import Text
 
         from penstock.monitor.ledger_table import ledger_table, summary
 
-        self._live.update(Group(ledger_table(report, self._live.console.width), Text(summary(report))), refresh=True)
+        self._ledger = ledger_table(report, self._live.console.width), Text(summary(report))
+        self._draw()
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Show lines below the ledger; from any thread."""
+        self._lines = lines
+        self._draw()
+
+    def keep(self, line: str) -> None:
+        """Write a line above, which stays."""
+        self._live.console.print(line, markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Stay as it is: the run goes on without such lines."""
+
+    def _draw(self) -> None:
+        from rich.console import Group
+        from rich.text import Text
+
+        lines = (Text(line, no_wrap=True, overflow="ellipsis") for line in self._lines)
+        self._live.update(Group(*self._ledger, *lines), refresh=True)

@@ -26,8 +26,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "steps": {
         "correct": "dark, flat and mask corrections",
-        "meter": "shows the rate in the terminal",
-        "progress": "shows a progress bar in the terminal",
     },
     "workers": {
         "onnx": "an ONNX model, run over batches of events",
