@@ -13,6 +13,11 @@ __all__ = ["csv"]
 _LONGEST_ROW: Final = 1000
 """So many lines a row may have: a quote that nobody closes must not swallow the rest of the file."""
 
+_LONGEST_NUMBER: Final = 4000
+"""Python makes no longer integers of a text."""
+_BEGIN_NUMBERS: Final = frozenset(["", *"0123456789+-. nNiI"])
+"""What a float can begin with, be it ``nan`` or ``inf``."""
+
 
 def csv(
     path: str,
@@ -164,7 +169,9 @@ class _Rows:
 def _value(text: str) -> Any:
     """Return the number that a text is, ``None`` for nothing, else the text."""
     if text.isdecimal() or (text[1:].isdecimal() and text[0] in "+-"):
-        return int(text) if len(text) < 4000 else text  # Python converts no longer ones
+        return int(text) if len(text) < _LONGEST_NUMBER else text
+    if text[:1] not in _BEGIN_NUMBERS:  # the usual text; an exception would cost more than all else here
+        return text
     try:
         number = float(text)
     except ValueError:
