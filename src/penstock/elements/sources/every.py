@@ -1,13 +1,11 @@
 """A clock as a source: one item at every interval, or what a function returns then."""
 
-import asyncio
-import contextvars
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from penstock.elements import clock
+from penstock.elements.own_thread import OwnThread
 from penstock.elements.pace import Pace, check_interval
 from penstock.elements.shape import is_async_call
 from penstock.elements.user_modules import find_object
@@ -29,6 +27,7 @@ class Every:
         sources:
           pressure: {use: every, every_s: 10, call: "vacuum:read_gauges"}
 
+    >>> import asyncio
     >>> async def first_two():
     ...     return [item["number"] async for item in Every(0.001, n=2)]
     >>> asyncio.run(first_two())
@@ -91,37 +90,33 @@ class Every:
 
 
 class _Caller:
-    """Calls a function, on a thread that is the same each time: many libraries of instruments want that."""
+    """Calls a function, if there is one, in the way it wants to be called."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
         self._is_async = bool(call) and is_async_call(call)
-        self._thread: ThreadPoolExecutor | None = None
+        self._thread = OwnThread("every")
 
     def __enter__(self) -> "_Caller":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._thread is not None:
-            self._thread.shutdown(wait=False)  # a call that hangs must not hold up the end
+        self._thread.close()
 
     async def item(self) -> Any:
-        if self._is_async:
-            try:
-                return await self._call()
-            except (StopIteration, StopAsyncIteration):
+        if not self._is_async:
+            return await self._thread.call(self._now)
+        try:
+            return await self._call()
+        except StopAsyncIteration:
+            return _END
+        except RuntimeError as error:
+            if isinstance(error.__cause__, StopIteration):  # as Python turns it around in a coroutine
                 return _END
-            except RuntimeError as error:
-                if isinstance(error.__cause__, StopIteration):  # as Python turns it around in a coroutine
-                    return _END
-                raise
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="every")
-        context = contextvars.copy_context()  # the clock
-        return await asyncio.get_running_loop().run_in_executor(self._thread, context.run, self._now)
+            raise
 
     def _now(self) -> Any:
         try:
             return self._call()
-        except StopIteration:
+        except StopIteration:  # no future can hold it
             return _END

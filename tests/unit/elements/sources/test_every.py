@@ -1,6 +1,8 @@
 """Clocks and counters as sources."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,34 @@ def test_what_a_function_raises_is_not_hidden() -> None:
 
     with pytest.raises(OSError, match="no answer"):
         asyncio.run(_items(Every(0.001, call)))
+
+
+HANGS = """
+import asyncio, threading, time
+from penstock.elements.sources.every import Every
+
+called = threading.Event()
+
+def call():
+    called.set()
+    time.sleep(3600)
+
+async def read():
+    async for _ in Every(1, call):
+        pass
+
+async def main():
+    reading = asyncio.create_task(read())
+    while not called.is_set():
+        await asyncio.sleep(0.002)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+asyncio.run(main())
+"""
+
+
+def test_a_function_that_hangs_does_not_keep_the_process() -> None:
+    subprocess.run([sys.executable, "-c", HANGS], check=True, timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(
