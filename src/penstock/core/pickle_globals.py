@@ -6,14 +6,15 @@ Nothing is imported or called by a name that came from outside.
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 
 from penstock.errors import RemoteProtocolError
 
-__all__ = ["Global", "Unfilled", "array_of_state", "as_key", "find_global", "kind_of", "with_byte_order"]
+__all__ = ["NO_MORE", "Global", "Unfilled", "array_of_state", "as_key", "find_global", "kind_of", "with_byte_order"]
 
 _ARRAY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _BUFFER_MODULES = ("numpy.core.numeric", "numpy._core.numeric")
@@ -28,6 +29,10 @@ class Global:
     def __init__(self, name: str, call: Callable[..., Any]) -> None:
         self.name = name
         self.call = call
+
+
+NO_MORE: Mapping[tuple[str, str], Global] = MappingProxyType({})
+"""Beside what every pickle may name."""
 
 
 class Unfilled:
@@ -49,13 +54,15 @@ def as_key(value: Any) -> Any:
     return value
 
 
-def find_global(module: Any, name: Any) -> Global:
-    """Return what stands for a global, if it is allowed."""
-    found = _GLOBALS.get((module, name)) if isinstance(module, str) and isinstance(name, str) else None
+def find_global(module: Any, name: Any, allowed: Mapping[tuple[str, str], Global] = NO_MORE) -> Global:
+    """Return what stands for a global, if it is allowed, here or by the reader."""
+    is_named = isinstance(module, str) and isinstance(name, str)
+    found = _GLOBALS.get((module, name)) or allowed.get((module, name)) if is_named else None
     if found is None:
+        beside = "".join(f", {each.name}" for each in dict.fromkeys(allowed.values()))
         raise RemoteProtocolError(
             f"the pickle asks for the global {module!s:.80}.{name!s:.80}, which is not allowed; allowed are "
-            "OrderedDict, NumPy arrays, dtypes and scalars, and _codecs.encode"
+            f"OrderedDict, NumPy arrays, dtypes and scalars, and _codecs.encode{beside}"
         )
     return found
 

@@ -6,12 +6,23 @@ nothing of the sender's, and allocates nothing the bytes themselves do not fill.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 
-from penstock.core.pickle_globals import Global, Unfilled, array_of_state, as_key, find_global, kind_of, with_byte_order
+from penstock.core.pickle_globals import (
+    NO_MORE,
+    Global,
+    Unfilled,
+    array_of_state,
+    as_key,
+    find_global,
+    kind_of,
+    with_byte_order,
+)
+from penstock.core.pickle_plain import DataclassGlobal, Held, state_of
 from penstock.errors import RemoteProtocolError
 
 __all__ = ["unpickle"]
@@ -25,10 +36,20 @@ MAX_INT_BYTES = 32
 _MARK = object()
 
 
-def unpickle(pickled: bytes | bytearray | memoryview) -> Any:  # whatever plain value the instrument sent
+def unpickle(
+    pickled: bytes | bytearray | memoryview, allowed: Mapping[tuple[str, str], Global] | None = None
+) -> Any:  # whatever plain value the sender had
     """Decode one pickle of protocol 2 to 5 into plain values and read-only arrays.
 
     The result is a tree: what the pickle shares is repeated, ``OrderedDict`` becomes ``dict``.
+
+    Parameters
+    ----------
+    pickled
+        The bytes.
+    allowed
+        What it may hold beside, as `allowed_dataclasses` gives it: sets, complex numbers, times, and the dataclasses
+        that were listed. By default nothing.
 
     Returns
     -------
@@ -44,7 +65,7 @@ def unpickle(pickled: bytes | bytearray | memoryview) -> Any:  # whatever plain 
         of objects, more than 32 levels or 100 000 values.
     """
     try:
-        return _settle(_Machine(memoryview(pickled).cast("B")).run(), MAX_DEPTH, [MAX_VALUES])
+        return _settle(_Machine(memoryview(pickled).cast("B"), allowed).run(), MAX_DEPTH, [MAX_VALUES])
     except RemoteProtocolError:
         raise
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, struct.error, RecursionError) as error:
@@ -52,8 +73,10 @@ def unpickle(pickled: bytes | bytearray | memoryview) -> Any:  # whatever plain 
 
 
 class _Machine:
-    def __init__(self, view: memoryview) -> None:
+    def __init__(self, view: memoryview, allowed: Mapping[tuple[str, str], Global] | None) -> None:
         self._view = view
+        self._allowed = NO_MORE if allowed is None else allowed
+        self._operations = _OPERATIONS if allowed is None else _MORE_OPERATIONS
         self._at = 0
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
@@ -64,7 +87,7 @@ class _Machine:
             code = self._take(1)[0]
             if code == 0x2E:  # STOP
                 break
-            operation = _OPERATIONS.get(code)
+            operation = self._operations.get(code)
             if operation is None:
                 raise RemoteProtocolError(
                     f"the pickle uses opcode 0x{code:02x} at byte {self._at - 1}, which plain values and arrays "
@@ -196,11 +219,11 @@ class _Machine:
 
     def find_global(self) -> None:
         module = self._line()
-        self.push(find_global(module, self._line()))
+        self.push(find_global(module, self._line(), self._allowed))
 
     def find_stack_global(self) -> None:
         name, module = self.pop(), self.pop()
-        self.push(find_global(module, name))
+        self.push(find_global(module, name, self._allowed))
 
     def reduce(self) -> None:
         arguments, operation = self.pop(), self.pop()
@@ -211,12 +234,30 @@ class _Machine:
     def build(self) -> None:
         state = self.pop()
         target = self._stack[-1]
+        if isinstance(target, Held):
+            state_of(target, state)
+            return
         if not isinstance(target, Unfilled) or not isinstance(state, tuple):
             raise RemoteProtocolError("the pickle gives a state to something that is neither an array nor a dtype")
         if target.dtype is not None:
             target.dtype = with_byte_order(target.dtype, state)
         else:
             target.value = array_of_state(state)
+
+    # What only a reader can see who allows more.
+
+    def new_object(self) -> None:
+        arguments, kind = self.pop(), self.pop()
+        if not isinstance(kind, DataclassGlobal):
+            raise RemoteProtocolError(f"the pickle makes an object of {kind_of(kind)}, which is not allowed")
+        self.push(kind.announced(arguments))
+
+    def add_items(self) -> None:
+        values = self.since_mark()
+        target = self._stack[-1]
+        if not isinstance(target, Held) or target.make is not set:
+            raise RemoteProtocolError("the pickle adds items to something that is not a set")
+        target.content.extend(values)
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -231,7 +272,7 @@ def _as_dict(value: Any) -> dict[Any, Any]:
     return value
 
 
-_SIMPLE = (str, float, int, bool, bytes, np.ndarray, np.generic)
+_SIMPLE = (str, float, int, bool, bytes, np.ndarray, np.generic, complex, date, timedelta)
 
 
 def _settle(value: Any, depth: int, left: list[int]) -> Any:
@@ -252,6 +293,8 @@ def _settle(value: Any, depth: int, left: list[int]) -> Any:
         return bytes(value) if left[0] >= 0 else _settle(None, depth, left)
     if isinstance(value, Unfilled) and value.value is not None:
         return value.value
+    if isinstance(value, Held) and not value.is_open:
+        return value.make(_settle(value.content, depth - 1, left))
     raise RemoteProtocolError(f"the pickle holds {kind_of(value)} where a value is meant")
 
 
@@ -298,4 +341,11 @@ _OPERATIONS: dict[int, Callable[[_Machine], None]] = {
     0x93: _Machine.find_stack_global,
     ord("R"): _Machine.reduce,
     ord("b"): _Machine.build,
+}
+_MORE_OPERATIONS: dict[int, Callable[[_Machine], None]] = {
+    **_OPERATIONS,
+    0x81: _Machine.new_object,
+    0x8F: lambda m: m.push(Held(set, [])),
+    0x90: _Machine.add_items,
+    0x91: lambda m: m.push(Held(frozenset, m.since_mark())),
 }
