@@ -28,7 +28,7 @@ from penstock.core.values import registered, registered_name, type_name
 from penstock.errors import RemoteProtocolError, ResultTypeError
 from penstock.wire.dtypes import dtype_from, plain_dtype
 
-__all__ = ["FetchArray", "PlaceArray", "ResolveType", "decode_value", "encode_value", "loaded_type"]
+__all__ = ["FetchArray", "PlaceArray", "ResolveType", "ValueWriter", "decode_value", "encode_value", "loaded_type"]
 
 ResolveType = Callable[[str, str], type | None]
 """(module, qualified name) → the dataclass, ``None`` if it is not to be had."""
@@ -81,10 +81,7 @@ def encode_value(value: Any, place: PlaceArray | None = None) -> bytes:
     ResultTypeError
         If it is not on the closed list after all, or holds text that is not Unicode.
     """
-    try:
-        return msgspec.msgpack.encode((_WRITER if place is None else _Writer(place)).packed(value))
-    except (UnicodeEncodeError, RecursionError) as error:
-        raise ResultTypeError(f"a result cannot be written: {error}; return text that is valid Unicode") from error
+    return (_WRITER if place is None else ValueWriter(place)).write(value)
 
 
 def decode_value(data: bytes | memoryview, resolve: ResolveType | None = None, fetch: FetchArray | None = None) -> Any:
@@ -156,8 +153,8 @@ _LEAVES: Final[Mapping[type, Callable[[Any], Any]]] = {
 }
 
 
-class _Writer:
-    """Turns one value into what MessagePack knows; asks for every array whether it stays inside."""
+class ValueWriter:
+    """Writes values, one after another; see `encode_value`. To make one takes longer than to write a small value."""
 
     def __init__(self, place: PlaceArray | None) -> None:
         self._place = place
@@ -171,7 +168,15 @@ class _Writer:
             np.ndarray: self._array,
         }
 
+    def write(self, value: Any) -> bytes:
+        """Return one value as bytes; raises as `encode_value`."""
+        try:
+            return msgspec.msgpack.encode(self.packed(value))
+        except (UnicodeEncodeError, RecursionError) as error:
+            raise ResultTypeError(f"a result cannot be written: {error}; return text that is valid Unicode") from error
+
     def packed(self, value: Any) -> Any:
+        """Return a value as MessagePack knows it."""
         kind = type(value)
         if kind in _PLAIN:
             return value
@@ -288,5 +293,5 @@ def _array(data: memoryview) -> Any:
     return np.frombuffer(data, dtype, offset=start).reshape(shape)
 
 
-_WRITER: Final = _Writer(None)
+_WRITER: Final = ValueWriter(None)
 _READER: Final = _Reader(loaded_type)

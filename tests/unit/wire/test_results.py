@@ -17,7 +17,7 @@ from penstock.wire.descriptors import MAX_MESSAGE, ResultsDescriptor, decode, en
 from penstock.wire.integers import Integers
 from penstock.wire.results import Form
 from tests.unit.wire.block_cases import Corrupt, Pool, corruptions, empty_slot
-from tests.unit.wire.test_values import same, values
+from tests.unit.wire.value_cases import same, values
 
 
 @dataclass(frozen=True)
