@@ -60,6 +60,8 @@ class Sink(ABC):
     """Whether `write` may wait for something outside, such as a network; then nothing but itself should wait for it."""
     takes_only_views: ClassVar[bool] = False
     """Whether it can write nothing but a reducer's views; ``check`` then refuses any other input."""
+    may_wait: ClassVar[bool] = False
+    """Whether `write` may wait for the world outside, as of a network; then it must not hold others up."""
     trouble: str = ""
     """Why the run did not end well; set by the engine before `close`, if it knows."""
 
@@ -119,6 +121,13 @@ class Sink(ABC):
     def write_block(self, block: Block) -> str:
         """Write a block of a source, if the sink takes blocks; return why it was dropped, if it was."""
         raise NotImplementedError(f"{type(self).__name__} takes items, not blocks of {block.stream}")
+
+    def hasten(self) -> None:  # noqa: B027 - few sinks wait
+        """Learn, from any thread, that the run is ending: from now on wait for others no longer than is needed.
+
+        Called, if at all, while there may still be items to write, and while `write` may be waiting; what cannot be
+        written in time is given up, and told of by `close`.
+        """
 
     @abstractmethod
     def close(self, ended_well: bool, outcome: str = "") -> None:

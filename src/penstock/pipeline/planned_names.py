@@ -21,8 +21,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "pandabox-zmq": "PandABox data over ZeroMQ",
         "sardana": "Sardana scan records over HTTP",
         "tango": "Tango attributes and events",
-        "zmq-pull": "items pushed to a ZeroMQ socket",
-        "zmq-sub": "items published on a ZeroMQ socket",
     },
     "steps": {
         "correct": "dark, flat and mask corrections",
@@ -45,8 +43,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "webhook": "posts a short text to a chat or a pager",
         "websocket": "sends items to browsers",
         "zarr": "a Zarr store",
-        "zmq-pub": "publishes on a ZeroMQ socket",
-        "zmq-push": "pushes to a ZeroMQ socket",
     },
 }
 """Kind → name → what it will be."""

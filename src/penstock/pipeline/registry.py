@@ -44,6 +44,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "columns of numbers in a text, as arrays of so many rows",
         ),
         "xspress3": ("penstock.elements.sources.xspress3:Xspress3Source", "Xspress3 spectra, over ZeroMQ"),
+        "zmq-pull": ("penstock.elements.sources.zmq_pull:ZmqPullSource", "items pushed to a ZeroMQ socket"),
+        "zmq-sub": ("penstock.elements.sources.zmq_sub:ZmqSubSource", "items published on a ZeroMQ socket"),
     },
     "steps": {
         "batch": ("penstock.elements.steps.batch:batch", "gathers items into lists"),
@@ -78,6 +80,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "png": ("penstock.elements.sinks.png:PngSink", "pictures of arrays"),
         "print": ("penstock.elements.sinks.print:PrintSink", "prints what comes"),
         "stream": ("penstock.elements.sinks.stream:StreamSink", "a durable stream, which other pipelines can read"),
+        "zmq-pub": ("penstock.elements.sinks.zmq_pub:ZmqPubSink", "publishes on a ZeroMQ socket"),
+        "zmq-push": ("penstock.elements.sinks.zmq_push:ZmqPushSink", "pushes to a ZeroMQ socket"),
     },
 }
 """Kind → name → (import path, one line)."""

@@ -16,7 +16,7 @@ with extra("run"):
     import zmq
     from zmq.utils.monitor import recv_monitor_message
 
-__all__ = ["ZmqReceiver", "ZmqSender"]
+__all__ = ["REFUSED", "ZmqReceiver", "ZmqSender", "events_of", "why_not_bound"]
 
 PULL_AHEAD = 1000
 """Messages a PULL socket reads ahead before their size is known; a full one holds the sender back, nothing is lost."""
@@ -30,7 +30,7 @@ _NOBLOCK = int(zmq.NOBLOCK)
 _view: Callable[[zmq.Frame], memoryview] = memoryview  # type: ignore[assignment]  # a frame has the buffer protocol
 """The same as ``frame.buffer``, which takes half as long again."""
 _REACHED = zmq.EVENT_HANDSHAKE_SUCCEEDED
-_REFUSED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+REFUSED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _LOST = zmq.EVENT_DISCONNECTED
 
 
@@ -81,7 +81,7 @@ class ZmqReceiver:
         """
         socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PULL if self.kind == "pull" else zmq.SUB)
         self._socket = socket
-        self._monitor = socket.get_monitor_socket(_REACHED | _REFUSED | _LOST)
+        self._monitor = socket.get_monitor_socket(_REACHED | REFUSED | _LOST)
         self._ahead = PULL_AHEAD if self.kind == "pull" else SUB_AHEAD
         socket.setsockopt(zmq.RCVHWM, self._ahead)
         # RCVBUF is left to the kernel: 4 MB brought nothing with frames of 4 MB, and what is set ends its own tuning.
@@ -152,10 +152,10 @@ class ZmqReceiver:
         """Learn from the monitor whether the other side is there."""
         if self.is_reached:
             return
-        for event in _events(self._monitor):
+        for event in events_of(self._monitor):
             if event["event"] & _REACHED:
                 self.is_reached = True
-            elif event["event"] & _REFUSED:
+            elif event["event"] & REFUSED:
                 self._refusal = "something answers there, but it does not speak ZeroMQ; "
         if not self.is_reached and self.connect_s and time.monotonic() > self._deadline:
             raise SourceError(
@@ -207,7 +207,7 @@ class ZmqSender:
             socket.bind(self.address.removesuffix(":0") + ":*" if self.address.endswith(":0") else self.address)
         except zmq.ZMQError as error:
             self.close(0)
-            raise SourceError(_why_not_bound(self.address, error)) from error
+            raise SourceError(why_not_bound(self.address, error)) from error
         if self.address.endswith(":0"):
             port = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0").rpartition(":")[2]
             self.address = f"{self.address.removesuffix(':0')}:{port}"
@@ -228,7 +228,7 @@ class ZmqSender:
         if self._socket is None:
             return 0
         if self.kind == "push":
-            for event in _events(self._monitor):
+            for event in events_of(self._monitor):
                 self.peers += 1 if event["event"] & _REACHED else -1
             return self.peers
         while True:
@@ -268,12 +268,14 @@ class ZmqSender:
         self._context = self._socket = self._monitor = None
 
 
-def _events(monitor: Any) -> Any:
+def events_of(monitor: Any) -> Any:
+    """Yield what a monitor has to tell now."""
     while monitor is not None and monitor.poll(0):
         yield recv_monitor_message(monitor)
 
 
-def _why_not_bound(address: str, error: zmq.ZMQError) -> str:
+def why_not_bound(address: str, error: zmq.ZMQError) -> str:
+    """Return why an address cannot be bound, and what would be right."""
     if error.errno == zmq.EADDRINUSE:
         port = address.rpartition(":")[2]
         return (

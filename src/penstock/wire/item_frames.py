@@ -24,7 +24,7 @@ from penstock.core.values import check_value
 from penstock.errors import RemoteProtocolError, ResultTypeError
 from penstock.wire.values import ValueWriter, decode_value
 
-__all__ = ["HEAD_BYTES", "OWN_FRAME_BYTES", "Frames", "ItemKind", "ItemWriter", "Received", "read_frames"]
+__all__ = ["BEHIND_AT", "HEAD_BYTES", "OWN_FRAME_BYTES", "Frames", "ItemKind", "ItemWriter", "Received", "read_frames"]
 
 Frames = Sequence[bytes | memoryview]
 
@@ -34,7 +34,13 @@ OWN_FRAME_BYTES: Final = 1 << 14
 """From here on a buffer is a frame of its own: another frame costs some µs, as much as to copy so many bytes twice."""
 MOST_FRAMES: Final = 255
 
+BEHIND_AT: Final = 5
+"""The byte of the first frame that says how many follow."""
+
 _HEAD: Final = struct.Struct("<4sBBHQQ")
+_WHO: Final = struct.Struct("<QQ")
+_BEGIN_BYTES: Final = 8
+_BEGIN_OF_VALUE: Final = MAGIC + bytes(4)
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
 _TEXT: Final = frozenset({str})
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -149,6 +155,9 @@ def read_frames(frames: Frames) -> Received:
     RemoteProtocolError
         If the frames are anything else.
     """
+    if len(frames) == 1 and frames[0][:_BEGIN_BYTES] == _BEGIN_OF_VALUE and len(frames[0]) > HEAD_BYTES:
+        sender, number = _WHO.unpack_from(frames[0], _BEGIN_BYTES)  # most are so, and this way takes half as long
+        return Received(decode_value(memoryview(frames[0])[HEAD_BYTES:]), sender, number, False)
     try:
         magic, code, count, zero, sender, number = _HEAD.unpack_from(frames[0])
     except (struct.error, IndexError) as error:
