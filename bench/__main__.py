@@ -33,6 +33,7 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "hops": "bench.local_hops:rows",
         "counters": "bench.local_counters:rows",
         "camera": "bench.local_camera:rows",
+        "zmq_items": "bench.zmq_items:rows",
     },
     "web": {
         "web_small": "bench.web:small_rows",
