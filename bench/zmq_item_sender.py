@@ -9,6 +9,7 @@ from penstock.elements.sink import RunFacts
 from penstock.elements.sinks.zmq_push import ZmqPushSink
 
 LINGER_S = 10.0
+COPIED_BYTES = 1 << 16
 
 
 def main() -> None:
@@ -27,7 +28,10 @@ def main() -> None:
         socket.linger = int(LINGER_S * 1000)
         socket.connect(address)
         for _ in range(int(count)):
-            socket.send(item, copy=len(item) < zmq.COPY_THRESHOLD)
+            if len(item) < COPIED_BYTES:
+                socket.send(item)
+            else:
+                socket.send(item, copy=False)
 
 
 if __name__ == "__main__":

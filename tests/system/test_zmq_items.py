@@ -26,6 +26,7 @@ from penstock.elements.zmq_item_sink import ZmqItemSink
 from penstock.elements.zmq_item_source import ZmqItemSource
 from penstock.errors import SinkError, SourceError
 from penstock.testing.hostile import packets
+from penstock.views import ArrayView
 
 LOCAL = "tcp://127.0.0.1:0"
 FACTS = RunFacts(pipeline="p", run="r")
@@ -44,7 +45,7 @@ class Alert:
 def sockets_closed() -> Iterator[None]:
     """Fail a test that leaves the socket of a source open."""
     yield
-    shared = zmq.Context.instance()  # a sink has one of its own, which waits until it is closed
+    shared: Any = zmq.Context.instance()  # a sink has one of its own, which waits until it is closed
     assert [each for each in shared._sockets if not each.closed] == []
 
 
@@ -438,6 +439,15 @@ def test_an_item_that_cannot_travel_is_named() -> None:
         sink.write(object())
     with opened_sink(ZmqPubSink(bind=LOCAL, topic="{kind}")) as sink, pytest.raises(SinkError, match='no field "kind"'):
         sink.write({"a": 1})
+
+
+def test_of_views_the_arrays_are_sent() -> None:
+    with opened(ZmqPullSource(bind=LOCAL)) as source:
+        with opened_sink(ZmqPushSink(connect=source.addresses, linger_s=0)) as sink:
+            sink.write({"map": {"counts": ArrayView((2,), np.int64), "n": 3}})
+            (item,) = taken(source, 1)
+        assert item["map"]["counts"].tolist() == [0, 0]
+        assert item["map"]["n"] == 3
 
 
 def test_an_address_in_use_is_named() -> None:

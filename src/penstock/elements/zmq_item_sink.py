@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from penstock.elements.losses import Losses
 from penstock.elements.network_address import listed_addresses
+from penstock.elements.plain_item import without_views
 from penstock.elements.sink import RunFacts, Sink
 from penstock.elements.text_template import TextTemplate
 from penstock.elements.zmq_address import check_addresses
@@ -171,16 +172,24 @@ class ZmqItemSink(Sink):
 
     def _frames(self, item: Any) -> list[bytes | memoryview]:
         if self._kind == "push":
-            return self._items.frames(item) if self._write is None else [self._write(item)]
+            return self._own(item) if self._write is None else [self._write(item)]
         topic = self._topic(item).encode()
         if self._write is not None:
             return [topic, self._write(item)] if topic else [self._write(item)]
         number = self._topics.get(topic, 0) + 1
         if number == 1 and len(self._topics) >= _MOST_TOPICS:
-            return [topic, *self._items.frames(item)]
-        frames = [topic, *self._items.frames(item, number)]
+            return [topic, *self._own(item)]
+        frames = [topic, *self._own(item, number)]
         self._topics[topic] = number
         return frames
+
+    def _own(self, item: Any, number: int = 0) -> list[bytes | memoryview]:
+        try:
+            return self._items.frames(item, number)
+        except ResultTypeError:
+            if type(item) is not dict:
+                raise
+            return self._items.frames(without_views(item), number)  # as a reducer publishes them
 
     def _wait_for_receivers(self) -> None:
         began = time.monotonic()

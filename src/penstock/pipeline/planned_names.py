@@ -41,7 +41,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "nexus": "a NeXus file that can be read while it grows",
         "tango": "publishes values as Tango attributes",
         "webhook": "posts a short text to a chat or a pager",
-        "websocket": "sends items to browsers",
         "zarr": "a Zarr store",
     },
 }

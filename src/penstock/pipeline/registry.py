@@ -80,6 +80,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "png": ("penstock.elements.sinks.png:PngSink", "pictures of arrays"),
         "print": ("penstock.elements.sinks.print:PrintSink", "prints what comes"),
         "stream": ("penstock.elements.sinks.stream:StreamSink", "a durable stream, which other pipelines can read"),
+        "websocket": ("penstock.elements.sinks.websocket:WebsocketSink", "sends items to browsers"),
         "zmq-pub": ("penstock.elements.sinks.zmq_pub:ZmqPubSink", "publishes on a ZeroMQ socket"),
         "zmq-push": ("penstock.elements.sinks.zmq_push:ZmqPushSink", "pushes to a ZeroMQ socket"),
     },
