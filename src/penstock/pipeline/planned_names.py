@@ -32,15 +32,12 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "reducers": {},
     "sinks": {
-        "email": "sends an e-mail",
         "epics": "publishes values as EPICS process variables",
         "hopskotch": "sends to a Hopskotch topic",
-        "http": "posts items to an address",
         "kafka": "sends to a Kafka topic",
         "mqtt": "publishes on an MQTT topic",
         "nexus": "a NeXus file that can be read while it grows",
         "tango": "publishes values as Tango attributes",
-        "webhook": "posts a short text to a chat or a pager",
         "zarr": "a Zarr store",
     },
 }
