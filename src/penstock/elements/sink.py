@@ -60,8 +60,6 @@ class Sink(ABC):
     """Whether `write` may wait for something outside, such as a network; then nothing but itself should wait for it."""
     takes_only_views: ClassVar[bool] = False
     """Whether it can write nothing but a reducer's views; ``check`` then refuses any other input."""
-    may_wait: ClassVar[bool] = False
-    """Whether `write` may wait for the world outside, as of a network; then it must not hold others up."""
     trouble: str = ""
     """Why the run did not end well; set by the engine before `close`, if it knows."""
 

@@ -173,7 +173,7 @@ class ZmqItemSink(Sink):
     def _frames(self, item: Any) -> list[bytes | memoryview]:
         if self._kind == "push":
             return self._own(item) if self._write is None else [self._write(item)]
-        topic = self._topic(item).encode()
+        topic = self._topic.fill(item).encode()
         if self._write is not None:
             return [topic, self._write(item)] if topic else [self._write(item)]
         number = self._topics.get(topic, 0) + 1

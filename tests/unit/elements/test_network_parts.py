@@ -4,49 +4,13 @@ import logging
 import threading
 from typing import Any
 
-import numpy as np
 import pytest
 
-from penstock.core.message import Message
 from penstock.elements.browser_gate import BrowserGate
 from penstock.elements.http_post import shown_url
 from penstock.elements.losses import Losses
 from penstock.elements.network_address import check_listening, is_local
 from penstock.elements.patience import Patience
-from penstock.elements.text_template import TextTemplate
-
-
-@pytest.mark.parametrize(
-    ("text", "item", "reads"),
-    [
-        ("plain", 3, "plain"),
-        ("{}", 3, "3"),
-        ("{:.1f} mA", 3.14159, "3.1 mA"),
-        ("{a.b:>4}|", {"a": {"b": 7}}, "   7|"),
-        ("{{x}} {x}", {"x": 1}, "{x} 1"),
-        ("{motor}", Message(metadata={"motor": 0.5}), "0.5"),
-        ("{x}", np.zeros(1, [("x", "<f8")])[0], "0.0"),
-    ],
-)
-def test_a_template_is_filled(text: str, item: Any, reads: str) -> None:
-    assert TextTemplate(text)(item) == reads
-
-
-@pytest.mark.parametrize(("text", "says"), [("{", "write {field}"), ("}", "write {field}"), ("{a:{b}}", "cannot hold")])
-def test_braces_that_do_not_fit(text: str, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        TextTemplate(text)
-
-
-@pytest.mark.parametrize("text", ["{a.__class__}", "{a.real}", "{__init__}", "{a[0]}"])
-def test_nothing_of_python_is_reached(text: str) -> None:
-    with pytest.raises(LookupError, match="no field"):
-        TextTemplate(text)({"a": "x"})
-
-
-def test_what_cannot_be_formatted_is_named() -> None:
-    with pytest.raises(ValueError, match=r'field "a" is a list, which "\.1f" cannot format'):
-        TextTemplate("{a:.1f}")({"a": [1]})
 
 
 def test_pauses_end_with_the_tries() -> None:

@@ -152,8 +152,8 @@ class EmailSink(Sink):
         if self._sending is None:
             return
         try:
-            subject = " ".join(self._subject(item).split())  # no line may end in it
-            text = self._text(item)
+            subject = " ".join(self._subject.fill(item).split())  # no line may end in it
+            text = self._text.fill(item)
         except (LookupError, ValueError) as error:
             raise SinkError(f"email: {error}") from error
         self._sending.add(f"{subject}\0{text}")

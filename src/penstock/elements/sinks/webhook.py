@@ -122,7 +122,7 @@ class WebhookSink(Sink):
         if self._sending is None:
             return
         try:
-            text = self._text(item)
+            text = self._text.fill(item)
         except (LookupError, ValueError) as error:
             raise SinkError(f"webhook: {error}") from error
         self._sending.add(text)
