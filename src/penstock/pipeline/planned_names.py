@@ -15,7 +15,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "files": "a list or folder of files, each opened into many items",
         "folder": "files that appear in watched folders",
         "hdf5": "frames of an HDF5 or NeXus file, at a chosen rate",
-        "kafka": "Kafka topics, also with the FlatBuffers schemas of neutron sources",
         "lecroy": "LeCroy oscilloscope traces",
         "ntndarray": "EPICS PVAccess NTNDArray images",
         "pandabox-zmq": "PandABox data over ZeroMQ",
@@ -33,8 +32,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "reducers": {},
     "sinks": {
         "epics": "publishes values as EPICS process variables",
-        "hopskotch": "sends to a Hopskotch topic",
-        "kafka": "sends to a Kafka topic",
         "mqtt": "publishes on an MQTT topic",
         "nexus": "a NeXus file that can be read while it grows",
         "tango": "publishes values as Tango attributes",

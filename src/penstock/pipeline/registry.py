@@ -32,6 +32,11 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "json-lines": ("penstock.elements.sources.json_lines:json_lines", "a file of one JSON value a line"),
         "lines": ("penstock.elements.sources.lines:lines", "the lines of a text, also of one that grows"),
         "numbers": ("penstock.elements.sources.numbers:numbers", "whole numbers in a row, to try a pipeline"),
+        "hopskotch": ("penstock.elements.sources.hopskotch:HopskotchSource", "messages of Hopskotch topics"),
+        "kafka": (
+            "penstock.elements.sources.kafka:KafkaSource",
+            "records of Kafka topics; the FlatBuffers schemas of neutron sources are not built yet",
+        ),
         "pandabox": ("penstock.elements.sources.pandabox:PandaboxSource", "PandABox position captures, over TCP"),
         "recording": (
             "penstock.elements.sources.recording:RecordingSource",
@@ -79,6 +84,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "lines": ("penstock.elements.sinks.lines:LinesSink", "a file of one text a line"),
         "email": ("penstock.elements.sinks.email:EmailSink", "sends an e-mail"),
         "http": ("penstock.elements.sinks.http:HttpSink", "posts items to an address"),
+        "hopskotch": ("penstock.elements.sinks.hopskotch:HopskotchSink", "sends to a Hopskotch topic"),
+        "kafka": ("penstock.elements.sinks.kafka:KafkaSink", "sends to a Kafka topic"),
         "png": ("penstock.elements.sinks.png:PngSink", "pictures of arrays"),
         "print": ("penstock.elements.sinks.print:PrintSink", "prints what comes"),
         "stream": ("penstock.elements.sinks.stream:StreamSink", "a durable stream, which other pipelines can read"),
