@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from penstock.core.message import Message
 from penstock.elements.item_field import field_of, number_of
 
 __all__ = ["Statistics"]
@@ -25,8 +26,8 @@ class Statistics:
     Parameters
     ----------
     field
-        The field that is looked at; needless for plain numbers and arrays. Arrays have statistics element by element,
-        and all have one shape.
+        The field that is looked at; needless for plain numbers, arrays and the arrays of messages. Arrays have
+        statistics element by element, and all have one shape.
     """
 
     def __init__(self, field: str = "") -> None:
@@ -54,6 +55,7 @@ class Statistics:
 
     def _taken(self, so_far: "_OfNumbers | _OfArrays | None", item: Any) -> "_OfNumbers | _OfArrays":
         value = field_of(item, self._field) if self._field else item
+        value = value.array if isinstance(value, Message) else value
         if isinstance(value, np.ndarray) and value.ndim:
             statistics = so_far if so_far is not None else _OfArrays(value.shape)
             if not isinstance(statistics, _OfArrays) or statistics.shape != value.shape:

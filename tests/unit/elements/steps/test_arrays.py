@@ -134,6 +134,12 @@ def test_statistics_of_arrays(values: Any) -> None:
             np.testing.assert_allclose(found[name], expected, rtol=1e-9, atol=1e-6)
 
 
+def test_statistics_of_the_arrays_of_messages() -> None:
+    running = Statistics()
+    running(make_message([1.0, 2.0], I0=1))
+    assert running(make_message([3.0, 2.0]))["mean"].tolist() == [2.0, 2.0]
+
+
 def test_statistics_stay_exact_far_from_zero() -> None:
     running = Statistics()
     for value in [1e9 + 1, 1e9 + 2, 1e9 + 3] * 1000:
