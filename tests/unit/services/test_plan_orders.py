@@ -273,9 +273,11 @@ def test_values_become_as_they_would_be_written_in_a_file() -> None:
 
 def test_code_that_is_not_built_has_no_order() -> None:
     plan = plan_of("branching")
-    window = next(stage for stage in plan.stages.values() if not is_built(*stage.elements))
+    planned = Element(name="correct", target=PlannedTarget("steps", "correct"), where="stages.generate.steps[0]")
+    stage = replace(plan.stages["generate"], elements=(planned,))
+    assert not is_built(*stage.elements)
     with pytest.raises((CheckError, NotBuiltYetError)):
-        order_of("stage", replace(plan, stages={"fit": window}))
+        order_of("stage", replace(plan, stages={"fit": stage}))
 
 
 def test_a_builtin_and_code_of_ones_own_are_named_for_import() -> None:
