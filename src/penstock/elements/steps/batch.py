@@ -17,7 +17,7 @@ __all__ = ["BatchBuffer", "batch"]
 
 
 def batch(
-    n: Annotated[int, Ge(1)] | None = None, wait_s: Annotated[float, Gt(0)] | None = None
+    n: Annotated[int | None, Ge(1)] = None, wait_s: Annotated[float | None, Gt(0)] = None
 ) -> "CountWindow | BatchBuffer":
     """Gather items into lists of so many, and let none wait longer than is said.
 

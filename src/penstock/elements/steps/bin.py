@@ -1,15 +1,11 @@
 """Sum neighbouring pixels."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.elements.item_array import with_array_changed
-from penstock.extra import extra
-
-with extra("run"):
-    from annotated_types import Ge
 
 __all__ = ["Bin"]
 
@@ -39,7 +35,7 @@ class Bin:
         If ``by`` is not above 0.
     """
 
-    def __init__(self, by: Annotated[int, Ge(1)] | list[Annotated[int, Ge(1)]], field: str = "") -> None:
+    def __init__(self, by: int | list[int], field: str = "") -> None:
         sizes = [by] if isinstance(by, int) else list(by)
         if not sizes or any(size < 1 for size in sizes):
             raise ValueError(

@@ -43,7 +43,7 @@ class Deduplicate:
         self,
         by: str = "",
         n: Annotated[int, Ge(1)] = 100_000,
-        within_s: Annotated[float, Gt(0)] | None = None,
+        within_s: Annotated[float | None, Gt(0)] = None,
     ) -> None:
         if n < 1:
             raise ValueError(f"n is {n}; write 1 or more")

@@ -40,8 +40,8 @@ class Every:
 
     def __init__(
         self,
-        n: Annotated[int, Ge(1)] | None = None,
-        every_s: Annotated[float, Gt(0)] | None = None,
+        n: Annotated[int | None, Ge(1)] = None,
+        every_s: Annotated[float | None, Gt(0)] = None,
         time: str = "",
     ) -> None:
         if (n is None) == (every_s is None):

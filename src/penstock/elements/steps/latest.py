@@ -56,7 +56,7 @@ class Latest:
         field: str | list[str],
         by: str = "",
         incomplete: Literal["pass", "drop"] = "pass",
-        within_s: Annotated[float, Gt(0)] | None = None,
+        within_s: Annotated[float | None, Gt(0)] = None,
     ) -> None:
         self._names = [field] if isinstance(field, str) else list(field)
         if not all(self._names) or not self._names:

@@ -14,10 +14,10 @@ __all__ = ["window"]
 
 
 def window(
-    n: Annotated[int, Ge(1)] | None = None,
-    step: Annotated[int, Ge(1)] | None = None,
-    every_s: Annotated[float, Gt(0)] | None = None,
-    length_s: Annotated[float, Gt(0)] | None = None,
+    n: Annotated[int | None, Ge(1)] = None,
+    step: Annotated[int | None, Ge(1)] = None,
+    every_s: Annotated[float | None, Gt(0)] = None,
+    length_s: Annotated[float | None, Gt(0)] = None,
     time: str = "",
     late_s: Annotated[float, Ge(0)] = 0.0,
     rest: bool = True,
