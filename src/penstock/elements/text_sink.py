@@ -40,7 +40,7 @@ class TextSink(Sink):
         assert self._output is not None, "opened before anything is written"
         try:
             record = self._record(item)
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, RecursionError, TypeError, ValueError) as error:
             raise SinkError(f"{self.path}: {error}") from error
         self._output.write(record)
 

@@ -87,6 +87,10 @@ def test_what_has_no_form_is_named_with_the_file(run: RunFacts) -> None:
     sink.open(run)
     with pytest.raises(SinkError, match=r"r1\.jsonl: complex has no form in JSON; give"):
         sink.write({"a": 1j})
+    endless: dict[str, Any] = {}
+    endless["a"] = endless
+    with pytest.raises(SinkError, match=r"r1\.jsonl: maximum recursion depth"):
+        sink.write(endless)
     sink.write(1)
     sink.close(True)
     assert Path(sink.path).read_text() == "1\n"
