@@ -1,6 +1,7 @@
 """The sink that starts programs, one or several at once."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,14 +44,16 @@ def test_a_program_that_is_not_there_is_noticed_at_the_start(run: RunFacts) -> N
 
 WAITS_FOR_THE_OTHERS = """
 import pathlib, sys, time
-pathlib.Path(sys.argv[1]).touch()
-while len(list(pathlib.Path(".").iterdir())) < 3:
+name, others, code = sys.argv[1:]
+pathlib.Path(name).touch()
+while len(list(pathlib.Path(".").iterdir())) < int(others):
     time.sleep(0.002)
+sys.exit(int(code))
 """
 
 
 def test_several_at_once(run: RunFacts) -> None:
-    sink = CommandSink([sys.executable, "-c", WAITS_FOR_THE_OTHERS, "{}"], at_once=3)
+    sink = CommandSink([sys.executable, "-c", WAITS_FOR_THE_OTHERS, "{}", 3, 0], at_once=3)
     sink.open(run)
     for number in range(3):
         sink.write(number)
@@ -68,18 +71,24 @@ def test_never_more_at_once_than_said(run: RunFacts) -> None:
     sink.close(True)
 
 
-def test_a_failure_among_several_is_told_once(run: RunFacts) -> None:
-    sink = CommandSink(["sh", "-c", 'exit "$1"', "sh", "{}"], at_once=4)
+def test_failures_among_several_are_told_together_and_once(run: RunFacts) -> None:
+    sink = CommandSink([sys.executable, "-c", WAITS_FOR_THE_OTHERS, "{name}", 4, "{code}"], at_once=4)
     sink.open(run)
-    for code in (3, 3, 0, 3):
-        try:
-            sink.write(code)
-        except SinkError:
-            break
-    else:
-        with pytest.raises(SinkError, match=r"sh ended with code 3 \(and 2 more failed\)"):
-            sink.close(True)
+    for name, code in enumerate((3, 3, 0, 3)):  # none of them ends before all have begun
+        sink.write({"name": name, "code": code})
+    with pytest.raises(SinkError, match=r"python\S* ended with code 3 \(and 2 more failed\)"):
+        sink.close(True)
     sink.close(False)
+
+
+def test_a_failure_is_told_with_a_later_item(run: RunFacts) -> None:
+    sink = CommandSink(["false"], at_once=2)
+    sink.open(run)
+    with pytest.raises(SinkError, match="false ended with code 1"):  # noqa: PT012 - one of them, sooner or later
+        for _ in range(4):  # of four, two have ended when the last begins
+            sink.write(None)
+    with suppress(SinkError):  # those that ended after it
+        sink.close(False)
 
 
 def test_how_many_at_once() -> None:
