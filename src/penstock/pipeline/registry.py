@@ -37,6 +37,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "penstock.elements.sources.kafka:KafkaSource",
             "records of Kafka topics; the FlatBuffers schemas of neutron sources are not built yet",
         ),
+        "mqtt": ("penstock.elements.sources.mqtt:MqttSource", "what is published on topics of an MQTT broker"),
         "pandabox": ("penstock.elements.sources.pandabox:PandaboxSource", "PandABox position captures, over TCP"),
         "recording": (
             "penstock.elements.sources.recording:RecordingSource",
@@ -86,6 +87,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "http": ("penstock.elements.sinks.http:HttpSink", "posts items to an address"),
         "hopskotch": ("penstock.elements.sinks.hopskotch:HopskotchSink", "sends to a Hopskotch topic"),
         "kafka": ("penstock.elements.sinks.kafka:KafkaSink", "sends to a Kafka topic"),
+        "mqtt": ("penstock.elements.sinks.mqtt:MqttSink", "publishes on an MQTT topic"),
         "png": ("penstock.elements.sinks.png:PngSink", "pictures of arrays"),
         "print": ("penstock.elements.sinks.print:PrintSink", "prints what comes"),
         "stream": ("penstock.elements.sinks.stream:StreamSink", "a durable stream, which other pipelines can read"),

@@ -7,8 +7,6 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from annotated_types import Ge, Gt
-
 from penstock.elements.gathered_sending import GatheredSending
 from penstock.elements.gathering import Gathered, Gathering
 from penstock.elements.http_post import secret
@@ -17,6 +15,10 @@ from penstock.elements.patience import Patience
 from penstock.elements.sink import RunFacts, Sink
 from penstock.elements.text_template import TextTemplate
 from penstock.errors import SinkError
+from penstock.extra import extra
+
+with extra("run"):
+    from annotated_types import Ge, Gt
 
 __all__ = ["EmailSink"]
 

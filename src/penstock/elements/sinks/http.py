@@ -2,13 +2,15 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt
-
 from penstock.elements.http_post import HttpPost, secret, shown_url
 from penstock.elements.patience import Patience
 from penstock.elements.plain_item import json_of
 from penstock.elements.sink import RunFacts, Sink
 from penstock.errors import ResultTypeError, SinkError
+from penstock.extra import extra
+
+with extra("run"):
+    from annotated_types import Ge, Gt
 
 __all__ = ["HttpSink"]
 

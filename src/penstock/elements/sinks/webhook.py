@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from annotated_types import Ge, Gt
-
 from penstock.elements.gathered_sending import GatheredSending
 from penstock.elements.gathering import Gathered, Gathering
 from penstock.elements.http_post import HttpPost, secret, shown_url
@@ -13,6 +11,10 @@ from penstock.elements.patience import Patience
 from penstock.elements.sink import RunFacts, Sink
 from penstock.elements.text_template import TextTemplate
 from penstock.errors import SinkError
+from penstock.extra import extra
+
+with extra("run"):
+    from annotated_types import Ge, Gt
 
 __all__ = ["WebhookSink"]
 

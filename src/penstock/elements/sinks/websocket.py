@@ -5,8 +5,6 @@ import socket
 import sys
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Le
-
 from penstock.elements.browser_gate import TOKEN_VARIABLE, BrowserGate, listening
 from penstock.elements.item_broadcast import ItemBroadcast
 from penstock.elements.losses import Losses
@@ -16,6 +14,9 @@ from penstock.elements.sink import RunFacts, Sink
 from penstock.errors import ResultTypeError, SinkError
 from penstock.extra import extra
 from penstock.wire.item_encodings import writer
+
+with extra("run"):
+    from annotated_types import Ge, Le
 
 __all__ = ["WebsocketSink"]
 
