@@ -100,7 +100,7 @@ class ZmqItemSource:
         return list(self._inlet.addresses) if self._inlet is not None else [*self._bind, *self._connect]
 
     def open(self) -> None:
-        """Bind and begin to connect; done by whoever begins to iterate, if it was not before.
+        """Bind and begin to connect, if it is not open yet; whoever iterates need not call it.
 
         Raises
         ------
@@ -129,11 +129,11 @@ class ZmqItemSource:
             inlet.close()
 
     def __aiter__(self) -> AsyncIterator[list[Any]]:
-        """Open, and give lists of items as they come."""
-        self.open()
+        """Give lists of items as they come; it is opened when the first is asked for."""
         return self._chunks()
 
     async def _chunks(self) -> AsyncIterator[list[Any]]:
+        self.open()
         inlet = self._inlet
         try:
             while not self._ending.is_over:
