@@ -252,6 +252,20 @@ def test_a_write_that_waits_is_let_go_when_the_run_ends() -> None:
         sink.close(ended_well=True)
 
 
+def test_the_end_may_come_while_a_write_waits() -> None:
+    sink = ZmqPushSink(bind=LOCAL, linger_s=0.2)
+    sink.open(FACTS)
+    waiting = threading.Thread(target=sink.write, args=(1,))
+    waiting.start()
+    wait(lambda: sink._given == 1)
+    with pytest.raises(SinkError, match="1 items were not taken"):
+        sink.close(ended_well=False)
+    waiting.join(DEADLINE_S)
+    assert not waiting.is_alive()
+    with pytest.raises(SinkError, match="closed, and an item came"):
+        sink.write(2)
+
+
 def test_a_receiver_that_takes_nothing_does_not_hang_the_end() -> None:
     with foreign(zmq.PULL) as stuck:
         stuck.rcvhwm = 1

@@ -5,6 +5,7 @@ It never hangs: while a run goes on it waits for receivers as long as they want,
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Literal
@@ -94,6 +95,7 @@ class ZmqItemSink(Sink):
         self._items = ItemWriter()
         self._outlet: Any = None  # ZmqOutlet, imported when it is opened
         self._until: float | None = None
+        self._using = threading.Lock()  # of the socket, which is one thread's at a time
         self._given = self._not_taken = 0
 
     @property
@@ -128,13 +130,16 @@ class ZmqItemSink(Sink):
             frames = self._frames(item)
         except (ResultTypeError, LookupError, ValueError) as error:
             raise SinkError(f"{', '.join(self.addresses)}: an item cannot be sent: {error}") from error
-        if self._receivers:
-            self._wait_for_receivers()
-        self._given += 1
-        if self._kind == "pub" and not self._given % _LOOK_AT_PEERS:
-            self._outlet.look()
-        if not self._outlet.send(frames) and not self._send_later(frames):
-            self._not_taken += 1
+        with self._using:
+            if self._outlet is None:
+                raise SinkError(f"{', '.join(self.addresses)}: closed, and an item came")
+            if self._receivers:
+                self._wait_for_receivers()
+            self._given += 1
+            if self._kind == "pub" and not self._given % _LOOK_AT_PEERS:
+                self._outlet.look()
+            if not self._outlet.send(frames) and not self._send_later(frames):
+                self._not_taken += 1
 
     def hasten(self) -> None:
         """Wait for ``linger_s`` from now on, and no longer."""
@@ -149,12 +154,13 @@ class ZmqItemSink(Sink):
         SinkError
             If it was not; the text says how much.
         """
-        if self._outlet is None:
-            return
         self.hasten()
-        if self._has_own_form:
-            self._send_end(outcome or ("finished" if ended_well else "failed"))
-        outlet, self._outlet = self._outlet, None
+        with self._using:  # a write that waits comes back now that it is hastened
+            if self._outlet is None:
+                return
+            if self._has_own_form:
+                self._send_end(outcome or ("finished" if ended_well else "failed"))
+            outlet, self._outlet = self._outlet, None
         outlet.look()
         addresses = ", ".join(outlet.addresses)
         # Without time nothing is known of what was handed over just now; with receivers, it is believed to be taken.
@@ -162,7 +168,7 @@ class ZmqItemSink(Sink):
         if not self._given or (is_sent and not self._not_taken) or not (outlet.had_peers or self._kind == "push"):
             return
         text = self._missing(outlet)
-        self.losses.add(text, max(self._not_taken, 1))
+        self.losses.add(text, max(self._not_taken, 1) if outlet.had_peers else self._given)
         if self._kind == "push":
             raise SinkError(f"{addresses}: {text}; start the receiver, or give it longer with linger_s")
 
