@@ -130,6 +130,7 @@ class HttpSink(Sink):
 
     def close(self, ended_well: bool, outcome: str = "") -> None:  # noqa: ARG002 - the service is told of items only
         """Close the connection."""
+        self._patience.hasten()  # if a write still waits
         post, self._post = self._post, None
         if post is not None:
             post.close()

@@ -1,5 +1,6 @@
 """Items to an MQTT broker."""
 
+import threading
 import time
 from collections import deque
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -110,6 +111,7 @@ class MqttSink(Sink):
         """What the broker did not acknowledge."""
         self._waiting: deque[Any] = deque()  # of the library's MQTTMessageInfo
         self._until: float | None = None
+        self._using = threading.Lock()
 
     def open(self, run: RunFacts) -> None:  # noqa: ARG002 - it says nothing of the run
         """Connect.
@@ -146,6 +148,10 @@ class MqttSink(Sink):
             raise SinkError(f"{self._connection.address}: an item cannot be sent: {error}") from error
         if not topic or "#" in topic or "+" in topic or "\0" in topic:
             raise SinkError(f'{self._connection.address}: "{topic}" is no topic to publish on')
+        with self._using:
+            self._publish(topic, payload)
+
+    def _publish(self, topic: str, payload: bytes) -> None:
         self._forget_done()
         while len(self._waiting) >= _AHEAD or not self._connection.wait(0):
             if not self._left_s:
@@ -170,10 +176,11 @@ class MqttSink(Sink):
             If it was not; the text says how much.
         """
         self.hasten()
-        while self._waiting and self._left_s:
-            self._waiting[0].wait_for_publish(min(_LOOK_S, self._left_s))
-            self._forget_done()
-        self._connection.close()
+        with self._using:  # a write that waits comes back now that it is hastened
+            while self._waiting and self._left_s:
+                self._waiting[0].wait_for_publish(min(_LOOK_S, self._left_s))
+                self._forget_done()
+            self._connection.close()
         if self._waiting:
             self.losses.add("the broker did not acknowledge it before the end", len(self._waiting))
         if self.losses.total:
