@@ -143,7 +143,7 @@ class MqttSink(Sink):
             If the item cannot be written so, or the broker refuses.
         """
         try:
-            topic, payload = self._topic(item), self._encode(item)
+            topic, payload = self._topic.fill(item), self._encode(item)
         except (ResultTypeError, LookupError, ValueError) as error:
             raise SinkError(f"{self._connection.address}: an item cannot be sent: {error}") from error
         if not topic or "#" in topic or "+" in topic or "\0" in topic:
