@@ -30,7 +30,9 @@ class ItemSource:
     """Whether each of the iterator's values is a list of items."""
 
     @classmethod
-    def made(cls, target: Callable[..., Any], arguments: Mapping[str, Any], name: str) -> "ItemSource":
+    def made(
+        cls, target: Callable[..., Any], arguments: Mapping[str, Any], name: str, folder: str = "."
+    ) -> "ItemSource":
         """Make a source for one run.
 
         Parameters
@@ -42,6 +44,8 @@ class ItemSource:
             As the pipeline gives them.
         name
             Of the source, for texts.
+        folder
+            Where relative paths start; given to what has an attribute ``folder``.
 
         Raises
         ------
@@ -59,6 +63,8 @@ class ItemSource:
         except (Exception, SystemExit) as error:  # user code may raise anything; it is the cause
             text = f"source {name}: {name_of(target)} could not be made: {type(error).__name__}: {error}"
             raise UserCodeError(text, stage=name) from error
+        if isinstance(getattr(type(thing), "folder", None), str):
+            thing.folder = folder
         is_chunked |= bool(getattr(thing, "in_chunks", False))
         if inspect.isroutine(target) and not _gives_items(thing):
             # What it returned is the first item already, which must not be lost.

@@ -65,7 +65,7 @@ class _Cutter:
 
     def cut(self) -> None:
         for name, source in self._plan.sources.items():
-            made = ItemSource.made(source.element.target, source.element.arguments, name)
+            made = ItemSource.made(source.element.target, source.element.arguments, name, self._plan.folder)
             self.found.sources[name] = SourceFeed(name, made, self._ledger.entry(INSTRUMENT, name))
         for name, stage in self._plan.stages.items():
             self.found.stages[name] = Stage(stage, self._ledger.entry(stage.inputs[0][1], name))
@@ -131,6 +131,8 @@ class _Cutter:
                 element.target, element.arguments, parameters=own_parameters(stage.parameters, name),
                 stage=stage.name, step=name,
             )  # fmt: skip
+            if isinstance(getattr(type(step.buffer), "folder", None), str):
+                step.buffer.folder = self._plan.folder
             shape = step.shape
             part = StepPart(step, made, name, shape, counts_for_stage=counts)
             self.found.steps.append(part)
