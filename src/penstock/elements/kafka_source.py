@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from msgspec.structs import replace
 
-from penstock.elements.kafka_client import LOG
 from penstock.elements.kafka_reader import KafkaReader
+from penstock.elements.losses import Losses
 from penstock.elements.value_message import message_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ Gives = Literal["value", "message"]
 
 KAFKA: Final = "kafka"
 """Where the metadata of such a message have topic, partition, offset, key and headers."""
-_NAMED: Final = 10
 
 
 class KafkaRecords(ABC):
@@ -35,8 +34,8 @@ class KafkaRecords(ABC):
         if gives not in ("value", "message"):
             raise ValueError(f"gives is {gives!r}; write value, or message")
         self._gives = gives
-        self.malformed = 0
-        """Records that could not be read; each of the first ten is named in the log, ``penstock.kafka``."""
+        self.losses = Losses("kafka")
+        """Records that could not be read."""
         self.left_out = 0
         """Records that were not meant for it."""
         self.lost = 0
@@ -89,7 +88,6 @@ class KafkaRecords(ABC):
                 await loop.run_in_executor(thread, reader.close)
             finally:
                 thread.shutdown(wait=False)
-                self._say_what_is_missing(reader)
 
     def _next(self, reader: KafkaReader) -> list[Any] | None:
         while (records := reader.read()) is not None:
@@ -112,18 +110,13 @@ class KafkaRecords(ABC):
             items.append(value if self._gives == "value" else _message_of(record, value))
         # Bytes from outside, some read by code of other packages, may raise anything; it is counted, and named.
         except Exception as error:  # noqa: BLE001
-            self.malformed += 1
-            if self.malformed <= _NAMED:
-                LOG.warning(
-                    "%s, partition %s, offset %s: cannot be read: %s: %s",
-                    *(record.topic(), record.partition(), record.offset(), type(error).__name__, error),
-                )
+            where = f"{record.topic()}, partition {record.partition()}, offset {record.offset()}"
+            self.losses.add(f"{where}: cannot be read: {type(error).__name__}: {error}")
 
-    def _say_what_is_missing(self, reader: KafkaReader) -> None:
-        if self.malformed > _NAMED:
-            LOG.warning(
-                "%s: %d records could not be read; the first %d are named above", reader, self.malformed, _NAMED
-            )
+    @property
+    def malformed(self) -> int:
+        """How many records could not be read."""
+        return self.losses.total
 
 
 def _message_of(record: "Record", value: Any) -> Any:

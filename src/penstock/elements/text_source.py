@@ -61,6 +61,11 @@ class _Text:
         return self._lost.texts
 
     @property
+    def losses(self) -> UnparsableLines:
+        """What meant nothing, for whoever keeps the books."""
+        return self._lost
+
+    @property
     def _file(self) -> Path:
         return Path(self.folder, self._path).expanduser()
 

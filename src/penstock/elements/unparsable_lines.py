@@ -36,6 +36,7 @@ class UnparsableLines:
         self.count = 0
         self.texts: deque[str] = deque(maxlen=KEPT)
         """The last ones."""
+        self._told = 0
 
     def lose(self, line: int, why: str) -> None:
         """Count a line, from 1, that is given to nobody."""
@@ -43,3 +44,10 @@ class UnparsableLines:
         self.texts.append(f"{self.file}, line {line}: {why}")
         if self.count <= _TOLD_EACH or str(self.count).strip("0") == "1":
             _log.warning("%s (unparsable line no. %d of this file)", self.texts[-1], self.count)
+
+    def news(self) -> list[tuple[str, int]]:
+        """Return what was lost since the last time, as text and number; of many, the last ones one by one."""
+        new, self._told = self.count - self._told, self.count
+        texts = list(self.texts)[-new:] if new else []
+        more = [(f"{self.file}: and more", new - len(texts))] if new > len(texts) else []
+        return [*more, *((text, 1) for text in texts)]

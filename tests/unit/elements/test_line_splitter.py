@@ -68,3 +68,14 @@ def test_a_log_does_not_grow_with_each(caplog: pytest.LogCaptureFixture) -> None
         lines.lose(number, "wrong")
     assert (lines.count, len(lines.texts), lines.texts[-1]) == (1234, KEPT, "a.txt, line 1234: wrong")
     assert [int(record.args[1]) for record in caplog.records] == [*range(1, 11), 100, 1000]  # type: ignore[index,arg-type]
+
+
+def test_what_is_new_is_told_once() -> None:
+    lines = UnparsableLines("a.txt")
+    for number in range(1, 151):
+        lines.lose(number, "wrong")
+    first, second = lines.news(), lines.news()
+    assert (sum(count for _, count in first), second) == (150, [])
+    assert first[0] == ("a.txt: and more", 50)
+    lines.lose(151, "wrong")
+    assert lines.news() == [("a.txt, line 151: wrong", 1)]

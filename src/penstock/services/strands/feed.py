@@ -42,7 +42,6 @@ class SourceFeed:
     """Set when nothing more is to be read."""
     waiting: "asyncio.Task[Any] | None" = None
     """The task that waits for the source at the moment."""
-    _lost: int = 0
 
     @property
     def is_async(self) -> bool:
@@ -87,16 +86,11 @@ class SourceFeed:
         self._count_unparsable()
 
     def _count_unparsable(self) -> None:
-        """Note what the source found unparsable, if it counts that, with the last of its texts."""
-        new = getattr(self.source.thing, "unparsable", 0) - self._lost
-        if new <= 0:
-            return
-        self._lost += new
-        texts = list(getattr(self.source.thing, "troubles", ()))[-new:]
-        self.entry.arrive(new)
-        for text in texts:
-            self.entry.post(Account.UNPARSABLE, 1, text)
-        self.entry.post(Account.UNPARSABLE, new - len(texts))
+        """Account for what the source could not read, if it says so."""
+        losses = getattr(self.source.thing, "losses", None)
+        for why, count in [] if losses is None else losses.news():
+            self.entry.arrive(count)
+            self.entry.post(Account.UNPARSABLE, count, why)
 
     def close(self) -> None:
         """Let the source close what it has opened; what is iterated on a loop is closed there."""
