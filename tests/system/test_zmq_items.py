@@ -488,8 +488,7 @@ def test_an_address_in_use_is_named() -> None:
         (lambda: ZmqPullSource(bind=LOCAL, ends="first", senders=2), "beside ends: all"),
         (lambda: ZmqPullSource(bind=LOCAL, ends="first", encoding="json"), "needs end marks"),
         (lambda: ZmqPullSource(bind=LOCAL, allow=["os:system"]), "allow is for pickles"),
-        (lambda: ZmqPullSource(bind=LOCAL, encoding="snap-pickle", allow=["os:system"]), "is no dataclass"),
-        (lambda: ZmqPullSource(bind=LOCAL, encoding="snap-pickle", allow=["os:sistem"]), "cannot be imported"),
+        (lambda: ZmqPullSource(bind=LOCAL, encoding="snap-pickle", allow=["os.system"]), "write module:Class"),
         (lambda: ZmqPullSource(bind=LOCAL, ahead_MB=0), "ahead_MB is 0"),
         (lambda: ZmqPushSink(bind=LOCAL, linger_s=-1), "linger_s -1"),
         (lambda: ZmqPushSink(bind=LOCAL, receivers=-1), "receivers is -1"),
@@ -499,6 +498,19 @@ def test_an_address_in_use_is_named() -> None:
 def test_what_is_not_right_is_said_when_it_is_made(make: Callable[[], Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         make()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("os:system", "os:system is no dataclass"),
+        ("os:sistem", "cannot be imported"),
+        ("no_such:X", "cannot be imported"),
+    ],
+)
+def test_what_pickles_may_hold_is_looked_for_when_it_is_opened(name: str, says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        ZmqPullSource(bind=LOCAL, encoding="snap-pickle", allow=[name]).open()
 
 
 def test_an_address_open_to_others_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ takes 14 times as long.
 import asyncio
 import importlib
 from collections.abc import AsyncIterator, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar, Final, Literal
 
 from penstock.core.pickle_plain import allowed_dataclasses
@@ -15,7 +16,7 @@ from penstock.elements.losses import Losses
 from penstock.elements.network_address import listed_addresses
 from penstock.elements.zmq_address import check_addresses
 from penstock.errors import RemoteProtocolError, SourceError
-from penstock.wire.item_encodings import PENSTOCK, ReadEncoding, check_encoding, reader
+from penstock.wire.item_encodings import PENSTOCK, ReadEncoding, ReadItem, check_encoding, reader
 from penstock.wire.item_frames import BEHIND_AT, Frames, Received
 
 __all__ = ["Ends", "ZmqItemSource"]
@@ -91,7 +92,9 @@ class ZmqItemSource:
         self._has_own_form = encoding == PENSTOCK
         self._ending = _Ending(ends, senders, len(connected) if not bound else 0, encoding)
         self._numbers: dict[tuple[int, bytes], int] = {}
-        self._read = reader(encoding, _allowed(encoding, allow))
+        self._encoding = encoding
+        self._allow = _checked_names(encoding, allow)
+        self._read: ReadItem = reader(encoding, {})
         self._inlet: Any = None  # ZmqInlet, imported when it is opened
 
     @property
@@ -105,12 +108,14 @@ class ZmqItemSource:
         Raises
         ------
         SourceError
-            If an address cannot be had.
+            If an address cannot be had, or a dataclass that pickles may hold.
         """
         if self._inlet is not None:
             return
         from penstock.transport.zmq_items import ZmqInlet
 
+        if self._encoding == "snap-pickle":
+            self._read = reader(self._encoding, _allowed(self._allow))
         inlet = ZmqInlet(
             self._kind,
             bind=self._bind,
@@ -229,16 +234,27 @@ def _set(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-def _allowed(encoding: str, allow: Sequence[str]) -> Any:  # as unpickle takes it
-    if encoding != "snap-pickle":
-        if allow:
-            raise ValueError("allow is for pickles; leave it out, or say encoding: snap-pickle")
-        return None
+def _checked_names(encoding: str, allow: Sequence[str]) -> list[str]:
+    names = listed_addresses(allow)
+    if names and encoding != "snap-pickle":
+        raise ValueError("allow is for pickles; leave it out, or say encoding: snap-pickle")
+    for name in names:
+        module, _, path = name.partition(":")
+        if not path or not all(word.isidentifier() for word in (*module.split("."), *path.split("."))):
+            raise ValueError(f'allow: "{name}" names no class; write module:Class')
+    return names
+
+
+def _allowed(names: Sequence[str]) -> Any:  # as unpickle takes it
+    """Import what may come; not before the source is opened, because the pipeline's own modules are found only then."""
     classes: dict[str, type] = {}
-    for name in listed_addresses(allow):
+    for name in names:
         module, _, path = name.partition(":")
         try:
-            classes[name] = getattr(importlib.import_module(module), path)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(f"allow: {name} cannot be imported: {error}; write module:Class") from error
-    return allowed_dataclasses(classes)
+            classes[name] = attrgetter(path)(importlib.import_module(module))
+        except (ImportError, AttributeError) as error:
+            raise SourceError(f"allow: {name} cannot be imported: {error}") from error
+    try:
+        return allowed_dataclasses(classes)
+    except ValueError as error:
+        raise SourceError(f"allow: {error}") from error
