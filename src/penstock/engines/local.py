@@ -25,7 +25,9 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
 from penstock.engines.handle import Grown, Run
-from penstock.engines.served import ServedRun
+from penstock.engines.showing import Showing
+from penstock.engines.to_the_end import Progress as Told
+from penstock.engines.to_the_end import run_to_the_end
 from penstock.errors import (
     CheckError,
     NotBuiltYetError,
@@ -36,7 +38,6 @@ from penstock.errors import (
     UserCodeError,
 )
 from penstock.monitor.report import ProcessReport, RunReport, books_of_nothing
-from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.map_check import MapDocument, addition_for, no_such_map
 from penstock.pipeline.not_built import words_of_chains
 from penstock.pipeline.plan import Plan
@@ -62,7 +63,6 @@ from penstock.services.sink_room import SinkRoom
 from penstock.services.usage import Usage, usage_of
 from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
-from penstock.services.web_address import web_service
 from penstock.services.web_service import WebService
 from penstock.streams.opened import opened_store
 from penstock.transport.seqpacket import Link
@@ -81,7 +81,6 @@ PRELOAD = (
     "penstock.services.sink_process",
     "penstock.services.builder_process",
 )
-PROGRESS_S = 0.25
 BOOKS_S = 1.0
 USAGE_S = 1.0
 LONGEST_WAIT_S = 1.0
@@ -174,8 +173,7 @@ class LocalRun:
         self._contexts = {} if contexts is None else contexts
         self._event_log = "" if event_log is None else str(event_log)
         self._silent_s = silent_s
-        self._web = web
-        self._own_web: WebService | None = None
+        self._showing = Showing(plan, web)
         self._hang_s = max(0.5, hang_s)
         self._beat_s = min(MOST_BEAT_S, self._hang_s / BEATS)
         self.parameters, self._values = declared_parameters(plan, self._given, self.started)
@@ -233,7 +231,9 @@ class LocalRun:
             replay=self._replay,
         )
         members = self._all_members()  # before anything starts: whoever cannot be written down is refused
-        self._begin_to_serve()
+        shown = self._showing.begin(self, self.state.id, self._files)
+        if shown is not None:
+            self._poller.register(shown, select.POLLIN)
         self._processes = Processes(preload=PRELOAD)
         self._processes.__enter__()
         self._poller.register(self._processes.fileno(), select.POLLIN)
@@ -270,8 +270,7 @@ class LocalRun:
         """
         self._poller.poll(1000 * min(longest_s, self._until_due_s()))
         self._hear()
-        if self._web is not None:
-            self._web.poll()
+        self._showing.poll()
         self._write_due_views()
         self._keep_books()
         processes = self._processes
@@ -462,10 +461,7 @@ class LocalRun:
         self.state.dead_letters = sum(edge.accounts.get("dead-lettered", 0) for edge in books.edges)
         self.state.end()
         report = self.report()
-        if self._web is not None:
-            self._web.finish(msgspec.to_builtins(report))
-        if self._own_web is not None:
-            self._own_web.close()
+        self._showing.finish(report)
         return report
 
     def forget_views(self) -> None:
@@ -531,17 +527,6 @@ class LocalRun:
             self._readers[name] = TreeReader(fds)
         cpus = stage.cpus[index % len(stage.cpus)] if stage.cpus else ()
         return Member(name=order.name, of=name, role=stage.kind, order=order, fds=fds, cpus=cpus)
-
-    def _begin_to_serve(self) -> None:
-        if self._web is None and self.plan.serve is not None:
-            self._web = self._own_web = web_service(self.plan.serve)
-        if self._web is None:
-            return
-        self._web.begin(
-            ServedRun(self), pipeline=self.plan.name, run=self.state.id, version=own_version(),
-            graph=draw_svg(self.plan), files=self._files,
-        )  # fmt: skip
-        self._poller.register(self._web.fileno(), select.POLLIN)
 
     def _open_sinks(self) -> None:
         for name, sink in self.plan.sinks.items():
@@ -871,7 +856,7 @@ class LocalRun:
 def run(
     plan: Plan,
     *,
-    progress: Callable[[RunReport], None] | None = None,
+    progress: Told | None = None,
     interrupt: Interrupt | None = None,
     **options: Any,
 ) -> RunReport:
@@ -896,20 +881,7 @@ def run(
     CheckError, NotBuiltYetError, ParameterError
         If it cannot begin as it is written, or with the start values given.
     """
-    local = LocalRun(plan, **options)
-    try:
-        local.open()
-        _work(local, progress, interrupt)
-    except (CheckError, ParameterError):
-        local.finish()
-        raise
-    except PenstockError as error:
-        local.fail(error)
-        _wait_for_end(local)
-    except KeyboardInterrupt:
-        local.abort("stopped at once on request")
-        _wait_for_end(local)
-    return local.finish()
+    return run_to_the_end(LocalRun(plan, **options), progress, interrupt)
 
 
 def start(plan: Plan, **options: Any) -> Run:
@@ -928,24 +900,3 @@ def start(plan: Plan, **options: Any) -> Run:
         If an output cannot be opened, or a process cannot be started.
     """
     return Run(LocalRun(plan, **options))
-
-
-def _work(local: LocalRun, progress: Callable[[RunReport], None] | None, interrupt: Interrupt | None) -> None:
-    if interrupt is not None:
-        local.wake_on(interrupt.pollable)
-    shown_s = -PROGRESS_S
-    is_draining = False
-    while local.step(LONGEST_WAIT_S if progress is None else PROGRESS_S):
-        if progress is not None and time.monotonic() - shown_s >= PROGRESS_S:
-            shown_s = time.monotonic()
-            local.ask(progress)
-        if interrupt is not None and interrupt.is_asked and not is_draining:
-            is_draining = True
-            local.sleep_on(interrupt.pollable)
-            local.drain()
-
-
-def _wait_for_end(local: LocalRun) -> None:
-    with suppress(PenstockError):
-        while local.is_open and local.step():
-            pass
