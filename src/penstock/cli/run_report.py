@@ -76,10 +76,13 @@ def print_report(report: "RunReport") -> None:
     from rich.console import Console
 
     from penstock.monitor.ledger_table import ledger_table, remarks, summary
+    from penstock.monitor.step_table import step_table
 
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
     if report.outcome != "failed" or any(edge.arrived for edge in report.edges):
         console.print(ledger_table(report, console.width))
+        if report.steps:
+            console.print(step_table(report))
     for line in remarks(report):
         console.print(line, markup=False)
     for latency_of, latency in report.latencies.items():
@@ -130,8 +133,10 @@ class Progress:
         from rich.text import Text
 
         from penstock.monitor.ledger_table import ledger_table, summary
+        from penstock.monitor.step_table import step_table
 
-        self._ledger = ledger_table(report, self._live.console.width), Text(summary(report))
+        steps = [step_table(report)] if report.steps else []
+        self._ledger = ledger_table(report, self._live.console.width), *steps, Text(summary(report))
         self._draw()
 
     def show(self, lines: Sequence[str]) -> None:

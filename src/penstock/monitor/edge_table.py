@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from penstock.monitor.report import EdgeReport, LatencyReport, RunReport
+from penstock.monitor.time_text import time_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +25,7 @@ def edge_table(report: RunReport, width: int) -> "Table":
             f"{edge.producer} → {edge.consumer}",
             f"{edge.arrived:,}",
             _rate(edge),
-            f"{edge.in_flight:,}",
+            _backlog(edge),
             *((_time(edge.latency, "p50_s"),) if is_wide else ()),
             _time(edge.latency, "p99_s"),
             f"{edge.loss:,}" if edge.loss else "·",
@@ -64,15 +65,10 @@ def _rate(edge: EdgeReport) -> str:
     return f"{edge.recent_per_s:,.0f}" if edge.recent_per_s else "·"
 
 
-def _time(latency: LatencyReport | None, which: str) -> str:
-    """Write a time with three digits, in the unit that fits.
+def _backlog(edge: EdgeReport) -> str:
+    """Write what waits, and how much can where that is bounded by a number."""
+    return f"{edge.waiting:,} of {edge.capacity:,}" if edge.capacity else f"{edge.in_flight:,}"
 
-    >>> _time(LatencyReport(count=1, p50_s=0.0123, p99_s=2.5, max_s=3), "p50_s")
-    '12.3 ms'
-    """
-    if latency is None:
-        return "·"
-    value_s: float = getattr(latency, which)
-    if value_s >= 1:
-        return f"{value_s:.3g} s"
-    return f"{value_s * 1e3:.3g} ms" if value_s >= 1e-3 else f"{value_s * 1e6:.0f} µs"
+
+def _time(latency: LatencyReport | None, which: str) -> str:
+    return time_text(None if latency is None else getattr(latency, which))

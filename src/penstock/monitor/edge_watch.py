@@ -8,14 +8,12 @@ from collections import deque
 
 from penstock.core.ledger import Entry, Ledger
 from penstock.monitor.latency import Latency
+from penstock.monitor.recent import Recent
 
 __all__ = ["EdgeWatch", "Watches"]
 
 MOST_WAITING = 4096
 """Arrivals that are told apart; what comes when so many wait counts as arrived with the last of them."""
-SAMPLE_NS = 250_000_000
-SPAN_NS = 1_000_000_000
-"""What ``recent`` means."""
 
 
 class EdgeWatch:
@@ -79,7 +77,7 @@ class Watches:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._watches: list[EdgeWatch] = []
-        self._samples: deque[tuple[int, tuple[int, ...]]] = deque(maxlen=SPAN_NS // SAMPLE_NS + 2)
+        self._recent = Recent()
 
     def look(self, now: int) -> None:
         """See what has changed; to be called whenever something may have, and once a second when nothing does."""
@@ -88,8 +86,7 @@ class Watches:
             self._watches += [EdgeWatch(entry) for entry in self._ledger if id(entry) not in known]
         for watch in self._watches:
             watch.look(now)
-        if not self._samples or now - self._samples[-1][0] >= SAMPLE_NS:
-            self._samples.append((now, tuple(watch.entry.arrived for watch in self._watches)))
+        self._recent.look((watch.entry.arrived for watch in self._watches), now)
 
     def latency(self, entry: Entry) -> Latency:
         """Return how long things stay on an edge."""
@@ -98,10 +95,4 @@ class Watches:
     def recent_per_s(self, entry: Entry, now: int) -> float:
         """Return how many came in over the last second or so, a second; of the whole time if that was shorter."""
         at = next((k for k, watch in enumerate(self._watches) if watch.entry is entry), None)
-        if at is None or not self._samples:
-            return 0.0
-        # The youngest that is old enough: an idle run is looked at once a second only.
-        old_enough = [sample for sample in self._samples if now - sample[0] >= SPAN_NS]
-        since, counts = old_enough[-1] if old_enough else self._samples[0]
-        before = counts[at] if at < len(counts) else 0
-        return (entry.arrived - before) / ((now - since) / 1e9) if now > since else 0.0
+        return 0.0 if at is None else self._recent.per_s(at, entry.arrived, now)

@@ -69,6 +69,10 @@ class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
     latency: LatencyReport | None = None
     """From arrival on this edge until the end in an account: at a join the wait for the other streams, at a stage that
     for a worker and the work itself, at a reducer until the result is safe. ``None`` if nothing has ended."""
+    waiting: int = 0
+    """Of what is in flight, items on a queue before the consumer; where there is one."""
+    capacity: int = 0
+    """How many items that queue holds; 0 where there is none, or where the bound is another one."""
 
     @property
     def adds_up(self) -> bool:
@@ -140,8 +144,15 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float
     """Of what arrived, over the whole run."""
     mean_s: float | None = None
-    """How long a call takes, of those that were timed; ``None`` if none was, as of generators."""
+    """How long a call takes, of those that were timed: the first of about a thousand, and one ten times a second. Of
+    a generator, from being given an item until it gives one or asks for another. ``None`` if none was timed."""
     max_s: float | None = None
+    recent_per_s: float = 0.0
+    """Of what arrived, over about the last second."""
+    waiting: int = 0
+    """Items on a queue before this step, where its stage has one there."""
+    capacity: int = 0
+    """How many that queue holds; 0 where there is none."""
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
