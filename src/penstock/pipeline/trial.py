@@ -28,7 +28,7 @@ def trial_problems(target: Callable[..., Any], arguments: Mapping[str, Any], whe
     where
         Dotted path of the element.
     """
-    if not getattr(target, "__module__", "").startswith(BUILT_IN):
+    if not str(getattr(target, "__module__", None)).startswith(BUILT_IN):  # what is typed at a prompt may have none
         return
     if not isclass(target) and Signature.of(target).items("step", arguments):  # it is called with items
         return
