@@ -284,7 +284,7 @@ def test_options_that_cannot_be_are_said(tmp_path: Path, gate: Path) -> None:
         (["--stay"], "add --serve"),
         (["--serve", "somewhere:nowhere"], "is no address"),
         (["--serve", "0.0.0.0:0"], "PENSTOCK_VIEWER_TOKEN"),
-        (["--serve", "0", "--engine", "inline"], "use --engine local"),
+        (["--serve", "0", "--engine", "inline"], "leave --engine out"),
     ):
         process = Process("run", str(file), *words, folder=root)
         try:

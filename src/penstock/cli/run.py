@@ -63,7 +63,7 @@ def run(
     from penstock.services.interrupt import Interrupt
 
     pipeline = Pipeline.load(file)
-    engine = engine or _fitting_engine(pipeline, serve, event_log)
+    engine = engine or _fitting_engine(pipeline, event_log)
     options: dict[str, Any] = {
         "run_id": run_id,
         "event_log": event_log,
@@ -105,13 +105,11 @@ def run(
     raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
 
 
-def _fitting_engine(pipeline: Any, serve: str | None, event_log: Path | None) -> str:
+def _fitting_engine(pipeline: Any, event_log: Path | None) -> str:
     """Return the engine for a pipeline, if none is asked for."""
     from penstock.pipeline.chains import chains_trouble
 
-    plan = pipeline.plan()
-    is_served = serve != "off" and (serve is not None or plan.serve is not None)
-    return "local" if chains_trouble(plan) or is_served or event_log else "chains"
+    return "local" if chains_trouble(pipeline.plan()) or event_log else "chains"
 
 
 class _Following:
@@ -150,10 +148,10 @@ def _serving(pipeline: Any, written: str | None, engine: str, *, stay: bool) -> 
     from penstock.services.web_address import web_service
 
     where = pipeline.plan().serve if written is None else None if written == "off" else written
-    if where is not None and engine != "local":
+    if where is not None and engine == "inline":
         if written is None:
             return nullcontext()
-        problem = Problem(where="--serve", text=f"the engine {engine} serves no views", remedy="use --engine local")
+        problem = Problem(where="--serve", text=f"the engine {engine} serves no views", remedy="leave --engine out")
         raise CheckError([problem])
     if where is None:
         if stay:

@@ -16,36 +16,42 @@ import msgspec
 from penstock.core import NS_PER_S, Account, Ledger, Timestamp
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
+from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
-from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError
+from penstock.engines.handle import Grown, Run
+from penstock.engines.showing import Showing
+from penstock.engines.to_the_end import AT_ONCE, Progress, run_to_the_end
+from penstock.errors import NotBuiltYetError, PenstockError
 from penstock.monitor.edge_watch import Watches
+from penstock.monitor.recent import Recent
 from penstock.monitor.report import EdgeReport, RunReport, StepReport, edges_of, latency_report
 from penstock.pipeline.chains import chains_trouble
+from penstock.pipeline.map_check import MapDocument, no_such_map
 from penstock.pipeline.plan import Plan
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.strands.cut import Cut, cut
 from penstock.services.strands.net import LoopFactory, Net
+from penstock.services.strands.parts import StepPart
 from penstock.services.waiter import Waiter
+from penstock.services.web_service import WebService
 
-__all__ = ["ChainsRun", "run"]
+__all__ = ["ChainsRun", "run", "start"]
 
 BEAT_S: Final = 0.1
-"""The books are as old at most, however slow the items are."""
-PROGRESS_S: Final = 0.25
+"""The books are about as old at most, however slow the items are."""
+QUIET_S: Final = 1.0
+"""How often it is looked for what may have been forgotten while everybody waits."""
 AT_ONCE_S: Final = 0.5
 """How long everybody has to come back when nothing more is to be brought out."""
-STOPPED_AT_ONCE: Final = "stopped at once on request"
-
-Progress = Callable[[RunReport], None]
 
 
 class ChainsRun:
     """One run of a plan of chains.
 
-    ``open``, then ``step`` until it returns false, then ``finish``; or just ``run``.
+    ``open``, then ``step`` until it returns false, then ``finish``, all from one thread; or just ``run``, or ``start``.
 
     Parameters
     ----------
@@ -57,6 +63,9 @@ class ChainsRun:
         Start values of parameters, by address or any shorter form that is clear; they go before the pipeline's.
     silent_s
         End the run when nothing has arrived for so long after the first item; 0 waits for ever.
+    web
+        Where the run is to be seen meanwhile; it stays the caller's. By default where the pipeline's ``serve`` says, as
+        long as the run lasts.
     loop_factory
         Makes the event loop of what is async.
     clock, utc
@@ -72,6 +81,7 @@ class ChainsRun:
         run_id: str = "",
         values: Mapping[str, Any] | None = None,
         silent_s: float = 0.0,
+        web: WebService | None = None,
         loop_factory: LoopFactory = asyncio.new_event_loop,
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
@@ -93,7 +103,11 @@ class ChainsRun:
         self.state = RunState(run_id or new_run_id(self._started))
         self.ledger = Ledger()
         self.parameters = Parameters([], validate=validate)
+        self.maps: dict[str, TriggerMap] = {}
+        """None, as nothing is joined."""
+        self._showing = Showing(plan, web)
         self._watches = Watches(self.ledger)
+        self._recent = Recent()
         self._cut = Cut()
         self._net = Net(())
         self._loop_factory = loop_factory
@@ -114,12 +128,13 @@ class ChainsRun:
         self._declare()
         for name, end in self._cut.sinks.items():
             end.open(self._facts(name))
+        self._waiter.add(self._showing.begin(self, self.state.id))
         self._net.close()
         self._net = Net(self._cut.strands, self._loop_factory)
         self._waiter.add(self._net.pollable)
         self._net.start()
 
-    def step(self, longest_s: float = BEAT_S) -> bool:
+    def step(self, longest_s: float = QUIET_S) -> bool:
         """Wait for something to happen, at most so long; return whether there will be more.
 
         Raises
@@ -128,25 +143,29 @@ class ChainsRun:
             If user code raised and ``on_error`` is ``fail``, or a sink could not be written.
         """
         self._net.hear()
+        self._showing.poll()
         now = self._clock()
         for trouble in self._take_troubles():
-            self._fail_and_drain(trouble)
+            self.fail(trouble)
         if self._net.is_over:
             return False
         if self._until_ns is not None and now >= self._until_ns:
             self._give_up()
             return False
-        if now - self._beaten_ns >= BEAT_S * NS_PER_S:
+        if now - self._beaten_ns >= (QUIET_S if self._net.is_quiet else BEAT_S) * NS_PER_S:
             self._beaten_ns = now
             self._net.beat()
+            self._look(now)
         if self._is_silent(now):
             self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self._silent_ns / NS_PER_S:g} s")
             self._bring_out()
-        self._waiter.wait(longest_s)
+        self._waiter.wait(min(longest_s, self._until_due_s(now)))
         return True
 
-    def set(self, values: Mapping[str, Any], who: str = "") -> Change:
-        """Change parameters, from whatever comes next on.
+    def set(self, values: Mapping[str, Any], then: Callable[[Change], None], who: str = "") -> None:
+        """Change parameters, from whatever comes next on; ``then`` is called at once.
+
+        Items have no numbers here, so the change names the number 0.
 
         Raises
         ------
@@ -156,23 +175,74 @@ class ChainsRun:
         change = self.parameters.set(values, from_event=0, who=who, when=Timestamp(self._utc()))
         for part in self._cut.steps:
             part.step.apply(self.parameters.latest)
-        return change
+        self._net.beat()  # what is called may be another now
+        then(change)
+
+    def scale(self, stage: str, workers: int) -> None:  # noqa: ARG002 - they are anybody's who is supervised
+        """Refuse: stages of steps have no workers.
+
+        Raises
+        ------
+        PenstockError
+            Always.
+        """
+        raise PenstockError(f"no map stage is called {stage!r}; the engine chains has none")
+
+    def extend(
+        self,
+        join: str,
+        document: MapDocument,  # noqa: ARG002
+        then: Callable[[Grown], None],  # noqa: ARG002
+        *,
+        is_last: bool = False,  # noqa: ARG002
+    ) -> None:
+        """Refuse: there are no trigger maps where nothing is joined.
+
+        Raises
+        ------
+        ServiceError
+            Always.
+        """
+        raise no_such_map(join, self.maps)
+
+    def views(self, stage: str) -> Mapping[str, Any]:
+        """Refuse: only reduce stages publish views.
+
+        Raises
+        ------
+        KeyError
+            Always.
+        """
+        raise KeyError(f"no reduce stage is called {stage!r}; the engine chains has none")
+
+    def forget_views(self) -> None:
+        """Let go of nothing."""
+
+    def ask(self, then: Callable[[RunReport], None]) -> None:
+        """Have ``then`` called with a report of how things are."""
+        then(self.report())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anybody to wait for."""
+        return not (self._net.is_over or self._is_halted)
 
     def drain(self, reason: str = "stopped on request") -> None:
         """Read nothing more, and bring out what has come."""
         self.state.mark(Outcome.ABORTED, reason)
         self._bring_out()
 
-    def abort(self, reason: str = STOPPED_AT_ONCE) -> None:
+    def abort(self, reason: str = AT_ONCE) -> None:
         """Give everything up."""
         self.state.mark(Outcome.ABORTED, reason)
         self._give_up(AT_ONCE_S)
 
     def fail(self, error: PenstockError) -> None:
-        """Say that the run has failed."""
+        """Say that the run has failed, and bring out what has come."""
         self.state.mark(Outcome.FAILED, str(error))
+        self._bring_out()
 
-    def finish(self) -> RunReport:
+    def finish(self, *, keep_views: bool = False) -> RunReport:  # noqa: ARG002 - there are none
         """Close everything, and say how the run ended."""
         if not self._net.is_over:
             self._give_up(AT_ONCE_S)
@@ -201,7 +271,9 @@ class ChainsRun:
         self._net.close()
         self._ended_ns = self._clock()
         self.state.end()
-        return self.report()
+        report = self.report()
+        self._showing.finish(report)
+        return report
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended."""
@@ -211,7 +283,7 @@ class ChainsRun:
     def _report(self) -> RunReport:
         now = self._ended_ns or self._clock()
         duration_s = (now - self._started_ns) / NS_PER_S
-        self._watches.look(now)
+        self._look(now)
         has_ended = self.state.outcome is not Outcome.RUNNING
         stages = self._cut.stages.values()
         return RunReport(
@@ -228,7 +300,7 @@ class ChainsRun:
             outputs={name: end.path for name, end in self._cut.sinks.items() if end.path},
             dead_letters=[asdict(failure) for stage in stages for failure in stage.dead_letters],
             failures=[asdict(failure) for stage in stages for failure in stage.failures],
-            steps=self._steps(duration_s),
+            steps=self._steps(duration_s, now),
         )
 
     def wake_on(self, pollable: int) -> None:
@@ -273,10 +345,6 @@ class ChainsRun:
                 Outcome.ABORTED, f"did not come back from user code, and was left alone: {', '.join(stuck)}"
             )
 
-    def _fail_and_drain(self, trouble: PenstockError) -> None:
-        self.fail(trouble)
-        self._bring_out()
-
     def _take_troubles(self) -> list[PenstockError]:
         troubles = self._net.troubles[:]
         del self._net.troubles[: len(troubles)]
@@ -288,6 +356,15 @@ class ChainsRun:
             self._heard = (arrived, now)
         return bool(self._silent_ns and arrived) and now - self._heard[1] >= self._silent_ns
 
+    def _until_due_s(self, now: int) -> float:
+        """Return for how long nothing has to be done because of the time, in s."""
+        due = [self._beaten_ns + round((QUIET_S if self._net.is_quiet else BEAT_S) * NS_PER_S)]
+        if self._until_ns is not None:
+            due.append(self._until_ns)
+        if self._silent_ns:
+            due.append(self._heard[1] + self._silent_ns)
+        return max(0.0, (min(due) - now) / NS_PER_S)
+
     def _count_dropped(self, edge: str, dropped: int) -> None:
         entry = self._cut.entries.get(edge)
         if entry is not None and dropped:
@@ -296,35 +373,44 @@ class ChainsRun:
 
     def _edges(self, duration_s: float, now: int) -> list[EdgeReport]:
         """Return the books, with what waits on an edge: it has arrived, though nobody has looked at it."""
-        waiting = {
+        queues = {
             id(self._cut.entries[name]): edge for name, edge in self._cut.edges.items() if name in self._cut.entries
         }
         found = []
         for entry, report in zip(self.ledger, edges_of(self.ledger, duration_s, self._watches, now), strict=True):
-            edge = waiting.get(id(entry))
+            edge = queues.get(id(entry))
             latency = None if edge is None else latency_report([("", edge.latency)]).get("")
-            if edge is not None and not self._ended_ns:
-                depth = len(edge)
+            if edge is not None:
+                waiting = 0 if self._ended_ns else len(edge)
                 report = msgspec.structs.replace(
-                    report, arrived=report.arrived + depth, in_flight=report.in_flight + depth
-                )
+                    report, arrived=report.arrived + waiting, in_flight=report.in_flight + waiting, waiting=waiting,
+                    capacity=edge.capacity,
+                )  # fmt: skip
             found.append(msgspec.structs.replace(report, latency=latency))
         return found
 
-    def _steps(self, duration_s: float) -> list[StepReport]:
-        return [
-            StepReport(
-                stage=part.stage.name,
-                step=part.name,
-                arrived=part.arrived,
-                filtered=part.filtered,
-                failed=part.failed,
-                rate_per_s=part.arrived / duration_s if duration_s > 0 else 0.0,
-                mean_s=part.sampled_ns / part.samples / NS_PER_S if part.samples else None,
-                max_s=part.longest_ns / NS_PER_S if part.samples else None,
-            )
-            for part in self._cut.steps
-        ]
+    def _steps(self, duration_s: float, now: int) -> list[StepReport]:
+        return [self._step(k, part, duration_s, now) for k, part in enumerate(self._cut.steps)]
+
+    def _step(self, k: int, part: StepPart, duration_s: float, now: int) -> StepReport:
+        edge = self._cut.edges.get(part.address)
+        return StepReport(
+            stage=part.stage.name,
+            step=part.name,
+            arrived=part.arrived,
+            filtered=part.filtered,
+            failed=part.failed,
+            rate_per_s=part.arrived / duration_s if duration_s > 0 else 0.0,
+            mean_s=part.sampled_ns / part.samples / NS_PER_S if part.samples else None,
+            max_s=part.longest_ns / NS_PER_S if part.samples else None,
+            recent_per_s=self._recent.per_s(k, part.arrived, now),
+            waiting=0 if edge is None or self._ended_ns else len(edge),
+            capacity=0 if edge is None else edge.capacity,
+        )
+
+    def _look(self, now: int) -> None:
+        self._watches.look(now)
+        self._recent.look((part.arrived for part in self._cut.steps), now)
 
     def _facts(self, sink: str) -> RunFacts:
         return RunFacts(
@@ -361,33 +447,25 @@ def run(
     CheckError, NotBuiltYetError, ParameterError
         If it cannot begin as it is written, or with the start values given.
     """
-    chains = ChainsRun(plan, **options)
-    try:
-        chains.open()
-        _work(chains, progress, interrupt)
-    except (CheckError, ParameterError):
-        chains.finish()
-        raise
-    except PenstockError as error:
-        chains.fail(error)
-    except KeyboardInterrupt:
-        chains.abort()
-    return chains.finish()
+    return run_to_the_end(ChainsRun(plan, **options), progress, interrupt)
 
 
-def _work(chains: ChainsRun, progress: Progress | None, interrupt: Interrupt | None) -> None:
-    if interrupt is not None:
-        chains.wake_on(interrupt.pollable)
-    shown_s = -PROGRESS_S
-    is_draining = False
-    while chains.step():
-        if progress is not None and time.monotonic() - shown_s >= PROGRESS_S:
-            shown_s = time.monotonic()
-            progress(chains.report())
-        if interrupt is not None and interrupt.is_asked and not is_draining:
-            is_draining = True
-            chains.sleep_on(interrupt.pollable)  # it stays readable
-            chains.drain()
+def start(plan: Plan, **options: Any) -> Run:
+    """Start a plan beside the caller, and return the handle of the run when everybody works.
+
+    Parameters
+    ----------
+    **options
+        Those of ``ChainsRun``.
+
+    Raises
+    ------
+    CheckError, NotBuiltYetError, ParameterError
+        If it cannot begin as it is written, or with the start values given.
+    PenstockError
+        If something cannot be made or opened.
+    """
+    return Run(ChainsRun(plan, **options))
 
 
 def _of_other_engines(others: Mapping[str, Any]) -> str:

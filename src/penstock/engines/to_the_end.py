@@ -9,7 +9,7 @@ from penstock.errors import CheckError, ParameterError, PenstockError
 from penstock.monitor.report import RunReport
 from penstock.services.interrupt import Interrupt
 
-__all__ = ["PROGRESS_S", "Progress", "Stepped", "run_to_the_end"]
+__all__ = ["AT_ONCE", "Progress", "Stepped", "run_to_the_end"]
 
 PROGRESS_S = 0.25
 LONGEST_WAIT_S = 1.0

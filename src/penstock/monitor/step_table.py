@@ -19,7 +19,8 @@ def step_table(report: RunReport) -> "Table":
     from rich import box
     from rich.table import Table
 
-    queues = [step for step in report.steps if step.capacity]
+    is_running = report.outcome == "running"
+    queues = [step for step in report.steps if step.capacity and is_running]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("step", overflow="fold")
     for name in ("in/s", "mean", "max", "filtered", "failed", *(("waiting",) if queues else ())):
@@ -27,7 +28,7 @@ def step_table(report: RunReport) -> "Table":
     for step in report.steps:
         table.add_row(
             f"{step.stage}.{step.step}",
-            _rate(step.recent_per_s if report.outcome == "running" else step.rate_per_s),
+            _rate(step.recent_per_s if is_running else step.rate_per_s),
             time_text(step.mean_s),
             time_text(step.max_s),
             _count(step.filtered),

@@ -47,11 +47,14 @@ class Net:
         self.pollable = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_open = True
         self._lock = threading.Lock()
+        self.is_quiet = False
+        """Whether everybody waits, and whoever has news will tell: there is no need to beat."""
 
     def start(self) -> None:
         """Let all strands work."""
         for strand in self.strands:
             strand.on_trouble = self._note
+            strand.on_news = self._end_quiet
         on_loop = [strand for strand in self.strands if strand.is_async]
         if on_loop:
             self._loop_thread = self._thread("loop", lambda: self._run_loop(on_loop))
@@ -69,10 +72,11 @@ class Net:
         return [strand for strand in self.strands if self._is_working(strand)]
 
     def beat(self) -> None:
-        """Have every strand keep its books."""
-        for strand in self.strands:
-            if not strand.is_over:
-                strand.beat()
+        """Have every strand keep its books, and find out whether all of them wait."""
+        self.is_quiet = True  # first, so that no news is missed meanwhile
+        waiting = [strand.beat() for strand in self.strands if not strand.is_over]
+        if not all(waiting):
+            self.is_quiet = False
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
@@ -151,6 +155,11 @@ class Net:
         with self._lock:
             self.troubles.append(trouble)
         self._tell()
+
+    def _end_quiet(self) -> None:
+        if self.is_quiet:
+            self.is_quiet = False
+            self._tell()
 
     def _tell(self) -> None:
         with self._lock:

@@ -35,6 +35,21 @@ class StepPart:
     """How many calls were timed."""
     sampled_ns: int = 0
     longest_ns: int = 0
+    since_ns: int = 0
+    """Of a generator that is timed: when it was given an item; 0 if none is."""
+    given: int = 0
+    """How many it had given by then."""
+
+    def sample(self, ns: int) -> None:
+        """Note how long one call took."""
+        self.samples += 1
+        self.sampled_ns += ns
+        self.longest_ns = max(self.longest_ns, ns)
+
+    @property
+    def address(self) -> str:
+        """Where it is: ``stage.step``."""
+        return f"{self.stage.name}.{self.name}"
 
     @property
     def target(self) -> Callable[..., Any]:

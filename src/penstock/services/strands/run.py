@@ -5,7 +5,7 @@ What is compiled takes items through all parts; where a step raises, or time is 
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from penstock.elements.shape import StepShape
 from penstock.errors import PenstockError
@@ -13,7 +13,7 @@ from penstock.services.strands.parts import Counted, MarkPart, OutPart, Part, St
 from penstock.services.strands.sharing import PLAIN, share
 from penstock.services.strands.stage import shortened
 
-__all__ = ["Run", "StageFailedError"]
+__all__ = ["Pause", "Run", "StageFailedError"]
 
 FILE: Final = "<a chain of steps>"
 """Of compiled code, in tracebacks."""
@@ -23,6 +23,17 @@ Pausing = list[bool]
 
 class StageFailedError(PenstockError):
     """A step raised, and the run is to fail; or a sink could not be written."""
+
+
+class Pause(NamedTuple):
+    """What is done when the books are to be kept between two items that go to a generator."""
+
+    keep: Callable[[], None]
+    """Keep them."""
+    give: Callable[[], None]
+    """Called before the generator gets the next item."""
+    back: Callable[[], None]
+    """Called when it asks for another."""
 
 
 class Run:
@@ -86,28 +97,31 @@ class Run:
         self._running = self._loop_async(items, self.counted.cells, pausing, self.handle_awaiting, most, *self.calls())
         return self._running  # type: ignore[no-any-return]  # a coroutine
 
-    def segment(self, items: Iterable[Any], pausing: Pausing, keep: Callable[[], None]) -> Iterator[Any]:
+    def segment(self, items: Iterable[Any], pausing: Pausing, pause: Pause) -> Iterator[Any]:
         """Yield what comes out of the parts.
 
         Parameters
         ----------
-        keep
-            Called between items when somebody asks for a pause: whoever takes what is yielded may never come back. The
-            next item is timed then.
+        pause
+            Called between items when somebody asks for a pause, since whoever takes what is yielded may never come
+            back; the next item is timed then.
         """
         found: Iterator[Any] = self._loop(
-            items, self.counted.cells, pausing, keep, self.one, self.handle, *self.calls()
+            items, self.counted.cells, pausing, *pause, self.one, self.handle, *self.calls()
         )
         return found
 
-    def segment_async(
-        self, items: AsyncIterator[Any], pausing: Pausing, keep: Callable[[], None]
-    ) -> AsyncIterator[Any]:
+    def segment_async(self, items: AsyncIterator[Any], pausing: Pausing, pause: Pause) -> AsyncIterator[Any]:
         """Do as ``segment`` on an event loop."""
         found: AsyncIterator[Any] = self._loop(
-            items, self.counted.cells, pausing, keep, self.one_awaiting, self.handle_awaiting, *self.calls()
+            items, self.counted.cells, pausing, *pause, self.one_awaiting, self.handle_awaiting, *self.calls()
         )
         return found
+
+    @property
+    def came(self) -> int:
+        """How many have come by now and are no longer under way, one that a loop works on included."""
+        return self.counted.came + sum(self._counted_by_loop())
 
     def news(self) -> tuple[list[int], list[int]]:
         """Return what ``cells`` and ``failed`` have grown by since the last time.
@@ -195,7 +209,7 @@ class Run:
                 error, tries = error or raised, tries + 1
                 continue
             if is_timed:
-                _sample(part, perf_counter_ns() - since)
+                part.sample(perf_counter_ns() - since)
             self.counted.cells[k + 1] += result is None
             return result
         self.counted.failed[k] += 1
@@ -223,12 +237,6 @@ class Run:
             self.counted.failed[k] += 1
             named = "" if writer is None or str(raised).startswith(writer.name) else f"{writer.name}: "
             raise StageFailedError(f"{named}{_said(raised)}") from raised
-
-
-def _sample(part: StepPart, ns: int) -> None:
-    part.samples += 1
-    part.sampled_ns += ns
-    part.longest_ns = max(part.longest_ns, ns)
 
 
 def _said(error: BaseException) -> str:
@@ -270,7 +278,9 @@ def _source_text(parts: Sequence[Part], at: dict[int, int], *, is_async: bool, y
     names = _names(parts)
     body = _Text(at)
     if yields:
-        head = f"{'async ' if is_async else ''}def segment(items, cells, pausing, keep, one, failed{names}):"
+        head = (
+            f"{'async ' if is_async else ''}def segment(items, cells, pausing, keep, give, back, one, failed{names}):"
+        )
         body.segment(parts, head, is_async=is_async)
         return body.text
     body.loop(
@@ -345,7 +355,10 @@ class _Text:
         self.add(2, "if pausing:")
         self.add(3, "keep()")
         self.add(3, f"x = {awaits}one(item)")
-        self.add(3, "if x is not None: yield x")
+        self.add(3, "if x is not None:")
+        self.add(4, "give()")
+        self.add(4, "yield x")
+        self.add(4, "back()")
         self.add(3, "continue")
         self.add(2, "x = item")
         self.add(2, "try:")

@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from operator import length_hint
 from time import perf_counter_ns
@@ -17,7 +18,7 @@ from penstock.errors import PenstockError
 from penstock.services.strands.edge import MOST_AT_ONCE, Edge, waker
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
 from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart
-from penstock.services.strands.run import FILE, Run, StageFailedError
+from penstock.services.strands.run import FILE, Pause, Run, StageFailedError
 
 __all__ = ["SourceFailedError", "Strand"]
 
@@ -70,6 +71,8 @@ class Strand:
     loop: asyncio.AbstractEventLoop | None = None
     on_trouble: Callable[[PenstockError], None] = field(default=lambda _: None)
     """Told, in whatever thread, when something went wrong."""
+    on_news: Callable[[], None] = field(default=lambda: None)
+    """Told, in its own thread, when it has put something in the books."""
 
     def __post_init__(self) -> None:
         self._runs: list[Run] = []
@@ -88,6 +91,9 @@ class Strand:
         for edge in self._edges:
             edge.join()
         self._ups: list[Any] = []
+        self._pausings: list[list[bool]] = [[] for _ in self._runs]
+        """As ``pausing``, before each generator."""
+        self._is_sample_due = False
 
     # What may be asked of it from outside
 
@@ -109,12 +115,20 @@ class Strand:
         if self.task is not None:
             self._on_loop(self.task.cancel)
 
-    def beat(self) -> None:
-        """Have the books kept; by the caller, if it waits for its next item since the last time."""
-        if self.pausing:
-            self.keep_books()
-        else:
-            self.pausing.append(True)
+    def beat(self) -> bool:
+        """Have the books kept; by the caller, if it waits for its next item since the last time.
+
+        Returns
+        -------
+        bool
+            Whether it waits: there was nothing to put in the books, and its next item will be put there at once.
+        """
+        asked = [pausing for pausing in (self.pausing, *reversed(self._pausings)) if not pausing]
+        if not asked:
+            return not self._put_in_books()
+        for pausing in asked:
+            pausing.append(True)
+        return False
 
     def _on_loop(self, call: Callable[[], Any]) -> None:
         if self.loop is not None and not self.loop.is_closed():
@@ -199,13 +213,16 @@ class Strand:
             except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
                 self._begin_again(error)
             finally:
+                self._is_sample_due = bool(self.pausing)
                 self.pausing.clear()
                 self.keep_books()
 
     def _work_some(self, most: int) -> bool:
         """Work on some items; return whether there will be no more."""
         items, counted = self._ups[-1], self._last.counted
+        self._begin_sample()
         item = next(items, _UNSEEN)
+        self._end_sample(len(self._makers) - 1)
         if item is _UNSEEN:
             return True
         self._last.one(item)
@@ -238,7 +255,9 @@ class Strand:
 
     def _put_behind(self, run: Run, maker: StepPart, up: Any) -> Any:
         made_of = run.segment_async if self.is_async else run.segment
-        segment = made_of(up, self.pausing, self._pause)
+        k = self._runs.index(run)
+        pause = Pause(partial(self._pause, k), partial(self._give, k), partial(self._end_sample, k))
+        segment = made_of(up, self._pausings[k], pause)
         self._ups.append(segment)
         made = self._made(maker, segment)
         self._ups.append(made)
@@ -270,6 +289,7 @@ class Strand:
         maker = self._makers[at]
         self.keep_books()
         maker.failed += 1
+        maker.since_ns = 0
         failure = maker.stage.note(maker.name, None, error)
         if maker.counts_for_stage:
             maker.stage.give_up_held()
@@ -355,16 +375,19 @@ class Strand:
             except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
                 self._begin_again(error)
             finally:
+                self._is_sample_due = bool(self.pausing)
                 self.pausing.clear()
                 self.keep_books()
             await asyncio.sleep(0)
 
     async def _await_some(self, items: AsyncIterator[Any], most: int) -> bool:
         counted = self._last.counted
+        self._begin_sample()
         try:
             item = await anext(items)
         except StopAsyncIteration:
             return True
+        self._end_sample(len(self._makers) - 1)
         await self._last.one_awaiting(item)
         if self.pausing or most <= 1:
             return False
@@ -392,22 +415,61 @@ class Strand:
         is_plain = isinstance(self.feed, SourceFeed) and not self._makers and not self.is_async
         return is_plain and self.feed.stopping.is_set()  # type: ignore[union-attr]  # only a source is plain
 
-    def _pause(self) -> None:
-        """Keep the books between two items, if a generator has them."""
-        self.pausing.clear()
+    def _pause(self, k: int) -> None:
+        """Keep the books between two items, the second of which goes to a generator."""
+        self._end_sample(k - 1)
+        self._pausings[k].clear()
         self.keep_books()
+        self.on_news()  # of the item that comes now
+
+    def _begin_sample(self) -> None:
+        """Have generators timed, if that is due: of one that gives to us it is seen when it does."""
+        if self._makers:
+            self._makers[-1].since_ns = 0
+            if self._is_sample_due:
+                for pausing in self._pausings:
+                    pausing.append(True)
+
+    def _give(self, k: int) -> None:
+        """Note that a generator is given an item now."""
+        maker = self._makers[k]
+        maker.given = self._behind(k).came
+        maker.since_ns = perf_counter_ns()
+
+    def _end_sample(self, k: int) -> None:
+        """Note that a generator gives an item, or asks for another.
+
+        If it has given one before, what was done with that took its part of the time; then nothing is noted.
+        """
+        maker = self._makers[k] if k >= 0 else None
+        if maker is None or not maker.since_ns:
+            return
+        took_ns, maker.since_ns = perf_counter_ns() - maker.since_ns, 0
+        if self._behind(k).came == maker.given:
+            maker.sample(took_ns)
+
+    def _behind(self, k: int) -> Run:
+        """Return the parts that a generator gives to."""
+        return (*self._runs, self._last)[k + 1]
 
     def keep_books(self) -> None:
         """Account for what was worked on since the last time."""
+        if self._put_in_books():
+            self.on_news()
+
+    def _put_in_books(self) -> bool:
         now = perf_counter_ns()
+        is_news = False
         runs = [*self._runs, self._last]
         with self.books:
             for run, maker in zip(runs, [*self._makers, None], strict=True):
                 came, given = _keep_run(run, now)
+                is_news = is_news or came > 0
                 if run is runs[0]:
                     self._count_taken(came, now)
                 if maker is not None:
                     maker.arrived += given
+        return is_news
 
     def _count_taken(self, count: int, now: int) -> None:
         if isinstance(self.feed, SourceFeed):
