@@ -144,8 +144,8 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float
     """Of what arrived, over the whole run."""
     mean_s: float | None = None
-    """How long a call takes, of those that were timed: the first of about a thousand, and one ten times a second. Of
-    a generator, from being given an item until it gives one or asks for another. ``None`` if none was timed."""
+    """How long a call takes, of those that were timed: the first, and one about ten times a second. Of a generator,
+    from being given an item until it gives one or asks for another. ``None`` if none was timed."""
     max_s: float | None = None
     recent_per_s: float = 0.0
     """Of what arrived, over about the last second."""

@@ -369,15 +369,20 @@ class Gate:
     """Let the first item pass when everything else has come."""
 
     opened = threading.Event()
+    reached = threading.Event()
 
     def __call__(self, item: int) -> int:
+        self.reached.set()
         self.opened.wait(20)
         return item
 
 
 def then_open(n: int = 10) -> Iterator[int]:
     Gate.opened.clear()
-    yield from range(n)
+    Gate.reached.clear()
+    yield 0
+    Gate.reached.wait(20)
+    yield from range(1, n)
     Gate.opened.set()
 
 

@@ -4,7 +4,10 @@ What is compiled takes items through all parts; where a step raises, or time is 
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
+from itertools import compress, repeat
+from operator import length_hint
 from time import perf_counter_ns
+from types import FrameType
 from typing import Any, Final, NamedTuple
 
 from penstock.elements.shape import StepShape
@@ -17,6 +20,9 @@ __all__ = ["Pause", "Run", "StageFailedError"]
 
 FILE: Final = "<a chain of steps>"
 """Of compiled code, in tracebacks."""
+MANY: Final = 1 << 62
+"""More items than will ever come."""
+
 Pausing = list[bool]
 """Empty, or not: then a loop comes back after its item."""
 
@@ -55,8 +61,13 @@ class Run:
         n = len(parts)
         self.counted = Counted([0] * (n + 1), [0] * n, [0] * (2 * n + 1))
         self._at: dict[int, int] = {}
-        text = _source_text(parts, self._at, is_async=is_async, yields=yields)
-        names = {"__name__": f"{__name__}.compiled", "PLAIN": PLAIN, "share": share}
+        self._busy: set[int] = set()
+        """Lines of compiled code where an item is under way."""
+        text = _source_text(parts, self._at, self._busy, is_async=is_async, yields=yields)
+        names = {
+            "__name__": f"{__name__}.compiled", "PLAIN": PLAIN, "share": share, "length_hint": length_hint,
+            "MANY": MANY,
+        }  # fmt: skip
         exec(compile(text, FILE, "exec"), names)
         self._loop: Callable[..., Any] = names["segment" if yields else "loop"]  # type: ignore[assignment]
         self._loop_async: Callable[..., Any] = names.get("loop_async")  # type: ignore[assignment]
@@ -84,7 +95,9 @@ class Run:
         StageFailedError
             If a step raised and the run is to fail; whatever else is raised is the iterator's.
         """
-        self._running = self._loop(items, self.counted.cells, pausing, self.handle, *self.calls())
+        # What has come is counted in C, by what `repeat` has left: 2 ns an item. To count it in the loop took 13.
+        left = repeat(True, MANY)
+        self._running = self._loop(compress(items, left), left, self.counted.cells, pausing, self.handle, *self.calls())
         next(self._running, None)
 
     def work_awaiting(self, items: Iterable[Any], pausing: Pausing) -> Awaitable[None]:
@@ -145,8 +158,22 @@ class Run:
     def _counted_by_loop(self) -> list[int]:
         """Return what the loop under way has counted, as ``cells``."""
         frame = getattr(self._running, "gi_frame", None) or getattr(self._running, "cr_frame", None)
-        local = {} if frame is None else frame.f_locals
-        return [local.get("n", 0), *(local.get(f"d{k}", 0) for k in range(len(self.parts)))]
+        if frame is None:
+            return [0] * (len(self.parts) + 1)
+        seen = self._seen_in(frame)
+        # What is seen at once changes in one direction only while an item is under way: equal twice, it was so.
+        while (again := self._seen_in(frame)) != seen:
+            seen = again
+        return seen
+
+    def _seen_in(self, frame: FrameType) -> list[int]:
+        local = frame.f_locals
+        dropped = [local.get(f"d{k}", 0) for k in range(len(self.parts))]
+        left = local.get("left")
+        if left is None:
+            return [local.get("n", 0), *dropped]
+        under_way = frame.f_lineno in self._busy
+        return [MANY - length_hint(left) - local["h"] - sum(dropped) - under_way, *dropped]
 
     # Part by part
 
@@ -273,23 +300,29 @@ async def _finish_awaiting(steps: Generator[Any, Any, Any]) -> Any:
 # Compiling
 
 
-def _source_text(parts: Sequence[Part], at: dict[int, int], *, is_async: bool, yields: bool) -> str:
-    """Return Python for a loop over items; ``at`` gets the part that each of its lines belongs to."""
+def _source_text(parts: Sequence[Part], at: dict[int, int], busy: set[int], *, is_async: bool, yields: bool) -> str:
+    """Return Python for a loop over items.
+
+    Parameters
+    ----------
+    at
+        Gets the part that each of its lines belongs to.
+    busy
+        Gets the lines where an item is under way.
+    """
     names = _names(parts)
-    body = _Text(at)
+    body = _Text(at, busy)
     if yields:
         head = (
             f"{'async ' if is_async else ''}def segment(items, cells, pausing, keep, give, back, one, failed{names}):"
         )
         body.segment(parts, head, is_async=is_async)
         return body.text
-    body.loop(
-        parts, f"{'async ' if is_async else ''}def loop(items, cells, pausing, failed{names}):", is_async=is_async
-    )
     if is_async:
-        body.loop(
-            parts, f"async def loop_async(items, cells, pausing, failed, most{names}):", is_async=True, over_async=True
-        )
+        body.loop_awaiting(parts, f"async def loop(items, cells, pausing, failed{names}):")
+        body.loop_awaiting(parts, f"async def loop_async(items, cells, pausing, failed, most{names}):", over_async=True)
+    else:
+        body.loop(parts, f"def loop(items, left, cells, pausing, failed{names}):")
     return body.text
 
 
@@ -307,45 +340,70 @@ def _names(parts: Sequence[Part]) -> str:
 class _Text:
     """Lines of Python, and which part each belongs to."""
 
-    def __init__(self, at: dict[int, int]) -> None:
+    def __init__(self, at: dict[int, int], busy: set[int]) -> None:
         self._lines: list[str] = []
-        self._at = at
+        self._at, self._busy = at, busy
 
     @property
     def text(self) -> str:
         return "\n".join(self._lines) + "\n"
 
-    def add(self, indent: int, line: str, part: int | None = None) -> None:
+    def add(self, indent: int, line: str, part: int | None = None, *, busy: bool = False) -> None:
         self._lines.append(" " * indent + line)
         if part is not None:
             self._at[len(self._lines)] = part
+        if busy or part is not None:
+            self._busy.add(len(self._lines))
 
-    def loop(self, parts: Sequence[Part], head: str, *, is_async: bool, over_async: bool = False) -> None:
-        """Write a loop that counts in local variables, and comes back when it is asked to."""
-        counters = "".join(f" = d{k}" for k, part in enumerate(parts) if isinstance(part, StepPart))
+    def loop(self, parts: Sequence[Part], head: str) -> None:
+        """Write a loop that counts what does not get through, and comes back when it is asked to."""
+        counters = [f"d{k}" for k, part in enumerate(parts) if isinstance(part, StepPart)]
+        self.add(0, head)
+        self.add(1, " = ".join([*counters, "h", "0"]))
+        self.add(1, "try:")
+        self.add(2, "for item in items:")
+        self.add(3, "x = item", busy=True)
+        self.add(3, "try:")
+        for k, part in enumerate(parts):
+            self._part(4, k, part, is_async=False, dropped=(f"d{k} += 1", "if pausing: break", "continue"))
+        self.add(3, "except (Exception, SystemExit) as error:")
+        self.add(4, "h += 1")
+        self.add(4, "failed(error, item)")
+        self.add(3, "if pausing: break")
+        self.add(1, "finally:")
+        self.add(2, f"n = MANY - length_hint(left) - {' - '.join(['h', *counters])}")
+        # Python gives way to another thread, which may look at these, only where something is called or repeated.
+        self.add(2, "left = None")
+        self.add(2, "cells[0] += n")
+        self._add_up(counters)
+        self.add(2, " = ".join([*counters, "n", "0"]))
+        self.add(1, "yield")
+
+    def loop_awaiting(self, parts: Sequence[Part], head: str, *, over_async: bool = False) -> None:
+        """Do as ``loop`` on an event loop, where what comes through is counted one by one."""
+        counters = [f"d{k}" for k, part in enumerate(parts) if isinstance(part, StepPart)]
         back = "if pausing or n >= most: break" if over_async else "if pausing: break"
         self.add(0, head)
-        self.add(1, f"n{counters} = 0")
+        self.add(1, " = ".join(["n", *counters, "0"]))
         self.add(1, "try:")
         self.add(2, f"{'async ' if over_async else ''}for item in items:")
         self.add(3, "x = item")
         self.add(3, "try:")
         for k, part in enumerate(parts):
-            self._part(4, k, part, is_async=is_async, dropped=(f"d{k} += 1", back, "continue"))
+            self._part(4, k, part, is_async=True, dropped=(f"d{k} += 1", back, "continue"))
         # An item counts when it is through, so that one under way is never taken for one.
         self.add(4, "n += 1")
         self.add(3, "except (Exception, SystemExit) as error:")
-        self.add(4, f"{'await ' if is_async else ''}failed(error, item)")
+        self.add(4, "await failed(error, item)")
         self.add(3, back)
         self.add(1, "finally:")
         self.add(2, "cells[0] += n")
-        for k, part in enumerate(parts):
-            if isinstance(part, StepPart):
-                self.add(2, f"cells[{k + 1}] += d{k}")
-        # Python gives way to another thread, which may look at these, only where something is called or repeated.
-        self.add(2, f"n{counters} = 0")
-        if not is_async:
-            self.add(1, "yield")
+        self._add_up(counters)
+        self.add(2, " = ".join(["n", *counters, "0"]))
+
+    def _add_up(self, counters: Sequence[str]) -> None:
+        for name in counters:
+            self.add(2, f"cells[{int(name[1:]) + 1}] += {name}")
 
     def segment(self, parts: Sequence[Part], head: str, *, is_async: bool) -> None:
         """Write a generator, which counts where it can be seen at any time."""
@@ -374,15 +432,15 @@ class _Text:
         if isinstance(part, StepPart):
             awaits = "await " if is_async and part.shape is StepShape.COROUTINE else ""
             self.add(indent, f"x = {awaits}step{k}(x)", k)
-            self.add(indent, "if x is None:")
+            self.add(indent, "if x is None:", busy=True)
             for line in dropped:
                 self.add(indent + 1, line)
         elif isinstance(part, MarkPart):
-            self.add(indent, "pass")
+            self.add(indent, "pass", busy=True)
         elif part.is_shared:
-            self.add(indent, "if type(x) in PLAIN:")
+            self.add(indent, "if type(x) in PLAIN:", busy=True)
             self._outs(indent + 1, k, part, "x")
-            self.add(indent, "else:")
+            self.add(indent, "else:", busy=True)
             self._outs(indent + 1, k, part, "share(x)")
         else:
             self._outs(indent, k, part, "x")
@@ -390,8 +448,8 @@ class _Text:
     def _outs(self, indent: int, k: int, part: OutPart, value: str) -> None:
         for j in range(len(part.edges)):
             self.add(indent, f"put{k}_{j}({value})", k)
-            self.add(indent, f"if edge{k}_{j}.hungry: edge{k}_{j}.wake()")
+            self.add(indent, f"if edge{k}_{j}.hungry: edge{k}_{j}.wake()", busy=True)
         for j, writer in enumerate(part.writers):
             self.add(indent, f"{'await ' if writer.is_async else ''}write{k}_{j}({value})", k)
         if not part.edges and not part.writers:
-            self.add(indent, "pass")
+            self.add(indent, "pass", busy=True)

@@ -22,6 +22,8 @@ from penstock.services.strands.run import FILE, Pause, Run, StageFailedError
 
 __all__ = ["SourceFailedError", "Strand"]
 
+UNBOUNDED: Final = 65_536
+"""Items of one turn of a loop that nobody but a pause ends."""
 _UNSEEN: Final = object()
 
 
@@ -93,7 +95,10 @@ class Strand:
         self._ups: list[Any] = []
         self._pausings: list[list[bool]] = [[] for _ in self._runs]
         """As ``pausing``, before each generator."""
-        self._is_sample_due = False
+        self._is_sample_due = True
+        """Whether the next item is timed: the first, and the one after each pause."""
+        # Of an edge it is seen by its books how long items stay on it.
+        self._keeps_often = bool(self._edges) or isinstance(self.feed, EdgeFeed)
 
     # What may be asked of it from outside
 
@@ -181,7 +186,6 @@ class Strand:
                 self._work_list(items)
             elif edge.has_ended and not edge.items:
                 return
-            self.keep_books()
 
     def _work_list(self, items: list[Any]) -> None:
         left = iter(items)
@@ -189,10 +193,12 @@ class Strand:
             room = min(count, self._wait_for_room())
             if room <= 0:
                 continue
-            self._last.one(next(left))
-            self._last.work(islice(left, room - 1), self.pausing)
-            self.pausing.clear()
-            self.keep_books()
+            if self._is_sample_due:
+                self._is_sample_due = False
+                self._last.one(next(left))
+                room -= 1
+            self._last.work(islice(left, room), self.pausing)
+            self._end_pause()
 
     def _work_from_items(self) -> None:
         items = self.feed.items(self.event)
@@ -200,37 +206,36 @@ class Strand:
             # A generator that lets nothing pass never comes back here.
             items = _until_stopped(items, self.feed)
         self._make_ups(items)
-        self.beat()  # the first item is timed
         while not self._is_stopped():
             room = self._wait_for_room()
             if room <= 0:
                 continue
             try:
-                if self._work_some(min(room, MOST_AT_ONCE)):
+                if self._work_some(room):
                     return
             except StageFailedError:
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
                 self._begin_again(error)
             finally:
-                self._is_sample_due = bool(self.pausing)
-                self.pausing.clear()
-                self.keep_books()
+                self._end_pause()
 
     def _work_some(self, most: int) -> bool:
         """Work on some items; return whether there will be no more."""
         items, counted = self._ups[-1], self._last.counted
-        self._begin_sample()
-        item = next(items, _UNSEEN)
-        self._end_sample(len(self._makers) - 1)
-        if item is _UNSEEN:
-            return True
-        self._last.one(item)
-        if self.pausing or most <= 1:
-            return False
+        if self._is_sample_due:
+            self._begin_sample()
+            item = next(items, _UNSEEN)
+            self._end_sample(len(self._makers) - 1)
+            if item is _UNSEEN:
+                return True
+            self._last.one(item)
+            most -= 1
+            if self.pausing or not most:
+                return False
         before = counted.came
-        self._last.work(islice(items, most - 1), self.pausing)
-        return counted.came - before < most - 1 and not self.pausing
+        self._last.work(islice(items, most), self.pausing)
+        return counted.came - before < most and not self.pausing
 
     def _wait_for_room(self) -> int:
         """Return how many items may be worked on now, waiting in this thread until there is room."""
@@ -244,7 +249,7 @@ class Strand:
         return room
 
     def _room(self) -> int:
-        return min((edge.room for edge in self._bounds), default=MOST_AT_ONCE)
+        return min((edge.room for edge in self._bounds), default=UNBOUNDED)
 
     def _make_ups(self, items: Any) -> None:
         """Put the generators one behind the other, and keep every iterator between them."""
@@ -354,15 +359,16 @@ class Strand:
                 room = min(count, await self._await_room())
                 if room <= 0:
                     continue
-                await self._last.one_awaiting(next(left))
-                await self._last.work_awaiting(islice(left, room - 1), self.pausing)
-                self.pausing.clear()
-                self.keep_books()
+                if self._is_sample_due:
+                    self._is_sample_due = False
+                    await self._last.one_awaiting(next(left))
+                    room -= 1
+                await self._last.work_awaiting(islice(left, room), self.pausing)
+                self._end_pause()
             await asyncio.sleep(0)
 
     async def _await_items(self) -> None:
         self._make_ups(self.feed.items_awaiting())
-        self.beat()  # the first item is timed
         while not self._is_stopped():
             room = await self._await_room()
             if room <= 0:
@@ -375,25 +381,25 @@ class Strand:
             except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
                 self._begin_again(error)
             finally:
-                self._is_sample_due = bool(self.pausing)
-                self.pausing.clear()
-                self.keep_books()
+                self._end_pause()
             await asyncio.sleep(0)
 
     async def _await_some(self, items: AsyncIterator[Any], most: int) -> bool:
         counted = self._last.counted
-        self._begin_sample()
-        try:
-            item = await anext(items)
-        except StopAsyncIteration:
-            return True
-        self._end_sample(len(self._makers) - 1)
-        await self._last.one_awaiting(item)
-        if self.pausing or most <= 1:
-            return False
+        if self._is_sample_due:
+            self._begin_sample()
+            try:
+                item = await anext(items)
+            except StopAsyncIteration:
+                return True
+            self._end_sample(len(self._makers) - 1)
+            await self._last.one_awaiting(item)
+            most -= 1
+            if self.pausing or not most:
+                return False
         before = counted.cells[0]
-        await self._last.work_async(items, self.pausing, most - 1)
-        return counted.cells[0] - before < most - 1 and not self.pausing
+        await self._last.work_async(items, self.pausing, most)
+        return counted.cells[0] - before < most and not self.pausing
 
     async def _await_room(self) -> int:
         room = self._room()
@@ -422,13 +428,22 @@ class Strand:
         self.keep_books()
         self.on_news()  # of the item that comes now
 
+    def _end_pause(self) -> None:
+        """Keep the books if that was asked for, or is due anyway; the next item is timed."""
+        if self.pausing:
+            self._is_sample_due = True
+            self.pausing.clear()
+        elif not self._keeps_often:
+            return
+        self.keep_books()
+
     def _begin_sample(self) -> None:
-        """Have generators timed, if that is due: of one that gives to us it is seen when it does."""
+        """Have generators timed, too: of one that gives to us it is seen when it does."""
+        self._is_sample_due = False
         if self._makers:
             self._makers[-1].since_ns = 0
-            if self._is_sample_due:
-                for pausing in self._pausings:
-                    pausing.append(True)
+            for pausing in self._pausings:
+                pausing.append(True)
 
     def _give(self, k: int) -> None:
         """Note that a generator is given an item now."""

@@ -1,0 +1,154 @@
+"""What it costs that every step of a chain is counted and timed, in parts of the time that the chain takes."""
+
+import gc
+import re
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from bench.effort import Effort
+from bench.row import Row
+from penstock.core.ledger import Ledger
+from penstock.elements import RunFacts, Sink
+from penstock.pipeline import Pipeline, Source, Steps
+from penstock.pipeline import Sink as SinkEntry
+from penstock.services.strands import run as compiled
+from penstock.services.strands.cut import cut
+from penstock.services.strands.parts import Part
+from penstock.services.strands.run import Run
+from penstock.services.strands.sharing import PLAIN, share
+from penstock.services.strands.strand import Strand
+
+__all__ = ["rows"]
+
+COUNT = 100_000
+"""Items of a piece, which takes less than the time between two looks at the books."""
+TURNS = 100
+"""Pieces each with and without, in turns: the machine is not equally fast at all times."""
+BEAT_S = 0.01
+"""When the books are kept once in each piece, which is more often than the engine does it."""
+COUNTING = re.compile(
+    r"\s+(?:[nh]|d\d+) \+= 1|\s+cells\[\d+\] \+= \w+|\s+[dhn]\d*(?: = [dhn]\d*)* = 0|\s+left = .*|\s+n = .*"
+)
+"""Lines of a compiled loop that count."""
+
+
+class Discard(Sink):
+    """Write nothing."""
+
+    def open(self, run: RunFacts) -> None:
+        """Open nothing."""
+
+    def write(self, item: Any) -> None:
+        """Forget it."""
+
+    def close(self, ended_well: bool, outcome: str = "") -> None:
+        """Close nothing."""
+
+
+def numbers(n: int) -> Iterator[int]:
+    """Give numbers."""
+    yield from range(n)
+
+
+def one_more(item: int) -> int:
+    """Return the next number."""
+    return item + 1
+
+
+def twice(item: int) -> int:
+    """Return twice the number."""
+    return item * 2
+
+
+def few(item: int) -> int | None:
+    """Leave one of sixteen out."""
+    return item if item % 16 else None
+
+
+def rows(effort: Effort) -> Iterator[Row]:
+    """Measure a source, three functions and a sink that do next to nothing, in the loop that the engine compiles."""
+    with_ns, without_ns = compared(COUNT, max(5, TURNS * effort.runs // 3))
+    yield Row(
+        name="counters of every step: a chain of source, 3 functions, sink", value=with_ns, unit="ns/item",
+        reference=without_ns, of="the same loop that counts nothing", target_ratio=1.03, asks="at most",
+    )  # fmt: skip
+
+
+def compared(count: int, turns: int) -> tuple[float, float]:
+    """Return what an item costs with and without counters, in ns of CPU time.
+
+    It is that of the quickest tenth of all pieces: whatever others do on the machine makes pieces slower only.
+    """
+    counted, bare = [], []
+    for _ in range(turns):
+        counted.append(_ns_an_item(Strand, count))
+        bare.append(_ns_an_item(_Bare, count))
+    return statistics.quantiles(counted, n=10)[0], statistics.quantiles(bare, n=10)[0]
+
+
+class _BareRun(Run):
+    """A compiled loop without the lines that count."""
+
+    def __init__(self, parts: Sequence[Part], *, is_async: bool, yields: bool = False) -> None:
+        super().__init__(parts, is_async=is_async, yields=yields)
+        text = compiled._source_text(parts, {}, set(), is_async=False, yields=False)
+        left = [line for line in text.splitlines() if not COUNTING.fullmatch(line)]
+        # What had counters only has nothing left.
+        text = "\n".join(left).replace(" try:\n  for item", " if True:\n  for item").replace("\n finally:", "")
+        names: dict[str, Any] = {"PLAIN": PLAIN, "share": share}
+        exec(text, names)
+        self._loop: Callable[..., Any] = names["loop"]
+
+    def work(self, items: Iterable[Any], pausing: list[bool]) -> None:
+        """Take items through all parts."""
+        next(self._loop(items, None, None, pausing, self.handle, *self.calls()), None)
+
+
+class _Bare(Strand):
+    """A strand that takes the same items in the same portions, and keeps no books."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._last = _BareRun(self.parts, is_async=False)
+
+    def keep_books(self) -> None:
+        """Keep none."""
+
+    def beat(self) -> bool:
+        """Come back from the loop, as with counters."""
+        self.pausing.append(True)
+        return False
+
+    def _work_some(self, most: int) -> bool:
+        items = self._ups[-1]
+        self._last.work(islice(items, most), self.pausing)
+        return items.gi_frame is None  # nobody has counted whether all came that were asked for
+
+
+def _ns_an_item(kind: type[Strand], count: int) -> float:
+    """Return the CPU time of a strand of this kind, whose books are kept as often as the engine has them kept."""
+    pipeline = Pipeline(
+        sources={"numbers": Source(numbers, n=count)},
+        stages={"work": Steps(one_more, twice, few, source="numbers")},
+        sinks={"out": SinkEntry(Discard, source="work")},
+    )
+    (found,) = cut(pipeline.plan(), Ledger()).strands
+    strand = kind(found.name, found.feed, found.parts)
+    beating = threading.Timer(BEAT_S, strand.beat)
+    gc.collect()
+    gc.disable()
+    try:
+        beating.start()
+        since_ns = time.process_time_ns()
+        strand.live()
+        took_ns = time.process_time_ns() - since_ns
+    finally:
+        beating.join()
+        gc.enable()
+    if strand.trouble is not None:
+        raise strand.trouble
+    return took_ns / count
