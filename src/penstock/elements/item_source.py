@@ -7,19 +7,25 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from penstock.core.decoder import Traits
 from penstock.elements.shape import StepShape, is_async_call, is_buffer, shape_of
 from penstock.elements.signature import Signature, name_of
 from penstock.errors import UserCodeError
 
-__all__ = ["POLL_S", "ItemSource", "is_item_source", "source_problem"]
+__all__ = ["PLAIN_TRAITS", "POLL_S", "ItemSource", "gives_values", "is_item_source", "source_problem"]
 
+PLAIN_TRAITS = Traits(has_start=False, has_end=False)
+"""Plain values have no number, no time and nothing around them."""
 POLL_S = 0.01
 """How long after a function that is called again and again had nothing it is asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemSource:
-    """Plain values as they come: exactly one of ``items``, ``async_items`` and ``buffer``."""
+    """Plain values as they come: exactly one of ``items``, ``async_items`` and ``buffer``.
+
+    None of them if a function has made a ``Source``, which is the ``thing`` then.
+    """
 
     thing: Any
     """What user code made, which may have `close`."""
@@ -65,6 +71,8 @@ class ItemSource:
             raise UserCodeError(text, stage=name) from error
         if isinstance(getattr(type(thing), "folder", None), str):
             thing.folder = folder
+        if _is_source(thing):
+            return cls(thing=thing)
         is_chunked |= bool(getattr(thing, "in_chunks", False))
         if inspect.isroutine(target) and not _gives_items(thing):
             # What it returned is the first item already, which must not be lost.
@@ -96,6 +104,19 @@ def is_item_source(target: Any) -> bool:
     from penstock.elements.source import Source
 
     return callable(target) and not (inspect.isclass(target) and issubclass(target, Source))
+
+
+def _is_source(thing: Any) -> bool:
+    from penstock.elements.source import Source
+
+    return isinstance(thing, Source)
+
+
+def gives_values(target: Any) -> bool:
+    """Whether it gives plain values for sure; what a function makes is not known before it is called."""
+    if not is_item_source(target) or source_problem(target):
+        return False
+    return inspect.isclass(target) or shape_of(target) not in (None, StepShape.FUNCTION)
 
 
 def source_problem(target: Any) -> str:

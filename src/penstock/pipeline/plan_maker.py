@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from penstock.core.stream_address import StreamAddress
+from penstock.elements.item_source import is_item_source
 from penstock.elements.recorder import Recorder
 from penstock.elements.sinks.stream import ARRIVAL, EVENT, MESSAGE, StreamSink
 from penstock.elements.sources.stream import StreamSource
@@ -33,14 +34,17 @@ class PlanMaker:
     finder: Finder
     processors: Processors
     _flow: Flow = field(init=False)
+    _of_values: set[str] = field(default_factory=set)
+    """Sources of plain values."""
 
     def plan(self) -> Plan:
         """Return the plan of whatever is right; what is wrong is in the finder's problems."""
         self._flow = Flow.of(self.spec)
         in_order = self._flow.order(list(self.spec.stages))
+        sources = _present({name: self._source(name, source) for name, source in self.spec.sources.items()})
+        self._of_values = {name for name, source in sources.items() if is_item_source(source.element.target)}
         stages: dict[str, StagePlan] = _present({name: self._stage(name, self.spec.stages[name]) for name in in_order})
         events = self._flow.order(list(self.spec.events))
-        sources = _present({name: self._source(name, source) for name, source in self.spec.sources.items()})
         sinks = _present({name: self._sink(name, sink) for name, sink in self.spec.sinks.items()})
         recorders = [self._recorder(source) for source in sources.values() if source.record]
         recorders += [self._stage_recorder(stage) for stage in stages.values() if stage.record]
@@ -213,7 +217,9 @@ class PlanMaker:
     def _receives(self, stage: StageSpec) -> Receives:
         what = gives(self.spec)
         words: Mapping[str, Receives] = {"source": "message", "join": "event", "map": "result"}
-        kinds = {words.get(what.get(split_input(producer)[0], ""), "any") for producer in stage.inputs.values()}
+        names = {split_input(producer)[0] for producer in stage.inputs.values()}
+        # What a source of plain values gives can be anything, a message too.
+        kinds = {"any" if name in self._of_values else words.get(what.get(name, ""), "any") for name in names}
         return kinds.pop() if len(kinds) == 1 else "any"
 
     def _sink(self, name: str, sink: SinkSpec) -> SinkPlan | None:

@@ -13,8 +13,8 @@ __all__ = ["receives"]
 def receives(plan: Plan) -> Mapping[str, str]:
     """Return by name what comes in.
 
-    The words are those of the glossary: a Message from a source, an Event from a join, the value of a Result from a
-    map stage.
+    The words are those of the glossary: a Message from an instrument, an item as it is from a source of plain values,
+    an Event from a join, the value of a Result from a map stage.
     """
     words = {name: _stage(plan, stage) for name, stage in plan.stages.items()}
     return words | {name: _sink(plan, sink) for name, sink in plan.sinks.items()}
@@ -40,7 +40,8 @@ def _from(plan: Plan, written: str) -> str:
     if lane:
         return f"{_from(plan, name)} that came by lane {lane}"
     if name in plan.sources:
-        return f"each {'item' if is_item_source(plan.sources[name].element.target) else 'Message'} of {name}"
+        is_plain = is_item_source(plan.sources[name].element.target)
+        return f"each {'item' if is_plain else 'Message'} of {name}"
     if name in plan.joins:
         return f"each Event of {name} ({', '.join(plan.joins[name].streams)})"
     if name in plan.merges:

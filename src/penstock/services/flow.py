@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penstock.core import Block, EventBatch, Kind
 from penstock.core.origin import Origins, united
 from penstock.core.result_range import FarValues, ResultRange
+from penstock.elements.plain_message import is_plain, values_of
 
 __all__ = [
     "Flow",
@@ -41,9 +42,9 @@ def numbers_of(flow: Flow) -> NDArray[np.int64]:
 
 
 def items_of(flow: Flow) -> Iterable[Any]:
-    """Yield what user code gets: messages, events, or values (``None`` where there is no result)."""
+    """Yield what user code gets: messages or the plain values they are, events, or values (``None``: no result)."""
     if isinstance(flow, Block):
-        return flow.messages()
+        return values_of(flow) if is_plain(flow) else flow.messages()
     if isinstance(flow, EventBatch):
         return flow.events()
     assert not isinstance(flow.values, FarValues), "these lie in another process"

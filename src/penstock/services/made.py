@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from penstock.elements.item_source import ItemSource, is_item_source
 from penstock.elements.signature import Signature
 from penstock.elements.sink import Sink
 from penstock.elements.source import Source
 from penstock.errors import PenstockError, SinkError, SourceError
 from penstock.pipeline.plan import Element
+from penstock.services.value_source import ValueSource
 
 __all__ = ["made_sink", "made_source", "sink_of", "source_of"]
 
@@ -15,7 +17,15 @@ Target = Callable[..., Any]
 
 
 def source_of(element: Element, name: str) -> Source:
-    """Make the source of an entry; raises ``SourceError``, or what the source raises itself if that is ours."""
+    """Make the source of an entry; user code that gives plain values is read by a `ValueSource`.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be made; what the source raises itself goes through if it is ours.
+    UserCodeError
+        Likewise of what gives plain values.
+    """
     return made_source(element.target, element.arguments, element.name, name)
 
 
@@ -26,10 +36,11 @@ def sink_of(element: Element, name: str) -> Sink:
 
 def made_source(target: Target, arguments: Mapping[str, Any], written: str, name: str) -> Source:
     """Make a source; raises as ``source_of``."""
+    if is_item_source(target):
+        found = ItemSource.made(target, arguments, name)
+        return found.thing if isinstance(found.thing, Source) else ValueSource(found, name)
     source = _made(target, arguments, written, f"sources.{name}", SourceError)
-    if not isinstance(source, Source):
-        text = f"sources.{name}: {written} makes {type(source).__name__}, which is no Source; subclass Source"
-        raise SourceError(text)
+    assert isinstance(source, Source), "it is a class of them"
     return source
 
 
