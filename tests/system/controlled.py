@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,6 +87,11 @@ Gain = Annotated[float, Ge(0)]
 def scaled(event: Event, *, gain: Gain = 1.0) -> dict[str, Any]:
     """A function with a parameter, that says what it saw and who it is."""
     return {"number": event.number, "gain": gain, "worker": os.getpid()}
+
+
+def every_500th(upstream: Iterator[Any]) -> Iterator[Any]:
+    """Let one in 500 through."""
+    yield from (item for count, item in enumerate(upstream) if count % 500 == 0)
 
 
 class Scaled:

@@ -184,6 +184,8 @@ class InlineRun:
         for name, sink in self._rooms.sinks.items():
             sink.open(self._facts(name))
         self._note_traits()
+        for room in self._rooms.stages.values():
+            self._waiter.add(room.pollable)
         for intake in self._rooms.intakes.values():
             intake.open()
             self._wait_on(intake)
@@ -250,6 +252,7 @@ class InlineRun:
             If user code raised and ``on_error`` is ``fail``, or an output cannot be written.
         """
         was_busy = self._read()
+        self._bring()
         self._tick()
         self._settle()
         self._watches.look(self._clock())
@@ -257,12 +260,14 @@ class InlineRun:
             self._log.flush()
         if self.is_over:
             self._linger()
+            self._bring_out()
             return False
         if was_busy:
             self._heard_ns = self._clock()
         elif self._is_silent():
             self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self._silent_ns / NS_PER_S:g} s")
             self._stop_reading()
+            self._bring_out()
             return False
         else:
             self._waiter.wait(self._until_due(longest_s), without=self._not_to_read())
@@ -295,9 +300,8 @@ class InlineRun:
         following = max((join.builder.next_number for join in self._rooms.joins.values()), default=0)
         change = self._rooms.parameters.set(values, from_event=following, who=who, when=Timestamp(self._utc()))
         firsts = self._firsts(change)
-        if (
-            self._resumed is not None
-        ):  # each stage has a history of its own, since what it repeats is numbered otherwise
+        # Each stage has a history of its own where not all have the same numbers.
+        if self._resumed is not None or self._rooms.renumbering:
             for name, first in firsts.items():
                 self._rooms.stages[name].crew.follow(change.revision, first, change.values)
         if self._log is not None:
@@ -331,13 +335,19 @@ class InlineRun:
         following = {name: max(intake.last_id, kept.get(name, 0)) + 1 for name, intake in self._rooms.intakes.items()}
         following |= {name: room.next_number for name, room in self._rooms.merges.items()}
         following |= {name: room.builder.next_number for name, room in self._rooms.joins.items()}
-        roots = roots_of(self.plan)
-        return {name: max(change.from_event, *(following[root] for root in roots[name])) for name in self.plan.stages}
+        own = {name: room.next_number for name, room in self._rooms.renumbering.items()}
+        following |= own
+        found: dict[str, int] = {}
+        for name, roots in roots_of(self.plan, own).items():
+            first = max(following[root] for root in roots)
+            found[name] = first if roots <= own.keys() else max(change.from_event, first)
+        return found
 
     def drain(self, reason: str = "stopped on request") -> None:
         """Read nothing more, and bring out what has arrived."""
         self.state.mark(Outcome.ABORTED, reason)
         self._stop_reading()
+        self._bring_out()
         self._settle()
 
     def _settle(self) -> None:
@@ -362,7 +372,8 @@ class InlineRun:
         for intake in self._rooms.intakes.values():
             self._guard(intake.leave)
         for room in self._rooms.stages.values():
-            self._guard(room.crew.close)
+            self._waiter.drop(room.pollable)
+            self._guard(room.finish)
         ended_well = self.state.prospect is Outcome.FINISHED
         for sink in self._rooms.sinks.values():
             self._guard(partial(sink.finish, ended_well, str(self.state.prospect), "; ".join(self.state.reasons)))
@@ -415,6 +426,19 @@ class InlineRun:
             if not intake.is_open:
                 self._waiter.drop(self._pollables.pop(intake.name, None))
         return was_busy
+
+    def _bring(self) -> None:
+        """Hand on what steps have come up with by themselves."""
+        now = self._clock()
+        for room in self._rooms.stages.values():
+            room.bring(now)
+
+    def _bring_out(self) -> None:
+        """Let steps that hold something see the end of what comes before them, as nothing more will come."""
+        if any(room.holds for room in self._rooms.stages.values()):
+            now = self._clock()
+            for intake in self._rooms.intakes.values():
+                intake.end(now)
 
     def _is_silent(self) -> bool:
         """Whether the instruments have been silent for longer than is allowed, once they have spoken."""

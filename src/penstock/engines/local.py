@@ -76,6 +76,7 @@ PRELOAD = (
     "numpy",
     "msgspec",
     "penstock.services.source_process",
+    "penstock.services.steps_process",
     "penstock.services.worker_process",
     "penstock.services.reduce_process",
     "penstock.services.sink_process",

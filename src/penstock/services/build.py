@@ -28,6 +28,7 @@ from penstock.services.one_lane import OneLane
 from penstock.services.recorded_run import RecordedRun
 from penstock.services.reduce_room import ReduceRoom
 from penstock.services.replayed_merge import ReplayedMerge
+from penstock.services.roots import first_number
 from penstock.services.sink_room import SinkRoom
 from penstock.services.steps_room import StepsRoom
 
@@ -63,6 +64,12 @@ class Rooms:
             there_are = ", ".join(name for name, other in self.stages.items() if isinstance(other, ReduceRoom))
             raise KeyError(f"no reduce stage is called {stage!r}; there are {there_are or 'none'}")
         return room.reducer.views
+
+    @property
+    def renumbering(self) -> dict[str, StepsRoom]:
+        """The stages that number by themselves what they give."""
+        steps = {name: room for name, room in self.stages.items() if isinstance(room, StepsRoom)}
+        return {name: room for name, room in steps.items() if room.renumbers}
 
     @property
     def outlets(self) -> dict[str, Outlet]:
@@ -138,7 +145,7 @@ def build(
         elif stage.kind == "reduce":
             rooms.stages[name] = ReduceRoom(stage, ledger, own[0])
         else:
-            rooms.stages[name] = StepsRoom(stage, ledger)
+            rooms.stages[name] = StepsRoom(stage, ledger, first_number(plan, name))
     for name, room in rooms.stages.items():
         if recorded is not None:
             room.crew.repeat(recorded.ticks_for(name), recorded.clock_from(name))
@@ -199,9 +206,11 @@ def _declare(rooms: Rooms, given: Mapping[str, Any], started: Timestamp, recorde
         values |= {found.find(name).address: value for name, value in given.items()}
         found = Parameters(declared.values(), values, validate=validate, when=started)
     rooms.parameters = found
+    # Behind steps that number anew, a change has another number than elsewhere.
+    is_apart = bool(changes or goes_on or rooms.renumbering)
     for name, room in rooms.stages.items():
         room.crew.parameters = rooms.parameters
-        if changes or goes_on:
+        if is_apart:
             room.crew.parameters = _followed(found, values, changes, name)
         for instance in room.crew.instances:
             instance.apply(rooms.parameters.latest)

@@ -92,7 +92,19 @@ TICK_NS = 5_000_000
 """How often at least it is seen whether time has run out for something, while there is always something to do."""
 MOST_ROUNDS = 8
 """How often it listens before it goes on with what it has heard."""
-OF_STAGES = frozenset({wire.Part, wire.Done, wire.Folded, wire.Saved, wire.Flagged, wire.Failed})
+OF_STAGES = frozenset(
+    {
+        wire.Part,
+        wire.Yielded,
+        wire.BroughtOut,
+        wire.Raised,
+        wire.Done,
+        wire.Folded,
+        wire.Saved,
+        wire.Flagged,
+        wire.Failed,
+    }
+)
 """What the processes of stages and sinks say of what they were given."""
 CHANGED_NS = 50_000_000
 """How often at most it is told that views have changed."""
@@ -506,15 +518,21 @@ class BuilderProcess:
         sources = {name: max(source.last_id, self._kept_ids.get(name, 0)) + 1 for name, source in self.sources.items()}
         merges = {name: merge.next_number for name, merge in self.merges.items()}
         joins = {join.name: 0 for join in self.order.joins}
-        return {**sources, **merges, **joins, **{name: join.builder.next_number for name, join in self.joins.items()}}
+        steps = {name: stage.next_number for name, stage in self.stages.items() if stage.renumbers}
+        formed = {name: join.builder.next_number for name, join in self.joins.items()}
+        return {**sources, **merges, **joins, **formed, **steps}
 
     def _roots(self, name: str) -> set[str]:
-        """Return what numbers the items of a stage or sink: joins, merges, or sources."""
+        """Return what numbers the items of a stage or sink: joins, merges, sources, or steps that number anew."""
         stages = {stage.name: [producer for _, producer in stage.inputs] for stage in self.order.stages}
         stages |= {sink.name: [sink.input] for sink in self.order.sinks}
         if name not in stages:
             return {name}
-        return set().union(*(self._roots(split_input(written)[0]) for written in stages[name]))
+        return set().union(*(self._numbers_of(split_input(written)[0]) for written in stages[name]))
+
+    def _numbers_of(self, name: str) -> set[str]:
+        stage = self.stages.get(name)
+        return {name} if stage is not None and stage.renumbers else self._roots(name)
 
     # What processes say.
 
@@ -600,6 +618,7 @@ class BuilderProcess:
             for change in self._changes.get(peer.of, ()):
                 peer.say(change)
             self._introduce(peer)
+            self.stages[peer.of].renumbers |= ready.renumbers
             self.stages[peer.of].enter(peer, now)
         self._tell(say.Entered(peer.name, ready.keeps_state))
 
@@ -830,6 +849,12 @@ class BuilderProcess:
             if self._linger_ns is None:
                 self._linger_ns, self._lingered = now + LINGER_NS, 0
             if now < self._linger_ns and self._lingered < MOST_LINGERING:
+                return
+        if not self._is_failing and any(stage.holds for stage in self.stages.values()):
+            # Only who knows that nothing more will come brings out the rest.
+            if not self._is_stopping:
+                self._stop_reading()
+            if any(source.is_open for source in self.sources.values()):
                 return
         self._finish()
 

@@ -40,6 +40,8 @@ class Crew:
         """Those of the whole pipeline; set once all rooms have declared theirs."""
         self.on_tick: Callable[[Ticked], None] | None = None
         """Told of every tick by the clock."""
+        self.calling: Callable[..., Any] = _call
+        """Calls a hook where the user code runs."""
         self._names = [(f"{stage}-0", k) for k in range(len(self.instances))] if names is None else names
         self._last = [-1] * len(self.instances)
         self._flags = 0
@@ -83,7 +85,7 @@ class Crew:
                 hook = instance.hooks.start if is_start else instance.hooks.end
                 if hook is not None:
                     try:
-                        hook(item)
+                        self.calling(hook, item)
                     except (Exception, SystemExit) as error:  # user code may raise anything
                         raise self._failure("start" if is_start else "end", error) from error
 
@@ -125,7 +127,7 @@ class Crew:
         for instance in self.instances:
             if instance.hooks.close is not None:
                 try:
-                    instance.hooks.close()
+                    self.calling(instance.hooks.close)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything; it is raised below
                     failures.append(error)
         for first in failures:
@@ -184,7 +186,7 @@ class Crew:
         if hook is None:
             return
         try:
-            hook(Timestamp(utc_ns))
+            self.calling(hook, Timestamp(utc_ns))
         except (Exception, SystemExit) as error:  # user code may raise anything
             raise self._failure("tick", error) from error
 
@@ -202,3 +204,7 @@ class Crew:
 
     def _failure(self, hook: str, error: BaseException) -> UserCodeError:
         return UserCodeError(f"stage {self.stage}, hook {hook}: {type(error).__name__}: {error}", stage=self.stage)
+
+
+def _call(hook: Callable[..., Any], *arguments: Any) -> Any:  # whatever the user's hook returns
+    return hook(*arguments)

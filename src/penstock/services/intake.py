@@ -36,7 +36,7 @@ class Intake:
         self.entry = ledger.entry(INSTRUMENT, name)
         self.last_id = 0
         """Of the messages so far."""
-        self._is_open = self._has_opened = False
+        self._is_open = self._has_opened = self._has_said_so = False
         self._is_whole = True
         self._settled: list[tuple[int, int]] = []
         self._bytes = 0
@@ -76,8 +76,7 @@ class Intake:
                 self.entry.post(Account.DONE, len(block))
         self.has_ended |= reading.ended or any(block.kind is Kind.END for block in reading.blocks)
         if reading.ended:
-            self.close()
-            self.outlet.close(now_ns)
+            self.end(now_ns)
         return not reading.is_empty
 
     @property
@@ -117,6 +116,13 @@ class Intake:
         """Name it in the books if nothing ever came."""
         if self._has_opened and not self.trouble and not self.entry.arrived:
             self.entry.remark("silent", "nothing ever came; see whether it is on and its address is right")
+
+    def end(self, now_ns: int) -> None:
+        """Close the source, and say once that it gives nothing more."""
+        self.close()
+        if not self._has_said_so:
+            self._has_said_so = True
+            self.outlet.close(now_ns)
 
     def close(self) -> None:
         """Close the source; nothing is read any more."""

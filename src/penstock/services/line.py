@@ -33,7 +33,7 @@ from penstock.wire.envelopes import (
     seal,
 )
 from penstock.wire.events import EventsDescriptor
-from penstock.wire.slots import Slot
+from penstock.wire.slots import ReadSlot, Slot
 
 __all__ = ["BuilderGoneError", "Line", "SlotName", "slots_of"]
 
@@ -67,6 +67,14 @@ class Line:
         self._later: list[Envelope] = []
         self._poller = select.poll()
         self._poller.register(link.fileno(), select.POLLIN)
+        self._waker: select.poll | None = None
+        """Waits for something else too."""
+
+    def wake_on(self, fd: int) -> None:
+        """Let `next` return when this can be read too."""
+        self._waker = select.poll()
+        for each in (self.link.fileno(), fd):
+            self._waker.register(each, select.POLLIN)
 
     def next(self, timeout_s: float | None = None) -> Any:  # Any: one of Envelope
         """Return what came next; ``None`` if nothing did in time, or only what is seen to here: pools and pieces.
@@ -79,7 +87,10 @@ class Line:
         if not self._came:
             if timeout_s is None:
                 self.flush()
-            elif not self._poller.poll(timeout_s * 1000):
+            if self._waker is not None:
+                self._waker.poll(None if timeout_s is None else timeout_s * 1000)
+                timeout_s = 0.0
+            if timeout_s is not None and not self._poller.poll(timeout_s * 1000):
                 return None
             self._hear()
         # Not waited for again: whoever asks may have something to do before it waits, such as to publish.
@@ -139,15 +150,16 @@ class Line:
         later, self._later = self._later, []
         self._send([*later, *envelopes], fds)
 
-    def read(self, flow: FlowDescriptor) -> Flow:
-        """Return what a descriptor describes, as views of pools.
+    def read(self, flow: FlowDescriptor, *, is_copied: bool = False) -> Flow:
+        """Return what a descriptor describes, as views of pools, or of copies that may be kept.
 
         Raises
         ------
         RemoteProtocolError
             If it describes something that is not here.
         """
-        return self._picked(flow) if isinstance(flow, Picked) else flow.read(self._read_slot)
+        read_slot = self._copy_slot if is_copied else self._read_slot
+        return self._picked(flow, read_slot) if isinstance(flow, Picked) else flow.read(read_slot)
 
     def slots_of(self, flow: FlowDescriptor) -> set[SlotName]:
         """Return the slots in which a flow lies."""
@@ -216,8 +228,11 @@ class Line:
     def _read_slot(self, slot: Slot, nbytes: int) -> NDArray[np.uint8]:
         return self._pools.find(slot.pool, slot.generation).bytes(slot.index, nbytes)
 
-    def _picked(self, flow: Picked) -> ResultRange:
-        columns: list[Any] = [self._piece(number) for number in flow.pieces]
+    def _copy_slot(self, slot: Slot, nbytes: int) -> NDArray[np.uint8]:
+        return self._read_slot(slot, nbytes).copy()
+
+    def _picked(self, flow: Picked, read_slot: ReadSlot) -> ResultRange:
+        columns: list[Any] = [self._piece(number, read_slot) for number in flow.pieces]
         if flow.which is None:
             (column,) = columns
             first, n = flow.rows.first, flow.rows.size
@@ -236,9 +251,9 @@ class Line:
             lane=flow.lane,
         )
 
-    def _piece(self, number: int) -> Values:
+    def _piece(self, number: int, read_slot: ReadSlot) -> Values:
         try:
-            values = self._pieces[number].values(self._read_slot)
+            values = self._pieces[number].values(read_slot)
         except KeyError:
             raise RemoteProtocolError(f"piece {number} was never sent here, or was dropped") from None
         return () if values is None else values

@@ -20,7 +20,7 @@ GENERATIONS = 1_000_000
 FUNCTIONS = {
     "source": "penstock.services.source_process:run",
     "map": "penstock.services.worker_process:run",
-    "steps": "penstock.services.worker_process:run",
+    "steps": "penstock.services.steps_process:run",
     "reduce": "penstock.services.reduce_process:run",
     "sink": "penstock.services.sink_process:run",
 }

@@ -82,6 +82,8 @@ class RoomOrder(_Order, frozen=True, kw_only=True):
     """Then these: time, last event before, starts and ends before, which step."""
     clock_from: int | None = None
     """From which event on it ticks by the clock after all; ``None``: never."""
+    first_number: int = 1
+    """Of steps: of what they give, if they number that by themselves."""
     facts: bytes = b"\x80"
     """Of a sink: what it may know of the run."""
 

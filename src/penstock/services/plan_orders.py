@@ -26,6 +26,7 @@ from penstock.services.orders import (
 from penstock.services.recorded_run import RecordedRun, repeats_ranges
 from penstock.services.recording import log_address, stream_address
 from penstock.services.resumed_run import missed_until
+from penstock.services.roots import first_number
 from penstock.wire.values import encode_value
 
 __all__ = ["builder_order", "is_view_sink", "plain", "sink_order", "source_order", "stage_order"]
@@ -98,6 +99,7 @@ def stage_order(
         repeats_ticks=recorded is not None,
         ticks=tuple((tick.now_ns, tick.after, tick.flags, tick.step) for tick in ticks if tick.worker == name),
         clock_from=None if recorded is None else recorded.clock_from(stage.name),
+        first_number=first_number(plan, stage.name) if stage.kind == "steps" else 1,
     )
 
 

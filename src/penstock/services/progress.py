@@ -77,6 +77,10 @@ class Progress:
         self._words[_EVENT] = NOTHING
         self._words[_LEASE] = lease
 
+    def at(self, number: int) -> None:
+        """Tell the number of what is worked on."""
+        self._words[_EVENT] = number
+
     def end(self) -> None:
         """Say that there is nothing being worked on."""
         self._words[_EVENT] = NOTHING

@@ -86,6 +86,10 @@ class RemoteMap(RemoteStage):
         """In a row."""
         self._is_stopped = False
         self._is_outlet_closed = False
+        self._ends: list[Flow] = []
+        """Ends that wait until the rest has come out of steps that hold something."""
+        self._finishes: bool | None = None
+        """Whether steps are bringing out the rest; ``None``: they were not asked yet."""
 
     def repeat(self, ranges: Sequence[RangeWorked], ended: NDArray[np.int64] | None) -> None:
         """Cut ranges, and give them to workers, as in a recorded run; before anything comes.
@@ -167,6 +171,13 @@ class RemoteMap(RemoteStage):
             case wire.Done(lease, took_ns, kept, let_go):
                 self.keep(peer, kept, let_go)
                 self._done(peer, lease, took_ns, now)
+            case wire.Yielded():
+                self._yielded(envelope, now)
+            case wire.Raised(lane, notes):
+                self._note_raised(notes, self._entry(lane))
+            case wire.BroughtOut():
+                self._finishes = False
+                self._pass_barriers(now)
             case wire.Flagged(number):
                 self._flagged(peer, number, now)
             case wire.Failed(text, event, _, notes):
@@ -212,7 +223,12 @@ class RemoteMap(RemoteStage):
     @property
     def is_idle(self) -> bool:
         """Whether everything that was taken is done."""
-        return not self._waiting and not self._lent and not self._dispatcher.waiting
+        return not (self._waiting or self._lent or self._dispatcher.waiting or self._finishes)
+
+    @property
+    def holds(self) -> bool:
+        """Whether steps may hold something that they give when their inputs are closed."""
+        return self.renumbers and not self._is_outlet_closed
 
     @property
     def is_settled(self) -> bool:
@@ -225,7 +241,7 @@ class RemoteMap(RemoteStage):
 
     def is_busy(self, peer: Peer) -> bool:
         """Whether a worker has a lease, or a hook to call."""
-        if self._dispatcher.leases_of(peer.name):
+        if self._dispatcher.leases_of(peer.name) or self._finishes:
             return True
         return any(isinstance(b, _Barrier) and peer.name in (b.waits_for or ()) for b in self._waiting)
 
@@ -291,8 +307,7 @@ class RemoteMap(RemoteStage):
         for account, count in part.accounts:
             entry.post(ACCOUNTS[account], count)
         if part.notes:
-            set_aside = self._order.on_error in ("retry", "dead_letter")
-            self.note(part.notes, entry, Account.DEAD_LETTERED if set_aside else Account.FAILED)
+            self._note_raised(part.notes, entry)
         values, revision = self._values(part, numbers)
         copies = None if lease.copies is None else lease.copies[rows]
         if part.ended is not None:
@@ -302,6 +317,23 @@ class RemoteMap(RemoteStage):
             arrived_ns=lent.arrived_ns, origins=origins_of(lease.batch),
         )  # fmt: skip
         self._let(self._resequencers[lease.lane].handle(result), now)
+
+    def _note_raised(self, notes: Sequence[wire.Note], entry: Entry) -> None:
+        set_aside = self._order.on_error in ("retry", "dead_letter")
+        self.note(notes, entry, Account.DEAD_LETTERED if set_aside else Account.FAILED)
+
+    def _yielded(self, yielded: wire.Yielded, now: int) -> None:
+        """Hand on what steps gave of their own accord, under numbers of their own."""
+        numbers = yielded.results.numbers.array()
+        lent = next(iter(self._lent.values()), None)  # what it works on
+        self.next_number = int(numbers[-1]) + 1
+        values = FarResults([self.floor.custody.piece(yielded.results)], slice(0, len(numbers)), None, None, numbers)
+        result = ResultRange(
+            stage=self.name, numbers=numbers, values=values, revision=yielded.results.revision, lane=yielded.lane,
+            origins=() if lent is None else origins_of(lent.lease.batch),
+        )  # fmt: skip
+        if not self._is_stopped:
+            self.outlet.give([result], now)
 
     def _values(self, part: wire.Part, numbers: NDArray[np.int64]) -> tuple[FarResults | None, int]:
         if part.results is None:
@@ -410,10 +442,23 @@ class RemoteMap(RemoteStage):
                 break
             self._waiting.popleft()
             self.entries[head.producer].post(Account.DONE, head.counted)
-            self.outlet.give([head.flow], now)
+            if self.renumbers and kind_of(head.flow) is Kind.END:
+                self._ends.append(head.flow)
+            else:
+                self.outlet.give([head.flow], now)
         if not self._open and self.is_idle and not self._is_outlet_closed:
-            self._is_outlet_closed = True
-            self.outlet.close(now)
+            self._end(now)
+
+    def _end(self, now: int) -> None:
+        """Say that nothing more will come, once steps that hold something have brought it out."""
+        if self.renumbers and self._finishes is None and self.peers and not self._is_stopped:
+            self._finishes = True
+            for peer in self.peers.values():
+                peer.say(wire.Finish())
+            return
+        self._is_outlet_closed = True
+        self.outlet.give(self._ends, now)
+        self.outlet.close(now)
 
     def _tell(self, barrier: _Barrier) -> None:
         if kind_of(barrier.flow) is Kind.START:

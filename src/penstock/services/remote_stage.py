@@ -72,6 +72,10 @@ class RemoteStage(ABC):
         self.peers: dict[str, Peer] = {}
         self.latency = Latency()
         self.entries: dict[str, Entry] = {}
+        self.renumbers = False
+        """Whether what it gives is not one for one of what it gets, and has numbers of its own."""
+        self.next_number = 1
+        """Then: above the numbers of everything it has given."""
         self.limit = EVERYTHING
         """Events from this number on are not let past: user code failed there."""
         for _, producer in producers:
@@ -109,6 +113,11 @@ class RemoteStage(ABC):
     @abstractmethod
     def advance(self, now: int) -> None:
         """Give out what can be given out."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether something may come of what it was given when its inputs are closed, and only then."""
+        return False
 
     def left(self, now: int) -> Sequence[Peer]:
         """Return processes that were to leave and have nothing more; they take part no more."""

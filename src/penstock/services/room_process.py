@@ -5,7 +5,7 @@ It does what the event builder says, in the order in which it is said, and nothi
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,8 @@ class RoomProcess(ABC):
         self.calls: dict[str, UserCalls] = {}
         self.crew = Crew(order.stage, ())
         self.kept = KeptViews(self.line, order.stage, self._things)
+        self.calling: Callable[..., Any] | None = None
+        """Calls hooks, if the user's code does not run in this thread; set when it is made."""
         self._ledger = Ledger()
         self._asked_to_close: Close | None = None
         self._is_closing = False
@@ -147,6 +149,8 @@ class RoomProcess(ABC):
         try:
             instances = self.make()
             self.crew = Crew(self.order.stage, instances, [(self.order.name, k) for k in range(len(instances))])
+            if self.calling is not None:
+                self.crew.calling = self.calling
             self._learn_ticks()
             self._declare()
             for lane, producer in self.order.producers:

@@ -75,6 +75,28 @@ class StageRoom(ABC):
         self.crew.flag(flow)
         entry.post(Account.DONE, counted)
 
+    @property
+    def pollable(self) -> int | None:
+        """A file descriptor that can be read when `bring` has something; ``None`` if it never does by itself."""
+        return None
+
+    @property
+    def holds(self) -> bool:
+        """Whether something may come of what it was given when its inputs are closed, and only then."""
+        return False
+
+    @property
+    def renumbers(self) -> bool:
+        """Whether it numbers what it gives by itself, because that is not one for one of what it was given."""
+        return False
+
+    def bring(self, now: int) -> None:  # noqa: B027 - most have nothing by themselves
+        """Give what user code has come up with by itself."""
+
+    def finish(self) -> None:
+        """Let user code close what it opened."""
+        self.crew.close()
+
     @abstractmethod
     def _work(self, flow: Flow, producer: str, now: int) -> None:
         """Work on data, and give what comes of it."""

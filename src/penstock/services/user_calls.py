@@ -206,6 +206,41 @@ class UserCalls:
         self.lost, self.is_whole = lost, is_whole
         return _joined(columns)
 
+    @property
+    def tries(self) -> int:
+        """How often an item may be tried."""
+        return self._trips if self.on_error == "retry" else 1
+
+    def again(self, call: Callable[[Any], Any], item: Any) -> Any:  # whatever user code returns
+        """Try an item again that failed, if ``on_error`` says so; return its value, ``None`` if that fails too."""
+        return self._again(call, item) if self.on_error == "retry" else None
+
+    def give_up(self, item: Any, number: int | None, error: BaseException, *, is_counted: bool) -> Account:
+        """Keep what happened to an item, and return the account it ends in.
+
+        Parameters
+        ----------
+        number
+            ``None``: it raised before there was any item.
+        is_counted
+            Whether the item is posted there; one that is accounted for already is only named.
+        """
+        account = Account.DEAD_LETTERED if self._sets_aside else Account.FAILED
+        self._note(item, number, error, int(is_counted))
+        if not is_counted:
+            self.entry.remark(account.label, f"{_event(number)}{type(error).__name__}: {error}")
+        return account
+
+    def failure(self, item: Any, number: int | None, error: BaseException, revision: int) -> UserCodeError:
+        """Return what a run ends with."""
+        failure = self._failure(item, number, error, revision, ())
+        failure.__cause__ = error
+        return failure
+
+    def check(self, values: Values) -> None:
+        """Look at the first value there is; raises ``ResultTypeError`` if it cannot travel between processes."""
+        self._check(values)
+
     def accounts(self, values: Values) -> NDArray[np.uint8]:
         """(n,), the account in which each item of the last range ended."""
         if self.is_whole:
@@ -230,7 +265,7 @@ class UserCalls:
                 continue
         return None
 
-    def _note(self, item: Any, number: int, error: BaseException, count: int = 1) -> None:
+    def _note(self, item: Any, number: int | None, error: BaseException, count: int = 1) -> None:
         """Keep what happened to items that are given up, and account for them."""
         failure = Failure(
             stage=self.stage,
@@ -243,13 +278,14 @@ class UserCalls:
         if self._sets_aside:
             self.dead_letters.append(failure)
         self.entry.post(
-            Account.DEAD_LETTERED if self._sets_aside else Account.FAILED, count, f"event {number}: {failure.cause}"
+            Account.DEAD_LETTERED if self._sets_aside else Account.FAILED, count, f"{_event(number)}{failure.cause}"
         )
 
     def _failure(
-        self, item: Any, number: int, error: BaseException, revision: int, done: Sequence[Any]
+        self, item: Any, number: int | None, error: BaseException, revision: int, done: Sequence[Any]
     ) -> UserCodeError:
-        text = f"stage {self.stage}, event {number}: {type(error).__name__}: {error}{_hint(item)}"
+        place = f"stage {self.stage}" if number is None else f"stage {self.stage}, event {number}"
+        text = f"{place}: {type(error).__name__}: {error}{_hint(item)}"
         return UserCodeError(text, stage=self.stage, event=number, revision=revision, done=done)
 
     def _check(self, values: Values) -> None:
@@ -297,6 +333,10 @@ def _hint(item: Any) -> str:
             "from user code"
         )
     return ""
+
+
+def _event(number: int | None) -> str:
+    return "" if number is None else f"event {number}: "
 
 
 def _short(item: Any) -> str:

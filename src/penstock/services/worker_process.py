@@ -1,4 +1,4 @@
-"""The process of one worker, or of one chain of steps: leases come, what user code makes of them goes."""
+"""The process of one worker, or of one chain of functions: leases come, what user code makes of them goes."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -6,6 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penstock.core import Account, EventBatch
 from penstock.core.result_range import ResultRange
@@ -20,8 +21,9 @@ from penstock.services.own_pools import OwnPools
 from penstock.services.room_process import RoomProcess, count_accounts
 from penstock.services.stage_room import items_for
 from penstock.services.user_calls import UserCalls
-from penstock.wire.envelopes import Done, Lease, Part, PoolGone, PoolMade, Ready
+from penstock.wire.envelopes import Done, Lease, Note, Part, PoolGone, PoolMade, Ready
 from penstock.wire.results import PackedResults, pack_results
+from penstock.wire.slots import Slot
 
 __all__ = ["WorkerProcess", "run"]
 
@@ -150,18 +152,28 @@ class WorkerProcess(RoomProcess):
         """Send what came of some rows, in as many messages as it needs; large arrays go into slots."""
         notes = notes_of(calls.failures) if self.order.on_error != "fail" else ()
         ended = None if calls.is_whole else calls.accounts(results.values)  # type: ignore[arg-type]  # they are here
+        self._send_rows(lease, results, ended, notes)
+
+    def _send_rows(
+        self, lease: Lease, results: ResultRange, ended: NDArray[np.uint8] | None, notes: tuple[Note, ...]
+    ) -> None:
         at = 0
         for packed in self._packed(results):
             n = len(packed.results)
             rows = None if ended is None else ended[at : at + n]
-            slot = None
-            if packed.slot_bytes:
-                slot = self._slot(packed.slot_bytes, lease.is_again)
-                packed.write(self._results.memory(slot))
+            slot = self._written(packed, is_again=lease.is_again)
             self.line.later(self._part(lease, packed, rows, slot, notes))  # small ones travel with what ends the lease
-            if packed.slot_bytes:
+            if slot is not None:
                 self.line.flush()
             at, notes = at + n, ()
+
+    def _written(self, packed: PackedResults, *, is_again: bool = False) -> Slot | None:
+        """Write what is large into a slot, and return it; ``None`` if nothing is."""
+        if not packed.slot_bytes:
+            return None
+        slot = self._slot(packed.slot_bytes, is_again)
+        packed.write(self._results.memory(slot))
+        return slot
 
     def _packed(self, results: ResultRange) -> list[PackedResults]:
         while True:
@@ -190,7 +202,7 @@ class WorkerProcess(RoomProcess):
             memoryview(rows.tobytes()) if self.order.is_logged else None,
         )
 
-    def _slot(self, nbytes: int, is_again: bool) -> Any:  # a Slot
+    def _slot(self, nbytes: int, is_again: bool) -> Slot:
         """Return a free slot, waiting for one; what is given again must not wait for what stands behind it."""
         self._results.fit(nbytes)
         while (slot := self._results.lend()) is None:

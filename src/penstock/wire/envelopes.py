@@ -21,6 +21,7 @@ __all__ = [
     "Begin",
     "BlockFilled",
     "Broken",
+    "BroughtOut",
     "Change",
     "Close",
     "Closed",
@@ -28,6 +29,7 @@ __all__ = [
     "Drop",
     "Envelope",
     "Failed",
+    "Finish",
     "Flag",
     "Flagged",
     "FlowDescriptor",
@@ -42,10 +44,12 @@ __all__ = [
     "Picked",
     "Piece",
     "PoolMade",
+    "Raised",
     "Read",
     "Ready",
     "Saved",
     "Stop",
+    "Yielded",
     "open_envelopes",
     "seal",
 ]
@@ -128,6 +132,8 @@ class Ready(_Envelope, frozen=True, tag=12):
     """Of a source: whether one that is made anew reads the same from the beginning."""
     wants_settled: bool = False
     """Of a source: whether it is to be told when its messages are accounted for."""
+    renumbers: bool = False
+    """Of steps: whether what they give is not one for one of what they get, so that they number it."""
 
 
 class Begin(_Envelope, frozen=True, tag=14):
@@ -235,6 +241,28 @@ class Part(_Envelope, frozen=True, tag=33):
     """(size,), u1: each row's account, where an event log wants to know."""
 
 
+class Yielded(_Envelope, frozen=True, tag=35):
+    """What steps gave that is not one for one of what they were lent; numbered by the sender."""
+
+    lane: str
+    results: ResultsDescriptor
+
+
+class Finish(_Envelope, frozen=True, tag=38):
+    """Nothing more will come: bring out what steps hold; answered by ``BroughtOut``."""
+
+
+class Raised(_Envelope, frozen=True, tag=46):
+    """User code raised on what came of something that is accounted for already; the run goes on."""
+
+    lane: str
+    notes: tuple[Note, ...]
+
+
+class BroughtOut(_Envelope, frozen=True, tag=39):
+    """Nothing more will come of what was given."""
+
+
 class Done(_Envelope, frozen=True, tag=34):
     """A lease is worked on."""
 
@@ -335,7 +363,8 @@ class TickTold(_Envelope, frozen=True, tag=52):
 
 Envelope = (
     PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Settled | Stop | Piece | Drop | Lease
-    | Part | Done | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed | TickTold
+    | Part | Yielded | Finish | BroughtOut | Raised
+    | Done | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed | TickTold
 )  # fmt: skip
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -1,7 +1,7 @@
 """What only the inline engine does: step by step, under a clock that a test moves."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from penstock.core.decoder import Traits
 from penstock.elements.source import Reading, Source
 from penstock.engines.inline import InlineRun
 from penstock.errors import ParameterError
-from penstock.pipeline import Join, Map, Pipeline, Reduce
+from penstock.pipeline import Join, Map, Pipeline, Reduce, Steps
 from penstock.pipeline import Source as SourceEntry
 from penstock.testing.engine_cases import Frames, Sum, number, scaled
 from penstock.testing.manual_clock import ManualClock
@@ -86,6 +86,38 @@ def test_parameters_change_from_the_next_event_on() -> None:
         pass
     assert inline.views("sum")["sum"].array == 0 + 1 + 2 + 3 + 10 * (4 + 5 + 6 + 7)
     inline.finish()
+
+
+def thirds(upstream: Iterator[int]) -> Iterator[int]:
+    yield from (item for count, item in enumerate(upstream) if count % 3 == 2)
+
+
+def times(item: int, *, gain: float = 1.0) -> float:
+    return gain * item
+
+
+def test_parameters_change_at_once_behind_steps_that_number_anew() -> None:
+    pipeline = Pipeline(
+        sources={"a": SourceEntry(Frames, n=24, block=4)},
+        events={"scan": Join("a", by="order")},
+        stages={
+            "map": Map(scaled, source="scan"),
+            "thirds": Steps(thirds, source="map"),
+            "times": Steps(times, source="thirds"),
+            "sum": Reduce(Sum, source="times"),
+        },
+    )
+    inline = InlineRun(pipeline.plan())
+    inline.open()
+    while inline.report().joins["scan"].formed < 12:
+        inline.step(longest_s=0)
+    inline.set({"map.gain": 10.0, "times.gain": 2.0})
+    while inline.step(longest_s=0):
+        pass
+    report = inline.finish()
+    assert report.adds_up
+    assert inline.views("sum")["sum"].array == (2 + 5 + 8 + 11) + 20 * (14 + 17 + 20 + 23)
+    assert inline.views("sum")["order"]["numbers"].array.tolist() == list(range(8))
 
 
 def test_a_stage_that_publishes_nothing_is_named() -> None:

@@ -1,6 +1,6 @@
 """The rooms of one thread: hooks, ticks, errors, parameter boundaries, and when a sink writes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -73,6 +73,41 @@ class Failing:
 
     def close(self) -> None:
         raise OSError("cannot close")
+
+
+class Passed(Collected):
+    """A room that keeps kinds and numbers too."""
+
+    def take(self, flow: Any, producer: str, now: int) -> None:
+        if isinstance(flow, ResultRange):
+            self.values += zip(flow.numbers.tolist(), flow.values or (), strict=True)
+        else:
+            self.values.append(flow.kind.name)
+
+
+def numbers_in_pairs(upstream: Iterator[Any]) -> Iterator[list[int]]:
+    for event in upstream:
+        yield [each.number for each in (event, next(upstream, None)) if each is not None]
+
+
+def test_what_a_generator_holds_comes_before_the_end_and_is_numbered_anew() -> None:
+    element = Element(name="mine:numbers_in_pairs", target=numbers_in_pairs)
+    plan = StagePlan(name="pairs", kind="steps", inputs=(("", "scan"),), elements=(element,))
+    ledger, passed = Ledger(), Passed()
+    room = StepsRoom(plan, ledger, 0)
+    room.outlet.rooms.append(passed)
+    assert (room.holds, room.renumbers, room.next_number) == (True, True, 0)
+    room.take(batch(0, 1, Kind.START), "scan", 0)
+    room.take(batch(0, 2), "scan", 0)
+    room.take(batch(2, 5), "scan", 0)
+    room.take(batch(5, 6, Kind.END), "scan", 0)
+    assert passed.values == ["START", (0, [0, 1]), (1, [2, 3])]
+    for _ in range(2):
+        room.close("scan", 0)
+    assert passed.values == ["START", (0, [0, 1]), (1, [2, 3]), (2, [4]), "END"]
+    assert (passed.closed, room.holds, room.next_number) == (1, False, 3)
+    assert ledger.entry("scan", "pairs")[Account.DONE] == 5
+    room.finish()
 
 
 def test_ticks_come_at_their_interval_and_never_in_a_burst() -> None:
