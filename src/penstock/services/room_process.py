@@ -179,6 +179,8 @@ class RoomProcess(ABC):
         self.line.send(TickTold(tick.now_ns, tick.after, tick.flags, tick.step))
 
     def _open_books(self, lane: str, producer: str) -> None:
+        if producer in self.calls:
+            return
         entry = self._ledger.entry(producer, self.order.stage)
         on_error: Any = self.order.on_error  # a text that the plan has checked
         returns = self.order.kind != "reduce"

@@ -56,7 +56,8 @@ class StepsProcess(WorkerProcess):
         """Say also that results are numbered anew."""
         if self._chain is None:
             return super().ready()
-        return Ready(keeps_state=False, renumbers=self._chain.renumbers)
+        renumbers = self._chain.renumbers
+        return Ready(not renumbers and super().ready().keeps_state, renumbers=renumbers)
 
     def handle(self, envelope: Any) -> None:  # one of Envelope
         """Work on a lease, or bring out the rest."""
