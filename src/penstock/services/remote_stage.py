@@ -74,7 +74,7 @@ class RemoteStage(ABC):
         self.entries: dict[str, Entry] = {}
         self.renumbers = False
         """Whether what it gives is not one for one of what it gets, and has numbers of its own."""
-        self.next_number = 1
+        self.next_number = 0
         """Then: above the numbers of everything it has given."""
         self.limit = EVERYTHING
         """Events from this number on are not let past: user code failed there."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.core import Kind, Message
+from penstock.core import Event, Kind, Message
 from penstock.elements.source import Reading, Source
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "called",
     "drop_threes",
     "flaky",
+    "joined",
     "metadata",
     "numbers",
     "pairs",
@@ -144,6 +145,11 @@ class Scan(Source):
 def written(item: Any) -> str:
     """Return what an item is, as a text that is not read back."""
     return f"= {' '.join(repr(item).split())}"
+
+
+def joined(event: Event) -> tuple[int, int]:
+    """Return the values of an event, where they are messages."""
+    return event["numbers"].metadata["value"], event["slowly"].metadata["value"]
 
 
 def metadata(message: Message) -> int:

@@ -58,11 +58,17 @@ class ShapeTests:
         shapes = ("numbers", "slowly", "AsyncNumbers", "Chunks", "called", "Mailbox")
         sources = {shape: Source(getattr(shape_cases, shape), n=5) for shape in shapes}
         sources["values"] = Source(shape_cases.values)
-        read = {shape: shape for shape in (*shapes, "same")}
-        report, lines = self.run(tmp_path, sources, {"same": Steps(shape_cases.written, source="values")}, read=read)
+        stages = {
+            "same": Steps(shape_cases.written, source="values"),
+            "joined": Map(shape_cases.joined, source="both"),
+        }
+        events = {"both": Join("numbers", "slowly", by="order")}
+        read = {name: name for name in (*shapes, *stages)}
+        report, lines = self.run(tmp_path, sources, stages, events=events, read=read)
         assert (report.outcome, report.reasons) == ("finished", [])
         assert all(lines[shape] == [1, 2, 3, 4, 5] for shape in shapes), lines
         assert lines["same"] == [shape_cases.written(value) for value in shape_cases.values()]
+        assert lines["joined"] == [(n, n) for n in range(1, 6)]
         assert report.edge("instrument", "Chunks").accounts == {"done": 5}
 
     def test_a_source_that_raises_fails_the_run_behind_what_it_gave(self, tmp_path: Path) -> None:
