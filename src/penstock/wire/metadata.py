@@ -85,7 +85,9 @@ class MetadataColumn(Sequence[Mapping[str, Any]]):
     def __getitem__(self, row: slice) -> "MetadataColumn": ...
     def __getitem__(self, row: int | slice) -> "Mapping[str, Any] | MetadataColumn":
         if isinstance(row, slice):
-            return MetadataColumn(self._data, self._n, self._rows[row])
+            part = MetadataColumn(self._data, self._n, self._rows[row])
+            part._latest = self._latest  # whoever has looked at one message mostly goes on with all of them
+            return part
         number, place = divmod(self._rows[row], GROUP)
         return self._of_group(number)[place]
 
