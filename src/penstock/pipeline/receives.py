@@ -40,8 +40,7 @@ def _from(plan: Plan, written: str) -> str:
     if lane:
         return f"{_from(plan, name)} that came by lane {lane}"
     if name in plan.sources:
-        is_plain = is_item_source(plan.sources[name].element.target)
-        return f"each {'item' if is_plain else 'Message'} of {name}"
+        return f"each {'item' if is_item_source(plan.sources[name].element.target) else 'Message'} of {name}"
     if name in plan.joins:
         return f"each Event of {name} ({', '.join(plan.joins[name].streams)})"
     if name in plan.merges:
