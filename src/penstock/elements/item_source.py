@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from penstock.core.decoder import Traits
+from penstock.elements.own_folder import give_folder
 from penstock.elements.shape import StepShape, is_async_call, is_buffer, shape_of
 from penstock.elements.signature import Signature, name_of
 from penstock.errors import UserCodeError
@@ -69,8 +70,7 @@ class ItemSource:
         except (Exception, SystemExit) as error:  # user code may raise anything; it is the cause
             text = f"source {name}: {name_of(target)} could not be made: {type(error).__name__}: {error}"
             raise UserCodeError(text, stage=name) from error
-        if isinstance(getattr(type(thing), "folder", None), str):
-            thing.folder = folder
+        give_folder(thing, folder)
         if _is_source(thing):
             return cls(thing=thing)
         is_chunked |= bool(getattr(thing, "in_chunks", False))

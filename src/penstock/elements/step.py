@@ -42,6 +42,6 @@ class Step(Instance):
             self.hooks = replace(self.hooks, end=None)
 
     @property
-    def buffer(self) -> Any:
-        """The object that has ``put`` and ``get``."""
+    def thing(self) -> Any:
+        """What user code made: of a buffer, the object that has ``put`` and ``get``."""
         return self._thing

@@ -36,7 +36,7 @@ class BufferLink(ChainLink):
     def __init__(self, step: Step, mishaps: Mishaps, wake: Callable[[], None], pause: Pause) -> None:
         super().__init__(mishaps)
         self._step = step
-        self._buffer = step.buffer
+        self._buffer = step.thing
         self._wake, self._pause = wake, pause
         self._out: deque[Any] = deque()
         self._errors: deque[BaseException] = deque()

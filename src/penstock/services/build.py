@@ -145,7 +145,7 @@ def build(
         elif stage.kind == "reduce":
             rooms.stages[name] = ReduceRoom(stage, ledger, own[0])
         else:
-            rooms.stages[name] = StepsRoom(stage, ledger, first_number(plan, name))
+            rooms.stages[name] = StepsRoom(stage, ledger, first_number(plan, name), plan.folder)
     for name, room in rooms.stages.items():
         if recorded is not None:
             room.crew.repeat(recorded.ticks_for(name), recorded.clock_from(name))

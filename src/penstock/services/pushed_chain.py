@@ -168,7 +168,7 @@ class PushedChain:
 def _is_async(step: Step) -> bool:
     if step.shape is not StepShape.BUFFER:
         return step.shape.is_async
-    calls = (getattr(step.buffer, name, None) for name in ("put", "get", "end"))
+    calls = (getattr(step.thing, name, None) for name in ("put", "get", "end"))
     return any(call is not None and is_async_call(call) for call in calls)
 
 

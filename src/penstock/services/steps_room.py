@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from penstock.core import Kind, Ledger
 from penstock.core.result_range import ResultRange
+from penstock.elements.own_folder import give_folder
 from penstock.elements.user_code import Step, step_names
 from penstock.pipeline.plan import StagePlan
 from penstock.services.chain import chain_of, own_parameters
@@ -23,9 +24,11 @@ class StepsRoom(StageRoom):
     ----------
     first_number
         Of what it gives, if it numbers that by itself.
+    folder
+        Where relative paths start.
     """
 
-    def __init__(self, plan: StagePlan, ledger: Ledger, first_number: int = 1) -> None:
+    def __init__(self, plan: StagePlan, ledger: Ledger, first_number: int = 1, folder: str = ".") -> None:
         names = step_names([element.name for element in plan.elements])
         self._steps = [
             Step(
@@ -37,6 +40,8 @@ class StepsRoom(StageRoom):
             )
             for element, name in zip(plan.elements, names, strict=True)
         ]
+        for step in self._steps:
+            give_folder(step.thing, folder)
         super().__init__(plan, ledger, self._steps)
         self._numbered = Numbered(plan.name, first_number)
         self._ends: list[Flow] = []

@@ -11,6 +11,7 @@ from typing import Any
 from penstock.core.block import Block
 from penstock.core.message import Message
 from penstock.elements.item_source import PLAIN_TRAITS, ItemSource
+from penstock.elements.own_folder import give_folder
 from penstock.elements.plain_message import PLAIN, plain_message
 from penstock.elements.source import Reading, Source
 from penstock.errors import PenstockError, UserCodeError
@@ -53,6 +54,7 @@ class ValueSource(Source):
 
     def open(self) -> None:
         """Begin to read."""
+        give_folder(self._items.thing, self.folder)
         self._shelf = ValueShelf()
         # What time it is goes with the context.
         self._thread = Thread(target=copy_context().run, args=(self._read_all,), name=self._name, daemon=True)
@@ -76,7 +78,9 @@ class ValueSource(Source):
         blocks: list[Block] = []
         for _, alike in groupby(messages, lambda message: PLAIN in message.metadata):  # what is a message stays one
             blocks += self.reading(alike, now_ns).blocks
-        return Reading(blocks=blocks, ended=has_ended)
+        losses = getattr(self._items.thing, "losses", None)
+        lost = [] if losses is None else [why for why, count in losses.news() for _ in range(count)]
+        return Reading(blocks=blocks, unparsable=lost, ended=has_ended)
 
     def close(self) -> None:
         """Let user code end, and wait a little for that."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from penstock.core import Account, EventBatch
 from penstock.core.result_range import ResultRange
 from penstock.elements.instance import Instance
+from penstock.elements.own_folder import give_folder
 from penstock.elements.user_code import Step, Worker, step_names
 from penstock.errors import PenstockError, ResultTypeError, UserCodeError
 from penstock.services.chain import chain_of, own_parameters
@@ -60,6 +61,8 @@ class WorkerProcess(RoomProcess):
             Step(target, arguments, parameters=own_parameters(values, name), stage=stage, step=name)
             for (target, arguments), name in zip(elements, names, strict=True)
         ]
+        for step in steps:
+            give_folder(step.thing, self.order.folder)
         self._first = steps[0]
         return steps
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.core.ledger import Entry, Ledger
 from penstock.elements.item_source import ItemSource
+from penstock.elements.own_folder import give_folder
 from penstock.elements.shape import StepShape, is_async_call
 from penstock.elements.step import Step
 from penstock.elements.user_code import step_names
@@ -131,8 +132,7 @@ class _Cutter:
                 element.target, element.arguments, parameters=own_parameters(stage.parameters, name),
                 stage=stage.name, step=name,
             )  # fmt: skip
-            if isinstance(getattr(type(step.buffer), "folder", None), str):
-                step.buffer.folder = self._plan.folder
+            give_folder(step.thing, self._plan.folder)
             shape = step.shape
             part = StepPart(step, made, name, shape, counts_for_stage=counts)
             self.found.steps.append(part)
@@ -145,7 +145,7 @@ class _Cutter:
     def _add_step(self, opened: "_Open", part: StepPart) -> "_Open":
         place = f"{part.stage.name}.{part.name}"
         if part.shape is StepShape.BUFFER:
-            buffer = part.step.buffer
+            buffer = part.step.thing
             part.shape = StepShape.COROUTINE if is_async_call(buffer.put) else StepShape.FUNCTION
             part.call, part.closes = _put(buffer), False
             # What coroutines wait for in a buffer must not be touched from another thread.

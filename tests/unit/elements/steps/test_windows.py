@@ -317,7 +317,7 @@ def test_what_is_made_of_arguments(
 ) -> None:
     step = Step(*make())
     assert step.shape is shape
-    assert isinstance(step.buffer, kind)
+    assert isinstance(step.thing, kind)
 
 
 @pytest.mark.parametrize(
