@@ -1,1 +1,1 @@
-"""The front doors for users of other systems; none is built yet."""
+"""The front doors for users of other systems. Each is found by entry point, and none knows another."""
