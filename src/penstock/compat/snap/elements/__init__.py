@@ -1,0 +1,1 @@
+"""The elements that SNAP brings, under its names and with its arguments."""
