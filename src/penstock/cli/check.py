@@ -16,6 +16,7 @@ __all__ = ["check"]
 
 def check(
     file: Annotated[Path, typer.Argument(help="The pipeline file.")],
+    node: Annotated[str, typer.Option("--node", "-n", help="Of a SNAP file: which node.")] = "",
     explain: Annotated[bool, typer.Option("--explain", help="Print the file with every default filled in.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
 ) -> None:
@@ -26,9 +27,10 @@ def check(
     from penstock.errors import CheckError
     from penstock.pipeline.check import check_file
     from penstock.pipeline.explain import explain as explained
+    from penstock.pipeline.front_door import Asked
 
     try:
-        checked = check_file(file)
+        checked = check_file(file, asked=Asked(node=node))
         problems = checked.problems
     except CheckError as error:
         checked, problems = None, error.problems

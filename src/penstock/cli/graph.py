@@ -10,15 +10,17 @@ __all__ = ["graph"]
 
 def graph(
     file: Annotated[Path, typer.Argument(help="The pipeline file.")],
+    node: Annotated[str, typer.Option("--node", "-n", help="Of a SNAP file: which node.")] = "",
     svg: Annotated[Path | None, typer.Option("--svg", help="Write an SVG file instead of text.")] = None,
 ) -> None:
     """Draw a pipeline: who reads from whom, and what each room is."""
     from penstock.errors import SinkError
     from penstock.pipeline.check import load_plan
+    from penstock.pipeline.front_door import Asked
     from penstock.pipeline.graph import draw_text
     from penstock.pipeline.graph_svg import draw_svg
 
-    plan = load_plan(file)
+    plan = load_plan(file, asked=Asked(node=node))
     if svg is None:
         print(draw_text(plan), end="")
         return

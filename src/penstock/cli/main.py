@@ -23,6 +23,7 @@ COMMANDS: Final[CommandTable] = {
     "resume": ("penstock.cli.resume:resume", "Go on with a recorded run that was cut off."),
     "top": ("penstock.cli.top:top", "Watch a running pipeline in the terminal."),
     "check": ("penstock.cli.check:check", "Report every mistake of a pipeline file at once."),
+    "convert": ("penstock.cli.convert:convert", "Make a pipeline file of a node of a SNAP file."),
     "graph": ("penstock.cli.graph:graph", "Draw a pipeline, as text or SVG."),
     "list": ("penstock.cli.list:list_names", "List the sources, steps and sinks there are."),
     "describe": ("penstock.cli.describe:describe", "Say what something does and which arguments it takes."),

@@ -21,6 +21,7 @@ HEARD = "bringing out what has arrived; Ctrl-C again stops at once"
 
 def run(
     file: Annotated[Path, typer.Argument(help="The pipeline file.")],
+    node: Annotated[str, typer.Option("--node", "-n", help="Of a SNAP file: which node.")] = "",
     trigger_map: Annotated[
         list[str] | None, typer.Option("--map", help="Trigger map of the scan: FILE, or JOIN=FILE.", metavar="FILE")
     ] = None,
@@ -59,10 +60,11 @@ def run(
     Exit code 0 finished, 1 failed, 2 wrong as written, 3 incomplete or with dead letters, 130 stopped on request.
     """
     from penstock.errors import CheckError, ParameterError, Problem
+    from penstock.pipeline.front_door import Asked
     from penstock.pipeline.pipeline import Pipeline
     from penstock.services.interrupt import Interrupt
 
-    pipeline = Pipeline.load(file)
+    pipeline = Pipeline.load(file, asked=Asked(node=node, runs=True))
     engine = engine or _fitting_engine(pipeline, event_log)
     options: dict[str, Any] = {
         "run_id": run_id,

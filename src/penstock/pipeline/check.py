@@ -26,7 +26,7 @@ from penstock.pipeline.detection import (
 from penstock.pipeline.document import Document
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.explain import explain
-from penstock.pipeline.include import read_file
+from penstock.pipeline.front_door import Asked, read_any
 from penstock.pipeline.map_check import map_problems
 from penstock.pipeline.memory import slots_needed
 from penstock.pipeline.not_built import keys_not_built
@@ -65,8 +65,9 @@ def check_file(
     environ: Mapping[str, str] | None = None,
     cores: int | None = None,
     processors: Processors | None = None,
+    asked: Asked | None = None,
 ) -> Checked:
-    """Check a pipeline file.
+    """Check a pipeline file, or a file of another system.
 
     Parameters
     ----------
@@ -78,25 +79,27 @@ def check_file(
         How many this machine has for us; by default as many as ``processors``.
     processors
         Those of the machine that will run it; by default this one is asked.
+    asked
+        Of a file of another system: which part of it.
 
     Raises
     ------
     CheckError
         If it cannot be read as YAML, so that there is nothing to check.
     """
-    document, problems = read_file(Path(path), os.environ if environ is None else environ)
+    document, problems = read_any(Path(path), os.environ if environ is None else environ, asked)
     return check(document, problems, cores=cores, processors=processors)
 
 
-def load_plan(path: Path | str, environ: Mapping[str, str] | None = None) -> Plan:
-    """Return the plan of a pipeline file.
+def load_plan(path: Path | str, environ: Mapping[str, str] | None = None, asked: Asked | None = None) -> Plan:
+    """Return the plan of a pipeline file, or of a file of another system.
 
     Raises
     ------
     CheckError
         With every mistake in it.
     """
-    return plan_of(check_file(path, environ))
+    return plan_of(check_file(path, environ, asked=asked))
 
 
 def plan_of(checked: Checked) -> Plan:

@@ -12,7 +12,7 @@ from penstock.errors import CheckError, Problem
 from penstock.pipeline.document import Document, Place, Trail
 from penstock.pipeline.yaml import read_yaml
 
-__all__ = ["read_file", "read_text"]
+__all__ = ["file_text", "read_file", "read_text"]
 
 _MOST_FILES = 100
 
@@ -32,7 +32,18 @@ def read_file(path: Path, environ: Mapping[str, str]) -> tuple[Document, list[Pr
     CheckError
         If the file does not exist, is not text, or is no YAML.
     """
-    return read_text(_text(path, Problem(where="", text="", file=str(path))), path, environ)
+    return read_text(file_text(path), path, environ)
+
+
+def file_text(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises
+    ------
+    CheckError
+        If the file does not exist, or is not text.
+    """
+    return _text(path, Problem(where="", text="", file=str(path)))
 
 
 def read_text(text: str, path: Path, environ: Mapping[str, str]) -> tuple[Document, list[Problem]]:

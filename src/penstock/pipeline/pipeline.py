@@ -1,7 +1,7 @@
 """The pipeline in Python: the same entries as in a file, with the same checks and the same plan."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -13,8 +13,9 @@ from penstock.pipeline.check import Checked, check, plan_of
 from penstock.pipeline.document import Document
 from penstock.pipeline.entries import Entry, Join, Map, Merge, Reduce, Sink, Source, Steps
 from penstock.pipeline.explain import explain
+from penstock.pipeline.front_door import Asked, read_any
 from penstock.pipeline.graph_svg import draw_svg
-from penstock.pipeline.include import read_file, read_text
+from penstock.pipeline.include import read_text
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.reference import reference_problems
 
@@ -70,8 +71,17 @@ class Pipeline:
         self._problems: list[Problem] = []
 
     @classmethod
-    def load(cls, path: Path | str, environ: Mapping[str, str] | None = None) -> "Pipeline":
-        """Read a pipeline from a file; mistakes in it are found by ``check``.
+    def load(cls, path: Path | str, environ: Mapping[str, str] | None = None, asked: Asked | None = None) -> "Pipeline":
+        """Read a pipeline from a file, its own or one of another system; mistakes in it are found by ``check``.
+
+        Parameters
+        ----------
+        path
+            The file.
+        environ
+            Variables; by default those of this process.
+        asked
+            Of a file of another system: which part of it, and how.
 
         Raises
         ------
@@ -79,7 +89,8 @@ class Pipeline:
             If the file cannot be read as YAML.
         """
         pipeline = cls.__new__(cls)
-        pipeline._document, pipeline._problems = read_file(Path(path), os.environ if environ is None else environ)
+        variables = os.environ if environ is None else environ
+        pipeline._document, pipeline._problems = read_any(Path(path), variables, asked)
         return pipeline
 
     @classmethod
@@ -97,6 +108,11 @@ class Pipeline:
         tree["events"] = {name: _without_map(event) for name, event in tree.get("events", {}).items()}
         pipeline._document = Document(tree=tree, folder=folder, name=document.name)
         return pipeline
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What was wrong when it was read; ``check`` says it too."""
+        return tuple(self._problems)
 
     @property
     def tree(self) -> Mapping[str, Any]:

@@ -194,13 +194,17 @@ def test_a_snap_file_is_recognised(text: str, is_one: bool) -> None:
         ),
         (
             "node: !Node [!chain:a [{m.f: {}, m.g: {}}]]",
-            "node[0].a[0] (a.yml, line 1): one element is wanted, and there are m.f and m.g; "
-            "write module.attribute, or module.attribute: {name: value}",
+            (
+                "node[0].a[0] (a.yml, line 1): one element is wanted, and there are m.f and m.g; "
+                "write module.attribute, or module.attribute: {name: value}"
+            ),
         ),
         (
             "node: !Node [!chain:a [m.f: {a: 1, a: 2}]]",
-            'node[0].a[0].m.f.a (a.yml, line 1): the key "a" is written twice; '
-            "it also stands in line 1; keep one of them",
+            (
+                'node[0].a[0].m.f.a (a.yml, line 1): the key "a" is written twice; '
+                "it also stands in line 1; keep one of them"
+            ),
         ),
         (
             "node: !Node [!chain:a [m.f, !to [b, b]]]",
@@ -297,4 +301,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         try:
             read(head + text, "node")
         except CheckError as error:
-            assert all(problem.text for problem in error.problems)
+            told = [problem.text for problem in error.problems]
+        else:
+            told = ["nothing is wrong"]
+        assert all(told)

@@ -1,0 +1,115 @@
+"""SNAP's files as pipelines: what ``penstock run`` and ``penstock check`` get of them."""
+
+import logging.config
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from penstock.compat.snap.convert import Converted, Peers, convert
+from penstock.compat.snap.names import HERE, KNOWN, full_name, module_path
+from penstock.compat.snap.namespace import serve_snap
+from penstock.compat.snap.reader import is_snap, read_snap
+from penstock.compat.snap.syntax import Reference
+from penstock.core.suggest import did_you_mean
+from penstock.elements.user_modules import find_object
+from penstock.errors import CheckError, Problem
+from penstock.pipeline.document import Document
+from penstock.pipeline.front_door import Asked
+
+__all__ = ["SnapDoor"]
+
+
+class SnapDoor:
+    """Reads SNAP's files, of both versions."""
+
+    @staticmethod
+    def recognises(text: str) -> bool:
+        """Whether a text has a node of SNAP's."""
+        return is_snap(text)
+
+    @staticmethod
+    def read(text: str, path: Path, environ: Mapping[str, str], asked: Asked) -> tuple[Document, list[Problem]]:
+        """Return a node as a pipeline, with the places of SNAP's file.
+
+        Users' modules are looked for beside the file, then in the current folder, which stays importable.
+
+        Raises
+        ------
+        CheckError
+            If the file is no YAML, there is no such node, or it is not written as SNAP's grammars have it.
+        """
+        file = read_snap(text, str(path), environ)
+        node = file.read(asked.node)
+        folder = path.parent
+        _make_importable(Path.cwd())
+        serve_snap()
+        lookup = _Lookup(folder)
+        converted = convert(node, lookup, Peers(speak_pickle=asked.own_peers, allow=asked.allow))
+        if asked.status:
+            status = {"use": f"{HERE}.status:status_server", "address": asked.status}
+            converted.tree["sources"] = {**converted.tree.get("sources", {}), _free("status", converted.tree): status}
+        if asked.runs and (settings := file.log_settings()) is not None:
+            _configure_logging(settings, path)
+        document = Document(
+            tree=converted.tree, places={(): node.place, **converted.places}, folder=folder, name=node.name
+        )
+        return document, [*converted.problems, *lookup.problems, *_nothing(converted, node.name, path)]
+
+
+class _Lookup:
+    """Finds the objects that a node names, each once, and notes which there are not."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._found: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+
+    def __call__(self, reference: Reference) -> Any:  # whatever users name
+        path = module_path(reference.name)
+        if path not in self._found:
+            try:
+                self._found[path] = find_object(path, self._folder)
+            except CheckError as error:
+                self._found[path] = None
+                self.problems += [self._said(reference, problem) for problem in error.problems]
+        return self._found[path]
+
+    @staticmethod
+    def _said(reference: Reference, problem: Problem) -> Problem:
+        is_snaps = full_name(reference.name).startswith("snap.")
+        text, remedy = problem.text, problem.remedy
+        if is_snaps and ("there is no module" in text or " has no " in text):
+            text = f"there is no element {reference.name} here or installed"
+            otherwise = "install the package that brings it, such as snap-combine"
+            remedy = did_you_mean(reference.name, KNOWN, otherwise=otherwise)
+        place = reference.place
+        return Problem(where=reference.name, text=text, remedy=remedy, file=place.file, line=place.line)
+
+
+def _free(word: str, tree: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a name that no entry has."""
+    used = {name for section in ("sources", "events", "stages", "sinks") for name in tree.get(section, {})}
+    return next(name for name in (word, *(f"{word}_{n}" for n in range(2, len(used) + 3))) if name not in used)
+
+
+def _make_importable(folder: Path) -> None:
+    """Let modules of the current folder be found behind all others, as SNAP does."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def _configure_logging(settings: Any, path: Path) -> None:
+    try:
+        logging.config.dictConfig(settings)
+    except (ValueError, TypeError, AttributeError, ImportError) as error:
+        problem = Problem(where="logging", text=str(error), remedy="see logging.config in Python", file=str(path))
+        raise CheckError([problem]) from error
+
+
+def _nothing(converted: Converted, node: str, path: Path) -> list[Problem]:
+    """Say that a node has nothing to run, if there is no other mistake that tells why."""
+    if converted.tree.get("sources") or any(problem.level == "error" for problem in converted.problems):
+        return []
+    text, remedy = "no chain has a source, so nothing would ever come", "begin one with !from module.generator: {}"
+    return [Problem(where=node, text=text, remedy=remedy, file=str(path))]

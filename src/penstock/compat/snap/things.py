@@ -1,0 +1,115 @@
+"""Write SNAP's elements as things of a pipeline file: a name with its arguments, or an object made by ``made``.
+
+Where a name and its arguments would mean something else in a pipeline file than in SNAP's, it is written so that they
+do not. It imports what is named, to see what it is, and calls nothing.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from penstock.compat.snap.names import HERE, OURS, full_name, module_path
+from penstock.compat.snap.recipe import ARGUMENTS, OBJECT
+from penstock.compat.snap.syntax import Reference
+from penstock.elements.shape import is_buffer, shape_of
+from penstock.elements.signature import Signature
+from penstock.pipeline.spec import SourceSpec
+from penstock.pipeline.thing import RESERVED
+
+__all__ = ["Lookup", "Role", "Thing", "may_be_buffer", "thing_of"]
+
+Role = Literal["source", "step"]
+Lookup = Callable[[Reference], Any]
+"""Returns the object of a reference, ``None`` if there is none; who does it notes why."""
+_MADE: Final = f"{HERE}:made"
+_PARALLEL: Final = "snap.parallel.Parallel"
+_WORDS: Final = frozenset({*RESERVED, *SourceSpec.options})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """A name and its arguments, as a pipeline file has them."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def as_step(self) -> Any:
+        """As it stands in a list of steps."""
+        return {self.name: dict(self.arguments)} if self.arguments else self.name
+
+    @property
+    def as_entry(self) -> dict[str, Any]:
+        """As it stands beside other keys."""
+        return {"use": self.name, **self.arguments}
+
+
+def thing_of(reference: Reference, role: Role, lookup: Lookup) -> Thing:
+    """Return how a reference is written in a pipeline file."""
+    path, arguments = module_path(reference.name), reference.arguments
+    if full_name(reference.name) == _PARALLEL and isinstance(function := (arguments or {}).get("function"), Reference):
+        return _parallel(arguments or {}, function, lookup)
+    for inner in _references(arguments):
+        lookup(inner)
+    target = lookup(reference)
+    if target is not None and not _means_the_same(target, arguments, role):
+        given = {} if arguments is None else {ARGUMENTS: _plain(arguments)}
+        return Thing(name=_MADE, arguments={OBJECT: path, **given})
+    return Thing(name=path, arguments=dict(arguments or {}))
+
+
+def may_be_buffer(reference: Reference, lookup: Lookup) -> bool:
+    """Whether others may put items into what a reference names; what is only known when it is made may be."""
+    if full_name(reference.name).rpartition(".")[0] in OURS:
+        return False
+    target = lookup(reference)
+    if inspect.isclass(target) or not inspect.isroutine(target):
+        return target is None or is_buffer(target)
+    return not (inspect.isasyncgenfunction(target) or inspect.isgeneratorfunction(target))
+
+
+def _parallel(arguments: Mapping[str, Any], function: Reference, lookup: Lookup) -> Thing:
+    """Write the function by name, so that processes can make it again."""
+    lookup(function)
+    rest = {name: value for name, value in arguments.items() if name != "function"}
+    given = {} if function.arguments is None else {ARGUMENTS: _plain(function.arguments)}
+    named = {"function": module_path(function.name), **given, **rest}
+    return Thing(name=f"{HERE}:Parallel", arguments=named)
+
+
+def _means_the_same(target: Any, arguments: Mapping[str, Any] | None, role: Role) -> bool:
+    """Whether a pipeline file means by a name and arguments what SNAP does: the object itself, or what a call gives."""
+    if not callable(target) or _WORDS & {*(arguments or {})} or any(_references(arguments)):
+        return False
+    is_class = inspect.isclass(target)
+    if role == "source":
+        return is_class or inspect.isroutine(target)
+    if arguments is None:
+        return not is_class and bool(Signature.of(target).items("step", {}))
+    if is_class:
+        return True
+    # A parameter that may change while running cannot reach a function that was made with it.
+    return (
+        inspect.isroutine(target)
+        and not Signature.of(target).items("step", arguments)
+        and not Signature.of(target).parameter_names
+        and shape_of(target) is not None
+    )
+
+
+def _references(value: Any) -> list[Reference]:
+    if isinstance(value, Reference):
+        return [value, *_references(value.arguments)]
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return [found for each in inner for found in _references(each)]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with references as `resolved` reads them."""
+    if isinstance(value, Reference):
+        given = {} if value.arguments is None else {ARGUMENTS: _plain(value.arguments)}
+        return {OBJECT: module_path(value.name), **given}
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
