@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +41,12 @@ class Said:
 class Process:
     """A command that runs; its lines can be waited for."""
 
-    def __init__(self, *words: str, folder: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, *words: str, folder: Path, environ: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+    ) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [*COMMAND, *words],
+            [*command, *words],
             cwd=folder,
             env={**os.environ, "COLUMNS": "80", **(environ or {})},
             stdin=subprocess.DEVNULL,
@@ -102,9 +104,11 @@ class Process:
 
 
 @contextmanager
-def started(*words: str, folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Process]:
+def started(
+    *words: str, folder: Path, environ: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+) -> Iterator[Process]:
     """Start a command; it does not outlive the block."""
-    process = Process(*words, folder=folder, environ=environ)
+    process = Process(*words, folder=folder, environ=environ, command=command)
     try:
         yield process
     finally:

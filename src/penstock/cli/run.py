@@ -12,7 +12,7 @@ from penstock.cli.run_report import Progress, must_be_writable, print_report, re
 if TYPE_CHECKING:
     from penstock.monitor.report import RunReport
 
-__all__ = ["run"]
+__all__ = ["fitting_engine", "run"]
 
 FAILED = 1
 STOPPED = 130
@@ -65,7 +65,7 @@ def run(
     from penstock.services.interrupt import Interrupt
 
     pipeline = Pipeline.load(file, asked=Asked(node=node, runs=True))
-    engine = engine or _fitting_engine(pipeline, event_log)
+    engine = engine or fitting_engine(pipeline, event_log)
     options: dict[str, Any] = {
         "run_id": run_id,
         "event_log": event_log,
@@ -107,7 +107,7 @@ def run(
     raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
 
 
-def _fitting_engine(pipeline: Any, event_log: Path | None) -> str:
+def fitting_engine(pipeline: Any, event_log: Path | None = None) -> str:
     """Return the engine for a pipeline, if none is asked for."""
     from penstock.pipeline.chains import chains_trouble
 

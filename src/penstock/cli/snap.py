@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(file: Path, node: str, status: str) -> int:
+    from penstock.cli.run import fitting_engine
     from penstock.cli.run_report import print_report
     from penstock.pipeline.front_door import Asked
     from penstock.pipeline.pipeline import Pipeline
@@ -60,7 +61,7 @@ def _run(file: Path, node: str, status: str) -> int:
         if problem.level == "warning":
             print(f"warning: {problem}", file=sys.stderr)
     with Interrupt("bringing out what has arrived; Ctrl-C again stops at once\n") as interrupt:
-        report = pipeline.run("local", interrupt=interrupt)
+        report = pipeline.run(fitting_engine(pipeline), interrupt=interrupt)
         with redirect_stdout(sys.stderr):
             print_report(report)
     return int(report.exit_code)

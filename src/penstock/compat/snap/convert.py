@@ -55,7 +55,7 @@ def convert(node: Node, lookup: Lookup, peers: Peers | None = None) -> Converted
     node
         As read.
     lookup
-        Finds the objects that it names; what cannot be found is taken for an ordinary function or class.
+        Finds the objects that it names, and notes those that are not there.
     peers
         Who is at the other end of ZeroMQ sockets; by default other pipelines.
 

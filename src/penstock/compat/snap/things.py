@@ -53,7 +53,8 @@ def thing_of(reference: Reference, role: Role, lookup: Lookup) -> Thing:
     for inner in _references(arguments):
         lookup(inner)
     target = lookup(reference)
-    if target is not None and not _means_the_same(target, arguments, role):
+    # What is not there has been told of already, and nobody is to tell of it again.
+    if target is None or not _means_the_same(target, arguments, role):
         given = {} if arguments is None else {ARGUMENTS: _plain(arguments)}
         return Thing(name=_MADE, arguments={OBJECT: path, **given})
     return Thing(name=path, arguments=dict(arguments or {}))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from penstock.compat.snap.convert import Converted, Peers, convert
+from penstock.compat.snap.elements.timing import every
 from penstock.compat.snap.reader import read_snap
 from penstock.compat.snap.syntax import Reference
 
@@ -58,6 +59,9 @@ KNOWN = {
     "m.Stepper": Stepper,
     "m.numbers": numbers,
     "builtins.float": float,
+    ".combine.Fisher": Stepper,
+    ".timing.every": every,
+    "snap.status.status_req": walk,
 }
 
 
@@ -218,7 +222,7 @@ def test_pickles_are_spoken_only_if_asked() -> None:
                 }
             },
         ),
-        ("not.found: {a: 1}", {"not:found": {"a": 1}}),
+        ("not.found: {a: 1}", {MADE: {"object": "not:found", "arguments": {"a": 1}}}),
         (".timing.every: {seconds: 1}", {"penstock.compat.snap.elements.timing:every": {"seconds": 1}}),
         (".combine.Fisher: {}", "snap.elements.combine:Fisher"),
         (
