@@ -26,23 +26,24 @@ def convert(
 ) -> None:
     """Make a pipeline file of a node of a SNAP file. It means the same, names the same code, and needs no SNAP.
 
-    It names your modules as they are, so it belongs beside them. Exit code 2 if something could not be converted.
+    It names your modules as they are, so it belongs beside them. Variables of the environment stay variables where they
+    are values of arguments; others are filled in. Exit code 2 if something could not be converted.
     """
     from penstock.errors import CheckError, Problem
-    from penstock.pipeline.front_door import Asked, is_foreign, read_any
+    from penstock.pipeline.front_door import Asked, is_foreign, read_any, with_variables
     from penstock.pipeline.yaml_writer import write_yaml
 
     if not is_foreign(file):
         problem = Problem(where="", text=f"{file} is no SNAP file", remedy="name one that has a node", file=str(file))
         raise CheckError([problem])
-    asked = Asked(node=node, own_peers=snap_peers, allow=tuple(allow or ()))
+    asked = Asked(node=node, own_peers=snap_peers, allow=tuple(allow or ()), keeps_variables=True)
     document, problems = read_any(file, os.environ, asked)
     for problem in problems:
         if problem.level != "error":
             typer.echo(f"{problem.level}: {problem}", err=True)
     if errors := [problem for problem in problems if problem.level == "error"]:
         raise CheckError(errors)
-    text = f"# Converted from the node {document.name} of {file.name}.\n{write_yaml(document.tree)}"
+    text = f"# Converted from the node {document.name} of {file.name}.\n{with_variables(write_yaml(document.tree))}"
     if out is None:
         print(text, end="")
         return

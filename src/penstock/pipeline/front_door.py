@@ -14,10 +14,14 @@ from penstock.errors import CheckError, Problem
 from penstock.pipeline.document import Document
 from penstock.pipeline.include import file_text, read_text
 
-__all__ = ["Asked", "FrontDoor", "is_foreign", "read_any"]
+__all__ = ["Asked", "FrontDoor", "is_foreign", "marked", "marks_in", "read_any", "with_variables"]
 
 _OURS: Final = re.compile(r"^(sources|include)[ \t]*:", re.MULTILINE)
 """What every pipeline file has at its top, and no file of another system."""
+_MARK: Final = re.compile("\ue000(\\w+)\ue001")
+_WRITTEN: Final = re.compile(r"\\U0000e000(\w+)\\U0000e001")
+"""As `write_yaml` writes it."""
+_ALONE: Final = re.compile(r'^(?P<head>(?: *- )* *(?:[^"\n]*: )?)"(?P<variable>\$\{\w+\})"$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,8 @@ class Asked:
     """Dataclasses that such programs may send, as ``module:Class``."""
     status: str = ""
     """Where the run answers whoever asks whether it is there; empty: nowhere."""
+    keeps_variables: bool = False
+    """Whether variables among arguments are not filled in but marked, for a file that is written of the document."""
     runs: bool = False
     """Whether it is read to be run in this process, so that what it says of logging holds from now on."""
 
@@ -96,6 +102,27 @@ def is_foreign(path: Path) -> bool:
         If it cannot be read.
     """
     return _door_of(file_text(path)) is not None
+
+
+def marked(name: str) -> str:
+    """Return what stands in a document for a variable that is kept; no text of a file holds such characters."""
+    return f"\ue000{name}\ue001"
+
+
+def marks_in(text: str) -> set[str]:
+    """Return the variables that are marked in a text."""
+    return set(_MARK.findall(text))
+
+
+def with_variables(written: str) -> str:
+    """Return a written pipeline with its marks as variables, such that one that stands alone may be a number.
+
+    >>> from penstock.pipeline.yaml_writer import write_yaml
+    >>> print(with_variables(write_yaml({"n": marked("N"), "to": f"tcp://{marked('HOST')}:1"})), end="")
+    n: ${N}
+    to: "tcp://${HOST}:1"
+    """
+    return _ALONE.sub(r"\g<head>\g<variable>", _WRITTEN.sub(r"${\1}", written))
 
 
 def _door_of(text: str) -> FrontDoor | None:

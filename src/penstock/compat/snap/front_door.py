@@ -3,19 +3,24 @@
 import logging.config
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from penstock.compat.snap.convert import Converted, Peers, convert
 from penstock.compat.snap.names import HERE, KNOWN, full_name, module_path
-from penstock.compat.snap.namespace import serve_snap
+from penstock.compat.snap.namespace import is_served, serve_snap
 from penstock.compat.snap.reader import is_snap, read_snap
+from penstock.compat.snap.recipe import OBJECT
 from penstock.compat.snap.syntax import Reference
+from penstock.compat.snap.things import references_in
+from penstock.compat.snap.values import variables_in
 from penstock.core.suggest import did_you_mean
+from penstock.elements.user_code import problems_of
 from penstock.elements.user_modules import find_object
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.document import Document
-from penstock.pipeline.front_door import Asked
+from penstock.pipeline.front_door import Asked, marked, marks_in
 
 __all__ = ["SnapDoor"]
 
@@ -39,22 +44,65 @@ class SnapDoor:
         CheckError
             If the file is no YAML, there is no such node, or it is not written as SNAP's grammars have it.
         """
-        file = read_snap(text, str(path), environ)
-        node = file.read(asked.node)
-        folder = path.parent
         _make_importable(Path.cwd())
         serve_snap()
-        lookup = _Lookup(folder)
-        converted = convert(node, lookup, Peers(speak_pickle=asked.own_peers, allow=asked.allow))
-        if asked.status:
-            status = {"use": f"{HERE}.status:status_server", "address": asked.status}
-            converted.tree["sources"] = {**converted.tree.get("sources", {}), _free("status", converted.tree): status}
-        if asked.runs and (settings := file.log_settings()) is not None:
-            _configure_logging(settings, path)
-        document = Document(
-            tree=converted.tree, places={(): node.place, **converted.places}, folder=folder, name=node.name
-        )
-        return document, [*converted.problems, *lookup.problems, *_nothing(converted, node.name, path)]
+        if not asked.keeps_variables:
+            return _read(text, path, environ, asked)
+        kept = {name for name in variables_in(text) if name.isidentifier()}
+        while kept:
+            try:
+                document, problems = _read(text, path, {**environ, **{name: marked(name) for name in kept}}, asked)
+                loose = _marks_outside_arguments(document.tree)
+            except CheckError as error:
+                document, problems, loose = Document(), list(error.problems), kept
+            # Who is told of in a problem says what something is, or where.
+            loose = {name for problem in problems for name in marks_in(f"{problem}")} or loose
+            if not loose:
+                return document, [*problems, *_imports_of_snap(path)]
+            kept -= loose
+        document, problems = _read(text, path, environ, asked)
+        return document, [*problems, *_imports_of_snap(path)]
+
+
+def _imports_of_snap(path: Path) -> list[Problem]:
+    """Say that users' modules import what is only there for files of SNAP, of a file that is to be one no more."""
+    if not is_served():
+        return []
+    text = "a module that it names imports snap, which is not installed and only there while a SNAP file is run"
+    remedy = "write penstock.compat.snap there, as in: from penstock.compat.snap import timing"
+    return [Problem(where="", text=text, remedy=remedy, file=str(path), level="warning")]
+
+
+def _read(text: str, path: Path, environ: Mapping[str, str], asked: Asked) -> tuple[Document, list[Problem]]:
+    file = read_snap(text, str(path), environ)
+    node = file.read(asked.node)
+    lookup = _Lookup(path.parent)
+    converted = convert(node, lookup, Peers(speak_pickle=asked.own_peers, allow=asked.allow))
+    if asked.status:
+        status = {"use": f"{HERE}.status:status_server", "address": asked.status}
+        converted.tree["sources"] = {**converted.tree.get("sources", {}), _free("status", converted.tree): status}
+    if asked.runs and (settings := file.log_settings()) is not None:
+        _configure_logging(settings, path)
+    document = Document(
+        tree=converted.tree, places={(): node.place, **converted.places}, folder=path.parent, name=node.name
+    )
+    return document, [*converted.problems, *lookup.problems, *_nothing(converted, node.name, path)]
+
+
+def _marks_outside_arguments(value: Any, *, is_argument: bool = False) -> set[str]:
+    """Return the variables that are marked in names: of entries, of code, of what is read."""
+    if isinstance(value, Mapping):
+        found: set[str] = set()
+        for key, inner in value.items():
+            found |= marks_in(str(key))
+            names_something = key in ("use", "from", "merge", "name", OBJECT, "function")
+            # A thing has its arguments below its name, or beside `use`.
+            is_thing = ":" in str(key) or "use" in value
+            found |= _marks_outside_arguments(inner, is_argument=(is_argument or is_thing) and not names_something)
+        return found
+    if isinstance(value, list):
+        return {name for inner in value for name in _marks_outside_arguments(inner, is_argument=is_argument)}
+    return set() if is_argument else marks_in(str(value))
 
 
 class _Lookup:
@@ -65,7 +113,8 @@ class _Lookup:
         self._found: dict[str, Any] = {}
         self.problems: list[Problem] = []
 
-    def __call__(self, reference: Reference) -> Any:  # whatever users name
+    def find(self, reference: Reference) -> Any:  # whatever users name
+        """Return the object; ``None`` if there is none, which is noted."""
         path = module_path(reference.name)
         if path not in self._found:
             try:
@@ -74,6 +123,18 @@ class _Lookup:
                 self._found[path] = None
                 self.problems += [self._said(reference, problem) for problem in error.problems]
         return self._found[path]
+
+    def check_call(self, reference: Reference) -> None:
+        """Note what is wrong with a call's arguments."""
+        target = self.find(reference)
+        if target is None or reference.arguments is None:
+            return
+        unknown = [name for name, value in reference.arguments.items() if references_in(value)]
+        self.problems += [
+            replace(self._said(reference, problem), where=f"{reference.name}.{problem.where}".rstrip("."))
+            for problem in problems_of("source", target, reference.arguments)
+            if problem.where not in unknown  # what an object will be is only known when it is made
+        ]
 
     @staticmethod
     def _said(reference: Reference, problem: Problem) -> Problem:

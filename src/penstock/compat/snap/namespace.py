@@ -69,6 +69,6 @@ def serve_snap() -> None:
 
 
 def is_served() -> bool:
-    """Whether somebody has imported ``snap`` from here."""
+    """Whether somebody has imported ``snap`` from here, and would not find it elsewhere."""
     spec = getattr(sys.modules.get(_ROOT), "__spec__", None)
-    return spec is not None and spec.loader is _finder
+    return spec is not None and spec.loader is _finder and PathFinder.find_spec(_ROOT) is None

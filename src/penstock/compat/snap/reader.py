@@ -11,7 +11,7 @@ from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from yaml.nodes import Node as YamlNode
 
 from penstock.compat.snap.syntax import Chain, Node, Receive, Reference, Send
-from penstock.compat.snap.values import Values, compose, expand
+from penstock.compat.snap.values import Values, compose, expand, without_variables
 from penstock.core.suggest import did_you_mean, listed
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.document import Trail
@@ -87,7 +87,7 @@ def is_address(text: str) -> bool:
 def is_snap(text: str) -> bool:
     """Whether a text is a SNAP file, of either version, rather than a pipeline file; of broken YAML it is false."""
     try:
-        tree = compose(text, "")
+        tree = compose(without_variables(text), "")
     except CheckError:
         return False
     return isinstance(tree, MappingNode) and bool(_nodes(tree))

@@ -5,26 +5,34 @@ do not. It imports what is named, to see what it is, and calls nothing.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from penstock.compat.snap.names import HERE, OURS, full_name, module_path
 from penstock.compat.snap.recipe import ARGUMENTS, OBJECT
 from penstock.compat.snap.syntax import Reference
-from penstock.elements.shape import is_buffer, shape_of
+from penstock.elements.shape import is_buffer
 from penstock.elements.signature import Signature
 from penstock.pipeline.spec import SourceSpec
 from penstock.pipeline.thing import RESERVED
 
-__all__ = ["Lookup", "Role", "Thing", "may_be_buffer", "thing_of"]
+__all__ = ["Lookup", "Role", "Thing", "may_be_buffer", "references_in", "thing_of"]
 
 Role = Literal["source", "step"]
-Lookup = Callable[[Reference], Any]
-"""Returns the object of a reference, ``None`` if there is none; who does it notes why."""
 _MADE: Final = f"{HERE}:made"
 _PARALLEL: Final = "snap.parallel.Parallel"
 _WORDS: Final = frozenset({*RESERVED, *SourceSpec.options})
+
+
+class Lookup(Protocol):
+    """Finds the objects of references, and notes what is wrong with them."""
+
+    def find(self, reference: Reference) -> Any:  # whatever it names
+        """Return the object; ``None`` if there is none, which is noted."""
+
+    def check_call(self, reference: Reference) -> None:
+        """Note what is wrong with the arguments of a call that nobody else looks at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +58,13 @@ def thing_of(reference: Reference, role: Role, lookup: Lookup) -> Thing:
     path, arguments = module_path(reference.name), reference.arguments
     if full_name(reference.name) == _PARALLEL and isinstance(function := (arguments or {}).get("function"), Reference):
         return _parallel(arguments or {}, function, lookup)
-    for inner in _references(arguments):
-        lookup(inner)
-    target = lookup(reference)
+    for inner in references_in(arguments):
+        lookup.check_call(inner)
+    target = lookup.find(reference)
     # What is not there has been told of already, and nobody is to tell of it again.
     if target is None or not _means_the_same(target, arguments, role):
         given = {} if arguments is None else {ARGUMENTS: _plain(arguments)}
+        lookup.check_call(reference)
         return Thing(name=_MADE, arguments={OBJECT: path, **given})
     return Thing(name=path, arguments=dict(arguments or {}))
 
@@ -64,7 +73,7 @@ def may_be_buffer(reference: Reference, lookup: Lookup) -> bool:
     """Whether others may put items into what a reference names; what is only known when it is made may be."""
     if full_name(reference.name).rpartition(".")[0] in OURS:
         return False
-    target = lookup(reference)
+    target = lookup.find(reference)
     if inspect.isclass(target) or not inspect.isroutine(target):
         return target is None or is_buffer(target)
     return not (inspect.isasyncgenfunction(target) or inspect.isgeneratorfunction(target))
@@ -72,7 +81,8 @@ def may_be_buffer(reference: Reference, lookup: Lookup) -> bool:
 
 def _parallel(arguments: Mapping[str, Any], function: Reference, lookup: Lookup) -> Thing:
     """Write the function by name, so that processes can make it again."""
-    lookup(function)
+    for inner in [function, *references_in(function.arguments)]:
+        lookup.check_call(inner)
     rest = {name: value for name, value in arguments.items() if name != "function"}
     given = {} if function.arguments is None else {ARGUMENTS: _plain(function.arguments)}
     named = {"function": module_path(function.name), **given, **rest}
@@ -81,7 +91,7 @@ def _parallel(arguments: Mapping[str, Any], function: Reference, lookup: Lookup)
 
 def _means_the_same(target: Any, arguments: Mapping[str, Any] | None, role: Role) -> bool:
     """Whether a pipeline file means by a name and arguments what SNAP does: the object itself, or what a call gives."""
-    if not callable(target) or _WORDS & {*(arguments or {})} or any(_references(arguments)):
+    if not callable(target) or _WORDS & {*(arguments or {})} or any(references_in(arguments)):
         return False
     is_class = inspect.isclass(target)
     if role == "source":
@@ -91,19 +101,15 @@ def _means_the_same(target: Any, arguments: Mapping[str, Any] | None, role: Role
     if is_class:
         return True
     # A parameter that may change while running cannot reach a function that was made with it.
-    return (
-        inspect.isroutine(target)
-        and not Signature.of(target).items("step", arguments)
-        and not Signature.of(target).parameter_names
-        and shape_of(target) is not None
-    )
+    return inspect.isroutine(target) and not Signature.of(target).parameter_names
 
 
-def _references(value: Any) -> list[Reference]:
+def references_in(value: Any) -> list[Reference]:
+    """Return the references that stand in a value, and in their arguments."""
     if isinstance(value, Reference):
-        return [value, *_references(value.arguments)]
+        return [value, *references_in(value.arguments)]
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return [found for each in inner for found in _references(each)]
+    return [found for each in inner for found in references_in(each)]
 
 
 def _plain(value: Any) -> Any:

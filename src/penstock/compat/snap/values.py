@@ -17,7 +17,7 @@ from penstock.pipeline.document import Place, Trail, dotted
 from penstock.pipeline.yaml import DEEPEST, LONGEST_FILE, MOST_VALUES
 from penstock.pipeline.yaml_trouble import syntax_problems
 
-__all__ = ["Values", "compose", "expand"]
+__all__ = ["Values", "compose", "expand", "variables_in", "without_variables"]
 
 _MAP, _SEQ, _MERGE = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:merge"
 _PLAIN_TAGS: Final = frozenset(
@@ -35,6 +35,16 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     'id: det1, $HERE'
     """
     return _VARIABLE.sub(lambda found: environ.get(found[1].strip("{}"), found[0]), text)
+
+
+def variables_in(text: str) -> set[str]:
+    """Return the names of the variables in a text."""
+    return {found.strip("{}") for found in _VARIABLE.findall(text)}
+
+
+def without_variables(text: str) -> str:
+    """Return a text with a word for each variable, for whoever looks at its structure only."""
+    return _VARIABLE.sub("x", text)
 
 
 def compose(text: str, file: str) -> Node | None:

@@ -65,12 +65,17 @@ KNOWN = {
 }
 
 
-def lookup(reference: Reference) -> Any:
-    return KNOWN.get(reference.name)
+class Known:
+    """Finds what stands above."""
+
+    def find(self, reference: Reference) -> Any:
+        return KNOWN.get(reference.name)
+
+    def check_call(self, reference: Reference) -> None: ...
 
 
 def converted(text: str, **peers: Any) -> Converted:
-    return convert(read_snap(text, "a.yml").read(), lookup, Peers(**peers))
+    return convert(read_snap(text, "a.yml").read(), Known(), Peers(**peers))
 
 
 def tree(text: str, **peers: Any) -> dict[str, Any]:
