@@ -91,6 +91,17 @@ def test_every_as_a_source_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
     assert times == sorted(times)
 
 
+@pytest.mark.parametrize(("sender", "receiver"), [("node1", "node2"), ("mixed", "dotted")])
+def test_nodes_are_joined_by_zeromq(sender: str, receiver: str, tmp_path: Path) -> None:
+    pytest.importorskip("penstock.elements.sinks.zmq_push")
+    environ = {"ADDRESS": f"ipc://{tmp_path}/joined.here"}
+    with started("run", str(FILES / "sockets.yml"), "-n", receiver, folder=tmp_path, environ=environ) as it:
+        sent = run("sockets.yml", sender, tmp_path, environ)
+        it.line("received", count=3)
+        received = stopped(it)
+    assert after(sent.out, "sent") == after(received.out, "received") == ["3", "2", "1"]
+
+
 def test_a_node_answers_who_asks_for_its_status(tmp_path: Path) -> None:
     environ = {"ADDRESS": f"ipc://{tmp_path}/status"}
     words = (str(FILES / "monitor.yml"), "-n", "busy", "-S", environ["ADDRESS"], "-v", "info")

@@ -213,7 +213,7 @@ class _Converter:
         name = self._name(f"{self._base_of(chain)}_to")
         scheme = address.partition("://")[0]
         if scheme == "kafka":
-            entry = {"use": "hopskotch", "address": address, **send.options}
+            entry = {"use": "hopskotch", "url": address, **send.options}
         elif scheme in _SPOKEN:
             entry = {"use": "zmq-push", "connect": address, **self._encoding(is_read=False)}
         else:
@@ -225,7 +225,7 @@ class _Converter:
     def _received(self, source: Receive) -> dict[str, Any]:
         address, scheme = source.address, source.address.partition("://")[0]
         if scheme == "kafka":
-            return {"use": "hopskotch", "address": address, **source.options}
+            return {"use": "hopskotch", "url": address, **source.options}
         if scheme not in _SPOKEN:
             self._report(source.place, *_not_spoken(address))
             return {"use": "zmq-pull", "bind": address}

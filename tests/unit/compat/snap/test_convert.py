@@ -179,7 +179,7 @@ def test_sockets_are_sources_and_sinks() -> None:
             "a_to_2": {"from": "a", "use": "zmq-push", "connect": "ipc:///run/x"},
             "b_to": {"from": "a", "use": "zmq-push", "connect": "tcp://127.0.0.1:9002"},
             "b_to_2": {"from": "a", "use": "zmq-push", "connect": "tcp://127.0.0.1:9003"},
-            "b_to_3": {"from": "b", "use": "hopskotch", "address": "kafka://dev.hop.scimma.org/topic", "auth": False},
+            "b_to_3": {"from": "b", "use": "hopskotch", "url": "kafka://dev.hop.scimma.org/topic", "auth": False},
         },
     }
 
