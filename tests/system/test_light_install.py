@@ -181,7 +181,7 @@ def test_every_module_can_be_imported_or_says_what_to_install(extra: str) -> Non
     assert imported.returncode == 0, imported.stderr
     said = json.loads(imported.stdout)
     assert said
-    wanted = r"run" if extra else r"(cli|run)"
+    wanted = r"(run|snap)" if extra else r"(cli|run)"
     for text in said.values():
         assert re.fullmatch(rf'\w+ is not installed; pip install "penstock\[{wanted}\]" brings it', text)
     lacking = {name for name in said if name.startswith(("penstock.streams.", "penstock.views.", "penstock.core."))}
@@ -212,6 +212,7 @@ NEED_MORE: Mapping[str, str] = {
     "replay": "replay 1 --store store",
     "resume": "resume 1 --store store",
     "check": "check pipeline.yaml",
+    "convert": "convert pipeline.yaml",
     "graph": "graph pipeline.yaml",
     "list": "list",
     "describe": "describe stins",
@@ -265,3 +266,10 @@ def test_other_commands_do_what_they_should(name: str, folder: Path) -> None:
     assert said.returncode == code, said.stderr
     assert text in said.stdout + said.stderr
     assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("installed", ["", "cli"])
+def test_the_command_snap_says_what_to_install(installed: str, tmp_path: Path) -> None:
+    said = ran(installed, "from penstock.cli.snap import main; main()", "node.yml")
+    assert (said.returncode, said.stdout) == (1, "")
+    assert re.search(r': \w+ is not installed; pip install "penstock\[snap\]" brings it\n$', said.stderr)

@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from penstock.errors import CheckError, MissingExtraError, NotBuiltYetError, PenstockError
+from penstock.extra import extra
 
 __all__ = ["main"]
 
@@ -50,11 +51,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(file: Path, node: str, status: str) -> int:
-    from penstock.cli.run import fitting_engine
-    from penstock.cli.run_report import print_report
-    from penstock.pipeline.front_door import Asked
-    from penstock.pipeline.pipeline import Pipeline
-    from penstock.services.interrupt import Interrupt
+    with extra("snap"):
+        from penstock.cli.run import fitting_engine
+        from penstock.cli.run_report import print_report
+        from penstock.pipeline.front_door import Asked
+        from penstock.pipeline.pipeline import Pipeline
+        from penstock.services.interrupt import Interrupt
 
     pipeline = Pipeline.load(file, os.environ, Asked(node=node, status=status, runs=True))
     for problem in pipeline.problems:

@@ -31,7 +31,7 @@ class Asked:
     node: str = ""
     """Which of the several pipelines in it; by default the one that its system would take."""
     own_peers: bool = False
-    """Whether sockets lead to programs of the other system, in whose way of writing items are then sent and read."""
+    """Whether sockets lead to programs of the other system, whose way of writing items is then read."""
     allow: tuple[str, ...] = ()
     """Dataclasses that such programs may send, as ``module:Class``."""
     status: str = ""

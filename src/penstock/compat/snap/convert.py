@@ -31,7 +31,7 @@ class Peers:
     """Who is at the other end of ZeroMQ sockets."""
 
     speak_pickle: bool = False
-    """Whether they are SNAP's own nodes, which send and expect pickles."""
+    """Whether those that send are SNAP's own nodes, whose items are pickles."""
     allow: tuple[str, ...] = ()
     """Dataclasses that their pickles may hold, as ``module:Class``."""
 
@@ -215,7 +215,10 @@ class _Converter:
         if scheme == "kafka":
             entry = {"use": "hopskotch", "url": address, **send.options}
         elif scheme in _SPOKEN:
-            entry = {"use": "zmq-push", "connect": address, **self._encoding(is_read=False)}
+            entry = {"use": "zmq-push", "connect": address}
+            if self._peers.speak_pickle:
+                text = f"what is sent to {address} is no pickle, which is all that SNAP reads"
+                self._report(send.place, text, "let a node that is run here receive it", level="warning")
         else:
             self._report(send.place, *_not_spoken(address), where=chain.name)
             return
@@ -229,7 +232,7 @@ class _Converter:
         if scheme not in _SPOKEN:
             self._report(source.place, *_not_spoken(address))
             return {"use": "zmq-pull", "bind": address}
-        entry: dict[str, Any] = {"use": "zmq-pull", "bind": address, **self._encoding(is_read=True)}
+        entry: dict[str, Any] = {"use": "zmq-pull", "bind": address, **self._encoding()}
         if not _LOCAL.match(address):
             entry["open_to_network"] = True
             text = f"whoever reaches this machine can send to {address}"
@@ -237,10 +240,11 @@ class _Converter:
             self._report(source.place, text, remedy, level="warning")
         return entry
 
-    def _encoding(self, *, is_read: bool) -> dict[str, Any]:
+    def _encoding(self) -> dict[str, Any]:
+        """Return how what is received was written."""
         if not self._peers.speak_pickle:
             return {}
-        allow = {"allow": list(self._peers.allow)} if is_read and self._peers.allow else {}
+        allow = {"allow": list(self._peers.allow)} if self._peers.allow else {}
         return {"encoding": "snap-pickle", **allow}
 
     def _producer(self, reader: _Reader) -> str | None:

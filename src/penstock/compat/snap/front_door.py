@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.compat.snap.convert import Converted, Peers, convert
+from penstock.compat.snap.datablock import teach_blocks
 from penstock.compat.snap.names import HERE, KNOWN, full_name, module_path
 from penstock.compat.snap.namespace import is_served, serve_snap
 from penstock.compat.snap.reader import is_snap, read_snap
@@ -78,6 +79,7 @@ def _read(text: str, path: Path, environ: Mapping[str, str], asked: Asked) -> tu
     node = file.read(asked.node)
     lookup = _Lookup(path.parent)
     converted = convert(node, lookup, Peers(speak_pickle=asked.own_peers, allow=asked.allow))
+    teach_blocks()
     if asked.status:
         status = {"use": f"{HERE}.status:status_server", "address": asked.status}
         converted.tree["sources"] = {**converted.tree.get("sources", {}), _free("status", converted.tree): status}

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from yaml.nodes import MappingNode, ScalarNode, SequenceNode
-from yaml.nodes import Node as YamlNode
-
 from penstock.compat.snap.syntax import Chain, Node, Receive, Reference, Send
 from penstock.compat.snap.values import Values, compose, expand, without_variables
 from penstock.core.suggest import did_you_mean, listed
 from penstock.errors import CheckError, Problem
+from penstock.extra import extra
 from penstock.pipeline.document import Trail
+
+with extra("run"):
+    from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+    from yaml.nodes import Node as YamlNode
 
 __all__ = ["DEFAULT_NODE", "SnapFile", "is_address", "is_snap", "read_snap"]
 

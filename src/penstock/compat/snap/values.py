@@ -7,15 +7,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import yaml
-from yaml.constructor import SafeConstructor
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
 from penstock.compat.snap.syntax import Reference
 from penstock.errors import CheckError, Problem
+from penstock.extra import extra
 from penstock.pipeline.document import Place, Trail, dotted
 from penstock.pipeline.yaml import DEEPEST, LONGEST_FILE, MOST_VALUES
 from penstock.pipeline.yaml_trouble import syntax_problems
+
+with extra("run"):
+    import yaml
+    from yaml.constructor import SafeConstructor
+    from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 __all__ = ["Values", "compose", "expand", "variables_in", "without_variables"]
 

@@ -199,9 +199,11 @@ def test_pickles_are_spoken_only_if_asked() -> None:
     text = "node: !Node [!chain:a [!from tcp://127.0.0.1:9000, !to tcp://127.0.0.1:9001]]"
     assert "snap-pickle" not in str(tree(text))
     found = tree(text, speak_pickle=True, allow=("m:Block",))
-    assert found["sources"]["a"]["encoding"] == found["sinks"]["a_to"]["encoding"] == "snap-pickle"
+    assert found["sources"]["a"]["encoding"] == "snap-pickle"
     assert found["sources"]["a"]["allow"] == ["m:Block"]
-    assert "allow" not in found["sinks"]["a_to"]
+    (told,) = converted(text, speak_pickle=True).problems
+    assert told.level == "warning"
+    assert "is no pickle, which is all that SNAP reads" in told.text
 
 
 @pytest.mark.parametrize(
