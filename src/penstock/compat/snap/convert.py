@@ -97,12 +97,14 @@ class _Converter:
         self._senders: dict[str, list[_Port]] = {}
         self._merges: dict[str, dict[str, Any]] = {}
         self._resolved: dict[str, str | None] = {}
+        self._living: set[str] = set()
 
     def converted(self) -> Converted:
         chains = [_with_addresses(chain) for chain in self._node.chains]
         queues = self._queues(chains)
         for chain in chains:
             self._chain(chain, queues)
+        self._find_living()
         tree: dict[str, Any] = {"name": self._node.name, "sources": self._sources}
         sections: dict[str, dict[str, Any]] = {"stages": {}, "sinks": {}}
         for reader in self._readers:
@@ -250,20 +252,23 @@ class _Converter:
     def _producer(self, reader: _Reader) -> str | None:
         """Return the entry that a reader reads; ``None`` if nothing will ever come, which is reported."""
         port = reader.port
-        if not self._lives(port, frozenset()):
+        if not self._lives(port):
             text = f'nothing is sent to "{port.queue or port.entry}", so this is left out'
             self._report(self._out.places[(reader.section, reader.name)], text, level="warning", where=reader.name)
             return None
         return port.entry or self._behind(port.queue, ())
 
-    def _lives(self, port: _Port, asked: frozenset[tuple[str, str]]) -> bool:
-        """Whether something will ever come out of a port: whether it leads back to a source."""
-        key = (port.entry, port.queue)
-        if port.entry in self._sources or key in asked:
-            return port.entry in self._sources
-        before = [each.port for each in self._readers if each.name == port.entry]
-        before += self._senders.get(port.queue, [])
-        return any(self._lives(each, asked | {key}) for each in before)
+    def _find_living(self) -> None:
+        """Find the entries and queues out of which something will ever come, from the sources on."""
+        self._living = set(self._sources)
+        grown = 0
+        while len(self._living) != grown:
+            grown = len(self._living)
+            self._living |= {_queue_key(name) for name, ports in self._senders.items() if any(map(self._lives, ports))}
+            self._living |= {reader.name for reader in self._readers if self._lives(reader.port)}
+
+    def _lives(self, port: _Port) -> bool:
+        return (port.entry or _queue_key(port.queue)) in self._living
 
     def _behind(self, queue: str, asked: tuple[str, ...]) -> str | None:
         """Return what gives everything that is sent to a queue: one entry, or a merge of several."""
@@ -273,7 +278,7 @@ class _Converter:
             self._report(place, text, "let one of them send elsewhere", where=queue)
             return None
         if queue not in self._resolved:
-            ports = [port for port in self._senders.get(queue, ()) if self._lives(port, frozenset())]
+            ports = [port for port in self._senders.get(queue, ()) if self._lives(port)]
             alive = [port.entry or self._behind(port.queue, (*asked, queue)) for port in ports]
             entries = list(dict.fromkeys(entry for entry in alive if entry))
             if len(entries) < 2:
@@ -298,6 +303,11 @@ class _Converter:
             name = f"{wanted}_{number}"
         self._names.add(name)
         return name
+
+
+def _queue_key(queue: str) -> str:
+    """Return what no entry can be called."""
+    return f"{_QUEUE}{queue}"
 
 
 def _with_addresses(chain: Chain) -> Chain:

@@ -8,6 +8,7 @@ import importlib
 import inspect
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from penstock.compat.snap.namespace import serve_snap
@@ -83,6 +84,8 @@ def made(object: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noq
     found = Recipe(object, arguments).object()
     if inspect.isclass(found):
         return _called_with_items(found)
+    if callable(found) and not inspect.isroutine(found) and not isinstance(found, partial):
+        return found.__call__  # without methods that a pipeline would call, as it would those of its own steps
     if isinstance(found, AsyncIterator | Iterator) or callable(found) or is_buffer(found):
         return found
     # A list would be taken for the first item of a source.

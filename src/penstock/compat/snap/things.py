@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Protocol
 from penstock.compat.snap.names import HERE, OURS, full_name, module_path
 from penstock.compat.snap.recipe import ARGUMENTS, OBJECT
 from penstock.compat.snap.syntax import Reference
+from penstock.elements.hooks import method_of, misspelt
 from penstock.elements.shape import is_buffer
 from penstock.elements.signature import Signature
 from penstock.pipeline.spec import SourceSpec
@@ -99,9 +100,16 @@ def _means_the_same(target: Any, arguments: Mapping[str, Any] | None, role: Role
     if arguments is None:
         return not is_class and bool(Signature.of(target).items("step", {}))
     if is_class:
-        return True
+        return not _has_hooks(target)
     # A parameter that may change while running cannot reach a function that was made with it.
     return inspect.isroutine(target) and not Signature.of(target).parameter_names
+
+
+def _has_hooks(kind: type) -> bool:
+    """Whether methods of a class would be called here, or taken for misspelt, which SNAP knows nothing of."""
+    if kind.__module__.startswith(f"{HERE}."):
+        return False
+    return any(method_of(kind, name) for name in ("start", "end", "tick", "close")) or any(misspelt("step", kind, ""))
 
 
 def references_in(value: Any) -> list[Reference]:

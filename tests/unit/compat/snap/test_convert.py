@@ -47,6 +47,14 @@ class Stepper:
     def __call__(self, item: Any) -> Any: ...
 
 
+class WithMethods(Stepper):
+    def start(self) -> None: ...
+
+
+class WithSimilarMethods(Stepper):
+    def shutdown(self) -> None: ...
+
+
 numbers = [1, 2, 3]
 MADE = "penstock.compat.snap:made"
 KNOWN = {
@@ -57,6 +65,8 @@ KNOWN = {
     "m.defaulted": defaulted,
     "m.Buffer": Buffer,
     "m.Stepper": Stepper,
+    "m.WithMethods": WithMethods,
+    "m.WithSimilarMethods": WithSimilarMethods,
     "m.numbers": numbers,
     "builtins.float": float,
     ".combine.Fisher": Stepper,
@@ -214,6 +224,9 @@ def test_pickles_are_spoken_only_if_asked() -> None:
         ("m.maker: {level: 2}", {"m:maker": {"level": 2}}),
         ("m.Stepper: {level: 2}", {"m:Stepper": {"level": 2}}),
         ("m.Buffer: {size: 2}", {"m:Buffer": {"size": 2}}),
+        # What a pipeline file calls besides items has another meaning in SNAP's modules, or none.
+        ("m.WithMethods: {}", {MADE: {"object": "m:WithMethods", "arguments": {}}}),
+        ("m.WithSimilarMethods: {}", {MADE: {"object": "m:WithSimilarMethods", "arguments": {}}}),
         # In a pipeline file a function whose argument may be left out makes a step.
         ("m.defaulted", {"penstock.compat.snap:made": {"object": "m:defaulted"}}),
         # and a class is made once, not called with each item.

@@ -1,5 +1,6 @@
 """Objects by name, and the name ``snap`` for those who import it."""
 
+import inspect
 import subprocess
 import sys
 from fractions import Fraction
@@ -33,10 +34,22 @@ def test_other_values_are_what_they_are(value: Any) -> None:
 def test_what_is_made_can_be_a_step_or_a_source() -> None:
     assert made("builtins:float")("1.5") == 1.5
     assert made("math:floor")(1.5) == 1
+    assert made("tests.unit.compat.snap.test_recipe:CALLED")(3) == 4
+    assert inspect.isroutine(made("tests.unit.compat.snap.test_recipe:CALLED"))
     assert next(made("penstock.compat.snap.reader:_CHAIN_KEYS")) == "source"
     assert list(made("builtins:list", {})) == []
 
 
+class Called:
+    """Has a method that a pipeline would call."""
+
+    def __call__(self, item: int) -> int:
+        return item + 1
+
+    def close(self, whom: str) -> None: ...
+
+
+CALLED = Called()
 IMPORTS = """
 from penstock.compat.snap.namespace import serve_snap, is_served
 serve_snap(); serve_snap()
