@@ -1,12 +1,9 @@
 """A function that several workers call, as a buffer."""
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,48 +52,6 @@ def test_all_that_is_put_comes_out_once() -> None:
 
 def test_a_function_itself_is_called() -> None:
     assert sorted(through(Parallel(slow_adder(1), max_workers=4), [1, 2, 3])) == [2, 3, 4]
-
-
-PROCESSES = """
-import asyncio, os
-from penstock.compat.snap import Parallel
-
-async def go(buffer):
-    for n in range(3):
-        await buffer.put(n)
-    await buffer.end()
-    found = []
-    try:
-        while True:
-            found.append(await buffer.get())
-    except StopAsyncIteration:
-        return found
-    finally:
-        buffer.close()
-
-if __name__ == "__main__":
-    found = asyncio.run(go(Parallel("closures:adder", "process", 2, {"by": 10})))
-    print(sorted(n for n, _ in found), os.getpid() in {pid for _, pid in found})
-    print(sorted(asyncio.run(go(Parallel(abs, "process", 2)))))
-"""
-CLOSURES = """
-import os
-
-def adder(by):
-    def add(n):
-        return n + by, os.getpid()
-    return add
-"""
-
-
-def test_processes_make_a_closure_again_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "closures.py").write_text(CLOSURES)
-    (tmp_path / "main.py").write_text(PROCESSES)
-    done = subprocess.run(
-        [sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
-    )
-    assert done.stdout == "[10, 11, 12] False\n[0, 1, 2]\n"
-    assert done.stderr == ""
 
 
 def test_nothing_put_is_nothing_got() -> None:
