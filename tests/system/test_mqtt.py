@@ -51,7 +51,7 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
         yield There(request.getfixturevalue("ours").port, is_real=False)
         return
     if shutil.which("mosquitto") is None:
-        pytest.skip("no mosquitto on this machine")
+        pytest.skip("no mosquitto on this machine (Debian, as root: apt-get install mosquitto)")
     with mosquitto(tmp_path) as port:
         yield There(port, is_real=True)
 
