@@ -4,9 +4,9 @@ It decides nothing. Whoever runs the element asks now and then what is new.
 """
 
 import logging
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["Losses"]
+__all__ = ["Losses", "losses_of"]
 
 _LOG: Final = logging.getLogger("penstock.elements")
 _MOST_REASONS: Final = 32
@@ -50,3 +50,9 @@ class Losses:
         """Return reasons and numbers of what was lost since the last time."""
         found, self._news = list(self._news.items()), {}
         return found
+
+
+def losses_of(thing: Any) -> list[tuple[str, int]]:
+    """Return what an element has lost since the last time, as reasons and numbers, if it has ``losses``."""
+    losses = getattr(thing, "losses", None)
+    return [] if losses is None else list(losses.news())

@@ -17,6 +17,7 @@ from penstock.core import NS_PER_S, Account, Ledger, Timestamp
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.trigger_map import TriggerMap
+from penstock.elements.losses import losses_of
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
 from penstock.engines.handle import Grown, Run
@@ -33,6 +34,7 @@ from penstock.services.interrupt import Interrupt
 from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.strands.cut import Cut, cut
+from penstock.services.strands.last_sinks import LastSinks
 from penstock.services.strands.net import LoopFactory, Net
 from penstock.services.strands.parts import StepPart
 from penstock.services.waiter import Waiter
@@ -110,6 +112,7 @@ class ChainsRun:
         self._recent = Recent()
         self._cut = Cut()
         self._net = Net(())
+        self._last_sinks = LastSinks(())
         self._loop_factory = loop_factory
         self._waiter = Waiter()
         self._beaten_ns = 0
@@ -126,6 +129,7 @@ class ChainsRun:
         """
         self._cut = cut(self.plan, self.ledger)
         self._declare()
+        self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.may_wait])
         for name, end in self._cut.sinks.items():
             end.open(self._facts(name))
         self._waiter.add(self._showing.begin(self, self.state.id))
@@ -156,6 +160,7 @@ class ChainsRun:
             self._beaten_ns = now
             self._net.beat()
             self._look(now)
+        self._hasten(now)
         if self._is_silent(now):
             self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self._silent_ns / NS_PER_S:g} s")
             self._bring_out()
@@ -267,6 +272,8 @@ class ChainsRun:
                 close()
             except PenstockError as error:
                 self.fail(error)
+            for why, count in losses_of(end.sink):
+                end.entry.remark("missed", f"{count}, {why}")
         self._waiter.close()
         self._net.close()
         self._ended_ns = self._clock()
@@ -324,6 +331,14 @@ class ChainsRun:
         self.parameters = found
         for part in parts:
             part.step.apply(found.latest)
+
+    def _hasten(self, now: int) -> None:
+        """Let sinks wait for others no longer when nothing else is to be done and they get on with nothing."""
+        working = self._net.working()
+        done = sum(strand.came for strand in working)
+        if self._last_sinks.is_due({s.name for s in working}, done=done, now=now, until=self._until_ns):
+            for end in self._cut.sinks.values():
+                end.sink.hasten()
 
     def _bring_out(self) -> None:
         self._net.stop_reading()

@@ -11,6 +11,7 @@ from typing import Any
 from penstock.core.block import Block
 from penstock.core.message import Message
 from penstock.elements.item_source import PLAIN_TRAITS, ItemSource
+from penstock.elements.losses import losses_of
 from penstock.elements.own_folder import give_folder
 from penstock.elements.plain_message import PLAIN, plain_message
 from penstock.elements.source import Reading, Source
@@ -78,8 +79,7 @@ class ValueSource(Source):
         blocks: list[Block] = []
         for _, alike in groupby(messages, lambda message: PLAIN in message.metadata):  # what is a message stays one
             blocks += self.reading(alike, now_ns).blocks
-        losses = getattr(self._items.thing, "losses", None)
-        lost = [] if losses is None else [why for why, count in losses.news() for _ in range(count)]
+        lost = [why for why, count in losses_of(self._items.thing) for _ in range(count)]
         return Reading(blocks=blocks, unparsable=lost, ended=has_ended)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from penstock.core import Account
 from penstock.core.ledger import Entry
 from penstock.elements.item_source import ItemSource
+from penstock.elements.losses import losses_of
 from penstock.elements.shape import is_async_call
 from penstock.services.strands.edge import Edge
 
@@ -87,8 +88,7 @@ class SourceFeed:
 
     def _count_unparsable(self) -> None:
         """Account for what the source could not read, if it says so."""
-        losses = getattr(self.source.thing, "losses", None)
-        for why, count in [] if losses is None else losses.news():
+        for why, count in losses_of(self.source.thing):
             self.entry.arrive(count)
             self.entry.post(Account.UNPARSABLE, count, why)
 

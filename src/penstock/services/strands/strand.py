@@ -143,6 +143,11 @@ class Strand:
         if isinstance(self.feed, SourceFeed) and self.feed.waiting is not None:
             self.feed.waiting.cancel()
 
+    @property
+    def came(self) -> int:
+        """How many items it has done."""
+        return (*self._runs, self._last)[0].came
+
     def left(self) -> int:
         """Return how many items lie before it, or were taken and not worked on."""
         if not isinstance(self.feed, EdgeFeed):
