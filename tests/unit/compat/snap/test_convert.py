@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.compat.snap.convert import Converted, Peers, convert
 from penstock.compat.snap.elements.timing import every
 from penstock.compat.snap.reader import read_snap
-from penstock.compat.snap.syntax import Reference
+from penstock.compat.snap.syntax import Reference, Send
 
 
 async def walk(n: int = 3) -> AsyncIterator[int]:
@@ -361,3 +363,49 @@ def test_chains_that_get_nothing_are_left_out() -> None:
         "node: !Node [!chain:a [!from m.walk: {}, m.show], !chain:b [m.show, !to c], !chain:c [m.show, !to b]]"
     )
     assert list(found["stages"]) == ["a"]
+
+
+@st.composite
+def nodes(draw: st.DrawFn) -> str:
+    """Draw a node in which chains send to later ones only, and never to one that has a source."""
+    has_source = [True, *draw(st.lists(st.booleans(), min_size=1, max_size=5))]
+    lines = ["node: !Node"]
+    for n, has in enumerate(has_source):
+        lines += [f"  - !chain:c{n}"] + ["    - !from m.walk: {}"] * has
+        targets = [f"    - !to c{k}" for k, other in enumerate(has_source) if k > n and not other]
+        lines += draw(st.lists(st.sampled_from(["    - m.show", *targets]), min_size=1, max_size=4))
+    return "\n".join(lines)
+
+
+@given(nodes())
+def test_what_reaches_a_chain_is_what_is_sent_to_it(text: str) -> None:
+    node = read_snap(text, "a.yml").read()
+    found = convert(node, Known())
+    assert all(problem.level == "warning" for problem in found.problems)
+    own = {chain.name for chain in node.chains if chain.source is not None}
+    sent = {
+        (chain.name, address)
+        for chain in node.chains
+        for element in chain.elements
+        if isinstance(element, Send)
+        for address in element.addresses
+    }
+    expected = {chain.name: _before(chain.name, sent) & own for chain in node.chains}
+    for name, entry in found.tree.get("stages", {}).items():
+        sources = {source.removesuffix("_source") for source in _sources(found.tree, entry["from"])}
+        assert sources == expected[name.partition("_")[0]]
+    living = {name for name, sources in expected.items() if sources}
+    with_steps = {c.name for c in node.chains if any(isinstance(each, Reference) for each in c.elements)}
+    assert {name.partition("_")[0] for name in found.tree.get("stages", {})} == living & with_steps
+
+
+def _before(name: str, sent: set[tuple[str, str]]) -> set[str]:
+    """Return a chain and all from which something comes to it."""
+    return {name}.union(*(_before(sender, sent) for sender, target in sent if target == name))
+
+
+def _sources(tree: dict[str, Any], name: str) -> set[str]:
+    if name in tree["sources"]:
+        return {name}
+    before = tree["events"][name]["merge"] if name in tree.get("events", {}) else [tree["stages"][name]["from"]]
+    return {source for each in before for source in _sources(tree, each)}
