@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +16,7 @@ from penstock.core import NS_PER_S, Account, Ledger, Timestamp
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.trigger_map import TriggerMap
+from penstock.elements.clock import use
 from penstock.elements.losses import losses_of
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
@@ -34,8 +34,9 @@ from penstock.services.interrupt import Interrupt
 from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.strands.cut import Cut, cut
+from penstock.services.strands.host import Host, LoopFactory, Machine
 from penstock.services.strands.last_sinks import LastSinks
-from penstock.services.strands.net import LoopFactory, Net
+from penstock.services.strands.net import Net
 from penstock.services.strands.parts import StepPart
 from penstock.services.waiter import Waiter
 from penstock.services.web_service import WebService
@@ -70,8 +71,9 @@ class ChainsRun:
         long as the run lasts.
     loop_factory
         Makes the event loop of what is async.
-    clock, utc
-        Nanoseconds: monotonic, and since 1970 UTC.
+    clock
+        What its strands live on, and what time it is for them: by default the machine's; a
+        `penstock.testing.VirtualTime` lets an hour pass in milliseconds.
     **others
         Options of other engines, which must be empty.
     """
@@ -85,8 +87,7 @@ class ChainsRun:
         silent_s: float = 0.0,
         web: WebService | None = None,
         loop_factory: LoopFactory = asyncio.new_event_loop,
-        clock: Callable[[], int] = time.monotonic_ns,
-        utc: Callable[[], int] = time.time_ns,
+        clock: Host | None = None,
         **others: Any,
     ) -> None:
         if plan.planned:
@@ -94,15 +95,17 @@ class ChainsRun:
         if trouble := chains_trouble(plan) or _of_other_engines(others):
             raise NotBuiltYetError(f"the engine chains cannot run this pipeline: {trouble}; use --engine local")
         self.plan = plan
-        self._clock, self._utc = clock, utc
+        self._host = Machine(loop_factory) if clock is None else clock
+        if self._host.is_virtual and silent_s:
+            raise ValueError("silent_s is a time of the machine's; in virtual time a run ends when nothing can come")
         self._values = dict(values or {})
-        self._started = Timestamp(utc())
-        self._started_ns, self._ended_ns = clock(), 0
+        self._started = Timestamp(self._host.utc_ns())
+        self._started_ns, self._ended_ns = self._host.monotonic_ns(), 0
         self._silent_ns = round(silent_s * NS_PER_S)
         self._stop_ns = round(plan.stop_s * NS_PER_S)
         self._until_ns: int | None = None
         """When it is given up to bring out what has come."""
-        self.state = RunState(run_id or new_run_id(self._started))
+        self.state = RunState(run_id or new_run_id(Timestamp(time.time_ns())))
         self.ledger = Ledger()
         self.parameters = Parameters([], validate=validate)
         self.maps: dict[str, TriggerMap] = {}
@@ -111,12 +114,11 @@ class ChainsRun:
         self._watches = Watches(self.ledger)
         self._recent = Recent()
         self._cut = Cut()
-        self._net = Net(())
+        self._net = Net((), self._host)
         self._last_sinks = LastSinks(())
-        self._loop_factory = loop_factory
         self._waiter = Waiter()
         self._beaten_ns = 0
-        self._heard = (0, self._started_ns)
+        self._heard = (0, time.monotonic_ns())
         self._is_halted = False
 
     def open(self) -> None:
@@ -127,16 +129,18 @@ class ChainsRun:
         PenstockError
             If something cannot be made or opened.
         """
-        self._cut = cut(self.plan, self.ledger)
-        self._declare()
-        self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.may_wait])
-        for name, end in self._cut.sinks.items():
-            end.open(self._facts(name))
+        with use(self._host):
+            self._cut = cut(self.plan, self.ledger)
+            self._declare()
+            self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.may_wait])
+            for name, end in self._cut.sinks.items():
+                end.open(self._facts(name))
         self._waiter.add(self._showing.begin(self, self.state.id))
         self._net.close()
-        self._net = Net(self._cut.strands, self._loop_factory)
+        self._net = Net(self._cut.strands, self._host)
         self._waiter.add(self._net.pollable)
-        self._net.start()
+        with use(self._host):
+            self._net.start()
 
     def step(self, longest_s: float = QUIET_S) -> bool:
         """Wait for something to happen, at most so long; return whether there will be more.
@@ -148,18 +152,21 @@ class ChainsRun:
         """
         self._net.hear()
         self._showing.poll()
-        now = self._clock()
+        now = time.monotonic_ns()
         for trouble in self._take_troubles():
             self.fail(trouble)
+        if self._host.is_virtual:
+            self._look_at_time()
         if self._net.is_over:
             return False
         if self._until_ns is not None and now >= self._until_ns:
             self._give_up()
             return False
-        if now - self._beaten_ns >= (QUIET_S if self._net.is_quiet else BEAT_S) * NS_PER_S:
+        if now - self._beaten_ns >= self._between_beats_s * NS_PER_S:
             self._beaten_ns = now
-            self._net.beat()
-            self._look(now)
+            self._look(self._host.monotonic_ns())
+            if not self._host.is_virtual:  # which would let strands take their turns otherwise each time
+                self._net.beat()
         self._hasten(now)
         if self._is_silent(now):
             self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self._silent_ns / NS_PER_S:g} s")
@@ -177,7 +184,7 @@ class ChainsRun:
         ParameterError
             If one is unknown or refused; then none is changed.
         """
-        change = self.parameters.set(values, from_event=0, who=who, when=Timestamp(self._utc()))
+        change = self.parameters.set(values, from_event=0, who=who, when=Timestamp(self._host.utc_ns()))
         for part in self._cut.steps:
             part.step.apply(self.parameters.latest)
         self._net.beat()  # what is called may be another now
@@ -267,16 +274,16 @@ class ChainsRun:
                 feed.entry.remark("silent", f"{name} never gave anything")
         ended_well = self.state.prospect is Outcome.FINISHED
         for end in self._cut.sinks.values():
-            close = partial(end.close, ended_well, str(self.state.prospect), "; ".join(self.state.reasons))
             try:
-                close()
+                with use(self._host):
+                    end.close(ended_well, str(self.state.prospect), "; ".join(self.state.reasons))
             except PenstockError as error:
                 self.fail(error)
             for why, count in losses_of(end.sink):
                 end.entry.remark("missed", f"{count}, {why}")
         self._waiter.close()
         self._net.close()
-        self._ended_ns = self._clock()
+        self._ended_ns = self._host.monotonic_ns()
         self.state.end()
         report = self.report()
         self._showing.finish(report)
@@ -288,7 +295,7 @@ class ChainsRun:
             return self._report()
 
     def _report(self) -> RunReport:
-        now = self._ended_ns or self._clock()
+        now = self._ended_ns or self._host.monotonic_ns()
         duration_s = (now - self._started_ns) / NS_PER_S
         self._look(now)
         has_ended = self.state.outcome is not Outcome.RUNNING
@@ -340,10 +347,23 @@ class ChainsRun:
             for end in self._cut.sinks.values():
                 end.sink.hasten()
 
+    def _look_at_time(self) -> None:
+        """End a run whose time is over, or in which nothing can happen any more."""
+        if self._host.is_over and self._until_ns is None:
+            self.state.mark(Outcome.ABORTED, "the time of the run is over")
+            self._bring_out()
+        if not self._host.is_stuck:
+            return
+        if self._until_ns is None:
+            self.state.mark(Outcome.INCOMPLETE, "everybody waits, and nothing is due any more")
+            self._bring_out()
+        else:
+            self._give_up()
+
     def _bring_out(self) -> None:
         self._net.stop_reading()
         if self._until_ns is None:
-            self._until_ns = self._clock() + self._stop_ns
+            self._until_ns = time.monotonic_ns() + self._stop_ns
 
     def _give_up(self, patience_s: float = AT_ONCE_S) -> None:
         """Let everybody stop where they are, and name who does not."""
@@ -371,9 +391,13 @@ class ChainsRun:
             self._heard = (arrived, now)
         return bool(self._silent_ns and arrived) and now - self._heard[1] >= self._silent_ns
 
+    @property
+    def _between_beats_s(self) -> float:
+        return QUIET_S if self._net.is_quiet or self._host.is_virtual else BEAT_S
+
     def _until_due_s(self, now: int) -> float:
         """Return for how long nothing has to be done because of the time, in s."""
-        due = [self._beaten_ns + round((QUIET_S if self._net.is_quiet else BEAT_S) * NS_PER_S)]
+        due = [self._beaten_ns + round(self._between_beats_s * NS_PER_S)]
         if self._until_ns is not None:
             due.append(self._until_ns)
         if self._silent_ns:

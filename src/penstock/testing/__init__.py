@@ -5,11 +5,13 @@ from penstock.testing.decoder_tests import DecoderTests
 from penstock.testing.made_up_event import make_event, make_message
 from penstock.testing.manual_clock import ManualClock
 from penstock.testing.virtual_loop import VirtualLoop, run_virtually
+from penstock.testing.virtual_time import VirtualTime
 
 __all__ = [
     "DecoderTests",
     "ManualClock",
     "VirtualLoop",
+    "VirtualTime",
     "assert_cut_independent",
     "make_batch",
     "make_event",

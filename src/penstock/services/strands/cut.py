@@ -147,14 +147,14 @@ class _Cutter:
         if part.shape is StepShape.BUFFER:
             buffer = part.step.thing
             part.shape = StepShape.COROUTINE if is_async_call(buffer.put) else StepShape.FUNCTION
-            part.call, part.closes = _put(buffer), False
+            feed = BufferFeed(place, buffer)
+            part.call, part.closes = _put(feed), False
             # What coroutines wait for in a buffer must not be touched from another thread.
             is_async = any(map(is_async_call, (buffer.put, buffer.get, getattr(buffer, "end", len))))
             opened = self._fitting(opened, place, is_async=is_async or None)
             opened.add(part)
             if part.counts_for_stage:
                 opened.add(MarkPart(part.stage, "done"))
-            feed = BufferFeed(place, buffer)
             opened.ends.append(feed)
             self.found.strands.append(opened.closed())
             return _Open(place, feed)
@@ -210,19 +210,19 @@ def _needs(shape: StepShape) -> bool | None:
     return False if shape is StepShape.GENERATOR else None
 
 
-def _put(buffer: Any) -> Callable[[Any], Any]:
+def _put(feed: BufferFeed) -> Callable[[Any], Any]:
     """Return ``put``, whose result is not looked at."""
-    put = buffer.put
-    if is_async_call(put):
+    if is_async_call(feed.buffer.put):
 
         async def put_awaiting(item: Any) -> bool:
-            await put(item)
+            await feed.buffer.put(item)
+            feed.wake()
             return True
 
         return put_awaiting
 
     def put_here(item: Any) -> bool:
-        put(item)
+        feed.put(item)
         return True
 
     return put_here

@@ -13,6 +13,7 @@ from penstock.elements.item_source import ItemSource
 from penstock.elements.losses import losses_of
 from penstock.elements.shape import is_async_call
 from penstock.services.strands.edge import Edge
+from penstock.services.strands.host import Host
 
 __all__ = ["BufferFeed", "EdgeFeed", "Feed", "SourceFeed"]
 
@@ -144,11 +145,38 @@ class BufferFeed:
     """Set when nothing more will be put."""
     on_end: list[Callable[[], None]] = field(default_factory=list)
     """Called then."""
+    is_halted: bool = False
+    """Whether nothing more is to be got."""
+    event: threading.Event = field(default_factory=threading.Event)
+    """Wakes the thread that gets."""
+    room: threading.Event | None = None
+    """Wakes who waits until there is room; ``None``: ``put`` waits itself."""
+    _is_hungry: bool = False
 
     @property
     def is_async(self) -> bool:
         """Whether it needs an event loop."""
         return is_async_call(self.buffer.get)
+
+    def live_on(self, event: threading.Event, host: Host) -> None:
+        """Be woken by what a host has."""
+        self.event = event
+        # Nobody else could work while somebody waits in a lock of the buffer's own.
+        self.room = host.event() if host.is_virtual and hasattr(self.buffer, "full") else None
+
+    def put(self, item: Any) -> None:
+        """Put an item, in any thread."""
+        while self.room is not None and self.buffer.full() and not self.is_halted:
+            self.room.clear()
+            self.room.wait()
+        self.buffer.put(item)
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake the thread that gets, if it waits."""
+        if self._is_hungry:
+            self._is_hungry = False
+            self.event.set()
 
     def end(self) -> None:
         """Say that nothing more will be put."""
@@ -168,16 +196,35 @@ class BufferFeed:
 
     def _tell(self) -> None:
         self.ended.set()
+        self.event.set()
         for call in self.on_end:
             call()
 
     def items(self, _event: threading.Event) -> Iterator[Any]:
         """Yield what is got, in this thread."""
+        can_be_asked = hasattr(self.buffer, "empty") and not hasattr(self.buffer, "end")
         while not self._is_drained():
+            if can_be_asked and not self._wait_for_item():
+                return
             try:
-                yield self.buffer.get()
+                item = self.buffer.get()
             except StopIteration:
                 return
+            if self.room is not None:
+                self.room.set()
+            yield item
+
+    def _wait_for_item(self) -> bool:
+        """Return whether there is one; who waited in ``get`` would not hear of the end."""
+        while self.buffer.empty():
+            self.event.clear()
+            self._is_hungry = True
+            # Whoever puts after this line sees that somebody is hungry.
+            if self.ended.is_set() or self.is_halted:
+                return not self.buffer.empty()
+            if self.buffer.empty():
+                self.event.wait()
+        return True
 
     async def items_awaiting(self) -> AsyncIterator[Any]:
         """Yield what is got, until the buffer says that nothing is left, or has nothing after the end."""

@@ -14,11 +14,10 @@ from functools import partial
 from typing import Any
 
 from penstock.errors import PenstockError
+from penstock.services.strands.host import Host
 from penstock.services.strands.strand import Strand
 
 __all__ = ["Net"]
-
-LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
 class Net:
@@ -28,8 +27,8 @@ class Net:
     ----------
     strands
         Not begun.
-    loop_factory
-        Makes the event loop of those that need one.
+    host
+        What they live on.
 
     Attributes
     ----------
@@ -39,10 +38,10 @@ class Net:
         What went wrong, in the order in which it did.
     """
 
-    def __init__(self, strands: Sequence[Strand], loop_factory: LoopFactory = asyncio.new_event_loop) -> None:
+    def __init__(self, strands: Sequence[Strand], host: Host) -> None:
         self.strands = strands
         self.troubles: list[PenstockError] = []
-        self._loop_factory = loop_factory
+        self._host = host
         self._loop_thread: threading.Thread | None = None
         self.pollable = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_open = True
@@ -55,12 +54,14 @@ class Net:
         for strand in self.strands:
             strand.on_trouble = self._note
             strand.on_news = self._end_quiet
+            strand.live_on(self._host)
         on_loop = [strand for strand in self.strands if strand.is_async]
         if on_loop:
             self._loop_thread = self._thread("loop", lambda: self._run_loop(on_loop))
         for strand in self.strands:
             if not strand.is_async:
                 strand.thread = self._thread(strand.name, partial(self._live, strand))
+        self._host.begin(self.stop_reading, self._tell)
 
     @property
     def is_over(self) -> bool:
@@ -126,11 +127,8 @@ class Net:
         return strand.task is None or not strand.task.done() if strand.is_async else not strand.has_returned
 
     def _thread(self, name: str, call: Callable[[], Any]) -> threading.Thread:
-        context = contextvars.copy_context()
         # Nobody waits for a thread that user code never comes back from.
-        thread = threading.Thread(target=context.run, args=(call,), name=f"penstock {name}", daemon=True)
-        thread.start()
-        return thread
+        return self._host.thread(f"penstock {name}", partial(contextvars.copy_context().run, call))
 
     def _live(self, strand: Strand) -> None:
         try:
@@ -140,7 +138,7 @@ class Net:
             self._tell()
 
     def _run_loop(self, strands: Sequence[Strand]) -> None:
-        with asyncio.Runner(loop_factory=self._loop_factory) as runner:
+        with asyncio.Runner(loop_factory=self._host.loop) as runner:
             runner.run(self._live_awaiting(strands))
 
     async def _live_awaiting(self, strands: Sequence[Strand]) -> None:

@@ -17,6 +17,7 @@ from penstock.core import Account
 from penstock.errors import PenstockError
 from penstock.services.strands.edge import MOST_AT_ONCE, Edge, waker
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
+from penstock.services.strands.host import Host
 from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart
 from penstock.services.strands.run import FILE, Pause, Run, StageFailedError
 
@@ -102,6 +103,12 @@ class Strand:
 
     # What may be asked of it from outside
 
+    def live_on(self, host: Host) -> None:
+        """Be woken by what a host has; to be called before it begins."""
+        self.event = host.event()
+        if isinstance(self.feed, BufferFeed):
+            self.feed.live_on(self.event, host)
+
     def stop_reading(self) -> None:
         """Read nothing more from its source, if it has one; the rest comes through."""
         if not isinstance(self.feed, SourceFeed):
@@ -114,6 +121,8 @@ class Strand:
     def halt(self) -> None:
         """Work on nothing more."""
         self.is_halted = True
+        if isinstance(self.feed, BufferFeed):
+            self.feed.is_halted = True
         self.stop_reading()
         self.pausing.append(True)
         self.event.set()
