@@ -23,8 +23,8 @@ from penstock.services.strands.run import FILE, Pause, Run, StageFailedError
 
 __all__ = ["SourceFailedError", "Strand"]
 
-UNBOUNDED: Final = 65_536
-"""Items of one turn of a loop that nobody but a pause ends."""
+UNBOUNDED: Final = 1 << 62
+"""Items of one turn of a loop that only a pause ends."""
 _UNSEEN: Final = object()
 
 
@@ -244,9 +244,13 @@ class Strand:
             if item is _UNSEEN:
                 return True
             self._last.one(item)
-            most -= 1
+            if most < UNBOUNDED:
+                most -= 1
             if self.pausing or not most:
                 return False
+        if most >= UNBOUNDED:
+            self._last.work(items, self.pausing)
+            return not self.pausing
         before = counted.came
         self._last.work(islice(items, most), self.pausing)
         return counted.came - before < most and not self.pausing
