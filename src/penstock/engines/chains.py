@@ -312,8 +312,8 @@ class ChainsRun:
             joins={},
             latencies={},
             outputs={name: end.path for name, end in self._cut.sinks.items() if end.path},
-            dead_letters=[asdict(failure) for stage in stages for failure in stage.dead_letters],
-            failures=[asdict(failure) for stage in stages for failure in stage.failures],
+            dead_letters=[asdict(failure) for stage in stages for failure in list(stage.dead_letters)],
+            failures=[asdict(failure) for stage in stages for failure in list(stage.failures)],
             steps=self._steps(duration_s, now),
         )
 

@@ -258,7 +258,8 @@ def _edge(entry: Entry, duration_s: float, watches: Watches | None, now: int) ->
         in_flight=entry.in_flight,
         counters={counter.name.lower(): entry.counter(counter) for counter in Counter if entry.counter(counter)},
         rate_per_s=entry.arrived / duration_s if duration_s > 0 else 0.0,
-        remarks=[f"{remark.what}: {remark.detail}" for remark in entry.remarks],
+        # A list, as another thread may remark something meanwhile.
+        remarks=[f"{remark.what}: {remark.detail}" for remark in list(entry.remarks)],
         recent_per_s=0.0 if watches is None else watches.recent_per_s(entry, now),
         loss=sum(entry[account] for account in LOSSES),
         latency=None if watches is None else _latency(watches.latency(entry)),

@@ -2,6 +2,7 @@
 
 import asyncio
 import queue
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -701,3 +702,43 @@ def test_who_has_nothing_to_do_uses_no_processor(source: Any) -> None:
     chains.finish()
     assert used_s < 0.1  # 5 % of one core; 0.03 % was measured
     assert turns < 10
+
+
+def one_of_three(item: int) -> int | None:
+    return None if item % 3 == 0 else item
+
+
+def seven_breaks(item: int) -> int:
+    if item % 7 == 0:
+        raise ValueError(item)
+    return item
+
+
+def test_books_add_up_whenever_they_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    news = parts_in_a_run.Run.news
+
+    def watched(run: parts_in_a_run.Run) -> tuple[list[int], list[int]]:
+        grown = news(run)
+        seen.append(min(grown[0] + grown[1]))
+        return grown
+
+    monkeypatch.setattr(parts_in_a_run.Run, "news", watched)
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        chains = begun(chain(one_of_three, seven_breaks, add, source=numbers, n=60_000, on_error="skip"))
+        while not chains._net.is_over:
+            chains._net.beat()
+            assert chains.report().adds_up
+        chains.step()
+    finally:
+        sys.setswitchinterval(interval_s)
+    report = chains.finish()
+    assert min(seen) == 0
+    given = [n for n in range(60_000) if n % 3 and n % 7]
+    assert len(KEPT["out"]) == len(given)
+    assert [(s.arrived, s.filtered, s.failed) for s in report.steps] == [
+        (60_000, 20_000, 0), (40_000, 0, 40_000 - len(given)), (len(given), 0, 0),
+    ]  # fmt: skip
+    assert accounts(report)["n→s"] == {"done": len(given), "filtered": 20_000, "failed": 40_000 - len(given)}
