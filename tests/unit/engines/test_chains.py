@@ -729,7 +729,7 @@ def test_books_add_up_whenever_they_are_looked_at(monkeypatch: pytest.MonkeyPatc
     try:
         chains = begun(chain(one_of_three, seven_breaks, add, source=numbers, n=60_000, on_error="skip"))
         while not chains._net.is_over:
-            chains._net.beat()
+            chains._net.strands[0]._put_in_books()  # as another thread does that thinks that it waits
             assert chains.report().adds_up
         chains.step()
     finally:
@@ -742,3 +742,36 @@ def test_books_add_up_whenever_they_are_looked_at(monkeypatch: pytest.MonkeyPatc
         (60_000, 20_000, 0), (40_000, 0, 40_000 - len(given)), (len(given), 0, 0),
     ]  # fmt: skip
     assert accounts(report)["n→s"] == {"done": len(given), "filtered": 20_000, "failed": 40_000 - len(given)}
+
+
+def test_an_item_under_way_is_in_no_account() -> None:
+    run: list[ChainsRun] = []
+    begins = threading.Event()
+    found: dict[int, RunReport] = {}
+
+    def look(item: int) -> None:
+        run[0]._net.strands[0]._put_in_books()
+        found[item] = run[0].report()
+
+    def look_from_elsewhere(item: int) -> int:
+        begins.wait(20)
+        other = threading.Thread(target=look, args=(item,))
+        other.start()
+        other.join()
+        return item
+
+    run.append(ChainsRun(chain(one_of_three, look_from_elsewhere, seven_breaks, n=50, on_error="skip").plan()))
+    run[0].open()
+    begins.set()
+    while run[0].step():
+        pass
+    run[0].finish()
+    assert list(found) == [n for n in range(50) if n % 3]
+    for item, report in found.items():
+        threes = [n for n in range(item) if n % 3 == 0]
+        sevens = [n for n in range(item) if n % 3 and n % 7 == 0]
+        ended = {"done": item - len(threes) - len(sevens), "filtered": len(threes), "failed": len(sevens)}
+        assert accounts(report)["n→s"] == {name: count for name, count in ended.items() if count}
+        assert [(s.arrived, s.filtered, s.failed) for s in report.steps] == [
+            (item, len(threes), 0), (item - len(threes), 0, 0), (item - len(threes), 0, len(sevens)),
+        ]  # fmt: skip
