@@ -1,0 +1,156 @@
+"""Who has which items, and in which order they go on: whoever answers, gives back and dies, and whenever."""
+
+from itertools import chain
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import StateError
+from penstock.services.strands.shares import Shares, Suspect
+
+Order = Literal["kept", "free"]
+TRIPS = 3
+
+
+def gone_on(shares: Shares) -> list[Any]:
+    return list(chain.from_iterable(shares.take_ready()))
+
+
+def test_order_is_kept_or_free() -> None:
+    for order, first in (("kept", []), ("free", ["b"])):
+        shares = Shares(2, order=order)  # type: ignore[arg-type]  # one of the two
+        shares.add(["a", "b"])
+        assert shares.give(0, 1) == ["a"]
+        assert shares.give(1, 5) == ["b"]
+        shares.answer(1, ["b"])
+        assert gone_on(shares) == first
+        shares.answer(0, ["a"])
+        assert sorted([*first, *gone_on(shares)]) == ["a", "b"]
+        assert shares.in_flight == 0
+
+
+def test_a_span_is_answered_in_pieces() -> None:
+    shares = Shares(1, order="kept")
+    shares.add([1, 2, 3, 4])
+    shares.give(0, 3)
+    shares.answer(0, ["1", "2"])
+    assert (shares.has(0), shares.waiting, shares.in_flight) == (1, 1, 4)
+    assert gone_on(shares) == ["1", "2"]
+    assert shares.in_flight == 2
+
+
+def test_what_comes_back_goes_first() -> None:
+    shares = Shares(2, order="kept")
+    shares.add([1, 2, 3, 4])
+    shares.give(0, 3)
+    shares.take_back(0, 2)
+    assert shares.give(1, 3) == [2, 3, 4]
+
+
+def test_who_dies_on_an_item_is_known_by_it() -> None:
+    shares = Shares(1, order="kept")
+    shares.add([10, 11, 12])
+    for deaths in (1, 2):
+        shares.give(0, 3)
+        suspect = shares.lose(0, 1)
+        assert suspect == Suspect(1, 11, deaths)
+        shares.again(suspect)
+    shares.give(0, 3)
+    suspect = shares.lose(0, 1)
+    assert suspect is not None
+    shares.give_up(suspect, "dead")
+    assert shares.give(0, 9) == [10, 12]
+    shares.answer(0, [10, 12])
+    assert gone_on(shares) == [10, "dead", 12]
+
+
+def test_a_death_between_items_suspects_none() -> None:
+    shares = Shares(1, order="kept")
+    shares.add([1, 2])
+    shares.give(0, 2)
+    assert shares.lose(0) is None
+    assert shares.give(0, 2) == [1, 2]
+
+
+def test_nobody_answers_for_what_they_do_not_have() -> None:
+    shares = Shares(1, order="kept")
+    shares.add([1, 2])
+    shares.give(0, 1)
+    with pytest.raises(StateError, match="answers for 2 items and has 1"):
+        shares.answer(0, [1, 2])
+    with pytest.raises(StateError, match="gives 2 items back and has 1"):
+        shares.take_back(0, 2)
+    shares.answer(0, [1])
+    assert gone_on(shares) == [1]
+
+
+WORKERS = 3
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "give", "give", "answer", "answer", "back", "die", "die idle", "refuse", "take"]),
+        st.integers(0, WORKERS - 1),
+        st.integers(1, 7),
+    ),
+    max_size=80,
+)
+
+
+@given(order=st.sampled_from(["kept", "free"]), acts=ACTS)
+def test_every_item_goes_on_once_whoever_dies(order: Order, acts: list[tuple[str, int, int]]) -> None:  # noqa: C901 - a case an act
+    shares = Shares(WORKERS, order=order)
+    added, went = 0, list[Any]()
+    has: list[list[int]] = [[] for _ in range(WORKERS)]
+    deaths: dict[int, int] = {}
+
+    def act(what: str, worker: int, n: int) -> None:
+        nonlocal added
+        mine = has[worker]
+        match what:
+            case "add":
+                shares.add(list(range(added, added + n)))
+                added += n
+            case "give":
+                mine += shares.give(worker, n)
+            case "answer":
+                shares.answer(worker, mine[:n])
+                del mine[:n]
+            case "back" if mine:
+                n = min(n, len(mine))
+                shares.take_back(worker, n)
+                del mine[-n:]
+            case "die" if mine:
+                at = min(n, len(mine)) - 1
+                item = mine[at]
+                deaths[item] = deaths.get(item, 0) + 1
+                suspect = shares.lose(worker, at)
+                assert suspect is not None
+                assert (suspect.item, suspect.deaths) == (item, deaths[item])
+                mine.clear()
+                if suspect.deaths < TRIPS:
+                    shares.again(suspect)
+                else:
+                    del deaths[item]
+                    shares.give_up(suspect, item)
+            case "die idle":
+                assert shares.lose(worker) is None
+                mine.clear()
+            case "refuse" if shares.waiting:
+                (item,) = shares.give(worker, 1)
+                deaths.pop(item, None)
+                shares.answer_last(worker, item)
+            case "take":
+                went.extend(gone_on(shares))
+        assert shares.has(worker) == len(mine)
+        assert shares.waiting + sum(map(len, has)) <= shares.in_flight
+
+    for each in acts:
+        act(*each)
+    while shares.waiting or any(has):
+        for worker in range(WORKERS):
+            act("give", worker, 5)
+            act("answer", worker, 5)
+    went += gone_on(shares)
+    assert shares.in_flight == 0
+    assert (went if order == "kept" else sorted(went)) == list(range(added))
