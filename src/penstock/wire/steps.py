@@ -1,0 +1,174 @@
+"""What a parallel stage and the processes of its workers say to each other: items, what came of them, parameters.
+
+Only bytes and their meaning. Items and outcomes are values of the closed list, several in one message.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from penstock.core.values import check_value
+from penstock.errors import RemoteProtocolError, ResultTypeError
+from penstock.wire.plain import encode_all
+from penstock.wire.values import decode_value
+
+__all__ = [
+    "Answered",
+    "Broken",
+    "Closed",
+    "End",
+    "Failed",
+    "Made",
+    "Recall",
+    "Returned",
+    "Set",
+    "Work",
+    "cannot_travel",
+    "decode",
+    "decode_values",
+    "encode",
+    "encode_values",
+]
+
+
+class Work(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Work on these."""
+
+    count: int
+    values: msgspec.Raw
+    """As ``encode_values`` writes them; null if they lie in the memory file that comes beside."""
+
+
+class Set(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Use other values of parameters from here on."""
+
+    values: bytes
+    """By address, as ``encode_value`` writes them."""
+
+
+class End(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Nothing more comes: close what is open."""
+
+
+class Recall(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Give back what was not begun. By a link of its own, which a thread that does nothing else listens to."""
+
+
+class Made(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The worker has made its steps."""
+
+
+class Broken(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """It could not, or user code refused a parameter."""
+
+    text: str
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True):
+    """An item on which a step failed."""
+
+    cause: str
+    traceback: str
+    item: str
+
+
+class Answered(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What came of the next items."""
+
+    count: int
+    values: msgspec.Raw
+    """Null where an item was filtered, or failed."""
+    took_ns: int
+    tallies: list[tuple[int, int, int, int, int, int]]
+    """Of each step: arrived, filtered, failed; timed, how long those took together, and the longest, in ns."""
+    given_up: list[int]
+    """Which of them failed."""
+    failures: list[Failed]
+    """Of these, or of the item under way."""
+    trouble: str = ""
+    """Why the run is to fail: of the item behind these."""
+
+
+class Returned(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """So many of the last items were given back."""
+
+    count: int
+
+
+class Closed(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Everything is closed; it is the last word."""
+
+    trouble: str
+
+
+ToWorker = Work | Set | End | Recall
+FromWorker = Made | Broken | Answered | Returned | Closed
+
+_DECODERS: Final = {
+    "worker": msgspec.msgpack.Decoder(ToWorker),
+    "stage": msgspec.msgpack.Decoder(FromWorker),
+}
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
+
+
+def encode(message: ToWorker | FromWorker) -> bytes:
+    """Return the bytes of a message."""
+    return _ENCODER.encode(message)
+
+
+def decode(data: bytes, reader: str) -> Any:  # ToWorker or FromWorker
+    """Return a message.
+
+    Parameters
+    ----------
+    reader
+        ``worker`` or ``stage``.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If it is none that this reader is sent.
+    """
+    try:
+        return _DECODERS[reader].decode(data)
+    except msgspec.DecodeError as error:
+        raise RemoteProtocolError(f"a stage and its worker do not understand each other: {error}") from error
+
+
+def encode_values(values: Sequence[Any]) -> bytes:
+    """Write items, or what came of them.
+
+    Raises
+    ------
+    ResultTypeError
+        If one of them cannot travel.
+    """
+    if not _PLAIN.issuperset(map(type, values)):
+        for value in values:
+            check_value(value, "")
+    return encode_all(values)
+
+
+def cannot_travel(value: Any) -> str:
+    """Return why a value cannot travel; nothing if it can."""
+    try:
+        encode_values([value])
+    except ResultTypeError as error:
+        return str(error).removeprefix(": result").strip()
+    return ""
+
+
+def decode_values(data: msgspec.Raw | memoryview, count: int) -> list[Any]:
+    """Read what ``encode_values`` wrote; arrays may be written to where ``data`` may.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If it is anything else.
+    """
+    found = decode_value(memoryview(bytearray(data)) if isinstance(data, msgspec.Raw) else data)
+    if type(found) is not list or len(found) != count:
+        raise RemoteProtocolError(f"{count} items were announced, and something else came")
+    return found
