@@ -16,6 +16,7 @@ from penstock.pipeline import Pipeline, Source, Steps
 from penstock.pipeline import Sink as SinkEntry
 from penstock.services.strands import run as compiled
 from penstock.services.strands.cut import cut
+from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parts import Part
 from penstock.services.strands.run import Run
 from penstock.services.strands.sharing import PLAIN, share
@@ -163,7 +164,7 @@ def _ns_an_item(kind: type[Strand], code: Sequence[Callable[..., Any]], count: i
         stages={"work": Steps(*steps, source="items")},
         sinks={"out": SinkEntry(Discard, source="work")},
     )
-    (found,) = cut(pipeline.plan(), Ledger()).strands
+    (found,) = cut(pipeline.plan(), Ledger(), Nursery()).strands
     strand = kind(found.name, found.feed, found.parts)
     beating = threading.Timer(BEAT_S, strand.beat)
     gc.collect()

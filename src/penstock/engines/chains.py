@@ -33,11 +33,14 @@ from penstock.pipeline.plan import Plan
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
+from penstock.services.strands.children import children_reports
 from penstock.services.strands.cut import Cut, cut
 from penstock.services.strands.host import Host, LoopFactory, Machine
 from penstock.services.strands.last_sinks import LastSinks
 from penstock.services.strands.net import Net
+from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parts import StepPart
+from penstock.services.strands.tallies import StepTally
 from penstock.services.waiter import Waiter
 from penstock.services.web_service import WebService
 
@@ -115,6 +118,7 @@ class ChainsRun:
         self._recent = Recent()
         self._cut = Cut()
         self._net = Net((), self._host)
+        self._nursery = Nursery()
         self._last_sinks = LastSinks(())
         self._waiter = Waiter()
         self._beaten_ns = 0
@@ -129,8 +133,10 @@ class ChainsRun:
         PenstockError
             If something cannot be made or opened.
         """
+        if any(stage.run_in == "process" for stage in self.plan.stages.values()):
+            self._nursery.open()  # it gets warm while everything else is made
         with use(self._host):
-            self._cut = cut(self.plan, self.ledger)
+            self._cut = cut(self.plan, self.ledger, self._nursery)
             self._declare()
             self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.may_wait])
             for name, end in self._cut.sinks.items():
@@ -265,6 +271,7 @@ class ChainsRun:
             if entry is not None:
                 entry.arrive(count)
             self.state.mark(Outcome.ABORTED, f"{count} items before {strand.name} were given up")
+        self._nursery.close()
         for edge in self._cut.edges.values():
             self._count_dropped(edge.name, edge.dropped)
         settle(self.ledger, self.state)
@@ -315,6 +322,7 @@ class ChainsRun:
             dead_letters=[asdict(failure) for stage in stages for failure in list(stage.dead_letters)],
             failures=[asdict(failure) for stage in stages for failure in list(stage.failures)],
             steps=self._steps(duration_s, now),
+            processes=children_reports(self._cut.parallel),
         )
 
     def wake_on(self, pollable: int) -> None:
@@ -431,7 +439,7 @@ class ChainsRun:
     def _steps(self, duration_s: float, now: int) -> list[StepReport]:
         return [self._step(k, part, duration_s, now) for k, part in enumerate(self._cut.steps)]
 
-    def _step(self, k: int, part: StepPart, duration_s: float, now: int) -> StepReport:
+    def _step(self, k: int, part: StepPart | StepTally, duration_s: float, now: int) -> StepReport:
         edge = self._cut.edges.get(part.address)
         return StepReport(
             stage=part.stage.name,

@@ -27,7 +27,8 @@ def keys_not_built(spec: PipelineSpec, *, is_chains: bool) -> Iterator[tuple[Tra
         if source.when_full not in ("block", "drop_newest"):
             yield ("sources", name, "when_full"), f"{source.when_full} is not built yet; block and drop_newest are"
     for name, stage in spec.stages.items():
-        yield from _of_chain(name, stage) if is_chains else _of_stage(name, stage)
+        if not is_chains:
+            yield from _of_stage(name, stage)
     for name, sink in spec.sinks.items():
         is_view = sink.input in spec.stages and spec.stages[sink.input].kind == "reduce"
         yield from _of_sink(name, sink, is_view=is_view, is_chains=is_chains)
@@ -53,16 +54,14 @@ def _of_stage(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:
         yield ("stages", name, "when_full"), "dropping before a stage that is full is not built yet"
 
 
-def _of_chain(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:
-    if stage.workers > 1:
-        yield ("stages", name, "workers"), "steps in parallel are not built yet"
-    if stage.run_in == "process":
-        yield ("stages", name, "run_in"), "steps in processes are not built yet"
-
-
 def words_of_chains(plan: Plan) -> list[str]:
     """Return what a plan asks for that only the chains engine has, one sentence each."""
     entries: list[StagePlan | SinkPlan] = [stage for stage in plan.stages.values() if stage.kind == "steps"]
     entries += plan.sinks.values()
     found = [f"{entry.name}: when_full {entry.when_full}" for entry in entries if entry.when_full != "block"]
-    return found + [f"{stage.name}: run_in thread" for stage in plan.stages.values() if stage.run_in == "thread"]
+    for stage in plan.stages.values():
+        if stage.kind == "steps" and stage.workers > 1:
+            found.append(f"{stage.name}: {stage.workers} workers of steps")
+        elif stage.run_in == "thread":
+            found.append(f"{stage.name}: run_in thread")
+    return found

@@ -146,7 +146,7 @@ class PlanMaker:
             inputs=tuple(stage.inputs.items()),
             elements=tuple(element for element in elements if element is not None),
             workers=stage.workers,
-            run_in=stage.run_in or ("inline" if stage.kind == "steps" else "process"),
+            run_in=stage.run_in or _own_place(stage),
             order=stage.order,
             when_full=stage.when_full,
             on_error=stage.on_error,
@@ -243,6 +243,13 @@ class PlanMaker:
             when_full=sink.when_full,
             on_error=sink.on_error,
         )
+
+
+def _own_place(stage: StageSpec) -> Literal["process", "thread", "inline"]:
+    """Return where the code of a stage runs that does not say it."""
+    if stage.kind != "steps":
+        return "process"
+    return "inline" if stage.workers == 1 else "thread"
 
 
 def _present(entries: Mapping[str, Any]) -> dict[str, Any]:

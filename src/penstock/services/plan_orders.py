@@ -29,7 +29,7 @@ from penstock.services.resumed_run import missed_until
 from penstock.services.roots import first_number
 from penstock.wire.values import encode_value
 
-__all__ = ["builder_order", "is_view_sink", "plain", "sink_order", "source_order", "stage_order"]
+__all__ = ["builder_order", "element_order", "is_view_sink", "plain", "sink_order", "source_order", "stage_order"]
 
 RESULT_SLOTS_BESIDE = 4
 """Result slots a worker has beside one for each lease it may have: the reducer folds some and keeps one."""
@@ -45,13 +45,13 @@ def source_order(plan: Plan, source: SourcePlan, *, beat_s: float = 1.0) -> Sour
     """Return what a source's process is to be."""
     return SourceOrder(
         name=source.name,
-        element=_element(source.element, plan.folder),
+        element=element_order(source.element, plan.folder),
         folder=plan.folder,
         slots=slots_for(plan, source.name),
         small_slots=small_slots_for(plan, source.name),
         drops=source.when_full != "block",
         beat_s=beat_s,
-        before=None if source.before is None else _element(source.before, plan.folder),
+        before=None if source.before is None else element_order(source.before, plan.folder),
     )
 
 
@@ -84,7 +84,7 @@ def stage_order(
         name=name,
         stage=stage.name,
         kind=stage.kind,
-        elements=tuple(_element(element, plan.folder) for element in stage.elements),
+        elements=tuple(element_order(element, plan.folder) for element in stage.elements),
         folder=plan.folder,
         producers=tuple(stage.producers.items()),
         on_error=stage.on_error,
@@ -118,7 +118,7 @@ def sink_order(plan: Plan, sink: SinkPlan, facts: RunFacts) -> RoomOrder:
         name=sink.name,
         stage=sink.name,
         kind="sink",
-        elements=(_element(sink.element, plan.folder),),
+        elements=(element_order(sink.element, plan.folder),),
         folder=plan.folder,
         producers=((sink.lane, sink.input),),
         facts=encode_value(told),
@@ -200,6 +200,21 @@ def _replay_order(recorded: RecordedRun) -> ReplayOrder:
     )
 
 
+def element_order(element: Element, folder: str) -> ElementOrder:
+    """Return what another process is to make of an element.
+
+    Raises
+    ------
+    CheckError
+        If it cannot be had there.
+    """
+    return ElementOrder(
+        name=element.name,
+        reference=reference_of(element, Path(folder)),
+        arguments=_encoded(dict(element.arguments), element.where or element.name),
+    )
+
+
 def plain(value: Any) -> Any:  # what users wrote
     """Return a value as it would be written in a file, for code that validates it again elsewhere."""
     if isinstance(value, Mapping):
@@ -225,14 +240,6 @@ def _stage(stage: StagePlan, *, is_replay: bool) -> StageOrder:
         trips=stage.trips,
         deadline_s=stage.deadline_s,
         repeats_ranges=is_replay and repeats_ranges(stage),
-    )
-
-
-def _element(element: Element, folder: str) -> ElementOrder:
-    return ElementOrder(
-        name=element.name,
-        reference=reference_of(element, Path(folder)),
-        arguments=_encoded(dict(element.arguments), element.where or element.name),
     )
 
 

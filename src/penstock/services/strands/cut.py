@@ -14,16 +14,21 @@ from penstock.elements.shape import StepShape, is_async_call
 from penstock.elements.step import Step
 from penstock.elements.user_code import step_names
 from penstock.pipeline.chains import is_fused, readers_of, streams_of
+from penstock.pipeline.parallel import is_parallel
 from penstock.pipeline.plan import Plan, SinkPlan, StagePlan
 from penstock.services.chain import own_parameters
 from penstock.services.intake import INSTRUMENT
 from penstock.services.made import sink_of
 from penstock.services.strands.edge import Edge
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
+from penstock.services.strands.nursery import Nursery
+from penstock.services.strands.parallel_feed import ParallelFeed
 from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart
 from penstock.services.strands.sink_end import SinkEnd
 from penstock.services.strands.stage import Stage
 from penstock.services.strands.strand import Strand
+from penstock.services.strands.tallies import StepTally
+from penstock.services.strands.team import parallel_feed
 
 __all__ = ["Cut", "cut"]
 
@@ -38,28 +43,37 @@ class Cut:
     entries: dict[str, Entry] = field(default_factory=dict)
     """The books of what is read from an edge, by its name; edges within a stage have none."""
     stages: dict[str, Stage] = field(default_factory=dict)
-    steps: list[StepPart] = field(default_factory=list)
-    """In the order of the flow; a buffer once."""
+    steps: list[StepPart | StepTally] = field(default_factory=list)
+    """In the order of the flow; a buffer once, and a step once that several workers have."""
+    parallel: list[ParallelFeed] = field(default_factory=list)
     sinks: dict[str, SinkEnd] = field(default_factory=dict)
     sources: dict[str, SourceFeed] = field(default_factory=dict)
 
 
-def cut(plan: Plan, ledger: Ledger) -> Cut:
+def cut(plan: Plan, ledger: Ledger, nursery: Nursery) -> Cut:
     """Cut a plan.
+
+    Parameters
+    ----------
+    nursery
+        Where the processes of parallel stages will be started.
 
     Raises
     ------
     UserCodeError
         If a source or a step cannot be made.
+    CheckError
+        If another process cannot have a step.
     """
-    cutter = _Cutter(plan, ledger)
+    cutter = _Cutter(plan, ledger, nursery)
     cutter.cut()
     return cutter.found
 
 
 class _Cutter:
-    def __init__(self, plan: Plan, ledger: Ledger) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, nursery: Nursery) -> None:
         self._plan = plan
+        self._nursery = nursery
         self._ledger = ledger
         self.found = Cut()
         self._readers = readers_of(plan)
@@ -77,8 +91,10 @@ class _Cutter:
         for name, stage in self._plan.stages.items():
             if not is_fused(self._plan, stage):
                 edge = self._edge(stage.inputs[0][1], name, stage)
-                opened = _Open(name, EdgeFeed(edge))
-                opened = self._through(opened, stage)
+                if is_parallel(stage):
+                    opened = _Open(name, self._parallel(stage, edge))
+                else:
+                    opened = self._through(_Open(name, EdgeFeed(edge)), stage)
                 self._strand(opened, name)
         for name, end in self.found.sinks.items():
             if end.may_wait:
@@ -120,6 +136,12 @@ class _Cutter:
             self.found.edges[name] = Edge(name, when_full=plan.when_full)
             self.found.entries[name] = self._ledger.entry(producer, consumer)
         return self.found.edges[name]
+
+    def _parallel(self, stage: StagePlan, edge: Edge) -> ParallelFeed:
+        feed = parallel_feed(self._plan, self.found.stages[stage.name], edge, self._nursery)
+        self.found.steps += feed.tallies
+        self.found.parallel.append(feed)
+        return feed
 
     def _through(self, opened: "_Open", stage: StagePlan) -> "_Open":
         """Add a stage's steps to a strand; return that in which they end."""
@@ -186,14 +208,14 @@ class _Open:
     """A strand that is still being made."""
 
     name: str
-    feed: Feed
+    feed: Feed | ParallelFeed
     parts: list[Part] = field(default_factory=list)
     ends: list[BufferFeed] = field(default_factory=list)
     is_async: bool | None = None
     """``None`` while it may still be either."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.feed, SourceFeed | BufferFeed):
+        if isinstance(self.feed, SourceFeed | BufferFeed | ParallelFeed):
             self.is_async = self.feed.is_async
 
     def add(self, part: Part) -> None:

@@ -11,7 +11,7 @@ from penstock.pipeline.plan import StagePlan
 from penstock.services.user_calls import KEPT_DEAD_LETTERS, KEPT_FAILURES, Failure
 from penstock.services.users_traceback import users_traceback
 
-__all__ = ["Stage", "shortened"]
+__all__ = ["Stage", "failure_of", "shortened"]
 
 LONGEST: Final = 200
 """Characters of an item in a report."""
@@ -94,18 +94,16 @@ class Stage:
 
     def note(self, step: str, item: Any, error: BaseException) -> Failure:
         """Keep what happened to an item that is given up."""
-        failure = Failure(
-            stage=self.name,
-            event=None,
-            cause=f"{step}: {type(error).__name__}: {error}",
-            traceback=users_traceback(error),
-            item=shortened(item),
-        )
+        failure = failure_of(self.name, step, item, error)
+        self.keep(failure)
+        return failure
+
+    def keep(self, failure: Failure) -> None:
+        """Keep what happened to an item that is given up, from wherever it happened."""
         self.failures.append(failure)
         if self.sets_aside:
             self.dead_letters.append(failure)
         self.entry.remark(self.account.label, failure.cause)
-        return failure
 
     def _settle(self) -> None:
         for account, count in self._pending.items():
@@ -113,6 +111,17 @@ class Stage:
             if ready > 0:
                 self.entry.post(account, ready)
                 self._pending[account] = count - ready
+
+
+def failure_of(stage: str, step: str, item: Any, error: BaseException) -> Failure:
+    """Return what happened to an item on which a step failed."""
+    return Failure(
+        stage=stage,
+        event=None,
+        cause=f"{step}: {type(error).__name__}: {error}",
+        traceback=users_traceback(error),
+        item=shortened(item),
+    )
 
 
 def shortened(item: Any) -> str:

@@ -18,6 +18,7 @@ from penstock.errors import PenstockError
 from penstock.services.strands.edge import MOST_AT_ONCE, Edge, waker
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
 from penstock.services.strands.host import Host
+from penstock.services.strands.parallel_feed import ParallelFeed
 from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart
 from penstock.services.strands.run import FILE, Pause, Run, StageFailedError
 
@@ -51,7 +52,7 @@ class Strand:
     """
 
     name: str
-    feed: Feed
+    feed: Feed | ParallelFeed
     parts: list[Part]
     is_async: bool = False
     ends: list[BufferFeed] = field(default_factory=list)
@@ -124,6 +125,8 @@ class Strand:
         if isinstance(self.feed, BufferFeed):
             self.feed.is_halted = True
         self.stop_reading()
+        if isinstance(self.feed, ParallelFeed):
+            self.feed.halt()
         self.pausing.append(True)
         self.event.set()
         if self.task is not None:
@@ -159,6 +162,8 @@ class Strand:
 
     def left(self) -> int:
         """Return how many items lie before it, or were taken and not worked on."""
+        if isinstance(self.feed, ParallelFeed):
+            return self.feed.left()
         if not isinstance(self.feed, EdgeFeed):
             return 0
         first = (*self._runs, self._last)[0]
@@ -188,10 +193,14 @@ class Strand:
 
     def _discard(self) -> None:
         """Take what still comes, so that nobody waits for room; it is counted as left."""
-        while isinstance(self.feed, EdgeFeed) and not (self.feed.edge.has_ended and not self.feed.edge.items):
+        while isinstance(self.feed, EdgeFeed | ParallelFeed) and not self._has_all():
             if self.is_halted:
                 return
             self.feed.edge.take_waiting(self.event)
+
+    def _has_all(self) -> bool:
+        assert isinstance(self.feed, EdgeFeed | ParallelFeed), "only an edge ends"
+        return self.feed.edge.has_ended and not self.feed.edge.items
 
     def _work_from_edge(self, edge: Edge) -> None:
         while not self.is_halted:
@@ -364,7 +373,7 @@ class Strand:
             self._leave()
         if self.trouble is not None:
             self.on_trouble(self.trouble)
-        while isinstance(self.feed, EdgeFeed) and not (self.feed.edge.has_ended and not self.feed.edge.items):
+        while isinstance(self.feed, EdgeFeed | ParallelFeed) and not self._has_all():
             await self.feed.edge.take_awaiting()
 
     async def _await_edge(self, edge: Edge) -> None:

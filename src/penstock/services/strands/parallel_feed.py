@@ -1,0 +1,481 @@
+"""A parallel stage as a feed: items of an edge go to workers, and what came of them comes out, in order or free.
+
+It runs in the strand behind it, between whose items it hears the workers; no thread of its own.
+"""
+
+import asyncio
+import os
+import select
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from operator import length_hint
+from typing import Any, Final
+
+from penstock.core import NS_PER_S, Account
+from penstock.errors import PenstockError, ResultTypeError
+from penstock.services.strands.desk import Desk
+from penstock.services.strands.edge import Edge, waker
+from penstock.services.strands.hands import Hand, TaskHand, ThreadHand
+from penstock.services.strands.process_hand import ProcessHand
+from penstock.services.strands.run import StageFailedError
+from penstock.services.strands.shares import Shares, Suspect
+from penstock.services.strands.stage import Stage, shortened
+from penstock.services.strands.steps_copy import GIVEN_UP, Answer
+from penstock.services.strands.tallies import StepTally
+from penstock.services.user_calls import Failure
+from penstock.wire.steps import cannot_travel
+
+__all__ = ["ParallelFeed"]
+
+SPAN_NS: Final = 2_000_000
+"""What a worker is given at once takes about so long, unless one item takes longer."""
+LARGEST_SPAN: Final = 1000
+SPAN_BYTES: Final = 1 << 20
+"""And about so many bytes at most, in processes."""
+RECALL_NS: Final = 50_000_000
+"""A worker that has been at one item for so long says what it has done, and gives back what lies ready for it."""
+AHEAD: Final = 16
+"""Spans for each worker that may be under way, or done and waiting for one before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fatal:
+    """What came of an item on which the run is to fail."""
+
+    text: str
+
+
+class ParallelFeed:
+    """All workers of a parallel stage, and what they give.
+
+    Parameters
+    ----------
+    stage
+        Its plan and its books.
+    edge
+        From which its items come.
+    hands
+        Its workers, not begun; all of one kind.
+    tallies
+        Of its steps.
+    """
+
+    def __init__(self, stage: Stage, edge: Edge, hands: Sequence[Hand], tallies: Sequence[StepTally]) -> None:
+        self.stage = stage
+        self.edge = edge
+        self.tallies = tallies
+        self.is_async = isinstance(hands[0], TaskHand)
+        self.admitted = 0
+        """Items that were taken from the edge and counted."""
+        self.is_halted = False
+        self._desks = [Desk(hand) for hand in hands]
+        self._shares = Shares(len(hands), order=stage.plan.order)
+        self._mean_ns = 0.0
+        self._is_failing = self._is_finishing = False
+        self._giving: Iterator[Any] = iter(())
+        self._n_giving = 0
+        self._values: Mapping[str, Any] = {}
+        self._lock = threading.Lock()
+        self._is_woken = False
+        self._on_wake: Callable[[], None] = _nothing
+        self._fd = -1
+        self._poll = select.poll()
+        self._polled: set[int] = set()
+        for tally in tallies:
+            tally.step.on_change = self._change
+
+    @property
+    def name(self) -> str:
+        """Of the edge."""
+        return self.edge.name
+
+    @property
+    def processes(self) -> list[ProcessHand]:
+        """Its workers that are processes."""
+        return [desk.hand for desk in self._desks if isinstance(desk.hand, ProcessHand)]
+
+    def left(self) -> int:
+        """Return how many items lie before it that it has not counted."""
+        return len(self.edge) + self.edge.taken - self.admitted
+
+    def halt(self) -> None:
+        """Let it give nothing more. From any thread."""
+        self.is_halted = True
+        self._wake()
+
+    # As a thread
+
+    def items(self, _event: threading.Event) -> Iterator[Any]:
+        """Yield what came of the items, waiting in this thread."""
+        with self._lock:
+            self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll.register(self._fd, select.POLLIN)
+        self._start()
+        while not self._is_over():
+            yield from self._turn()
+            wait_s = self._how_long()
+            if wait_s is None or wait_s > 0:
+                self._watch_links()
+                self._poll.poll(None if wait_s is None else wait_s * 1000)
+            self._is_woken = False
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._fd)
+
+    def close(self) -> None:
+        """Let every worker end; one whose thread never comes back from user code is waited for."""
+        self._count_given()
+        for desk in self._desks:
+            if not desk.hand.has_ended:
+                desk.hand.halt()
+            if isinstance(desk.hand, ThreadHand):
+                desk.hand.join()
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+
+    # As a task
+
+    async def items_awaiting(self) -> AsyncIterator[Any]:
+        """Do as ``items`` on an event loop."""
+        loop = asyncio.get_running_loop()
+        self._start()
+        while not self._is_over():
+            future = loop.create_future()
+            self._on_wake = waker(loop, future)
+            self._is_woken = False
+            for item in self._turn():
+                yield item
+            wait_s = self._how_long()
+            if wait_s is None or wait_s > 0:
+                timer = None if wait_s is None else loop.call_later(wait_s, self._wake)
+                await future
+                if timer is not None:
+                    timer.cancel()
+            else:
+                await asyncio.sleep(0)
+
+    async def close_awaiting(self) -> None:
+        """Do as ``close`` on an event loop."""
+        self.close()
+        for desk in self._desks:
+            if isinstance(desk.hand, TaskHand):
+                await desk.hand.join()
+
+    # Both
+
+    def _start(self) -> None:
+        for desk in self._desks:
+            desk.hand.wake = self._wake
+            self._guarded(desk.hand.start)
+
+    def _wake(self) -> None:
+        if self._is_woken:
+            return
+        self._is_woken = True
+        with self._lock:
+            if self._fd >= 0:
+                os.eventfd_write(self._fd, 1)
+        self._on_wake()
+
+    def _is_over(self) -> bool:
+        if self.is_halted:
+            return True
+        if self._shares.in_flight or not self.edge.has_ended or self.edge.items:
+            return False
+        if not self._is_finishing:
+            self._is_finishing = True
+            for desk in self._desks:
+                desk.since_ns = time.monotonic_ns()
+                if not desk.hand.has_ended:
+                    desk.hand.finish()
+        if not all(desk.hand.has_ended for desk in self._desks):
+            return False
+        if troubles := [desk.hand.trouble for desk in self._desks if desk.hand.trouble]:
+            raise StageFailedError("; ".join(troubles))
+        return True
+
+    def _turn(self) -> Iterator[Any]:
+        """Hear everybody, give out what can be given, and return an iterator over what goes on."""
+        self._count_given()
+        now_ns = time.monotonic_ns()
+        for worker, desk in enumerate(self._desks):
+            self._hear(worker, desk)
+            desk.look(now_ns)
+            self._look_after(worker, desk, now_ns)
+        self._give_out(now_ns)
+        return self._ready()
+
+    def _hear(self, worker: int, desk: Desk) -> None:
+        hand = desk.hand
+        for answer in hand.hear():
+            self._note(worker, desk, answer)
+        if returned := hand.take_returned():
+            desk.count_returned(returned)
+            self._shares.take_back(worker, returned)
+        if self._is_finishing:
+            return
+        if hand.trouble:
+            raise StageFailedError(hand.trouble)
+        if hand.has_ended and desk.spans:
+            raise StageFailedError(f"stage {self.stage.name}: {hand.name} has ended in the midst of its work")
+
+    def _note(self, worker: int, desk: Desk, answer: Answer) -> None:
+        count = len(answer.outcomes)
+        self._shares.answer(worker, answer.outcomes)
+        desk.count(count)
+        desk.barren_deaths = 0
+        if count:
+            mean_ns = answer.took_ns / count
+            self._mean_ns = mean_ns if not self._mean_ns else 0.7 * self._mean_ns + 0.3 * mean_ns
+        for tally, (arrived, filtered, failed, samples, sampled_ns, longest_ns) in zip(
+            self.tallies, answer.tallies, strict=False
+        ):
+            tally.arrived += arrived
+            tally.filtered += filtered
+            tally.failed += failed
+            tally.samples += samples
+            tally.sampled_ns += sampled_ns
+            tally.longest_ns = max(tally.longest_ns, longest_ns)
+        for failure in answer.failures:
+            self._keep(failure)
+        if answer.trouble:
+            self._shares.answer(worker, [_Fatal(answer.trouble)])
+            desk.count(1)
+            self._is_failing = True
+
+    def _keep(self, failure: Failure) -> None:
+        self.stage.keep(
+            Failure(
+                stage=self.stage.name,
+                event=None,
+                cause=failure.cause,
+                traceback=failure.traceback,
+                item=failure.item,
+            )
+        )
+
+    def _look_after(self, worker: int, desk: Desk, now_ns: int) -> None:
+        hand = desk.hand
+        waits_ns = now_ns - desk.since_ns
+        if isinstance(hand, ProcessHand):
+            if hand.is_dead:
+                self._replace(worker, desk, hand)
+                return
+            is_busy = desk.spans or self._is_finishing
+            if is_busy and not hand.has_ended and waits_ns > self.stage.plan.deadline_s * NS_PER_S:
+                hand.kill()  # its death is heard
+        if waits_ns > RECALL_NS and not desk.is_recalled and desk.holds_up:
+            desk.is_recalled = True
+            hand.recall()
+            self._hear(worker, desk)
+
+    def _replace(self, worker: int, desk: Desk, hand: ProcessHand) -> None:
+        """Put another process in the place of one that has died, and give what it had to whoever is free."""
+        begun, waited_s = hand.begun, (time.monotonic_ns() - desk.since_ns) / NS_PER_S
+        # A worker that only waits for something to do may be killed as often as somebody likes.
+        is_barren = not hand.is_made or (bool(desk.spans) and begun == desk.answered)
+        desk.barren_deaths = desk.barren_deaths + 1 if is_barren else 0
+        death = hand.death()
+        cause = str(death)
+        is_hung = waited_s > self.stage.plan.deadline_s
+        if is_hung:
+            cause += f", because it had not got on for {self.stage.plan.deadline_s:g} s"
+        if self._is_finishing:
+            if is_hung:
+                raise StageFailedError(f"stage {self.stage.name}: {cause}")
+            return  # it had done everything
+        suspect = self._shares.lose(worker, begun - desk.answered - 1 if begun > desk.answered else None)
+        desk.spans.clear()
+        desk.answered, desk.known = 0, {}
+        if desk.barren_deaths >= self.stage.plan.trips:
+            raise StageFailedError(f"stage {self.stage.name}: {cause}")
+        if suspect is not None:
+            self._judge(suspect, cause, death.text)
+        self._guarded(hand.start)
+
+    def _judge(self, suspect: Suspect, cause: str, traceback: str) -> None:
+        """Let an item that somebody died on be given again, unless too many have."""
+        if suspect.deaths < self.stage.plan.trips:
+            self._shares.again(suspect)
+            return
+        cause = f"{suspect.deaths} workers died on it; the last: {cause}"
+        failure = Failure(stage="", event=None, cause=cause, traceback=traceback, item=shortened(suspect.item))
+        self._keep(failure)
+        self._shares.give_up(suspect, self._given_up(failure))
+
+    def _given_up(self, failure: Failure) -> Any:
+        """Return what stands in the place of an item that is given up."""
+        if self.stage.plan.on_error != "fail":
+            return GIVEN_UP
+        self._is_failing = True
+        return _Fatal(f"stage {self.stage.name}: {failure.cause}; the item was {failure.item}")
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except PenstockError as error:
+            raise StageFailedError(f"stage {self.stage.name}: {error}") from error
+
+    # Giving out
+
+    def _give_out(self, now_ns: int) -> None:
+        size = self._span_size()
+        while (worker := self._who_is_free()) is not None:
+            share = -(-(self._shares.waiting + len(self.edge)) // len(self._desks))
+            most = max(1, min(size, share))
+            if self._shares.waiting < most:
+                self._admit(most - self._shares.waiting, size, now_ns)
+            if not self._shares.waiting:
+                return
+            self._give(worker, most)
+
+    def _who_is_free(self) -> int | None:
+        free = [k for k, desk in enumerate(self._desks) if desk.is_open(self._credits)]
+        return min(free, key=lambda k: len(self._desks[k].spans), default=None)
+
+    @property
+    def _credits(self) -> int:
+        # What lies ready bridges the way of an answer, which is nothing beside items of 50 ms.
+        return 1 if self._mean_ns > RECALL_NS else 2
+
+    def _span_size(self) -> int:
+        size = LARGEST_SPAN if self._mean_ns < 1 else round(SPAN_NS / self._mean_ns)
+        nbytes = max((hand.mean_bytes for hand in self.processes), default=0.0)
+        if nbytes:
+            size = min(size, round(SPAN_BYTES / nbytes))
+        return max(1, min(size, LARGEST_SPAN)) if self._mean_ns else 1
+
+    def _admit(self, most: int, size: int, now_ns: int) -> None:
+        """Take items from the edge, unless too many are under way."""
+        room = AHEAD * size * len(self._desks) - self._shares.in_flight
+        if self._is_failing or room <= 0:
+            return
+        items = self.edge.take(min(most, room))
+        if items:
+            self.admitted += len(items)
+            self.stage.arrive(len(items))
+            self.edge.worked_on(len(items), now_ns)
+            self._shares.add(items)
+
+    def _give(self, worker: int, most: int) -> None:
+        desk = self._desks[worker]
+        self._values_to(desk)
+        items = self._shares.give(worker, most)
+        try:
+            if not desk.spans:
+                desk.since_ns = time.monotonic_ns()
+            desk.hand.give(items)
+            desk.spans.append(len(items))
+        except ResultTypeError:
+            self._give_singly(worker, desk, items)
+
+    def _give_singly(self, worker: int, desk: Desk, items: Sequence[Any]) -> None:
+        """Give up those that cannot travel, until one can; the others wait again."""
+        self._shares.take_back(worker, len(items))
+        for _ in items:
+            (item,) = found = self._shares.give(worker, 1)
+            why = cannot_travel(item)
+            if not why:
+                desk.hand.give(found)
+                desk.spans.append(1)
+                return
+            failure = Failure(stage="", event=None, cause=f"an item {why}", traceback="", item=shortened(item))
+            self._keep(failure)
+            self._shares.answer_last(worker, self._given_up(failure))
+
+    def _change(self, values: Mapping[str, Any]) -> None:
+        """Note other values of parameters, from whatever thread."""
+        self._values = {**self._values, **values}
+
+    def _values_to(self, desk: Desk) -> None:
+        values = self._values
+        if desk.known is not values:
+            known, desk.known = desk.known, values
+            if changed := {a: value for a, value in values.items() if a not in known or known[a] is not value}:
+                desk.hand.apply(changed)
+
+    # Waiting
+
+    def _how_long(self) -> float | None:
+        """Return for how long to wait, in s; 0: not at all; ``None``: until somebody has something to say."""
+        if self.is_halted or (self._is_finishing and all(desk.hand.has_ended for desk in self._desks)):
+            return 0.0
+        if self._is_able_to_take() and not self.edge.when_any(self._wake):
+            if self.edge.items or not self.edge.has_ended:
+                return 0.0
+            if not self._shares.in_flight and not self._is_finishing:
+                return 0.0
+        now_ns = time.monotonic_ns()
+        longest = [
+            (RECALL_NS - (now_ns - desk.since_ns)) / NS_PER_S
+            for desk in self._desks
+            if desk.holds_up and not desk.is_recalled
+        ]
+        if self.processes:
+            deadline_ns = self.stage.plan.deadline_s * NS_PER_S
+            longest += [
+                (deadline_ns - (now_ns - desk.since_ns)) / NS_PER_S
+                for desk in self._desks
+                if desk.spans or (self._is_finishing and not desk.hand.has_ended)
+            ]
+        return max(0.001, min(longest)) if longest else None
+
+    def _is_able_to_take(self) -> bool:
+        if self._is_finishing or self._is_failing or not any(desk.is_open(self._credits) for desk in self._desks):
+            return False
+        return self._shares.in_flight < AHEAD * self._span_size() * len(self._desks)
+
+    def _watch_links(self) -> None:
+        links = {fd for hand in self.processes for fd in hand.pollables}
+        if links != self._polled:
+            for fd in self._polled - links:
+                with suppress(KeyError):
+                    self._poll.unregister(fd)
+            for fd in links:
+                self._poll.register(fd, select.POLLIN)
+            self._polled = links
+
+    # What goes on
+
+    def _ready(self) -> Iterator[Any]:
+        values: list[Any] = []
+        fatal: _Fatal | None = None
+        for outcomes in self._shares.take_ready():
+            if self._is_failing:
+                outcomes, fatal = _until_fatal(outcomes)
+            passed = [outcome for outcome in outcomes if outcome is not None and outcome is not GIVEN_UP]
+            if len(passed) < len(outcomes):
+                given_up = sum(1 for outcome in outcomes if outcome is GIVEN_UP)
+                self.stage.post(Account.FILTERED, len(outcomes) - len(passed) - given_up)
+                self.stage.post(self.stage.account, given_up)
+            values += passed
+            if fatal is not None:
+                break
+        self._giving, self._n_giving = iter(values), len(values)
+        return self._giving if fatal is None else self._and_fail(self._giving, fatal)
+
+    def _and_fail(self, values: Iterator[Any], fatal: _Fatal) -> Iterator[Any]:
+        yield from values
+        self.stage.post(self.stage.account, 1)
+        raise StageFailedError(fatal.text)
+
+    def _count_given(self) -> None:
+        """Count as done what went on; what did not, because somebody halts, stays under way."""
+        done, self._n_giving = self._n_giving - length_hint(self._giving), 0
+        self._giving = iter(())
+        self.stage.post(Account.DONE, done)
+
+
+def _until_fatal(outcomes: list[Any]) -> tuple[list[Any], _Fatal | None]:
+    """Return what comes before the item on which the run is to fail, and what is said of it."""
+    for at, outcome in enumerate(outcomes):
+        if isinstance(outcome, _Fatal):
+            return outcomes[:at], outcome
+    return outcomes, None
+
+
+def _nothing() -> None: ...

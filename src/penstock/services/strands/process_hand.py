@@ -1,0 +1,277 @@
+"""A worker of a parallel stage that is a process, as its stage sees it; one that dies can be begun anew.
+
+Two links lead to it: by one go items and come answers; by the other it is asked to give back what it has not begun,
+also while user code keeps it busy.
+"""
+
+import mmap
+import os
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+
+from penstock.services.blob import write_blob
+from penstock.services.child import Child, Death
+from penstock.services.plan_orders import plain
+from penstock.services.strands.hands import Hand
+from penstock.services.strands.nursery import Nursery
+from penstock.services.strands.steps_copy import GIVEN_UP, Answer
+from penstock.services.strands.steps_process import StepsOrder
+from penstock.services.usage import Usage, usage_of
+from penstock.services.user_calls import Failure
+from penstock.transport.seqpacket import Link
+from penstock.wire.steps import (
+    Answered,
+    Broken,
+    Closed,
+    End,
+    Made,
+    Recall,
+    Returned,
+    Set,
+    Work,
+    decode,
+    decode_values,
+    encode,
+    encode_values,
+)
+from penstock.wire.values import encode_value
+
+__all__ = ["INLINE_BYTES", "ProcessHand"]
+
+INLINE_BYTES: Final = 60_000
+"""What is longer travels as a memory file, so that two messages always fit on a link and nobody waits to send."""
+FUNCTION: Final = "penstock.services.strands.steps_process:run"
+_NOTHING: Final = msgspec.Raw(b"\xc0")
+
+
+class ProcessHand(Hand):
+    """A worker that is a process.
+
+    Parameters
+    ----------
+    order
+        What it is to be.
+    nursery
+        Starts and kills it.
+    cpus
+        The processors it may run on; none named: any.
+    """
+
+    def __init__(self, order: StepsOrder, nursery: Nursery, *, cpus: Collection[int] = ()) -> None:
+        super().__init__(order.name)
+        self.order = order
+        self.cpus = cpus
+        self.deaths = 0
+        self.child: Child | None = None
+        self._nursery = nursery
+        self._link: Link | None = None
+        self._control: Link | None = None
+        self._map: mmap.mmap | None = None
+        self._page: memoryview | None = None
+        self.is_made = False
+        """Whether it has made its steps."""
+        self._is_over = False
+        self._returned = 0
+        self._asked_to_end = False
+        self.mean_bytes = 0.0
+        """Of an item, by now."""
+        self.usage = Usage()
+        self.usage_s = 0.0
+        """When that was asked."""
+
+    @property
+    def begun(self) -> int:
+        """Return how many items it has begun."""
+        return 0 if self._page is None else self._page[0]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its steps are made."""
+        return self.is_made and not self._asked_to_end
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it does nothing any more."""
+        return self.child is None
+
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 if there is none."""
+        child = self.child
+        return 0 if child is None else child.pid
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it has died without having been asked to end."""
+        return self._link is not None and self._link.is_ended and not self._is_over
+
+    @property
+    def pollables(self) -> list[int]:
+        """What can be read when it has something to say."""
+        links = (self._link, self._control)
+        return [link.fileno() for link in links if link is not None and not link.is_ended]
+
+    @property
+    def state(self) -> str:
+        """What it is at, for reports."""
+        if self.child is None:
+            return "stopped"
+        return "processing" if self.is_made else "initialised"
+
+    def start(self) -> None:
+        """Begin, or begin anew.
+
+        Raises
+        ------
+        ProcessError
+            If no process can be made.
+        """
+        page = os.memfd_create("penstock-begun", os.MFD_CLOEXEC)
+        links: list[Link] = []
+        try:
+            os.ftruncate(page, mmap.PAGESIZE)
+            for _ in range(2):
+                links += Link.pair()
+            fds = (links[1].fileno(), links[3].fileno(), page)
+            self._map = mmap.mmap(page, mmap.PAGESIZE)
+            self._page = memoryview(self._map).cast("q")
+            self.child = self._nursery.start(self.name, FUNCTION, self.order, fds, cpus=self.cpus)
+        except BaseException:
+            for link in links[0::2]:
+                link.close()
+            raise
+        finally:
+            for link in links[1::2]:
+                link.close()
+            os.close(page)
+        self._link, self._control = links[0::2]
+        self.is_made = self._is_over = self.is_recalling = False
+        self._returned = 0
+
+    def give(self, items: list[Any]) -> None:
+        """Let it work on a span of items.
+
+        Raises
+        ------
+        ResultTypeError
+            If one of them cannot travel; nothing was sent.
+        """
+        data = encode_values(items)
+        self.mean_bytes = len(data) / len(items)
+        if len(data) <= INLINE_BYTES:
+            self._send(Work(len(items), msgspec.Raw(data)))
+            return
+        file = write_blob("items", data)
+        try:
+            self._send(Work(len(items), _NOTHING), file)
+        finally:
+            os.close(file)
+
+    def hear(self) -> list[Answer]:
+        """Return what it has said."""
+        found: list[Answer] = []
+        for link in (self._link, self._control):
+            while link is not None and not link.is_ended and (message := link.try_receive()) is not None:
+                self._take(decode(message.data, "stage"), message.fds, found)
+        if self._is_over and self._link is not None and self._link.is_ended:
+            self._bury()
+        return found
+
+    def recall(self) -> None:
+        """Ask it to give back what it has not begun."""
+        self.is_recalling = True
+        if self._control is not None:
+            with suppress(BrokenPipeError):
+                self._control.send(encode(Recall()))
+
+    def take_returned(self) -> int:
+        """Return how many items it has given back since the last time."""
+        count, self._returned = self._returned, 0
+        return count
+
+    def apply(self, values: Mapping[str, Any]) -> None:
+        """Have it use other values of parameters from the next span on."""
+        self._send(Set(encode_value(plain(values))))
+
+    def look_at_usage(self) -> None:
+        """Note what it uses by now."""
+        if self.child is not None:
+            self.usage, self.usage_s = usage_of(self.child.pid), time.monotonic()
+
+    def finish(self) -> None:
+        """Let it end when it has done what it has."""
+        self.look_at_usage()
+        self._asked_to_end = True
+        self._send(End())
+
+    def halt(self) -> None:
+        """Kill it, and wait for its end."""
+        self._asked_to_end = self._is_over = True
+        self.kill()
+        if self.child is not None:
+            self._bury()
+
+    def kill(self) -> None:
+        """Kill it; what it had is lost with it."""
+        if self.child is not None:
+            self._nursery.kill(self.child)
+
+    def death(self) -> Death:
+        """Let go of one that has died, and return how."""
+        self.deaths += 1
+        return self._bury()
+
+    def _bury(self) -> Death:
+        child = self.child
+        assert child is not None, "there was a process"
+        for link in (self._link, self._control):
+            if link is not None:
+                link.close()
+        self._link = self._control = None
+        if self._page is not None and self._map is not None:
+            self._page.release()
+            self._map.close()
+        self._page = self._map = None
+        death = self._nursery.death_of(child)
+        self.child = None
+        return death
+
+    def _send(self, message: Work | Set | End, *fds: int) -> None:
+        if self._link is not None:
+            with suppress(BrokenPipeError):  # it has died, which is heard next
+                self._link.send(encode(message), fds)
+
+    def _take(self, message: Any, fds: tuple[int, ...], found: list[Answer]) -> None:
+        match message:
+            case Answered():
+                found.append(_answer(message, fds))
+            case Returned(count):
+                self._returned += count
+                self.is_recalling = False
+            case Made():
+                self.is_made = True
+            case Broken(text):
+                self.trouble = text
+            case Closed(trouble):
+                self.trouble = trouble
+                self._is_over = True
+
+
+def _answer(message: Answered, fds: tuple[int, ...]) -> Answer:
+    data: Any = message.values
+    if fds:
+        # Of the reader's own: what is written into an array goes nowhere else, and what is not is never copied.
+        with os.fdopen(fds[0], "rb") as file:
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+    outcomes = decode_values(data, message.count)
+    for at in message.given_up:
+        outcomes[at] = GIVEN_UP
+    failures = [
+        Failure(stage="", event=None, cause=failed.cause, traceback=failed.traceback, item=failed.item)
+        for failed in message.failures
+    ]
+    return Answer(outcomes, message.took_ns, failures, message.tallies, message.trouble)

@@ -1,0 +1,356 @@
+"""Parallel stages of the chains engine: threads, tasks and processes that do the same, and lose nothing."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.engines.chains import ChainsRun, run
+from penstock.errors import CheckError
+from penstock.monitor.report import RunReport
+from penstock.pipeline import Pipeline, Source, Steps, Use
+from penstock.services.strands.nursery import Nursery
+from tests.unit.engines import parallel_code as code
+
+PLACES = ["thread", "process"]
+
+
+class Borrowed(Nursery):
+    """One warmed process for many runs: its imports take most of the time."""
+
+    def __init__(self, lender: Nursery) -> None:
+        self.lender = lender
+        self.start = lender.start  # type: ignore[method-assign]  # all it does is the lender's
+        self.kill = lender.kill  # type: ignore[method-assign]
+        self.death_of = lender.death_of  # type: ignore[method-assign]
+
+    def open(self) -> None: ...
+
+    def close(self) -> None:
+        assert self.lender._processes is not None
+        assert self.lender._processes.children == [], "nobody is left when the run is over"
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Nursery]:
+    nursery = Nursery()
+    nursery.open()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture
+def _quick(warm: Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.engines.chains.Nursery", lambda: Borrowed(warm))
+
+
+quick = pytest.mark.usefixtures("_quick")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> None:
+    code.KEPT.clear()
+
+
+def chain(*steps: Any, source: Any = code.numbers, n: int = 10, **options: Any) -> Pipeline:
+    return Pipeline(
+        sources={"n": Source(source, n=n)},
+        stages={"s": Steps(*steps, source="n", **{"workers": 2, **options}), "keep": Steps(code.keep, source="s")},
+    )
+
+
+def ran(pipeline: Pipeline, **options: Any) -> RunReport:
+    report = run(pipeline.plan(), **options)
+    assert report.adds_up
+    assert all(edge.in_flight == 0 for edge in report.edges)
+    assert all(process.pid == 0 for process in report.processes)
+    return report
+
+
+def accounts(report: RunReport, producer: str = "n", consumer: str = "s") -> Mapping[str, int]:
+    return report.edge(producer, consumer).accounts
+
+
+def step_until(chains: ChainsRun, is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        assert chains.step(0.01)
+
+
+def drained(chains: ChainsRun) -> RunReport:
+    chains.drain()
+    while chains.step():
+        pass
+    return chains.finish()
+
+
+STEPS: dict[str, tuple[list[Any], list[int]]] = {
+    "functions": ([code.add, code.even], list(range(2, 201, 2))),
+    "coroutines": ([code.add_async, code.add], list(range(2, 202))),
+    "closures": ([Use(code.adder, n=2), code.add], list(range(3, 203))),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_kind_of_step_in_either_order(place: str) -> None:
+    stages, wanted = {}, {}
+    for kind, (steps, given) in STEPS.items():
+        for order in ("kept", "free"):
+            name = f"{kind}_{order}"
+            stages[name] = Steps(*steps, source="n", workers=2, run_in=place, order=order)
+            stages[f"keep_{name}"] = Steps(Use(code.keep_as, name=name), source=name)
+            wanted[name] = given
+    report = ran(Pipeline(sources={"n": Source(code.numbers, n=200)}, stages=stages))
+    assert report.outcome == "finished"
+    for name, given in wanted.items():
+        kept = [item for label, item in code.KEPT if label == name]
+        assert (kept if name.endswith("kept") else sorted(kept)) == given
+        assert accounts(report, consumer=name).get("done") == len(given)
+        assert sum(accounts(report, consumer=name).values()) == 200
+    found = {(step.stage, step.step): (step.arrived, step.filtered, step.failed) for step in report.steps}
+    assert found["functions_kept", "add"] == (200, 0, 0)
+    assert found["functions_free", "even"] == (200, 100, 0)
+    assert len(report.processes) == (12 if place == "process" else 0)
+    assert all(process.max_rss_bytes > 0 and process.deaths == 0 for process in report.processes)
+
+
+@quick
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("on_error", "account"), [("skip", "failed"), ("dead_letter", "dead-lettered")])
+def test_an_item_that_fails_is_given_up(place: str, on_error: str, account: str) -> None:
+    report = ran(chain(code.three_is_wrong, run_in=place, on_error=on_error))
+    assert code.KEPT == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert accounts(report) == {"done": 9, account: 1}
+    assert report.exit_code == (3 if account == "dead-lettered" else 0)
+    assert report.failures[0]["cause"] == "three_is_wrong: ValueError: three"
+    assert "raise ValueError" in str(report.failures[0]["traceback"])
+    assert report.failures[0]["item"] == "3"
+
+
+@quick
+@pytest.mark.parametrize("place", PLACES)
+def test_an_error_ends_the_run_where_it_was(place: str) -> None:
+    report = ran(chain(code.three_is_wrong, run_in=place, n=500))
+    assert report.outcome == "failed"
+    assert report.reasons[0] == "stage s: three_is_wrong: ValueError: three; the item was 3"
+    assert code.KEPT == [0, 1, 2]
+    assert accounts(report)["done"] == 3
+    assert accounts(report)["failed"] == 1
+
+
+@quick
+@pytest.mark.parametrize("place", PLACES)
+def test_what_fails_now_may_work_later(place: str, tmp_path: Path) -> None:
+    report = ran(chain(Use(code.flaky, folder=str(tmp_path)), run_in=place, on_error="retry"))
+    assert list(range(10)) == code.KEPT
+    assert accounts(report) == {"done": 10}
+
+
+# One that is slow
+
+
+@quick
+@pytest.mark.parametrize(
+    ("place", "step"), [("thread", code.wait_for), ("thread", code.wait_for_async), ("process", code.wait_for)]
+)
+def test_one_slow_item_does_not_stop_others(place: str, step: Any, tmp_path: Path) -> None:
+    n = 300
+    steps = Steps(Use(step, folder=str(tmp_path)), source="n", workers=2, run_in=place, order="free")
+    tell = Steps(Use(code.tell, folder=str(tmp_path), n=n), source="s")
+    report = ran(Pipeline(sources={"n": Source(code.numbers, n=n)}, stages={"s": steps, "tell": tell}))
+    assert report.outcome == "finished"
+    assert code.KEPT[-1] == 0
+    assert sorted(code.KEPT) == list(range(n))
+
+
+# Workers that die
+
+
+@quick
+def test_the_items_of_a_worker_that_dies_are_given_again(tmp_path: Path) -> None:
+    report = ran(chain(Use(code.die, folder=str(tmp_path)), run_in="process", n=100))
+    assert report.outcome == "finished"
+    assert list(range(100)) == code.KEPT
+    assert accounts(report) == {"done": 100}
+    assert sum(process.deaths for process in report.processes) == 1
+
+
+@quick
+@pytest.mark.parametrize("on_error", ["fail", "skip", "dead_letter"])
+def test_an_item_that_kills_workers_is_given_up(on_error: str, tmp_path: Path) -> None:
+    step = Use(code.die, folder=str(tmp_path), times=9)
+    report = ran(chain(step, run_in="process", on_error=on_error, trips=2, n=100, workers=1))
+    assert len(list(tmp_path.iterdir())) == 2
+    cause = str(report.failures[0]["cause"])
+    assert cause.startswith("2 workers died on it; the last: s-0 (process ")
+    assert cause.endswith("was killed by SIGKILL")
+    if on_error == "fail":
+        assert report.outcome == "failed"
+        assert report.reasons[0] == f"stage s: {cause}; the item was 3"
+        assert code.KEPT == [0, 1, 2]
+    else:
+        assert report.outcome == "finished"
+        assert [0, 1, 2, *range(4, 100)] == code.KEPT
+        assert accounts(report) == {"done": 99, "failed" if on_error == "skip" else "dead-lettered": 1}
+
+
+@quick
+def test_a_worker_that_hangs_is_killed() -> None:
+    report = ran(chain(code.hang, run_in="process", on_error="dead_letter", trips=1, deadline_s=0.5))
+    assert report.outcome == "finished"
+    assert code.KEPT == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert accounts(report) == {"done": 9, "dead-lettered": 1}
+    assert "because it had not got on for 0.5 s" in str(report.failures[0]["cause"])
+
+
+@quick
+def test_workers_may_be_killed_from_outside_at_any_time() -> None:
+    chains = ChainsRun(chain(code.add, run_in="process", source=code.endless, n=0).plan())
+    chains.open()
+    for deaths in range(1, 4):
+        before = len(code.KEPT)
+        step_until(chains, lambda: len(code.KEPT) > before + 100)  # noqa: B023 - called here and now
+        step_until(chains, lambda: any(process.state == "processing" for process in chains.report().processes))
+        os.kill(next(p.pid for p in chains.report().processes if p.state == "processing"), signal.SIGKILL)
+        step_until(chains, lambda: sum(p.deaths for p in chains.report().processes) == deaths)  # noqa: B023 - likewise
+    report = drained(chains)
+    assert report.reasons == ["stopped on request"]
+    assert list(range(1, len(code.KEPT) + 1)) == code.KEPT
+    assert accounts(report) == {"done": len(code.KEPT)}
+
+
+@quick
+def test_steps_that_cannot_be_made_fail_the_run() -> None:
+    report = ran(chain(Use(code.broken_maker, text="no"), run_in="process"))
+    assert report.outcome == "failed"
+    assert report.reasons[0] == "stage s: broken_maker could not be made: ValueError: no"
+
+
+# What travels
+
+
+@quick
+def test_arrays_of_any_size_may_be_changed_in_another_process() -> None:
+    report = ran(chain(code.fill, source=code.hits, n=5, run_in="process", workers=1))
+    assert report.outcome == "finished", report.reasons
+    assert [hit.n for hit in code.KEPT] == list(range(5))
+    assert all(map(code.is_whole, code.KEPT))
+
+
+@quick
+@pytest.mark.parametrize("steps", [[code.no_traveller], [code.as_it_is]])
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_what_cannot_travel_is_named(steps: list[Any], on_error: str) -> None:
+    source = code.numbers if steps == [code.no_traveller] else code.some_no_travellers
+    report = ran(chain(*steps, source=source, run_in="process", on_error=on_error))
+    what = "what came of an item" if source is code.numbers else "an item"
+    cause = f"{what} is a builtin_function_or_method, which cannot travel between processes"
+    assert str(report.failures[0]["cause"]).startswith(cause)
+    if on_error == "fail":
+        assert report.reasons[0].startswith(f"stage s: {cause}")
+        assert code.KEPT == [0, 1, 2]
+    else:
+        assert code.KEPT == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+        assert accounts(report) == {"done": 9, "failed": 1}
+
+
+@quick
+def test_a_data_class_that_the_worker_cannot_import_is_named() -> None:
+    report = ran(chain(code.as_it_is, source=code.strangers, run_in="process"))
+    assert report.outcome == "failed"
+    assert "stage s: an item cannot be read by s-" in report.reasons[0]
+    assert "Stranger is not loaded here" in report.reasons[0]
+
+
+# Ends, parameters, hooks
+
+
+@quick
+@pytest.mark.parametrize("place", PLACES)
+def test_parameters_reach_workers_while_they_run(place: str) -> None:
+    chains = ChainsRun(chain(code.Above, run_in=place, source=code.endless, n=0).plan(), values={"above": 5})
+    chains.open()
+    step_until(chains, lambda: bool(code.KEPT))
+    assert code.KEPT[0] == 6
+    chains.set({"above": 10**12}, lambda _: None)
+    step_until(chains, lambda: chains.report().steps[0].filtered > 1000)
+    report = drained(chains)
+    assert report.reasons == ["stopped on request"]
+    assert report.adds_up
+    assert accounts(report)["done"] == len(code.KEPT)
+
+
+@quick
+@pytest.mark.parametrize("place", PLACES)
+def test_every_copy_is_closed(place: str, tmp_path: Path) -> None:
+    ran(chain(Use(code.Closing, folder=str(tmp_path)), run_in=place, workers=3))
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@quick
+@pytest.mark.parametrize(("place", "step"), [("thread", code.add), ("thread", code.add_async), ("process", code.add)])
+def test_what_has_come_is_brought_out(place: str, step: Any) -> None:
+    chains = ChainsRun(chain(step, run_in=place, source=code.endless, n=0, order="free").plan())
+    chains.open()
+    step_until(chains, lambda: len(code.KEPT) > 10)
+    report = drained(chains)
+    assert report.reasons == ["stopped on request"]
+    assert sorted(code.KEPT) == list(range(1, len(code.KEPT) + 1))
+    assert accounts(report) == {"done": len(code.KEPT)}
+
+
+@pytest.mark.parametrize(
+    ("place", "step"), [("thread", code.hang_async), ("process", code.hang), ("process", code.hang_async)]
+)
+def test_who_does_not_come_back_is_not_waited_for(place: str, step: Any) -> None:
+    chains = ChainsRun(chain(step, run_in=place, n=100).plan(), stop_s=0.0)
+    chains.open()
+    step_until(chains, lambda: len(code.KEPT) == 3)
+    report = drained(chains)
+    assert "still at work when the time was over: s" in report.reasons
+    assert report.adds_up
+    assert accounts(report)["done"] == 3
+    assert accounts(report)["aborted"] == 97
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_it_is_given_up_at_once(place: str) -> None:
+    chains = ChainsRun(chain(code.add, run_in=place, source=code.endless, n=0).plan())
+    chains.open()
+    step_until(chains, lambda: bool(code.KEPT))
+    chains.abort()
+    report = chains.finish()
+    assert report.adds_up
+    assert report.outcome == "aborted"
+    assert list(range(1, len(code.KEPT) + 1)) == code.KEPT
+    assert accounts(report)["done"] == len(code.KEPT)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("steps", "options", "text"),
+    [
+        ([code.pairs], {}, "pairs is a generator, and each worker would see its own share of the items only"),
+        ([code.Buffer], {"run_in": "process", "workers": 1}, "Buffer is a buffer, and each worker would see"),
+        ([lambda item: item], {"run_in": "process"}, "it is a lambda, which has no name"),
+        ([code.add], {"run_in": "inline"}, "inline is one thread, which has no workers"),
+    ],
+)
+def test_what_workers_cannot_do_is_refused(steps: list[Any], options: dict[str, Any], text: str) -> None:
+    with pytest.raises(CheckError, match=text):
+        chain(*steps, **options).plan()
+
+
+def test_a_maker_of_generators_is_refused_when_it_has_made_one() -> None:
+    report = ran(chain(code.pairs_maker))
+    assert report.outcome == "failed"
+    assert "pairs_maker is a generator, which sees the items of one worker only" in report.reasons[0]
+
+
+def test_without_a_place_workers_are_threads() -> None:
+    assert chain(code.add).plan().stages["s"].run_in == "thread"
+    assert chain(code.add, workers=1).plan().stages["s"].run_in == "inline"
