@@ -35,6 +35,7 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "camera": "bench.local_camera:rows",
         "zmq_items": "bench.zmq_items:rows",
     },
+    "parallel": {"parallel_steps": "bench.parallel:rows"},
     "web": {
         "web_small": "bench.web:small_rows",
         "web_large": "bench.web:large_rows",
