@@ -46,13 +46,14 @@ from penstock.services.blob import write_blob
 from penstock.services.build import trigger_maps_of
 from penstock.services.child import Death
 from penstock.services.declared import declared_parameters
+from penstock.services.element_orders import plain
 from penstock.services.interrupt import Interrupt
 from penstock.services.log_file import claim
 from penstock.services.made import sink_of
 from penstock.services.members import Member, Members
 from penstock.services.notes import failure_of
 from penstock.services.orders import BuilderOrder
-from penstock.services.plan_orders import builder_order, is_view_sink, plain, sink_order, source_order, stage_order
+from penstock.services.plan_orders import builder_order, is_view_sink, sink_order, source_order, stage_order
 from penstock.services.processes import Processes
 from penstock.services.progress import Progress
 from penstock.services.recorded_run import NO_SETTING, RecordedRun

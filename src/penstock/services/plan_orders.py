@@ -1,19 +1,16 @@
 """From a plan to what each process is to be: everything by name and by value, nothing that lives in this process."""
 
 from collections.abc import Mapping
-from enum import Enum
-from pathlib import Path, PurePath
 from typing import Any
 
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
-from penstock.errors import CheckError, Problem, ResultTypeError
+from penstock.errors import ResultTypeError
 from penstock.pipeline.memory import slots_for, small_slots_for
-from penstock.pipeline.plan import Element, Plan, SinkPlan, SourcePlan, StagePlan
-from penstock.pipeline.reference import reference_of
+from penstock.pipeline.plan import Plan, SinkPlan, SourcePlan, StagePlan
+from penstock.services.element_orders import element_order, encoded, plain
 from penstock.services.orders import (
     BuilderOrder,
-    ElementOrder,
     JoinOrder,
     MergeOrder,
     RecordOrder,
@@ -29,7 +26,7 @@ from penstock.services.resumed_run import missed_until
 from penstock.services.roots import first_number
 from penstock.wire.values import encode_value
 
-__all__ = ["builder_order", "element_order", "is_view_sink", "plain", "sink_order", "source_order", "stage_order"]
+__all__ = ["builder_order", "is_view_sink", "sink_order", "source_order", "stage_order"]
 
 RESULT_SLOTS_BESIDE = 4
 """Result slots a worker has beside one for each lease it may have: the reducer folds some and keeps one."""
@@ -90,8 +87,8 @@ def stage_order(
         on_error=stage.on_error,
         trips=stage.trips,
         retry_s=stage.retry_s,
-        parameters=_encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
-        values=_encoded(plain(values), "the start values"),
+        parameters=encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
+        values=encoded(plain(values), "the start values"),
         context=_encoded_context(context),
         result_slots=stage.prefetch + RESULT_SLOTS_BESIDE,
         checkpoint_s=stage.checkpoint_s,
@@ -200,32 +197,6 @@ def _replay_order(recorded: RecordedRun) -> ReplayOrder:
     )
 
 
-def element_order(element: Element, folder: str) -> ElementOrder:
-    """Return what another process is to make of an element.
-
-    Raises
-    ------
-    CheckError
-        If it cannot be had there.
-    """
-    return ElementOrder(
-        name=element.name,
-        reference=reference_of(element, Path(folder)),
-        arguments=_encoded(dict(element.arguments), element.where or element.name),
-    )
-
-
-def plain(value: Any) -> Any:  # what users wrote
-    """Return a value as it would be written in a file, for code that validates it again elsewhere."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, Enum):
-        return value.value
-    return str(value) if isinstance(value, PurePath) else value
-
-
 def _stage(stage: StagePlan, *, is_replay: bool) -> StageOrder:
     return StageOrder(
         name=stage.name,
@@ -241,16 +212,6 @@ def _stage(stage: StagePlan, *, is_replay: bool) -> StageOrder:
         deadline_s=stage.deadline_s,
         repeats_ranges=is_replay and repeats_ranges(stage),
     )
-
-
-def _encoded(values: Any, where: str) -> bytes:
-    try:
-        return encode_value(values)
-    except ResultTypeError as error:
-        remedy = "give it numbers, text, arrays or containers of them, or run inline"
-        raise CheckError(
-            [Problem(where=where, text=f"an argument cannot travel to another process: {error}", remedy=remedy)]
-        ) from error
 
 
 def _encoded_context(context: Mapping[str, Any]) -> bytes:

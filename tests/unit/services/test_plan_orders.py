@@ -18,12 +18,12 @@ from penstock.pipeline.memory import slots_for
 from penstock.pipeline.plan import Element, Plan
 from penstock.pipeline.reference import resolve
 from penstock.pipeline.registry import PlannedTarget
+from penstock.services.element_orders import plain
 from penstock.services.orders import BuilderOrder, ElementOrder, RoomOrder, SourceOrder
 from penstock.services.plan_orders import (
     RESULT_SLOTS_BESIDE,
     builder_order,
     is_view_sink,
-    plain,
     sink_order,
     source_order,
     stage_order,

@@ -140,12 +140,12 @@ class ThreadHand(_HandHere):
         self._thread = threading.Thread(
             target=context.run, args=(self._live,), name=f"penstock {name}", daemon=True
         )  # nobody waits for user code that never comes back
-        self._has_begun = False
+        self._has_begun = self._has_ended = False
 
     @property
     def has_ended(self) -> bool:
         """Whether it does nothing any more."""
-        return not self._thread.is_alive()
+        return self._has_ended or not self._thread.is_alive()
 
     def start(self) -> None:
         """Begin."""
@@ -193,13 +193,20 @@ class ThreadHand(_HandHere):
             self._thread.join()
 
     def _live(self) -> None:
+        try:
+            self._work()
+        finally:
+            # Said before it wakes the stage, which would find a thread that is still alive, and wait for ever.
+            self._has_ended = True
+            self.wake()
+
+    def _work(self) -> None:
         while (found := self._inbox.get()) is not None and not self._is_halted:
             if isinstance(found, dict):
                 self._set(found)
             else:
                 self.copy.work(found, self._tell)
         self.trouble = self.trouble or self.copy.close()
-        self.wake()
 
 
 class TaskHand(_HandHere):

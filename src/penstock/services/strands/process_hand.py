@@ -15,7 +15,7 @@ import msgspec
 
 from penstock.services.blob import write_blob
 from penstock.services.child import Child, Death
-from penstock.services.plan_orders import plain
+from penstock.services.element_orders import plain
 from penstock.services.strands.hands import Hand
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.steps_copy import GIVEN_UP, Answer

@@ -6,11 +6,11 @@ from typing import Any
 from penstock.elements.signature import Signature
 from penstock.elements.step import Step
 from penstock.elements.user_code import step_names
-from penstock.errors import CheckError, Problem, ResultTypeError
+from penstock.errors import CheckError
 from penstock.pipeline.plan import Plan, StagePlan
 from penstock.pipeline.reference import reference_of
 from penstock.services.chain import own_parameters
-from penstock.services.plan_orders import element_order, plain
+from penstock.services.element_orders import element_order, encoded, plain
 from penstock.services.strands.edge import Edge
 from penstock.services.strands.hands import Hand, TaskHand, ThreadHand
 from penstock.services.strands.nursery import Nursery
@@ -20,7 +20,6 @@ from penstock.services.strands.stage import Stage
 from penstock.services.strands.steps_copy import StepsCopy
 from penstock.services.strands.steps_process import StepsOrder
 from penstock.services.strands.tallies import StepTally, TeamStep
-from penstock.wire.values import encode_value
 
 __all__ = ["parallel_feed"]
 
@@ -67,7 +66,7 @@ def _processes(plan: Plan, stage: StagePlan, nursery: Nursery) -> list[Hand]:
             folder=plan.folder,
             on_error=stage.on_error,
             trips=stage.trips,
-            parameters=_encoded(stage),
+            parameters=encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
             modules=modules,
         )
         cpus = stage.cpus[worker % len(stage.cpus)] if stage.cpus else ()
@@ -98,12 +97,3 @@ def _modules(plan: Plan) -> tuple[str, ...]:
         if module.partition(".")[0] != "penstock":
             found[module] = None
     return tuple(found)
-
-
-def _encoded(stage: StagePlan) -> bytes:
-    try:
-        return encode_value(plain(stage.parameters))
-    except ResultTypeError as error:
-        where = f"stages.{stage.name}.parameters"
-        text = f"a start value cannot travel to another process: {error}"
-        raise CheckError([Problem(where=where, text=text, remedy="write run_in: thread")]) from error
