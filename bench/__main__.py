@@ -33,9 +33,7 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "hops": "bench.local_hops:rows",
         "counters": "bench.local_counters:rows",
         "camera": "bench.local_camera:rows",
-        "zmq_items": "bench.zmq_items:rows",
     },
-    "parallel": {"parallel_steps": "bench.parallel:rows"},
     "web": {
         "web_small": "bench.web:small_rows",
         "web_large": "bench.web:large_rows",
@@ -47,6 +45,9 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "chains_fused": "bench.chains:fused_rows",
         "chains_blocks": "bench.chains:block_rows",
         "chains_hops": "bench.chains:hop_rows",
+        "chains_counters": "bench.chains_counters:rows",
+        "chains_zmq": "bench.zmq_items:rows",
+        "chains_parallel": "bench.parallel:rows",
         "chains_memory": "bench.chains:memory_rows",
     },
     "streams": {

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.effort import Effort
 from bench.row import Row, in_turns
+from bench.snap_peer import snap_per_s
 from penstock.engines.chains import run
 from penstock.pipeline import Pipeline, Source, Steps
 
@@ -59,6 +60,8 @@ def rows(effort: Effort) -> Iterator[Row]:
     bare, found = in_turns(effort.runs, lambda: _bare_per_s(spin, n // WORKERS), lambda: _per_s(spin, n))
     of = f"{WORKERS} bare processes that do the same"
     yield Row(name="5 ms of CPU in 2 processes", value=found, unit="/s", reference=bare, of=of, target_ratio=0.95)
+    snap, of_snap = snap_per_s("parallel_process_busy5ms_w2", 250)
+    yield Row(name="the same, order kept, SNAP's is not", value=found, unit="/s", reference=snap, of=of_snap)
     bare, found = in_turns(effort.runs, lambda: _bare_per_s(rest, n // WORKERS), lambda: _per_s(rest, n))
     yield Row(name="5 ms of waiting in 2 processes", value=found, unit="/s", reference=bare, of=of, target_ratio=0.95)
     n = round(200_000 * effort.span_s)

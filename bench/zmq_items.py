@@ -11,25 +11,28 @@ import zmq
 from bench.children import Child, children
 from bench.effort import Effort
 from bench.row import Row, median_s
+from bench.snap_peer import snap_per_s
 from penstock.elements.sources.zmq_pull import ZmqPullSource
 from penstock.wire.item_frames import ItemWriter, read_frames
 
 __all__ = ["rows"]
 
-SIZES = (("1 kB", 1_000, 175e3), ("1 MB", 1_000_000, 1400.0))
-"""Name, bytes, and what is asked: 5 × what SNAP does between two nodes, in items/s."""
+SIZES = (("1 kB", 1_000, 175e3, "zmq_tcp_1kB", 35_365), ("1 MB", 1_000_000, 1400.0, "zmq_tcp_1MB", 282))
+"""Name, bytes, what is asked, which is 5 × what SNAP does between two nodes; its case, and what it did elsewhere."""
 LOCAL = "tcp://127.0.0.1:0"
 CODEC = 2000
 
 
 def rows(effort: Effort) -> Iterator[Row]:
     """Measure items of bytes, of either size."""
-    for name, nbytes, target in SIZES:
+    for name, nbytes, target, case, recorded in SIZES:
         count = effort.count(target)
         rates = [(_items(nbytes, count), _bare(nbytes, count)) for _ in range(effort.runs)]
         value, bare = (statistics.median(each) for each in zip(*rates, strict=True))
         what = f"zmq-push to zmq-pull, items of {name}"
         yield Row(name=what, value=value, unit="items/s", reference=bare, of="bare ZeroMQ", target=target)
+        snap, of = snap_per_s(case, recorded)
+        yield Row(name=what, value=value, unit="items/s", reference=snap, of=of, target_ratio=5)
         yield _codec(name, nbytes)
 
 

@@ -55,7 +55,7 @@ class BufferLink(ChainLink):
         for fed, row, item in rows:
             fed.begin(row)
             try:
-                await tried(self._put, item, fed.calls.tries)
+                await tried(self._put, item, fed.calls.tries, fed.calls.retry_s)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
                 if self._mishaps.lose(fed, row, item, error):
                     break

@@ -46,7 +46,7 @@ class Coroutines(ChainLink):
         for fed, row, item in rows:
             fed.begin(row)
             try:
-                value = await tried(call, item, fed.calls.tries)
+                value = await tried(call, item, fed.calls.tries, fed.calls.retry_s)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
                 if self._mishaps.lose(fed, row, item, error):
                     break

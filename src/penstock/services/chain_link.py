@@ -66,10 +66,20 @@ class ChainLink(ABC):
         """Let go of everything, whatever is under way; not in the loop."""
 
 
-async def tried(call: Callable[[Any], Awaitable[Any]], item: Any, tries: int) -> Any:  # whatever it returns
-    """Await user code, several times if it raises and may be tried again; raise the first of what it raised."""
+async def tried(call: Callable[[Any], Awaitable[Any]], item: Any, tries: int, retry_s: float) -> Any:
+    """Await user code, several times if it raises and may be tried again; raise the first of what it raised.
+
+    Parameters
+    ----------
+    retry_s
+        How long before it is tried again; twice as long each time.
+    """
     first: BaseException | None = None
-    for _ in range(tries):
+    for trip in range(tries):
+        if trip:
+            import asyncio  # only who waits on a loop needs it, which has it
+
+            await asyncio.sleep(retry_s * 2 ** (trip - 1))
         try:
             return await call(item)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything; it is raised below

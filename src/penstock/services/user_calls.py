@@ -74,7 +74,7 @@ class UserCalls:
         """Which items of the last range were given up, by position."""
         self._returns = returns
         self._trips = trips
-        self._retry_s = retry_s
+        self.retry_s = retry_s
         self._has_returned = False
         self.is_whole = False
         """Whether every item of the last range has a value."""
@@ -258,7 +258,7 @@ class UserCalls:
     def _again(self, call: Callable[[Any], Any], item: Any) -> Any:
         """Try an item again; return its value, ``None`` if it fails for good or has no result."""
         for trip in range(self._trips - 1):
-            clock.sleep(self._retry_s * 2**trip)
+            clock.sleep(self.retry_s * 2**trip)
             try:
                 return call(item)
             except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; the first cause is kept

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import msgspec
 
+from penstock.elements.own_folder import give_folder
 from penstock.elements.parameter_types import validate
 from penstock.elements.step import Step
 from penstock.elements.user_code import step_names
@@ -64,6 +65,7 @@ class StepsOrder(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     on_error: str
     trips: int
+    retry_s: float
     parameters: bytes
     """Start values by name or ``step.name``, as ``encode_value`` writes them."""
     modules: tuple[str, ...] = ()
@@ -119,9 +121,11 @@ class _StepsProcess:
             )
             for element, name in zip(order.elements, names, strict=True)
         ]  # fmt: skip
+        for step in steps:
+            give_folder(step.thing, order.folder)
         plan = StagePlan(
             name=order.stage, kind="steps", inputs=(), elements=(), on_error=cast(OnError, order.on_error),
-            trips=order.trips,
+            trips=order.trips, retry_s=order.retry_s,
         )  # fmt: skip
         copy = StepsCopy(plan, steps, names)
         copy.count_begun(self._begun)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from penstock.elements.own_folder import give_folder
 from penstock.elements.signature import Signature
 from penstock.elements.step import Step
 from penstock.elements.user_code import step_names
@@ -34,11 +35,11 @@ def parallel_feed(plan: Plan, stage: Stage, edge: Edge, nursery: Nursery) -> Par
     CheckError
         If another process cannot have it.
     """
-    hands = _processes(plan, stage.plan, nursery) if stage.plan.run_in == "process" else _here(stage.plan)
+    hands = _processes(plan, stage.plan, nursery) if stage.plan.run_in == "process" else _here(stage.plan, plan.folder)
     return ParallelFeed(stage, edge, hands, _tallies(stage))
 
 
-def _here(stage: StagePlan) -> list[Hand]:
+def _here(stage: StagePlan, folder: str) -> list[Hand]:
     names = step_names([element.name for element in stage.elements])
     hands: list[Hand] = []
     for worker in range(stage.workers):
@@ -49,6 +50,8 @@ def _here(stage: StagePlan) -> list[Hand]:
             )
             for element, name in zip(stage.elements, names, strict=True)
         ]  # fmt: skip
+        for step in steps:
+            give_folder(step.thing, folder)
         copy = StepsCopy(stage, steps, names)
         hands.append((TaskHand if copy.is_async else ThreadHand)(f"{stage.name}-{worker}", copy))
     return hands
@@ -66,6 +69,7 @@ def _processes(plan: Plan, stage: StagePlan, nursery: Nursery) -> list[Hand]:
             folder=plan.folder,
             on_error=stage.on_error,
             trips=stage.trips,
+            retry_s=stage.retry_s,
             parameters=encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
             modules=modules,
         )
