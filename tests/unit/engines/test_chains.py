@@ -775,3 +775,51 @@ def test_an_item_under_way_is_in_no_account() -> None:
         assert [(s.arrived, s.filtered, s.failed) for s in report.steps] == [
             (item, len(threes), 0), (item - len(threes), 0, 0), (item - len(threes), 0, len(sevens)),
         ]  # fmt: skip
+
+
+class Ticking:
+    """Give back how often it was called between two items; the third tick lets the source go on."""
+
+    go_on = threading.Event()
+    tick_s = 0.01
+
+    def __init__(self) -> None:
+        self.ticks = 0
+
+    def __call__(self, item: int) -> int:
+        ticks, self.ticks = self.ticks, 0
+        return ticks
+
+    def tick(self, now: Any) -> None:
+        self.ticks += 1
+        if self.ticks >= 3:
+            self.go_on.set()
+
+
+class TickingAsync(Ticking):
+    async def __call__(self, item: int) -> int:  # type: ignore[override]
+        return super().__call__(item)
+
+
+def waits(n: int) -> Iterator[int]:
+    Ticking.go_on.clear()
+    for number in range(n):
+        yield number
+        assert Ticking.go_on.wait(30)
+        Ticking.go_on.clear()
+
+
+@pytest.mark.parametrize("step", [Ticking, TickingAsync])
+def test_steps_tick_while_nothing_comes(step: Any) -> None:
+    ran(chain(step, source=waits, n=2, run_in="thread"))
+    assert KEPT["out"][1] >= 3
+
+
+def test_a_tick_that_raises_fails_the_run() -> None:
+    class Broken(TickingAsync):
+        def tick(self, now: Any) -> None:
+            raise OSError("the clock")
+
+    report = ran(chain(Broken, source=silent))
+    assert report.outcome == "failed"
+    assert "OSError: the clock" in report.reasons[0]

@@ -13,8 +13,11 @@ from operator import length_hint
 from time import perf_counter_ns
 from typing import Any, Final
 
-from penstock.core import Account
+from penstock.core import NS_PER_S, Account
+from penstock.elements import clock
+from penstock.elements.step import Step
 from penstock.errors import PenstockError
+from penstock.services.crew import Crew
 from penstock.services.strands.edge import MOST_AT_ONCE, Edge, waker
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
 from penstock.services.strands.host import Host
@@ -99,6 +102,7 @@ class Strand:
         """As ``pausing``, before each generator."""
         self._is_sample_due = True
         """Whether the next item is timed: the first, and the one after each pause."""
+        self._crews = _crews_of(self.parts)
         # Of an edge it is seen by its books how long items stay on it.
         self._keeps_often = bool(self._edges) or isinstance(self.feed, EdgeFeed)
 
@@ -140,6 +144,8 @@ class Strand:
         bool
             Whether it waits: there was nothing to put in the books, and its next item will be put there at once.
         """
+        if self._crews and not self.is_async:
+            self.event.set()  # whoever waits for an item looks whether something is due
         asked = [pausing for pausing in (self.pausing, *reversed(self._pausings)) if not pausing]
         if not asked:
             return not self._put_in_books()
@@ -209,6 +215,7 @@ class Strand:
                 self._work_list(items)
             elif edge.has_ended and not edge.items:
                 return
+            self.tick()
 
     def _work_list(self, items: list[Any]) -> None:
         left = iter(items)
@@ -352,6 +359,7 @@ class Strand:
 
     async def live_awaiting(self) -> None:
         """Do as ``live`` on an event loop."""
+        ticking = asyncio.ensure_future(self._tick_awaiting()) if self._crews else None
         try:
             if isinstance(self.feed, EdgeFeed) and not self._makers:
                 await self._await_edge(self.feed.edge)
@@ -365,6 +373,8 @@ class Strand:
         except Exception as error:  # noqa: BLE001 - as above
             self.trouble = StageFailedError(f"{self.name}: {type(error).__name__}: {error}")
         finally:
+            if ticking is not None:
+                ticking.cancel()
             for closing in (self.feed.close_awaiting, *(end.end_awaiting for end in self.ends)):
                 try:
                     await closing()
@@ -457,12 +467,37 @@ class Strand:
 
     def _end_pause(self) -> None:
         """Keep the books if that was asked for, or is due anyway; the next item is timed."""
+        self.tick()
         if self.pausing:
             self._is_sample_due = True
             self.pausing.clear()
         elif not self._keeps_often:
             return
         self.keep_books()
+
+    def tick(self) -> None:
+        """Call the ticks that are due.
+
+        Raises
+        ------
+        UserCodeError
+            If one raised.
+        """
+        if self._crews:
+            now, utc = clock.monotonic_ns(), clock.utc_ns()
+            for crew in self._crews:
+                crew.tick(now, utc)
+
+    async def _tick_awaiting(self) -> None:
+        """Do as ``tick`` whenever something is due, beside the items of an event loop."""
+        try:
+            while True:
+                now = clock.monotonic_ns()
+                due = [crew.next_tick_ns(now) for crew in self._crews]
+                await asyncio.sleep(max(0.0, (min(ns for ns in due if ns is not None) - now) / NS_PER_S))
+                self.tick()
+        except PenstockError as error:
+            self.on_trouble(error)
 
     def _begin_sample(self) -> None:
         """Have generators timed, too: of one that gives to us it is seen when it does."""
@@ -546,6 +581,15 @@ class Strand:
     def _note_closing(self, error: BaseException) -> None:
         if self.trouble is None:
             self.trouble = StageFailedError(f"{self.name} could not be closed: {type(error).__name__}: {error}")
+
+
+def _crews_of(parts: Sequence[Part]) -> list[Crew]:
+    """Return by stage who wants to be called now and then."""
+    steps: dict[str, list[Step]] = {}
+    for part in parts:
+        if isinstance(part, StepPart) and part.closes and part.step.tick_s:
+            steps.setdefault(part.stage.name, []).append(part.step)
+    return [Crew(stage, found) for stage, found in steps.items()]
 
 
 def _until_stopped(items: Iterator[Any], feed: SourceFeed) -> Iterator[Any]:
