@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from time import perf_counter_ns
 from typing import Any, Final
 
 from penstock.monitor.latency import Latency
@@ -44,8 +45,8 @@ class Edge:
     """
 
     __slots__ = (
-        "_came", "_done", "_empty_wake", "_full_wakes", "_is_thinned", "_lock", "_marks", "_open", "_skips", "capacity",
-        "dropped", "hungry", "items", "latency", "name", "producers", "put", "taken", "when_full",
+        "_came", "_done", "_empty_wake", "_full_wakes", "_is_thinned", "_lock", "_marks", "_open", "_skips", "_woken_ns",
+        "capacity", "dropped", "hungry", "items", "latency", "name", "producers", "put", "taken", "when_full",
     )  # fmt: skip
 
     def __init__(self, name: str, *, capacity: int = CAPACITY, when_full: WhenFull = "block") -> None:
@@ -70,6 +71,8 @@ class Edge:
         """Items that were taken out."""
         self._came = self._done = 0
         self._is_thinned = self._skips = False
+        self._woken_ns = 0
+        """When the consumer was last woken, which was for an item; 0 if that is accounted for."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -117,12 +120,13 @@ class Edge:
         with self._lock:
             wake, self._empty_wake, self.hungry = self._empty_wake, None, False
         if wake is not None:
+            self._woken_ns = perf_counter_ns()
             wake()
 
     def mark(self, count: int, now_ns: int) -> None:
-        """Note that so many more had been put by then."""
+        """Note that so many more had been put by then; where items are slow, that is when all of them are done."""
         self._came += count
-        if self.producers == 1:
+        if self.producers == 1 and self._came > self._done:
             self._marks.append((self._came, now_ns))
 
     # Who takes
@@ -148,6 +152,9 @@ class Edge:
     def worked_on(self, count: int, now_ns: int) -> None:
         """Note that so many more of what was taken are done."""
         self._done += count
+        if self._woken_ns and count:
+            self.latency.add(now_ns - self._woken_ns, 1)
+            self._woken_ns = 0
         marks = self._marks
         while marks and marks[0][0] <= self._done:
             _, since_ns = marks.popleft()
