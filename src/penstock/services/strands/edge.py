@@ -45,8 +45,9 @@ class Edge:
     """
 
     __slots__ = (
-        "_came", "_done", "_empty_wake", "_full_wakes", "_is_thinned", "_lock", "_marks", "_open", "_skips", "_woken_ns",
-        "capacity", "dropped", "hungry", "items", "latency", "name", "producers", "put", "taken", "when_full",
+        "_came", "_done", "_empty_wake", "_full_wakes", "_is_thinned", "_lock", "_marks", "_open", "_skips",
+        "_woken_ns", "capacity", "dropped", "hungry", "items", "latency", "name", "producers", "put", "taken",
+        "when_full",
     )  # fmt: skip
 
     def __init__(self, name: str, *, capacity: int = CAPACITY, when_full: WhenFull = "block") -> None:
