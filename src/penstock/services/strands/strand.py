@@ -323,8 +323,8 @@ class Strand:
         """
         at = self._culprit(error)
         if at < 0:
-            text = f"source {self.feed.name}: {type(error).__name__}: {error}"
-            raise SourceFailedError(text) from error
+            said = str(error) if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
+            raise SourceFailedError(f"source {self.feed.name}: {said}") from error
         maker = self._makers[at]
         self.keep_books()
         maker.failed += 1
