@@ -7,13 +7,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
-import msgspec
 import numpy as np
 
 from penstock.core.message import Kind, Message, flaw_of
 from penstock.elements.item_field import field_of
+from penstock.elements.plain_item import json_of
 from penstock.errors import RemoteProtocolError, ResultTypeError
-from penstock.views import ArrayView, array_of
 from penstock.wire.values import decode_value, encode_value
 
 __all__ = ["Encoding", "bytes_to_item", "item_to_bytes", "key_bytes"]
@@ -69,25 +68,6 @@ def key_bytes(item: Any, field: str) -> bytes | None:
     return str(found).encode()
 
 
-def _write_json(item: Any) -> bytes:
-    try:
-        return _JSON.encode(item)
-    except (TypeError, UnicodeEncodeError, RecursionError, OverflowError) as error:
-        raise ResultTypeError(f"a {type(item).__name__} cannot be written as JSON: {error}") from error
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, ArrayView):
-        return array_of(value).tolist()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is not known to JSON")
-
-
 def _write_text(item: Any) -> bytes:
     try:
         return str(item).encode()
@@ -133,9 +113,8 @@ def _read_penstock(data: bytes) -> Any:
     return message
 
 
-_JSON: Final = msgspec.json.Encoder(enc_hook=_as_json)
 _WRITERS: Final[Mapping[str, Callable[[Any], bytes]]] = {
-    "json": _write_json,
+    "json": json_of,
     "text": _write_text,
     "bytes": _write_bytes,
     "penstock": _write_penstock,

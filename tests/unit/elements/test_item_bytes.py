@@ -42,7 +42,7 @@ def test_our_own_form_keeps_every_type(item: Any) -> None:
         ([np.float32(0.5), np.int64(3), np.bool_(True), np.str_("a")], '[0.5,3,true,"a"]'),
         ({"nan": float("nan"), "most": np.array([np.inf])}, '{"nan":null,"most":[null]}'),
         (MappingProxyType({"a": 1}), '{"a":1}'),
-        (datetime(2026, 11, 20, tzinfo=UTC), '"2026-11-20T00:00:00Z"'),
+        (datetime(2026, 11, 20, tzinfo=UTC), '"2026-11-20T00:00:00+00:00"'),
         ({"map": ArrayView((2,), "i8")}, '{"map":[0,0]}'),
         (2**70, str(2**70)),
         (b"ab", '"YWI="'),
@@ -56,7 +56,7 @@ def test_json_of_others_may_have_nan() -> None:
     assert np.isnan(bytes_to_item("json")(b'{"z": NaN}')["z"])
 
 
-@pytest.mark.parametrize("item", [object(), {(1, 2): 3}, "\ud800", {"a": 1j}])
+@pytest.mark.parametrize("item", [object(), {(1, 2): 3}, "\ud800"])
 def test_what_cannot_be_json_is_refused(item: Any) -> None:
     with pytest.raises(ResultTypeError, match=rf"^a {type(item).__name__} cannot be written as JSON: "):
         item_to_bytes("json")(item)
