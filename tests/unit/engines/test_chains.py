@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from penstock.elements import RunFacts, Sink
+from penstock.elements.sink import Written
 from penstock.engines.chains import ChainsRun, run
 from penstock.errors import NotBuiltYetError
 from penstock.monitor.report import RunReport
@@ -823,3 +824,30 @@ def test_a_tick_that_raises_fails_the_run() -> None:
     report = ran(chain(Broken, source=silent))
     assert report.outcome == "failed"
     assert "OSError: the clock" in report.reasons[0]
+
+
+class KeepNumbered(Keep):
+    """Take many at once; every third is there already, and 70 cannot be written."""
+
+    takes_numbers = True
+
+    def write_numbered(self, numbers: Any, items: Any) -> Written:
+        if 70 in items:
+            raise OSError("no space left on device")
+        self.kept += zip(numbers.tolist(), items, strict=True)
+        there = sum(number % 3 == 0 for number in numbers.tolist())
+        return Written(done=len(numbers) - there, duplicates=there)
+
+
+def test_a_sink_may_take_many_at_once() -> None:
+    report = ran(chain(add, n=50, sink=KeepNumbered))
+    assert KEPT["out"] == [(n, n) for n in range(1, 51)]
+    assert accounts(report)["s→out"] == {"done": 34, "duplicate": 16}
+
+
+def test_a_sink_that_takes_many_may_fail() -> None:
+    report = ran(chain(add, n=100, sink=KeepNumbered))
+    assert report.reasons[0] == "out: OSError: no space left on device"
+    books = accounts(report)["s→out"]
+    assert books["failed"] > 0
+    assert sum(books.values()) == report.edge("s", "out").arrived

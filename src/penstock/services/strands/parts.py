@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from penstock.core.ledger import Entry
+from penstock.core.ledger import Account, Entry
 from penstock.elements.shape import StepShape
 from penstock.elements.step import Step
 from penstock.services.strands.edge import Edge
@@ -65,6 +65,10 @@ class Writer:
     write: Callable[[Any], Any]
     entry: Entry
     is_async: bool = False
+    write_all: Callable[[list[Any]], None] | None = None
+    """Writes items together, where that is much cheaper; ``None`` if they are written one by one."""
+    not_done: dict[Account, int] = field(default_factory=dict)
+    """Of what was written since this was last looked at: what ended in another account than done."""
 
 
 @dataclass(eq=False, slots=True)

@@ -16,7 +16,7 @@ from penstock.services.strands.parts import Counted, MarkPart, OutPart, Part, St
 from penstock.services.strands.sharing import PLAIN, share
 from penstock.services.strands.stage import shortened
 
-__all__ = ["Pause", "Run", "StageFailedError"]
+__all__ = ["Pause", "Run", "StageFailedError", "said_of"]
 
 FILE: Final = "<a chain of steps>"
 """Of compiled code, in tracebacks."""
@@ -263,10 +263,11 @@ class Run:
         except (Exception, SystemExit) as raised:  # a sink may be user code
             self.counted.failed[k] += 1
             named = "" if writer is None or str(raised).startswith(writer.name) else f"{writer.name}: "
-            raise StageFailedError(f"{named}{_said(raised)}") from raised
+            raise StageFailedError(f"{named}{said_of(raised)}") from raised
 
 
-def _said(error: BaseException) -> str:
+def said_of(error: BaseException) -> str:
+    """Return what an error says, with its type if it is none of ours."""
     return str(error) if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
 
 

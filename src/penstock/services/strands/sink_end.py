@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from penstock.core.ledger import Entry
+from penstock.core.ledger import Account, Entry
 from penstock.elements.sink import RunFacts, Sink
 from penstock.errors import PenstockError, SinkError
 from penstock.pipeline.plan import SinkPlan
@@ -34,12 +34,14 @@ class SinkEnd:
         self.path = ""
         self._is_open = False
         self._number = 0
-        self.writer = Writer(plan.name, self._write_numbered if sink.takes_numbers else sink.write, entry)
+        self.writer = Writer(plan.name, sink.write, entry)
+        if sink.takes_numbers:
+            self.writer.write_all = self._write_numbered
 
     @property
     def may_wait(self) -> bool:
-        """Whether writing may take long, so that it needs a thread of its own."""
-        return self.sink.may_wait or self.plan.when_full != "block"
+        """Whether writing may take long, or is done for many at once, so that it needs a thread of its own."""
+        return self.sink.may_wait or self.sink.takes_numbers or self.plan.when_full != "block"
 
     def open(self, run: RunFacts) -> None:
         """Open the sink.
@@ -75,6 +77,13 @@ class SinkEnd:
         except (Exception, SystemExit) as error:  # a sink may be user code
             raise SinkError(f"{self.plan.name}: {type(error).__name__}: {error}") from error
 
-    def _write_numbered(self, item: Any) -> None:
-        self._number += 1
-        self.sink.write_numbered(np.array([self._number], np.int64), [item])
+    def _write_numbered(self, items: list[Any]) -> None:
+        """Write items under the numbers of their arrival, from 1."""
+        numbers = np.arange(self._number + 1, self._number + 1 + len(items))
+        written = self.sink.write_numbered(numbers, items)
+        self._number += len(items)
+        for account, count in ((Account.DUPLICATE, written.duplicates), (Account.DROPPED, written.dropped)):
+            if count:
+                self.writer.not_done[account] = self.writer.not_done.get(account, 0) + count
+        if written.why:
+            self.entry.remark(Account.DROPPED.label, written.why)

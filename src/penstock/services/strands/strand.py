@@ -22,8 +22,8 @@ from penstock.services.strands.edge import MOST_AT_ONCE, Edge, waker
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
 from penstock.services.strands.host import Host
 from penstock.services.strands.parallel_feed import ParallelFeed
-from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart
-from penstock.services.strands.run import FILE, Pause, Run, StageFailedError
+from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart, Writer
+from penstock.services.strands.run import FILE, Pause, Run, StageFailedError, said_of
 
 __all__ = ["SourceFailedError", "Strand"]
 
@@ -103,6 +103,7 @@ class Strand:
         self._is_sample_due = True
         """Whether the next item is timed: the first, and the one after each pause."""
         self._crews = _crews_of(self.parts)
+        self._together = _together(self.parts)
         # Of an edge it is seen by its books how long items stay on it.
         self._keeps_often = bool(self._edges) or isinstance(self.feed, EdgeFeed)
 
@@ -217,7 +218,24 @@ class Strand:
                 return
             self.tick()
 
+    def _write_together(self, writer: Writer, items: list[Any]) -> None:
+        """Give items to a sink that takes many at once, and has nothing before it."""
+        counted = self._last.counted
+        try:
+            assert writer.write_all is not None, "it takes many at once"
+            writer.write_all(items)
+        except (Exception, SystemExit) as error:  # a sink may be user code
+            counted.failed[0] += len(items)
+            raise StageFailedError(f"{writer.name}: {said_of(error)}") from error
+        finally:
+            self._end_pause()
+        counted.cells[0] += len(items)
+        self.keep_books()
+
     def _work_list(self, items: list[Any]) -> None:
+        if self._together is not None:
+            self._write_together(self._together, items)
+            return
         left = iter(items)
         while (count := length_hint(left)) and not self.is_halted:
             room = min(count, self._wait_for_room())
@@ -323,8 +341,7 @@ class Strand:
         """
         at = self._culprit(error)
         if at < 0:
-            said = str(error) if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
-            raise SourceFailedError(f"source {self.feed.name}: {said}") from error
+            raise SourceFailedError(f"source {self.feed.name}: {said_of(error)}") from error
         maker = self._makers[at]
         self.keep_books()
         maker.failed += 1
@@ -592,6 +609,14 @@ def _crews_of(parts: Sequence[Part]) -> list[Crew]:
     return [Crew(stage, found) for stage, found in steps.items()]
 
 
+def _together(parts: Sequence[Part]) -> Writer | None:
+    """Return the sink that all there is to be done is to write to, if it takes many items at once."""
+    if len(parts) == 1 and isinstance(parts[0], OutPart) and len(parts[0].writers) == 1 and not parts[0].edges:
+        writer = parts[0].writers[0]
+        return writer if writer.write_all is not None else None
+    return None
+
+
 def _until_stopped(items: Iterator[Any], feed: SourceFeed) -> Iterator[Any]:
     for item in items:
         yield item
@@ -637,7 +662,10 @@ def _count_out(part: OutPart, count: int, gone: int, now: int) -> None:
     for writer in part.writers:
         writer.entry.arrive(count)
         writer.entry.post(Account.FAILED, gone)
-        writer.entry.post(Account.DONE, count - gone)
+        others, writer.not_done = writer.not_done, {}
+        for account, number in others.items():
+            writer.entry.post(account, number)
+        writer.entry.post(Account.DONE, count - gone - sum(others.values()))
     for entry in part.merged:
         entry.arrive(count)
         entry.post(Account.DONE, count)
