@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from penstock.core import Block, EventBatch, Kind
 from penstock.core.origin import Origins, united
 from penstock.core.result_range import FarValues, ResultRange
 from penstock.elements.plain_message import is_plain, values_of
+from penstock.services.strands.sharing import share
 
 __all__ = [
     "Flow",
@@ -89,6 +91,15 @@ def lane_of(flow: Flow, own: str) -> str:
     return own or (flow.lane if isinstance(flow, ResultRange) else "")
 
 
+def shared_out(flow: Flow, count: int) -> list[Flow]:
+    """Return a flow as each of several readers gets it: none can change plain values under another's hands."""
+    if isinstance(flow, Block) and flow.metadata is not None and is_plain(flow):
+        return [flow, *(replace(flow, metadata=share([*flow.metadata])) for _ in range(count - 1))]
+    if isinstance(flow, ResultRange) and isinstance(flow.values, list):
+        return [flow, *(replace(flow, values=share(flow.values)) for _ in range(count - 1))]
+    return [flow] * count
+
+
 class Room(Protocol):
     """Where flows go: a join, a stage, a sink."""
 
@@ -115,8 +126,10 @@ class Outlet:
 
     def pass_on(self, flow: Flow, now: int) -> None:
         """Hand one flow on."""
-        for room in self.rooms:
-            room.take(flow, self.name, now)
+        count = len(self.rooms)
+        flows = [flow] * count if count < 2 else shared_out(flow, count)
+        for room, own in zip(self.rooms, flows, strict=True):
+            room.take(own, self.name, now)
 
     def close(self, now: int) -> None:
         """Say that nothing more will come."""
