@@ -204,7 +204,7 @@ def made(**arguments: Any) -> Callable[[], EmailSink]:
         (made(security="ssl"), "security is 'ssl'"),
         (made(user="u"), "belong together"),
         (made(user="u", password_env="P", security="none"), "in the clear"),
-        (made(text="{"), "write {field}"),
+        (made(text="{"), r"write \{\{ and"),
         (made(tries=0), "0 tries"),
         (made(every_s=-1), "every_s is -1"),
         (made(timeout_s=0), "timeout_s is 0"),

@@ -12,7 +12,7 @@ from penstock.engines.chains import run
 from penstock.monitor.report import RunReport
 from penstock.pipeline import Merge, Pipeline, Source, Steps, Use
 from penstock.pipeline import Sink as SinkEntry
-from penstock.testing import VirtualLoop
+from penstock.testing import VirtualTime
 
 KEPT: dict[str, list[Any]] = {}
 
@@ -46,22 +46,18 @@ async def once_a_second(n: int = 3600) -> AsyncIterator[dict[str, Any]]:
         yield {"id": number, "timestamp_ns": clock.utc_ns()}
 
 
-def kept(*steps: Any, source: Any = readings, loop: VirtualLoop | None = None) -> list[Any]:
+def kept(*steps: Any, source: Any = readings, time: VirtualTime | None = None) -> list[Any]:
     pipeline = Pipeline(
         sources={"readings": Source(source)},
         stages={"s": Steps(*steps, source="readings")},
         sinks={"out": SinkEntry(Keep, source="s")},
     )
-    ran(pipeline, loop)
+    ran(pipeline, time)
     return KEPT["out"]
 
 
-def ran(pipeline: Pipeline, loop: VirtualLoop | None = None) -> RunReport:
-    if loop is None:
-        report = run(pipeline.plan())
-    else:
-        with clock.use(loop):
-            report = run(pipeline.plan(), loop_factory=lambda: loop)
+def ran(pipeline: Pipeline, time: VirtualTime | None = None) -> RunReport:
+    report = run(pipeline.plan(), clock=time)
     assert report.outcome == "finished", report.reasons
     assert report.adds_up
     return report
@@ -85,18 +81,18 @@ def test_lists_are_made_and_taken_apart() -> None:
 
 def test_windows_of_the_data_do_not_depend_on_the_run() -> None:
     windows = [Use("window", length_s=10, every_s=5, time="timestamp_ns"), "count"]
-    assert kept(*windows, source=once_a_second, loop=VirtualLoop(10**18)) == [4, 9] + [10] * 718 + [6]
+    assert kept(*windows, source=once_a_second, time=VirtualTime(begin_ns=10**18)) == [4, 9] + [10] * 718 + [6]
 
 
 def test_an_hour_of_a_pipeline_passes_in_no_time() -> None:
-    assert kept(Use("window", every_s=60), "count", source=once_a_second, loop=VirtualLoop()) == [59] + [60] * 59 + [1]
+    assert kept(Use("window", every_s=60), "count", source=once_a_second, time=VirtualTime()) == [59] + [60] * 59 + [1]
     KEPT.clear()
-    batches = kept(Use("batch", n=100, wait_s=7.5), "count", source=once_a_second, loop=VirtualLoop())
+    batches = kept(Use("batch", n=100, wait_s=7.5), "count", source=once_a_second, time=VirtualTime())
     assert batches == [8] * 450
     KEPT.clear()
-    assert kept(Use("rate", every_s=600), source=once_a_second, loop=VirtualLoop()) == [599 / 600] + [1.0] * 5
+    assert kept(Use("rate", every_s=600), source=once_a_second, time=VirtualTime()) == [599 / 600] + [1.0] * 5
     KEPT.clear()
-    assert len(kept(Use("throttle", n=1, every_s=60), source=once_a_second, loop=VirtualLoop())) == 60
+    assert len(kept(Use("throttle", n=1, every_s=60), source=once_a_second, time=VirtualTime())) == 60
 
 
 def test_a_window_in_two_branches() -> None:
