@@ -17,7 +17,7 @@ SMALL = ("--points", "12x13", "--rate", "60", "--serve", "0")
 def words(path: Path) -> set[str]:
     """Return what stands in a drawing of a terminal, whatever the numbers are."""
     texts = [text.text or "" for text in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")]
-    return {re.sub(r"\d[\d,.]*", "0", text) for text in texts if not re.fullmatch(r"·|[\d,.]+( [mµ]?s)?", text)}
+    return {re.sub(r"\d[\d,.]*", "0", text) for text in texts if not re.fullmatch(r"·|[\d,.]+( [mµn]?s)?", text)}
 
 
 def test_the_pictures_there_are_show_what_the_demo_shows_today(tmp_path: Path) -> None:
