@@ -217,7 +217,7 @@ class BuilderProcess:
             for peer in self.names.values():
                 peer.close()
             if self._log is not None:
-                self._log.close()
+                self._log.close(is_over=self._is_finished)
             if self._store is not None:
                 self._store.close()
             self._epoll.close()

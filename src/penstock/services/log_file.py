@@ -44,8 +44,8 @@ class LogOutlet(Protocol):
     def flush(self) -> None:
         """Let go of what has waited for long enough."""
 
-    def close(self) -> None:
-        """Write the rest; nothing follows."""
+    def close(self, *, is_over: bool = True) -> None:
+        """Write the rest; nothing follows, unless the run is not over and somebody goes on with it."""
 
 
 class RunLog:
@@ -90,13 +90,19 @@ class RunLog:
         for outlet in self._outlets:
             outlet.flush()
 
-    def close(self) -> None:
-        """Write the rest and close everything."""
+    def close(self, *, is_over: bool = True) -> None:
+        """Write the rest and close everything.
+
+        Parameters
+        ----------
+        is_over
+            Whether the run is; one that was cut off may be resumed, which wants a log that has no end.
+        """
         try:
             self.flush()
         finally:
             for outlet in self._outlets:
-                outlet.close()
+                outlet.close(is_over=is_over)
 
     def _write(self, data: bytes) -> None:
         for outlet in self._outlets:
@@ -154,7 +160,7 @@ class LogFile:
     def flush(self) -> None:
         """Do nothing: it is written."""
 
-    def close(self) -> None:
+    def close(self, *, is_over: bool = True) -> None:
         """Close the file."""
         self._file.close()
 
@@ -197,11 +203,11 @@ class LogStream:
         if is_due or self._waiting_bytes >= MOST_BYTES:
             self._append()
 
-    def close(self) -> None:
-        """Write the rest, and say that this was all."""
+    def close(self, *, is_over: bool = True) -> None:
+        """Write the rest, and say that this was all, if the run is over."""
         try:
             self._append()
-            if not self.trouble:
+            if is_over and not self.trouble:
                 self._writer.finish()
         except (PenstockError, OSError) as error:
             self.trouble = f"the event log is not recorded to its end: {error}"

@@ -62,3 +62,15 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "log").touch()
     with pytest.raises(SinkError, match="is there already; name another file"):
         LogFile(tmp_path / "log")
+
+
+def test_a_log_that_is_cut_off_has_no_end_and_can_go_on() -> None:
+    store = MemoryStore()
+    log = RunLog(LogHeader(run="r1"), [LogStream(store, ADDRESS)])
+    log.log.append(ended(3))
+    log.close(is_over=False)
+    assert store.info(ADDRESS).state is StreamState.STALLED
+    before = read(store)
+    with store.write(ADDRESS):  # as whoever resumes the run
+        pass
+    assert read(store) == before != b""
