@@ -14,12 +14,12 @@ from penstock.core.ledger import Ledger
 from penstock.elements import RunFacts, Sink
 from penstock.pipeline import Pipeline, Source, Steps
 from penstock.pipeline import Sink as SinkEntry
+from penstock.services.sharing import PLAIN, share
 from penstock.services.strands import run as compiled
 from penstock.services.strands.cut import cut
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parts import Part
 from penstock.services.strands.run import Run
-from penstock.services.strands.sharing import PLAIN, share
 from penstock.services.strands.strand import Strand
 
 __all__ = ["rows"]

@@ -277,7 +277,7 @@ class ChainsRun:
         settle(self.ledger, self.state)
         self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
         for name, feed in self._cut.sources.items():
-            if not feed.entry.arrived:
+            if self._net.strands and not feed.entry.arrived:  # it was read
                 feed.entry.remark("silent", f"{name} never gave anything")
         ended_well = self.state.prospect is Outcome.FINISHED
         for end in self._cut.sinks.values():
@@ -429,9 +429,12 @@ class ChainsRun:
             latency = None if edge is None else latency_report([("", edge.latency)]).get("")
             if edge is not None:
                 waiting = 0 if self._ended_ns else len(edge)
+                # What has no room is put in the books at the end, when nobody gives any more up.
+                dropped = 0 if self._ended_ns else edge.dropped
+                accounts = {**report.accounts, **({Account.DROPPED.label: dropped} if dropped else {})}
                 report = msgspec.structs.replace(
-                    report, arrived=report.arrived + waiting, in_flight=report.in_flight + waiting, waiting=waiting,
-                    capacity=edge.capacity,
+                    report, arrived=report.arrived + waiting + dropped, in_flight=report.in_flight + waiting,
+                    waiting=waiting, capacity=edge.capacity, accounts=accounts, loss=report.loss + dropped,
                 )  # fmt: skip
             found.append(msgspec.structs.replace(report, latency=latency))
         return found

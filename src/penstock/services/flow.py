@@ -14,7 +14,7 @@ from penstock.core import Block, EventBatch, Kind
 from penstock.core.origin import Origins, united
 from penstock.core.result_range import FarValues, ResultRange
 from penstock.elements.plain_message import is_plain, values_of
-from penstock.services.strands.sharing import share
+from penstock.services.sharing import share
 
 __all__ = [
     "Flow",

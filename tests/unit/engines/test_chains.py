@@ -851,3 +851,37 @@ def test_a_sink_that_takes_many_may_fail() -> None:
     books = accounts(report)["s→out"]
     assert books["failed"] > 0
     assert sum(books.values()) == report.edge("s", "out").arrived
+
+
+def an_instrument(n: int = 0) -> Any:
+    from penstock.testing.engine_cases import Frames
+
+    return Frames(n=3)
+
+
+def test_a_function_that_makes_an_instrument_is_told_where_it_runs() -> None:
+    report = run(chain(add, source=an_instrument).plan())
+    assert report.outcome == "failed"
+    assert report.reasons[0].startswith("source n: ")
+    assert "makes Frames, which is an instrument; write --engine local" in report.reasons[0]
+    assert not any(edge.remarks for edge in report.edges)
+
+
+def test_what_is_dropped_is_seen_while_the_run_goes_on() -> None:
+    pipeline = Pipeline(
+        sources={"n": Source(endless)},
+        stages={"s": Steps(Gate, source="n", when_full="drop_newest")},
+        sinks={"out": SinkEntry(Keep, source="s")},
+    )
+    Gate.opened.clear()
+    chains = begun(pipeline)
+    while not chains.report().edge("n", "s").accounts.get("dropped"):
+        chains.step(0.01)
+    edge = chains.report().edge("n", "s")
+    assert edge.adds_up
+    assert edge.loss == edge.accounts["dropped"]
+    Gate.opened.set()
+    chains.drain()
+    while chains.step():
+        pass
+    assert chains.finish().adds_up

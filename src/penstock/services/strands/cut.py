@@ -11,8 +11,10 @@ from penstock.core.ledger import Entry, Ledger
 from penstock.elements.item_source import ItemSource
 from penstock.elements.own_folder import give_folder
 from penstock.elements.shape import StepShape, is_async_call
+from penstock.elements.source import Source
 from penstock.elements.step import Step
 from penstock.elements.user_code import step_names
+from penstock.errors import UserCodeError
 from penstock.pipeline.chains import is_fused, readers_of, streams_of
 from penstock.pipeline.parallel import is_parallel
 from penstock.pipeline.plan import Plan, SinkPlan, StagePlan
@@ -81,6 +83,12 @@ class _Cutter:
     def cut(self) -> None:
         for name, source in self._plan.sources.items():
             made = ItemSource.made(source.element.target, source.element.arguments, name, self._plan.folder)
+            if isinstance(made.thing, Source):
+                text = (
+                    f"source {name}: {source.element.name} makes {type(made.thing).__name__}, which is an instrument; "
+                    "write --engine local, or name the class itself"
+                )
+                raise UserCodeError(text, stage=name)
             self.found.sources[name] = SourceFeed(name, made, self._ledger.entry(INSTRUMENT, name))
         for name, stage in self._plan.stages.items():
             self.found.stages[name] = Stage(stage, self._ledger.entry(stage.inputs[0][1], name))

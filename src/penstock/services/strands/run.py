@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from penstock.elements.shape import StepShape
 from penstock.errors import PenstockError
+from penstock.services.sharing import PLAIN, share
 from penstock.services.strands.parts import Counted, MarkPart, OutPart, Part, StepPart
-from penstock.services.strands.sharing import PLAIN, share
 from penstock.services.strands.stage import shortened
 
 __all__ = ["Pause", "Run", "StageFailedError", "said_of"]
@@ -68,7 +68,7 @@ class Run:
             "__name__": f"{__name__}.compiled", "PLAIN": PLAIN, "share": share, "length_hint": length_hint,
             "MANY": MANY,
         }  # fmt: skip
-        exec(compile(text, FILE, "exec"), names)
+        exec(compile(text, FILE, "exec"), names)  # made here, of numbers and fixed words; no name or value of a user's
         self._loop: Callable[..., Any] = names["segment" if yields else "loop"]  # type: ignore[assignment]
         self._loop_async: Callable[..., Any] = names.get("loop_async")  # type: ignore[assignment]
         self._running: Any = None
