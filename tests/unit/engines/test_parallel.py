@@ -116,6 +116,27 @@ def test_every_kind_of_step_in_either_order(place: str) -> None:
     assert all(process.max_rss_bytes > 0 and process.deaths == 0 for process in report.processes)
 
 
+@pytest.mark.timeout(30)
+def test_whoever_wakes_a_stage_just_before_it_forgets_that_it_was_woken_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chains = ChainsRun(chain(code.add, n=200).plan())
+    chains.open()
+    (feed,) = chains._cut.parallel
+    read = os.eventfd_read
+
+    def woken_meanwhile(fd: int) -> int:
+        if fd == feed._fd:
+            feed._wake()
+        return read(fd)
+
+    monkeypatch.setattr(os, "eventfd_read", woken_meanwhile)
+    while chains.step():
+        pass
+    chains.finish()
+    assert code.KEPT == list(range(1, 201))
+
+
 @quick
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("on_error", "account"), [("skip", "failed"), ("dead_letter", "dead-lettered")])

@@ -120,9 +120,10 @@ class ParallelFeed:
             if wait_s is None or wait_s > 0:
                 self._watch_links()
                 self._poll.poll(None if wait_s is None else wait_s * 1000)
-            self._is_woken = False
             with suppress(BlockingIOError):
                 os.eventfd_read(self._fd)
+            # Only now: whoever wakes between the two would have its wake read, and all later ones be thought needless.
+            self._is_woken = False
 
     def close(self) -> None:
         """Let every worker end; one whose thread never comes back from user code is waited for."""
