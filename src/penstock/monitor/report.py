@@ -21,6 +21,7 @@ __all__ = [
     "PoolReport",
     "ProcessReport",
     "RunReport",
+    "StateReport",
     "StepReport",
     "books_of_nothing",
     "edges_of",
@@ -155,6 +156,23 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     """How many that queue holds; 0 where there is none."""
 
 
+class StateReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one long-lived thing of a run is in its life."""
+
+    name: str
+    """Of the source, stage, sink or worker, as ``fit-0``; of the pipeline its own."""
+    kind: str
+    """``pipeline``, ``source``, ``stage``, ``sink`` or ``worker``."""
+    state: str
+    """As in `penstock.core.states.State`; that of a stage follows from its workers', that of the pipeline from all."""
+    of: str = ""
+    """Of a worker, its stage."""
+    why: str = ""
+    """What led to it, where there is something to say."""
+    since_s: float = 0.0
+    """For how long it has been so, in s."""
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is said of one run."""
 
@@ -182,6 +200,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """All there are; their bytes are the bound of what a run holds in shared memory."""
     steps: list[StepReport] = []
     """Of chains that run in one process, in the order of the flow."""
+    states: list[StateReport] = []
+    """The pipeline first, then sources, stages with their workers behind each, and sinks, in the order of the file."""
 
     @property
     def adds_up(self) -> bool:

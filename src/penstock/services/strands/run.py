@@ -170,7 +170,7 @@ class Run:
         local = frame.f_locals
         dropped = [local.get(f"d{k}", 0) for k in range(len(self.parts))]
         left = local.get("left")
-        if left is None:
+        if left is None or "h" not in local:  # at its end, or not begun
             return [local.get("n", 0), *dropped]
         under_way = frame.f_lineno in self._busy
         return [MANY - length_hint(left) - local["h"] - sum(dropped) - under_way, *dropped]
