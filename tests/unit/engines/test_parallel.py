@@ -134,7 +134,7 @@ def test_whoever_wakes_a_stage_just_before_it_forgets_that_it_was_woken_is_heard
     while chains.step():
         pass
     chains.finish()
-    assert code.KEPT == list(range(1, 201))
+    assert list(range(1, 201)) == code.KEPT
 
 
 @quick
