@@ -161,6 +161,27 @@ class Connection(Mapping[str, "RemoteView"]):
         return dict(self._json("POST", f"maps/{quote(join, safe='')}", wish))
 
     @property
+    def alarms(self) -> dict[str, Any]:
+        """Every alarm as it is, in ``alarms``; what has happened to them, the newest first, in ``history``."""
+        return dict(self._json("GET", "alarms"))
+
+    def acknowledge(self, alarm: str, *, who: str = "") -> dict[str, Any]:
+        """Say that somebody knows of an alarm, and return how it is then.
+
+        Raises
+        ------
+        ServiceError
+            If no alarm has this name.
+        StateError
+            If there is nothing to acknowledge, or the run has ended.
+        """
+        return dict(self._json("POST", f"alarms/{quote(alarm, safe='')}/acknowledge", {"who": who}))
+
+    def mute(self, alarm: str, for_s: float, *, who: str = "") -> dict[str, Any]:
+        """Have nobody told of an alarm for so long, 0 s: have them told again; raises as ``acknowledge``."""
+        return dict(self._json("POST", f"alarms/{quote(alarm, safe='')}/mute", {"for_s": for_s, "who": who}))
+
+    @property
     def runs(self) -> list[dict[str, Any]]:
         """The runs that were served here, the newest last: name, outcome, when it began, how long it took."""
         return list(self._json("GET", "runs"))

@@ -20,6 +20,7 @@ from penstock.elements.clock import use
 from penstock.elements.losses import losses_of
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
+from penstock.engines.alarming import Alarming
 from penstock.engines.handle import Grown, Run
 from penstock.engines.showing import Showing
 from penstock.engines.to_the_end import AT_ONCE, Progress, run_to_the_end
@@ -114,6 +115,9 @@ class ChainsRun:
         self.maps: dict[str, TriggerMap] = {}
         """None, as nothing is joined."""
         self._showing = Showing(plan, web)
+        self._last: dict[str, Any] = {}
+        """By stage, its last result, where an alarm asks for it."""
+        self.alarms = Alarming(plan, self.state.id, utc_ns=self._host.utc_ns, last=self._last.get)
         self._watches = Watches(self.ledger)
         self._recent = Recent()
         self._cut = Cut()
@@ -136,11 +140,12 @@ class ChainsRun:
         if any(stage.run_in == "process" for stage in self.plan.stages.values()):
             self._nursery.open()  # it gets warm while everything else is made
         with use(self._host):
-            self._cut = cut(self.plan, self.ledger, self._nursery)
+            self._cut = cut(self.plan, self.ledger, self._nursery, dict.fromkeys(self.alarms.reads_last, self._last))
             self._declare()
             self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.may_wait])
             for name, end in self._cut.sinks.items():
                 end.open(self._facts(name))
+        self.alarms.open(self._facts(""))
         self._waiter.add(self._showing.begin(self, self.state.id))
         self._net.close()
         self._net = Net(self._cut.strands, self._host)
@@ -174,6 +179,8 @@ class ChainsRun:
             if not self._host.is_virtual:  # which would let strands take their turns otherwise each time
                 self._net.beat()
         self._hasten(now)
+        if self.alarms.is_due:
+            self.alarms.look(self.report())
         if self._is_silent(now):
             self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self._silent_ns / NS_PER_S:g} s")
             self._bring_out()
@@ -288,6 +295,8 @@ class ChainsRun:
                 self.fail(error)
             for why, count in losses_of(end.sink):
                 end.entry.remark("missed", f"{count}, {why}")
+        for untold in self.alarms.close():
+            self.state.mark(Outcome.INCOMPLETE, untold)
         self._waiter.close()
         self._net.close()
         self._ended_ns = self._host.monotonic_ns()
@@ -323,6 +332,7 @@ class ChainsRun:
             failures=[asdict(failure) for stage in stages for failure in list(stage.failures)],
             steps=self._steps(duration_s, now),
             processes=children_reports(self._cut.parallel),
+            alarms=self.alarms.reports(),
         )
 
     def wake_on(self, pollable: int) -> None:

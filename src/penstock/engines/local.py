@@ -24,6 +24,7 @@ from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
+from penstock.engines.alarming import Alarming, small_views
 from penstock.engines.handle import Grown, Run
 from penstock.engines.showing import Showing
 from penstock.engines.to_the_end import Progress as Told
@@ -176,6 +177,7 @@ class LocalRun:
         self._event_log = "" if event_log is None else str(event_log)
         self._silent_s = silent_s
         self._showing = Showing(plan, web)
+        self.alarms = Alarming(plan, self.state.id, utc_ns=time.time_ns, last=self._last_views)
         self._hang_s = max(0.5, hang_s)
         self._beat_s = min(MOST_BEAT_S, self._hang_s / BEATS)
         self.parameters, self._values = declared_parameters(plan, self._given, self.started)
@@ -248,6 +250,7 @@ class LocalRun:
             log.append(write_blob("formed", self._replay.log_for(plan)))
         try:
             self._open_sinks()
+            self.alarms.open(self._facts(""))
             self._start_builder(order, log)
         finally:
             for fd in log:
@@ -275,6 +278,8 @@ class LocalRun:
         self._showing.poll()
         self._write_due_views()
         self._keep_books()
+        if self.alarms.is_due:
+            self.alarms.look(self.report())
         processes = self._processes
         assert processes is not None
         for death in processes.poll():
@@ -458,6 +463,8 @@ class LocalRun:
             self._close()
             if not keep_views:
                 self.forget_views()
+        for trouble in self.alarms.close():
+            self.state.mark(Outcome.INCOMPLETE, trouble)
         self._ended_s = time.monotonic()
         books = self._last_books()
         self.state.dead_letters = sum(edge.accounts.get("dead-lettered", 0) for edge in books.edges)
@@ -490,6 +497,7 @@ class LocalRun:
             outputs={**books.outputs, **{name: room.path for name, room in self._sinks.items() if room.path}},
             failures=[*failures, *books.failures],
             processes=self._process_reports(),
+            alarms=self.alarms.reports(),
         )
 
     # Who takes part.
@@ -540,6 +548,10 @@ class LocalRun:
     def _published(self, stage: str) -> tuple[Mapping[str, Any], int]:
         published = self._readers[stage].read()
         return ({}, -1) if published is None else (published.tree, published.version)
+
+    def _last_views(self, stage: str) -> dict[str, Any] | None:
+        reader = self._readers.get(stage)
+        return None if reader is None else reader.look(lambda published: small_views(published.tree))
 
     def _start_builder(self, order: BuilderOrder, log: Sequence[int]) -> None:
         assert self._processes is not None

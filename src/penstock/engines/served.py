@@ -10,6 +10,7 @@ from penstock.core.map_reader import MapDocument
 from penstock.core.parameter import Parameter
 from penstock.core.parameters import Change, Parameters
 from penstock.core.trigger_map import TriggerMap
+from penstock.engines.alarming import Alarming
 from penstock.engines.handle import Grown
 from penstock.errors import StateError
 from penstock.monitor.report import RunReport
@@ -22,6 +23,7 @@ class Controlled(Protocol):
 
     parameters: Parameters
     maps: dict[str, TriggerMap]
+    alarms: Alarming
 
     def ask(self, then: Callable[[RunReport], None]) -> None:
         """Have a fresh report brought."""
@@ -96,6 +98,18 @@ class ServedRun:
             then(found if isinstance(found, StateError) else _described_map(join, found))
 
         self._run.extend(join, document, tell, is_last=is_last)
+
+    def describe_alarms(self) -> Any:  # what JSON can hold
+        """Return every alarm, the history of all, and how telling of them went."""
+        return self._run.alarms.describe()
+
+    def acknowledge_alarm(self, name: str, who: str) -> Any:  # what JSON can hold
+        """Say that somebody knows of an alarm; return how it is then."""
+        return self._run.alarms.acknowledge(name, who)
+
+    def mute_alarm(self, name: str, for_s: float, who: str) -> Any:  # what JSON can hold
+        """Tell nobody of an alarm for so long; return how it is then."""
+        return self._run.alarms.mute(name, for_s, who)
 
     def end(self, reason: str, *, at_once: bool) -> None:
         """Stop the run."""

@@ -15,6 +15,7 @@ from penstock.monitor.edge_watch import Watches
 from penstock.monitor.latency import Latency
 
 __all__ = [
+    "AlarmReport",
     "EdgeReport",
     "JoinReport",
     "LatencyReport",
@@ -173,6 +174,24 @@ class StateReport(msgspec.Struct, frozen=True, kw_only=True):
     """For how long it has been so, in s."""
 
 
+class AlarmReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How one alarm is."""
+
+    name: str
+    level: str
+    """``info``, ``warning`` or ``error``."""
+    state: str
+    """As in `penstock.core.alarm.AlarmState`."""
+    text: str = ""
+    """What was the matter when it was last raised."""
+    raised: str | None = None
+    """When, ISO 8601, UTC."""
+    muted_until: str | None = None
+    acknowledged_by: str = ""
+    times: int = 0
+    """How often it was raised."""
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is said of one run."""
 
@@ -200,6 +219,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """All there are; their bytes are the bound of what a run holds in shared memory."""
     steps: list[StepReport] = []
     """Of chains that run in one process, in the order of the flow."""
+    alarms: list[AlarmReport] = []
+    """In the order of the file."""
     states: list[StateReport] = []
     """The pipeline first, then sources, stages with their workers behind each, and sinks, in the order of the file."""
 

@@ -13,6 +13,7 @@ from typing import Literal
 from penstock.core.suggest import listed
 from penstock.elements.sink import Sink
 from penstock.errors import CheckError, Problem
+from penstock.pipeline.alarm_check import alarm_problems
 from penstock.pipeline.chains import chains_trouble
 from penstock.pipeline.connections import check_connections
 from penstock.pipeline.detection import (
@@ -153,6 +154,7 @@ def check(
         *join_problems(document, plan),
         *map_problems(document, plan),
         *parallel_problems(document, plan),
+        *alarm_problems(document, spec, is_chains=not chains_trouble(plan)),
         *stream_problems(document, spec, plan),
     ]
     found += _not_views(document, plan)

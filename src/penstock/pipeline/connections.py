@@ -62,8 +62,6 @@ class _Connections:
             self._stage(name, stage)
         for name, sink in self.spec.sinks.items():
             self._sink(name, sink)
-        for name, alarm in self.spec.alarms.items():
-            self._alarm(name, alarm.when)
         if cycle := Flow.of(self.spec).cycle():
             self._cycle(cycle)
 
@@ -170,17 +168,6 @@ class _Connections:
                 trail, f'"{stage}" does not stand downstream of "{base}", so it never sees what this sink gets', remedy
             )
 
-    def _alarm(self, name: str, when: str) -> None:
-        known = {**self.gives}
-        for word in _dotted_words(when):
-            first = word.partition(".")[0]
-            if first not in known and first not in _entries(self.document, "stages"):
-                self._report(
-                    ("alarms", name, "when"),
-                    f'"{word}" begins with no name of this pipeline',
-                    did_you_mean(first, known),
-                )
-
     def _cycle(self, cycle: list[str]) -> None:
         name = cycle[0]
         section, key = ("stages", "from") if name in self.spec.stages else ("events", "merge")
@@ -195,10 +182,3 @@ class _Connections:
 def _entries(document: Document, section: str) -> list[str]:
     entries = document.tree.get(section)
     return [str(name) for name in entries] if isinstance(entries, Mapping) else []
-
-
-def _dotted_words(text: str) -> list[str]:
-    words = text.replace("(", " ").replace(")", " ").split()
-    return [
-        word for word in words if "." in word and not word.replace(".", "").lstrip("+-").isdigit() and word[0].isalpha()
-    ]

@@ -3,7 +3,7 @@
 Each only holds what was written, as the file's reader would have it; all checks are the file's checks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from penstock.core.trigger_map import TriggerMap
@@ -11,7 +11,7 @@ from penstock.elements.signature import name_of
 from penstock.pipeline.join_by import By, ByTriggerMap
 from penstock.pipeline.thing import Thing
 
-__all__ = ["Entry", "Join", "Map", "Merge", "Reduce", "Sink", "Source", "Steps", "Use"]
+__all__ = ["Alarm", "Entry", "Join", "Map", "Merge", "Reduce", "Sink", "Source", "Steps", "Use"]
 
 Target = str | Callable[..., Any]
 """A name, or the function or class itself."""
@@ -241,6 +241,32 @@ class Sink(Entry):
     ) -> None:
         options = {"from": source, "where": where, "when": when, "when_full": when_full, "on_error": on_error}
         super().__init__(use=Use(use, **arguments).thing, **options)
+
+
+class Alarm(Entry):
+    """Something that somebody is to be told of; ``to`` are sinks, or what makes them.
+
+    >>> Alarm("fit.in_per_s < 1", for_s=10, to=Use("print")).tree["for_s"]
+    10
+    """
+
+    def __init__(
+        self,
+        when: str,
+        *,
+        until: str | None = None,
+        for_s: float | None = None,
+        clear_s: float | None = None,
+        level: str | None = None,
+        latch: bool | None = None,
+        text: str | None = None,
+        to: Target | Use | Sequence[Target | Use] = (),
+    ) -> None:
+        outputs = to if isinstance(to, Sequence) and not isinstance(to, str) else (to,)
+        super().__init__(
+            when=when, until=until, for_s=for_s, clear_s=clear_s, level=level, latch=latch, text=text,
+            to=[Use(output).thing for output in outputs],
+        )  # fmt: skip
 
 
 def _name(target: Callable[..., Any]) -> str:

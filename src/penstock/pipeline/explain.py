@@ -11,7 +11,7 @@ from typing import Any
 from penstock.elements.signature import CodeKind, Signature
 from penstock.elements.user_code import parameters_of, step_names
 from penstock.pipeline.chains import chains_trouble
-from penstock.pipeline.plan import Element, JoinPlan, Plan, SinkPlan, SourcePlan, StagePlan
+from penstock.pipeline.plan import AlarmPlan, Element, JoinPlan, Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.pipeline.processors import write_cpus
 from penstock.pipeline.registry import PlannedTarget
 from penstock.pipeline.spec import PipelineSpec, Record
@@ -48,7 +48,7 @@ def explain(spec: PipelineSpec, plan: Plan) -> str:
         tree["serve"] = {key: value for key, value in spec.serve.model_dump().items() if value is not None}
     if not chains_trouble(plan):
         tree["stop_s"] = plan.stop_s
-    tree["alarms"] = {name: alarm.model_dump() for name, alarm in spec.alarms.items()}
+    tree["alarms"] = {name: _alarm(alarm) for name, alarm in plan.alarms.items()}
     return write_yaml({key: value for key, value in tree.items() if value != {}})
 
 
@@ -104,6 +104,17 @@ def _sink(sink: SinkPlan) -> dict[str, Any]:
         tree["where"] = ".".join(sink.where)
     when = {"every_s": sink.every_s} if sink.when == "every" else sink.when
     return tree | {"when": when, "when_full": sink.when_full, "on_error": sink.on_error}
+
+
+def _alarm(alarm: AlarmPlan) -> dict[str, Any]:
+    rule = alarm.rule
+    tree: dict[str, Any] = {"when": alarm.when, "for_s": rule.for_s, "level": rule.level}
+    if alarm.until is not None:
+        tree["until"] = alarm.until
+    tree |= {"clear_s": rule.clear_s, "latch": rule.latch}
+    if alarm.text is not None:
+        tree["text"] = alarm.text
+    return tree | ({"to": [_named(output, "sink") for output in alarm.outputs]} if alarm.outputs else {})
 
 
 def _record(record: bool | Record) -> Any:

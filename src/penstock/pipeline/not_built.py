@@ -21,8 +21,6 @@ def keys_not_built(spec: PipelineSpec, *, is_chains: bool) -> Iterator[tuple[Tra
         yield ("serve", "asapo"), "serving ASAPO's clients is not built yet"
     if spec.serve is not None and spec.serve.tokenless:
         yield ("serve", "tokenless"), "serving clients that cannot send a token is not built yet"
-    if spec.alarms:
-        yield ("alarms",), "alarms are not built yet"
     for name, source in spec.sources.items():
         if source.when_full not in ("block", "drop_newest"):
             yield ("sources", name, "when_full"), f"{source.when_full} is not built yet; block and drop_newest are"

@@ -11,7 +11,7 @@ from penstock.core.suggest import did_you_mean
 from penstock.errors import CheckError, NotBuiltYetError, Problem
 from penstock.pipeline.check import Checked, check, plan_of
 from penstock.pipeline.document import Document
-from penstock.pipeline.entries import Entry, Join, Map, Merge, Reduce, Sink, Source, Steps
+from penstock.pipeline.entries import Alarm, Entry, Join, Map, Merge, Reduce, Sink, Source, Steps
 from penstock.pipeline.explain import explain
 from penstock.pipeline.front_door import Asked, read_any
 from penstock.pipeline.graph_svg import draw_svg
@@ -31,7 +31,9 @@ class Pipeline:
         Of the pipeline.
     sources, events, stages, sinks
         Entries by name; names are unique over all of them.
-    beamtime, store, serve, stop_s, alarms
+    alarms
+        What somebody is to be told of, by name.
+    beamtime, store, serve, stop_s
         As in a file.
     folder
         Where relative paths start and user modules are looked for.
@@ -59,13 +61,13 @@ class Pipeline:
         store: str | None = None,
         serve: Mapping[str, Any] | None = None,
         stop_s: float | None = None,
-        alarms: Mapping[str, Mapping[str, Any]] | None = None,
+        alarms: Mapping[str, Alarm] | None = None,
         folder: Path | str = ".",
     ) -> None:
-        sections = {"sources": sources, "events": events, "stages": stages, "sinks": sinks}
+        sections = {"sources": sources, "events": events, "stages": stages, "sinks": sinks, "alarms": alarms}
         tree: dict[str, Any] = {key: _trees(entries) for key, entries in sections.items() if entries}
         others: dict[str, Any] = {"name": name, "beamtime": beamtime, "store": store, "serve": serve}
-        others |= {"stop_s": stop_s, "alarms": alarms}
+        others |= {"stop_s": stop_s}
         tree |= {key: value for key, value in others.items() if value is not None}
         self._document = Document(tree=tree, folder=Path(folder))
         self._problems: list[Problem] = []

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Element", "JoinPlan", "MergePlan", "Plan", "SinkPlan", "SourcePlan", "StagePlan"]
+from penstock.core.alarm import AlarmRule
+
+__all__ = ["AlarmPlan", "Element", "JoinPlan", "MergePlan", "Plan", "SinkPlan", "SourcePlan", "StagePlan"]
 
 OnError = Literal["fail", "skip", "retry", "dead_letter"]
 WhenFull = Literal["block", "drop_newest", "drop_oldest", "sample"]
@@ -114,6 +116,21 @@ class StagePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmPlan:
+    """Something that somebody is to be told of."""
+
+    rule: AlarmRule
+    when: str
+    """The condition for it, as `pipeline.condition` reads it."""
+    until: str | None = None
+    """That for its end; ``None``: that ``when`` does not hold."""
+    text: str | None = None
+    """What is said, with figures in braces; by default the condition and what it has read."""
+    outputs: tuple[Element, ...] = ()
+    """Sinks that are told of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SinkPlan:
     """Where items or views leave."""
 
@@ -164,6 +181,7 @@ class Plan:
     """Of the streams that are recorded."""
     store: str = ""
     """Where they are recorded, from the pipeline's folder."""
+    alarms: Mapping[str, AlarmPlan] = field(default_factory=dict)
     stop_s: float = 10.0
     """How long, once the end is asked for, chains may take to bring out what has come."""
     text: str = ""

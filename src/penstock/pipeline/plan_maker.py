@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from penstock.core.alarm import AlarmRule
 from penstock.core.stream_address import StreamAddress
 from penstock.elements.item_source import is_item_source
 from penstock.elements.recorder import Recorder
@@ -16,10 +17,20 @@ from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.flow import Flow, counts_messages
 from penstock.pipeline.lanes import lanes_of, split_input
-from penstock.pipeline.plan import Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
+from penstock.pipeline.plan import AlarmPlan, Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.pipeline.processors import Processors, shared_out, write_cpus
 from penstock.pipeline.registry import Kind
-from penstock.pipeline.spec import Every, JoinSpec, MergeSpec, PipelineSpec, Record, SinkSpec, SourceSpec, StageSpec
+from penstock.pipeline.spec import (
+    AlarmSpec,
+    Every,
+    JoinSpec,
+    MergeSpec,
+    PipelineSpec,
+    Record,
+    SinkSpec,
+    SourceSpec,
+    StageSpec,
+)
 from penstock.streams.opened import DEFAULT_STORE
 
 __all__ = ["PlanMaker"]
@@ -64,6 +75,7 @@ class PlanMaker:
             beamtime=self._beamtime,
             store=self._store,
             stop_s=self.spec.stop_s,
+            alarms={name: self._alarm(name, alarm) for name, alarm in self.spec.alarms.items()},
         )
 
     @property
@@ -221,6 +233,17 @@ class PlanMaker:
         # What a source of plain values gives can be anything, a message too.
         kinds = {"any" if name in self._of_values else words.get(what.get(name, ""), "any") for name in names}
         return kinds.pop() if len(kinds) == 1 else "any"
+
+    def _alarm(self, name: str, alarm: AlarmSpec) -> AlarmPlan:
+        outputs = [
+            self.finder.element("sinks", thing, ("alarms", name, "to", index))[0]
+            for index, thing in enumerate(alarm.to)
+        ]
+        rule = AlarmRule(name=name, level=alarm.level, for_s=alarm.for_s, clear_s=alarm.clear_s, latch=alarm.latch)
+        return AlarmPlan(
+            rule=rule, when=alarm.when, until=alarm.until, text=alarm.text,
+            outputs=tuple(output for output in outputs if output is not None),
+        )  # fmt: skip
 
     def _sink(self, name: str, sink: SinkSpec) -> SinkPlan | None:
         element, _ = self.finder.element("sinks", sink.use, ("sinks", name))

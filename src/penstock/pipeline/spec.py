@@ -53,6 +53,10 @@ def _no_single_text(written: Any) -> Any:
     return list(written) if isinstance(written, tuple | set | frozenset) else written
 
 
+def _listed(written: Any) -> Any:
+    return list(written) if isinstance(written, list | tuple) else [written]
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_no_single_text), Field(strict=False)]
 """A list of names; a single text is refused, because it may be a list without its brackets."""
 
@@ -259,6 +263,12 @@ class AlarmSpec(_Entry):
     when: str
     for_s: Seconds = 0.0
     level: Literal["info", "warning", "error"] = "warning"
+    until: str | None = None
+    """When it is over; by default when ``when`` does not hold."""
+    clear_s: Seconds = 0.0
+    latch: bool = False
+    text: str | None = None
+    to: Annotated[tuple[AThing, ...], BeforeValidator(_listed), Field(strict=False)] = ()
 
 
 def _address(written: int | str) -> int | str:

@@ -19,6 +19,7 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from penstock.core import Timestamp
+from penstock.core.alarm import UnknownAlarmError
 from penstock.errors import PenstockError, RemoteProtocolError, ServiceError, StateError
 from penstock.pipeline.serve_address import LOCAL, PORT
 from penstock.services.child import Child, Death
@@ -80,6 +81,15 @@ class Served(Protocol):
     def extend_map(self, join: str, document: bytes, then: Callable[[Any], None], *, is_last: bool) -> None:
         """Append to a trigger map; ``then`` may be given a ``StateError`` instead."""
 
+    def describe_alarms(self) -> Any:  # what JSON can hold
+        """Return every alarm, and what has happened to them."""
+
+    def acknowledge_alarm(self, name: str, who: str) -> Any:  # what JSON can hold
+        """Say that somebody knows of an alarm."""
+
+    def mute_alarm(self, name: str, for_s: float, who: str) -> Any:  # what JSON can hold
+        """Tell nobody of an alarm for so long."""
+
     def end(self, reason: str, *, at_once: bool) -> None:
         """Stop the run."""
 
@@ -109,6 +119,17 @@ class _Extend(msgspec.Struct, forbid_unknown_fields=True):
     join: str
     trigger_map: msgspec.Raw
     last: bool = False
+
+
+class _Acknowledge(msgspec.Struct, forbid_unknown_fields=True):
+    alarm: str
+    who: str = ""
+
+
+class _Mute(msgspec.Struct, forbid_unknown_fields=True):
+    alarm: str
+    for_s: float
+    who: str = ""
 
 
 class _Stop(msgspec.Struct, forbid_unknown_fields=True):
@@ -398,6 +419,8 @@ class WebService:
             case "extend":
                 extend = msgspec.json.decode(question.body, type=_Extend)
                 served.extend_map(extend.join, bytes(extend.trigger_map), answer, is_last=extend.last)
+            case "alarms" | "acknowledge" | "mute":
+                answer(_of_alarms(served, question))
             case "stop":
                 stop = msgspec.json.decode(question.body, type=_Stop)
                 served.end(stop.reason, at_once=stop.at_once)
@@ -435,8 +458,20 @@ class WebService:
         self._fds = ()
 
 
+def _of_alarms(served: Served, question: Question) -> Any:  # what JSON can hold
+    if question.what == "acknowledge":
+        known = msgspec.json.decode(question.body, type=_Acknowledge)
+        return served.acknowledge_alarm(known.alarm, known.who)
+    if question.what == "mute":
+        mute = msgspec.json.decode(question.body, type=_Mute)
+        return served.mute_alarm(mute.alarm, mute.for_s, mute.who)
+    return served.describe_alarms()
+
+
 def _problem(error: Exception) -> str:
     """Return which problem of an answer it is."""
+    if isinstance(error, UnknownAlarmError):
+        return "unknown"
     if isinstance(error, StateError):
         return "ended"
     return "unknown" if str(error).startswith(UNKNOWN) else "refused"

@@ -92,6 +92,21 @@ class MapAddition(BaseModel):
     last: bool = Field(False, description="Nothing more will be appended.", strict=True)
 
 
+class Acknowledgement(BaseModel):
+    """That somebody knows of an alarm."""
+
+    model_config = ConfigDict(extra="forbid")
+    who: str = Field("", max_length=200, description="Kept in the history.")
+
+
+class MuteWish(BaseModel):
+    """For how long nobody shall be told of an alarm."""
+
+    model_config = ConfigDict(extra="forbid")
+    for_s: float = Field(ge=0, le=31_536_000, allow_inf_nan=False, description="0: tell again.")
+    who: str = Field("", max_length=200, description="Kept in the history.")
+
+
 class StopWish(BaseModel):
     """How a run shall end."""
 
@@ -267,6 +282,23 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
     async def extend_map(join: str, wish: Annotated[MapAddition, Body()]) -> Any:  # what JSON can hold
         """Append to the trigger map of a join; only where the pipeline says ``open: true``."""
         return JSONResponse(await line.ask("extend", {"join": join, **wish.model_dump()}))
+
+    @app.get("/api/v1/alarms", tags=["alarms"], responses=_errors(401, 403, 409, 504))
+    async def alarms() -> Any:  # what JSON can hold
+        """Return every alarm as it is, what has happened to them, the newest first, and how telling of them went."""
+        return JSONResponse(await line.ask("alarms"))
+
+    @app.post(
+        "/api/v1/alarms/{alarm}/acknowledge", tags=["alarms"], responses=_errors(401, 403, 404, 409, 413, 422, 504)
+    )
+    async def acknowledge(alarm: str, wish: Annotated[Acknowledgement, Body()]) -> Any:  # what JSON can hold
+        """Say that somebody knows of an alarm."""
+        return JSONResponse(await line.ask("acknowledge", {"alarm": alarm, **wish.model_dump()}))
+
+    @app.post("/api/v1/alarms/{alarm}/mute", tags=["alarms"], responses=_errors(401, 403, 404, 409, 413, 422, 504))
+    async def mute(alarm: str, wish: Annotated[MuteWish, Body()]) -> Any:  # what JSON can hold
+        """Tell nobody of an alarm for so long; 0 s: tell again."""
+        return JSONResponse(await line.ask("mute", {"alarm": alarm, **wish.model_dump()}))
 
     @app.get("/api/v1/runs", tags=["run"], responses=_errors(401, 403, 504))
     async def runs() -> Any:  # what JSON can hold

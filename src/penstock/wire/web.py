@@ -20,7 +20,8 @@ class Question(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_un
     number: int
     """The answer has the same."""
     what: str
-    """``status``, ``parameters``, ``set``, ``scale``, ``maps``, ``extend``, ``stop``, ``runs`` or ``start``."""
+    """``status``, ``parameters``, ``set``, ``scale``, ``maps``, ``extend``, ``alarms``, ``acknowledge``, ``mute``,
+    ``stop``, ``runs`` or ``start``."""
     body: msgspec.Raw = msgspec.Raw(b"null")
     """JSON."""
 

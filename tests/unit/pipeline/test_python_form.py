@@ -9,7 +9,7 @@ import pytest
 from penstock.core.map_reader import read_map
 from penstock.elements.user_modules import find_object
 from penstock.errors import CheckError
-from penstock.pipeline import ByTriggerMap, Join, Map, Merge, Pipeline, Reduce, Sink, Source, Steps, Use
+from penstock.pipeline import Alarm, ByTriggerMap, Join, Map, Merge, Pipeline, Reduce, Sink, Source, Steps, Use
 from tests.unit.pipeline.conftest import Write
 
 FOLDER = Path(__file__).parents[2] / "pipelines"
@@ -51,7 +51,7 @@ def xrf_map() -> Pipeline:
             "hits": Sink("nexus", source="xspress3", where="fit.is_hit", path="./{run}-hits.h5"),
         },
         serve={"http": 8400},
-        alarms={"no_beam": {"when": "watch.threshold.out_per_s < 1", "for_s": 10, "level": "warning"}},
+        alarms={"no_beam": Alarm("watch.threshold.out_per_s < 1", for_s=10, level="warning")},
         folder=FOLDER,
     )
 

@@ -3,8 +3,10 @@
 It makes sources, steps and sinks of a plan, opens none of them, and starts nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from penstock.core.ledger import Entry, Ledger
@@ -25,7 +27,7 @@ from penstock.services.strands.edge import Edge
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parallel_feed import ParallelFeed
-from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart
+from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart, Writer
 from penstock.services.strands.sink_end import SinkEnd
 from penstock.services.strands.stage import Stage
 from penstock.services.strands.strand import Strand
@@ -52,13 +54,15 @@ class Cut:
     sources: dict[str, SourceFeed] = field(default_factory=dict)
 
 
-def cut(plan: Plan, ledger: Ledger, nursery: Nursery) -> Cut:
+def cut(plan: Plan, ledger: Ledger, nursery: Nursery, last: Mapping[str, dict[str, Any]] = MappingProxyType({})) -> Cut:
     """Cut a plan.
 
     Parameters
     ----------
     nursery
         Where the processes of parallel stages will be started.
+    last
+        By stage, where its last result is to be kept, under its name.
 
     Raises
     ------
@@ -67,14 +71,15 @@ def cut(plan: Plan, ledger: Ledger, nursery: Nursery) -> Cut:
     CheckError
         If another process cannot have a step.
     """
-    cutter = _Cutter(plan, ledger, nursery)
+    cutter = _Cutter(plan, ledger, nursery, last)
     cutter.cut()
     return cutter.found
 
 
 class _Cutter:
-    def __init__(self, plan: Plan, ledger: Ledger, nursery: Nursery) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, nursery: Nursery, last: Mapping[str, dict[str, Any]]) -> None:
         self._plan = plan
+        self._last = last
         self._nursery = nursery
         self._ledger = ledger
         self.found = Cut()
@@ -134,6 +139,9 @@ class _Cutter:
                     writers.append(end.writer)
             elif not is_fused(self._plan, consumer):
                 edges.append(self._edge(consumer.inputs[0][1], consumer.name, consumer))
+        if producer in self._last:  # looked at, not consumed: nobody's books
+            keep = partial(self._last[producer].__setitem__, producer)
+            writers.append(Writer(producer, keep, Ledger().entry(producer, "alarms")))
         merges = [m.name for m in self._plan.merges.values() if producer in streams_of(self._plan, m.name)]
         merged = [self._ledger.entry(producer, name) for name in merges]
         return OutPart(producer, edges, writers, merged, goes_on=goes_on)
