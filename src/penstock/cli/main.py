@@ -19,6 +19,7 @@ __all__ = ["COMMANDS", "app", "main"]
 COMMANDS: Final[CommandTable] = {
     "new": ("penstock.cli.new:new", "Make a small project that works, to start from."),
     "run": ("penstock.cli.run:run", "Run a pipeline and print its ledger."),
+    "up": ("penstock.cli.up:up", "Keep the pipelines of a folder running."),
     "replay": ("penstock.cli.replay:replay", "Run a recorded run again."),
     "resume": ("penstock.cli.resume:resume", "Go on with a recorded run that was cut off."),
     "top": ("penstock.cli.top:top", "Watch a running pipeline in the terminal."),

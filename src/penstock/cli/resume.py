@@ -53,7 +53,9 @@ def resume(
     """
     from penstock.errors import CheckError, Problem, StateError
     from penstock.services.interrupt import Interrupt
+    from penstock.services.own_process import end_with_parent
 
+    end_with_parent()
     must_be_writable(report_to)
     with existing_store(store) as opened:
         if is_list:

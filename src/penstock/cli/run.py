@@ -63,7 +63,10 @@ def run(
     from penstock.pipeline.front_door import Asked
     from penstock.pipeline.pipeline import Pipeline
     from penstock.services.interrupt import Interrupt
+    from penstock.services.notify import Notifier
+    from penstock.services.own_process import end_with_parent
 
+    end_with_parent()
     pipeline = Pipeline.load(file, asked=Asked(node=node, runs=True))
     engine = engine or fitting_engine(pipeline, event_log)
     options: dict[str, Any] = {
@@ -81,6 +84,7 @@ def run(
         if web is not None:
             options["web"] = web
             print(f"views: {web.address}", file=sys.stderr)
+            Notifier().tell(PENSTOCK_ADDRESS=web.address)
             if stay and _begin_without_run(web, pipeline, options["trigger_maps"]):
                 wanted = stay_until_asked(web, _Following(pipeline))
                 if wanted is None:
@@ -182,8 +186,9 @@ def _begin_without_run(web: Any, pipeline: Any, maps: dict[str, Any]) -> bool:  
 def stay_until_asked(web: Any, following: _Following | None = None) -> dict[str, Any] | None:  # a WebService
     """Show the views of a run that has ended until Ctrl-C, or until another is wanted; return its options then."""
     from penstock.services.interrupt import Interrupt
+    from penstock.services.notify import Notifier
 
-    with Interrupt() as interrupt:
+    with Interrupt() as interrupt, Notifier().resting():
         print(f"the views stay at {web.address} until Ctrl-C", file=sys.stderr)
         wish = web.stay(interrupt.pollable, following)
     if web.trouble:

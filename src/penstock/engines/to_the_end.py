@@ -3,11 +3,15 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
+from penstock.core.run import RunState
 from penstock.errors import CheckError, ParameterError, PenstockError
 from penstock.monitor.report import RunReport
+from penstock.pipeline.plan import Plan
 from penstock.services.interrupt import Interrupt
+from penstock.services.notify import Notifier
 
 __all__ = ["AT_ONCE", "Progress", "Stepped", "run_to_the_end"]
 
@@ -20,6 +24,9 @@ Progress = Callable[[RunReport], None]
 
 class Stepped(Protocol):
     """What of a run is used here."""
+
+    plan: Plan
+    state: RunState
 
     def open(self) -> None:
         """Start everybody."""
@@ -73,9 +80,12 @@ def run_to_the_end(run: Stepped, progress: Progress | None, interrupt: Interrupt
     CheckError, ParameterError
         If it cannot begin as it is written, or with the start values given.
     """
+    notifier = Notifier()
     try:
         run.open()
-        _work(run, progress, interrupt)
+        store = Path(run.plan.folder, run.plan.store).absolute() if run.plan.is_recorded else ""
+        notifier.tell(READY=1, STATUS=f"run {run.state.id}", PENSTOCK_RUN=run.state.id, PENSTOCK_STORE=store)
+        _work(run, progress, interrupt, notifier)
     except (CheckError, ParameterError):
         run.finish()
         raise
@@ -85,20 +95,23 @@ def run_to_the_end(run: Stepped, progress: Progress | None, interrupt: Interrupt
     except KeyboardInterrupt:
         run.abort(AT_ONCE)
         _wait_for_end(run)
+    notifier.tell(STATUS=f"run {run.state.id} ends")
     return run.finish()
 
 
-def _work(run: Stepped, progress: Progress | None, interrupt: Interrupt | None) -> None:
+def _work(run: Stepped, progress: Progress | None, interrupt: Interrupt | None, notifier: Notifier) -> None:
     if interrupt is not None:
         run.wake_on(interrupt.pollable)
     shown_s = -PROGRESS_S
     is_draining = False
     while run.step(LONGEST_WAIT_S if progress is None else PROGRESS_S):
+        notifier.live()
         if progress is not None and time.monotonic() - shown_s >= PROGRESS_S:
             shown_s = time.monotonic()
             run.ask(progress)
         if interrupt is not None and interrupt.is_asked and not is_draining:
             is_draining = True
+            notifier.tell(STOPPING=1)
             run.sleep_on(interrupt.pollable)  # it stays readable
             run.drain()
 

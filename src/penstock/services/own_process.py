@@ -9,10 +9,13 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["die_with", "name_process", "wake_at_death_of"]
+__all__ = ["PARENT", "die_with", "end_with_parent", "name_process", "wake_at_death_of"]
 
 # include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG = 1
+
+PARENT = "PENSTOCK_PARENT"
+"""Variable that says with which process a program ends."""
 
 _ARGUMENTS = slice(47, 49)
 """Fields 48 and 49 of ``/proc/self/stat``, counted from 1: where the command line begins and ends. See proc(5)."""
@@ -24,6 +27,16 @@ def die_with(parent: int) -> None:
     Trap: the kernel means the *thread* that forked; the parent must have one only.
     """
     _at_death_of(parent, signal.SIGKILL)
+
+
+def end_with_parent() -> None:
+    """Be asked to end, as by SIGTERM, when the process dies that started this program and has said so by ``PARENT``.
+
+    Trap: as of ``die_with``.
+    """
+    parent = os.environ.pop(PARENT, "")  # it means nobody that is started from here
+    if parent.isdigit():
+        _at_death_of(int(parent), signal.SIGTERM)
 
 
 def wake_at_death_of(parent: int) -> None:
