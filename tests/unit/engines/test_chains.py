@@ -649,6 +649,65 @@ def test_hooks_are_closed() -> None:
     assert closed == ["step"]
 
 
+class Kept:
+    """A buffer that can fail on what it gives."""
+
+    def __init__(self, wrong: int | None) -> None:
+        self.wrong = wrong
+        self.items: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def put(self, item: int) -> None:
+        self.items.put(item)
+
+    def get(self) -> Any:
+        item = self.items.get()
+        if item is None:
+            raise StopIteration
+        return item if item != self.wrong else int("three")
+
+    def end(self) -> None:
+        self.items.put(None)
+
+    def close(self) -> None:
+        KEPT.setdefault("closed", []).append(type(self).__name__)
+
+
+class KeptAwaiting:
+    """Likewise, on an event loop."""
+
+    def __init__(self, wrong: int | None) -> None:
+        self.kept = Kept(wrong)
+
+    async def put(self, item: int) -> None:
+        self.kept.put(item)
+
+    async def get(self) -> Any:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, _got, self.kept)
+        except EOFError as ended:
+            raise StopAsyncIteration from ended
+
+    async def end(self) -> None:
+        self.kept.end()
+
+    def close(self) -> None:
+        KEPT.setdefault("closed", []).append(type(self).__name__)
+
+
+def _got(kept: Kept) -> Any:
+    try:
+        return kept.get()
+    except StopIteration as ended:  # which no future can hold
+        raise EOFError from ended
+
+
+@pytest.mark.parametrize("wrong", [None, 3])
+def test_a_buffer_is_closed_when_nothing_more_comes_out(wrong: int | None) -> None:
+    for kind in (Kept, KeptAwaiting):
+        assert run(chain(Use(kind, wrong=wrong)).plan()).outcome == ("failed" if wrong else "finished")
+    assert KEPT["closed"] == ["Kept", "KeptAwaiting"]
+
+
 def quiet(chains: ChainsRun) -> None:
     """Wait until nobody has anything to do."""
     while not chains._net.is_quiet:

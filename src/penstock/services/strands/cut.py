@@ -185,7 +185,7 @@ class _Cutter:
         if part.shape is StepShape.BUFFER:
             buffer = part.step.thing
             part.shape = StepShape.COROUTINE if is_async_call(buffer.put) else StepShape.FUNCTION
-            feed = BufferFeed(place, buffer)
+            feed = BufferFeed(place, buffer, on_close=part.step.hooks.close)
             part.call, part.closes = _put(feed), False
             # What coroutines wait for in a buffer must not be touched from another thread.
             is_async = any(map(is_async_call, (buffer.put, buffer.get, getattr(buffer, "end", len))))

@@ -151,6 +151,8 @@ class BufferFeed:
     """Wakes the thread that gets."""
     room: threading.Event | None = None
     """Wakes who waits until there is room; ``None``: ``put`` waits itself."""
+    on_close: Callable[[], object] | None = None
+    """The buffer's own hook."""
     _is_hungry: bool = False
 
     @property
@@ -265,10 +267,13 @@ class BufferFeed:
         return self.ended.is_set() and empty is not None and not hasattr(self.buffer, "end") and bool(empty())
 
     def close(self) -> None:
-        """Let go of nothing: the step's own hook does."""
+        """Let the buffer close what it has opened."""
+        if self.on_close is not None:
+            self.on_close()
 
     async def close_awaiting(self) -> None:
-        """Let go of nothing: the step's own hook does."""
+        """Do as ``close`` on an event loop."""
+        self.close()
 
 
 Feed = SourceFeed | EdgeFeed | BufferFeed
