@@ -44,7 +44,8 @@ def tell(fmt: str) -> Callable[[Any], Any]:
     """Make a step that prints each item."""
 
     def step(item: Any) -> Any:
-        print(fmt.format(item), flush=True)  # noqa: T201  # that is what it is for
+        # In one piece: others print at the same time.
+        print(f"{fmt.format(item)}\n", end="", flush=True)  # noqa: T201  # that is what it is for
         return item
 
     return step
@@ -52,7 +53,7 @@ def tell(fmt: str) -> Callable[[Any], Any]:
 
 def shout(item: Any) -> Any:
     """Print an item as it is."""
-    print(f"got {item!r}", flush=True)  # noqa: T201  # likewise
+    print(f"got {item!r}\n", end="", flush=True)  # noqa: T201  # likewise
     return item
 
 
