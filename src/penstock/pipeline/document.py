@@ -50,6 +50,8 @@ class Document:
     """Where user modules are looked for, and relative paths start."""
     name: str = "pipeline"
     """The pipeline's name, if it does not say one itself."""
+    prelude: tuple[str, ...] = ()
+    """What its reader did here before user code was imported, ``module:function``; other processes call it too."""
 
     def place(self, trail: Trail) -> Place:
         """Return the place of a value, or of what holds it."""

@@ -182,6 +182,8 @@ class Plan:
     store: str = ""
     """Where they are recorded, from the pipeline's folder."""
     alarms: Mapping[str, AlarmPlan] = field(default_factory=dict)
+    prelude: tuple[str, ...] = ()
+    """What processes call before they import the pipeline's code, ``module:function``."""
     stop_s: float = 10.0
     """How long, once the end is asked for, chains may take to bring out what has come."""
     text: str = ""

@@ -72,6 +72,7 @@ class PlanMaker:
             sinks=sinks | {recorder.name: recorder for recorder in recorders},
             serve=None if self.spec.serve is None else self.spec.serve.http,
             folder=str(self.document.folder),
+            prelude=self.document.prelude,
             beamtime=self._beamtime,
             store=self._store,
             stop_s=self.spec.stop_s,

@@ -10,7 +10,7 @@ from typing import Any
 from penstock.compat.snap.convert import Converted, Peers, convert
 from penstock.compat.snap.datablock import teach_blocks
 from penstock.compat.snap.names import HERE, KNOWN, full_name, module_path
-from penstock.compat.snap.namespace import is_served, serve_snap
+from penstock.compat.snap.namespace import is_served, prelude, serve_snap
 from penstock.compat.snap.reader import is_snap, read_snap
 from penstock.compat.snap.recipe import OBJECT
 from penstock.compat.snap.syntax import Reference
@@ -86,7 +86,11 @@ def _read(text: str, path: Path, environ: Mapping[str, str], asked: Asked) -> tu
     if asked.runs and (settings := file.log_settings()) is not None:
         _configure_logging(settings, path)
     document = Document(
-        tree=converted.tree, places={(): node.place, **converted.places}, folder=path.parent, name=node.name
+        tree=converted.tree,
+        places={(): node.place, **converted.places},
+        folder=path.parent,
+        name=node.name,
+        prelude=prelude(),
     )
     return document, [*converted.problems, *lookup.problems, *_nothing(converted, node.name, path)]
 
@@ -123,7 +127,7 @@ class _Lookup:
                 self._found[path] = find_object(path, self._folder)
             except CheckError as error:
                 self._found[path] = None
-                self.problems += [self._said(reference, problem) for problem in error.problems]
+                self.problems += [self._missing(reference, problem) for problem in error.problems]
         return self._found[path]
 
     def check_call(self, reference: Reference) -> None:
@@ -138,16 +142,19 @@ class _Lookup:
             if problem.where not in unknown  # what an object will be is only known when it is made
         ]
 
+    def _missing(self, reference: Reference, problem: Problem) -> Problem:
+        said = self._said(reference, problem)
+        is_snaps = full_name(reference.name).startswith("snap.")
+        if not is_snaps or not ("there is no module" in said.text or " has no " in said.text):
+            return said
+        text = f"there is no element {reference.name} here or installed"
+        otherwise = "install the package that brings it, such as snap-combine"
+        return replace(said, text=text, remedy=did_you_mean(reference.name, KNOWN, otherwise=otherwise))
+
     @staticmethod
     def _said(reference: Reference, problem: Problem) -> Problem:
-        is_snaps = full_name(reference.name).startswith("snap.")
-        text, remedy = problem.text, problem.remedy
-        if is_snaps and ("there is no module" in text or " has no " in text):
-            text = f"there is no element {reference.name} here or installed"
-            otherwise = "install the package that brings it, such as snap-combine"
-            remedy = did_you_mean(reference.name, KNOWN, otherwise=otherwise)
         place = reference.place
-        return Problem(where=reference.name, text=text, remedy=remedy, file=place.file, line=place.line)
+        return Problem(where=reference.name, text=problem.text, remedy=problem.remedy, file=place.file, line=place.line)
 
 
 def _free(word: str, tree: Mapping[str, Mapping[str, Any]]) -> str:

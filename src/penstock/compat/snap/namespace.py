@@ -12,9 +12,10 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Final
 
+from penstock.compat.snap.datablock import are_taught
 from penstock.compat.snap.names import HERE, OURS
 
-__all__ = ["is_served", "serve_snap"]
+__all__ = ["is_served", "prelude", "serve_snap"]
 
 _ROOT: Final = "snap"
 _FACE: Final = {"Parallel": f"{HERE}.parallel", "timing": f"{HERE}.timing"}
@@ -66,6 +67,12 @@ def serve_snap() -> None:
     """Let ``import snap`` work from now on in this process, unless it has been imported already."""
     if _finder not in sys.meta_path and _ROOT not in sys.modules:
         sys.meta_path.insert(0, _finder)
+
+
+def prelude() -> tuple[str, ...]:
+    """Return what another process calls before it imports users' modules, so that it finds what this one has."""
+    serve = f"{HERE}.namespace:serve_snap"
+    return (serve, f"{HERE}.datablock:import_blocks") if are_taught() else (serve,)
 
 
 def is_served() -> bool:

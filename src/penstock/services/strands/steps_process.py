@@ -70,6 +70,8 @@ class StepsOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Start values by name or ``step.name``, as ``encode_value`` writes them."""
     modules: tuple[str, ...] = ()
     """Those of the pipeline's code: what items are made of may be defined there."""
+    prelude: tuple[str, ...] = ()
+    """What is called before any of it is imported, ``module:function``."""
 
 
 class _StageGoneError(Exception):
@@ -112,6 +114,8 @@ class _StepsProcess:
     def _made(self) -> StepsCopy:
         order = self._order
         folder = Path(order.folder)
+        for reference in order.prelude:
+            resolve(reference, folder)()
         parameters = decode_value(order.parameters)
         names = step_names([element.name for element in order.elements])
         steps = [

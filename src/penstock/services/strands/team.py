@@ -72,6 +72,7 @@ def _processes(plan: Plan, stage: StagePlan, nursery: Nursery) -> list[Hand]:
             retry_s=stage.retry_s,
             parameters=encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
             modules=modules,
+            prelude=plan.prelude,
         )
         cpus = stage.cpus[worker % len(stage.cpus)] if stage.cpus else ()
         hands.append(ProcessHand(order, nursery, cpus=cpus))
