@@ -7,7 +7,7 @@ __all__ = ["users_traceback"]
 _CALLERS = (
     "penstock.engines.", "penstock.services.", "penstock.elements.instance", "penstock.elements.decoding",
     "penstock.elements.zmq_source", "penstock.elements.tcp_source", "penstock.elements.sources.recording",
-    "penstock.core.block", "penstock.wire.",
+    "penstock.core.block", "penstock.wire.", "penstock.compat.",
 )  # fmt: skip
 """Modules that call user code, or are given by it what they cannot take."""
 

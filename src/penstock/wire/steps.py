@@ -156,7 +156,7 @@ def cannot_travel(value: Any) -> str:
     try:
         encode_values([value])
     except ResultTypeError as error:
-        return str(error).removeprefix(": result").strip()
+        return f"{str(error).removeprefix(': result').strip()}, or write run_in: thread"
     return ""
 
 

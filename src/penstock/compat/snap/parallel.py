@@ -1,19 +1,25 @@
 """SNAP's ``snap.Parallel``: a function that several threads or processes call at once, each for another item.
 
-Results come as they are ready, so their order is free. A pipeline file has ``workers`` of a stage for it; this is for
-files of SNAP's and for modules that import it.
+Results come as they are ready, so their order is free. A pipeline file has ``workers`` of a stage for it, which is what
+a file of SNAP's gets for processes; this is for threads, and for modules that make one themselves.
 """
 
 import asyncio
-import multiprocessing
 import os
-import signal
+import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
 
+from penstock.compat.snap.outcome import Outcome
+from penstock.compat.snap.process_calls import ProcessCalls
 from penstock.compat.snap.recipe import Recipe
+from penstock.compat.snap.thread_calls import ThreadCalls
+from penstock.elements.signature import name_of
+from penstock.errors import CheckError, PenstockError, ServiceError
+from penstock.pipeline.plan import Element
+from penstock.pipeline.reference import reference_of
 
 __all__ = ["Parallel"]
 
@@ -21,31 +27,28 @@ PER_WORKER: Final = 2
 """Items in hand for each worker; who puts more waits."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Work:
-    """What is there while somebody works."""
+class _Calls(Protocol):
+    """Whoever calls the function."""
 
-    pool: Executor
-    room: asyncio.Semaphore
-    ready: "asyncio.Queue[asyncio.Future[Any] | None]" = field(default_factory=asyncio.Queue)
-    """What has been returned or raised, in that order; ``None`` when nothing more will."""
+    def call(self, item: Any) -> None: ...
 
-    def note(self, future: "asyncio.Future[Any]") -> None:
-        """Take what is ready."""
-        if not future.cancelled():
-            self.ready.put_nowait(future)
+    def end(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Parallel:
-    """A buffer that calls a function for what is put and gives what it returns.
+    """A buffer that calls a function for what is put and gives what it returns; ``None`` is given to nobody.
 
     Parameters
     ----------
     function
-        What is called with each item: a function, or its name as ``module:function``. In processes a function that is
-        made by another, a closure, must be given by name, because it is made again there.
+        What is called with each item: a function, or its name as ``module:function``. Processes have it by name, so
+        there it is one at the top of a module; a function that is made by another, a closure, must be given by name.
     executor
-        ``thread`` or ``process``.
+        ``thread``, in which all call the same function, or ``process``, where each has its own. To processes only plain
+        values, arrays, dataclasses and containers of them can go, and come back. One that dies is replaced, and its
+        items are given to others.
     max_workers
         How many at once; by default as many as the machine has processors.
     arguments
@@ -54,7 +57,7 @@ class Parallel:
     Raises
     ------
     ValueError
-        If an argument is none of these.
+        If an argument is none of these, or a process cannot have the function.
     """
 
     def __init__(
@@ -68,21 +71,34 @@ class Parallel:
             raise ValueError(f'"{executor}" is no executor; write thread or process')
         if max_workers is not None and max_workers < 1:
             raise ValueError(f"{max_workers} workers do nothing; write at least 1")
-        self._recipe = Recipe(function, arguments) if isinstance(function, str) else None
-        self._is_process = executor == "process"
-        self._call = function if callable(function) else self._called_by_name()
-        self._workers = max_workers or len(os.sched_getaffinity(0))
-        self._work: _Work | None = None
-        self._in_hand = 0
-        self._has_ended = False
+        workers = max_workers or len(os.sched_getaffinity(0))
+        self._make_calls: Callable[..., _Calls]
+        if executor == "process":
+            recipe = _imported(Recipe(function, arguments)) if isinstance(function, str) else _recipe_of(function)
+            self._make_calls = partial(ProcessCalls, recipe, workers)
+        else:
+            call = Recipe(function, arguments).object() if isinstance(function, str) else function
+            self._make_calls = partial(ThreadCalls, call, workers)
+        self._room = asyncio.Semaphore(PER_WORKER * workers)
+        self._ready: asyncio.Queue[Outcome | None] = asyncio.Queue()
+        """What has been returned or raised, in that order; ``None`` when nothing more will."""
+        self._calls: _Calls | None = None
+        self._is_closed = False
+        self._trouble: PenstockError | None = None
 
     async def put(self, item: Any) -> None:
-        """Give an item to the next free worker; wait while there are many in hand."""
-        work = self._opened()
-        await work.room.acquire()
-        self._in_hand += 1
-        future = asyncio.get_running_loop().run_in_executor(work.pool, self._call, item)
-        future.add_done_callback(work.note)
+        """Give an item to the next free worker; wait while there are many in hand.
+
+        Raises
+        ------
+        ServiceError
+            If it is closed, or its workers cannot go on.
+        """
+        await self._room.acquire()
+        if self._is_closed:
+            self._room.release()  # and so on, until everybody has heard of it
+            raise ServiceError("its workers have ended, and nobody calls the function any more")
+        self._opened().call(item)
 
     async def get(self) -> Any:
         """Return the next result that is ready.
@@ -91,60 +107,64 @@ class Parallel:
         ------
         StopAsyncIteration
             If nothing more will come.
+        UserCodeError
+            If the function raised in a process, or the item cannot go there; in a thread what the function raised.
         """
-        work = self._opened()
-        future = await work.ready.get()
-        if future is None:
-            raise StopAsyncIteration
-        self._in_hand -= 1
-        work.room.release()
-        self._tell_end(work)
-        return future.result()
+        if not self._is_closed:
+            self._opened()
+        while (outcome := await self._ready.get()) is not None:
+            self._room.release()
+            if (value := outcome.result()) is not None:
+                return value
+        self._ready.put_nowait(None)  # for whoever asks again
+        if self._trouble is not None:
+            raise self._trouble
+        raise StopAsyncIteration
 
     async def end(self) -> None:
         """Learn that nothing more will be put."""
-        self._has_ended = True
-        self._tell_end(self._opened())
+        if not self._is_closed:
+            self._opened().end()
 
     def close(self) -> None:
         """End the workers; what waits for one is given up."""
-        if self._work is not None:
-            self._work.pool.shutdown(wait=True, cancel_futures=True)
-            self._work = None
+        if self._calls is not None:
+            self._calls.close()
+        self._end(None)
 
-    def _tell_end(self, work: "_Work") -> None:
-        if self._has_ended and not self._in_hand:
-            work.ready.put_nowait(None)
+    def _end(self, trouble: PenstockError | None) -> None:
+        """Let everybody know who waits."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._trouble = trouble
+            self._ready.put_nowait(None)
+            self._room.release()
 
-    def _opened(self) -> "_Work":
-        """Return what works, made in the loop of whoever puts or gets first."""
-        if self._work is None:
-            pool = self._processes() if self._is_process else ThreadPoolExecutor(self._workers, "parallel")
-            self._work = _Work(pool=pool, room=asyncio.Semaphore(PER_WORKER * self._workers))
-        return self._work
-
-    def _called_by_name(self) -> Callable[[Any], Any]:
-        assert self._recipe is not None, "what cannot be called is a name"
-        call: Callable[[Any], Any] = _in_child if self._is_process else self._recipe.object()
-        return call
-
-    def _processes(self) -> ProcessPoolExecutor:
-        # A fork of a process with threads may find locks that nobody will open.
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._workers, context, initializer=_begin_child, initargs=(self._recipe,))
+    def _opened(self) -> _Calls:
+        """Return who calls the function, made in the loop of whoever puts or gets first."""
+        if self._calls is None:
+            self._calls = self._make_calls(self._ready.put_nowait, self._end)
+        return self._calls
 
 
-_function: Callable[[Any], Any] | None = None
-"""Of a child: what it calls."""
+def _recipe_of(function: Any) -> Recipe:
+    """Return how a process can have a function."""
+    module = getattr(function, "__module__", None) or type(function).__module__
+    element = Element(name=f"{module}:{name_of(function)}", target=function)
+    try:
+        return Recipe(reference_of(element, Path(sys.path[0])))
+    except CheckError as error:
+        remedy = (
+            'put a function at the top of a module, write one that is made by another as "module:function" with '
+            "arguments, or write executor: thread"
+        )
+        raise ValueError(f"{error.problems[0].text}; {remedy}") from error
 
 
-def _begin_child(recipe: Recipe | None) -> None:
-    global _function  # noqa: PLW0603 - a pool's child has no other place for it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent ends its children
-    if recipe is not None:
-        _function = recipe.object()
-
-
-def _in_child(item: Any) -> Any:
-    assert _function is not None, "a child begins with its function"
-    return _function(item)
+def _imported(recipe: Recipe) -> Recipe:
+    """Return a recipe of which all that it names is there; what is made of it is made in the processes only."""
+    try:
+        Recipe(recipe.name).object()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{recipe.name} cannot be imported: {error}; write module:function") from error
+    return recipe

@@ -86,10 +86,18 @@ def made(object: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noq
         return _called_with_items(found)
     if callable(found) and not inspect.isroutine(found) and not isinstance(found, partial):
         return found.__call__  # without methods that a pipeline would call, as it would those of its own steps
-    if isinstance(found, AsyncIterator | Iterator) or callable(found) or is_buffer(found):
+    if isinstance(found, AsyncIterator | Iterator) or callable(found):
         return found
+    if is_buffer(found):
+        return _without_hooks(found)
     # A list would be taken for the first item of a source.
     return iter(found) if isinstance(found, Iterable) else found
+
+
+def _without_hooks(buffer: Any) -> Any:
+    """Return a buffer that is only put to and got from; SNAP calls no ``close``."""
+    methods = {name: getattr(buffer, name, None) for name in ("put", "get", "end", "empty", "full")}
+    return type("Buffer", (), {name: staticmethod(found) for name, found in methods.items() if callable(found)})()
 
 
 def _called_with_items(kind: type) -> Any:

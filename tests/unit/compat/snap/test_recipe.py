@@ -11,6 +11,7 @@ import pytest
 
 from penstock.compat.snap.names import OURS
 from penstock.compat.snap.recipe import Recipe, made, recipe_of, resolved
+from penstock.elements.shape import is_buffer
 
 
 def test_an_object_is_taken_or_called() -> None:
@@ -38,6 +39,31 @@ def test_what_is_made_can_be_a_step_or_a_source() -> None:
     assert inspect.isroutine(made("tests.unit.compat.snap.test_recipe:CALLED"))
     assert next(made("penstock.compat.snap.reader:_CHAIN_KEYS")) == "source"
     assert list(made("builtins:list", {})) == []
+
+
+class Held:
+    """A buffer with a method that a pipeline would call."""
+
+    def put(self, item: int) -> None:
+        self.item = item
+
+    def get(self) -> int:
+        return self.item
+
+    def empty(self) -> bool:
+        return not hasattr(self, "item")
+
+    def close(self, whom: str) -> None: ...
+
+
+def test_a_buffer_is_only_put_to_and_got_from() -> None:
+    buffer = made(f"{__name__}:Held", {})
+    assert is_buffer(buffer)
+    assert buffer.empty()
+    buffer.put(3)
+    assert (buffer.get(), buffer.empty()) == (3, False)
+    assert not hasattr(buffer, "close")
+    assert not hasattr(buffer, "end")
 
 
 class Called:
