@@ -12,7 +12,7 @@ from typing import Any, Final
 from penstock.compat.snap.names import as_receive, as_send
 from penstock.compat.snap.reader import is_address
 from penstock.compat.snap.syntax import Chain, Node, Receive, Reference, Send
-from penstock.compat.snap.things import Lookup, may_be_buffer, thing_of
+from penstock.compat.snap.things import Lookup, may_be_buffer, thing_of, workers_of
 from penstock.core.suggest import did_you_mean, listed
 from penstock.errors import Problem
 from penstock.pipeline.document import Place, Trail
@@ -152,28 +152,33 @@ class _Converter:
         if chain.source is None and not chain.name:
             return  # which is reported
         base = self._base_of(chain)
-        port, steps = self._begin(chain, base, queues)
-        places = [chain.source.place] if steps and chain.source is not None else []
+        port, first = self._begin(chain, base, queues)
+        steps: list[Any] = []
+        places: list[Place] = []
         part = 0
-        for element in chain.elements:
-            if isinstance(element, Reference):
+        for element in (*first, *chain.elements):
+            workers = workers_of(element, self._lookup) if isinstance(element, Reference) else None
+            if isinstance(element, Reference) and workers is None:
                 steps.append(thing_of(element, "step", self._lookup).as_step)
                 places.append(element.place)
                 continue
             if steps:
-                port, part = self._stage(base, part, port, steps, places), part + 1
+                port, part = self._stage(base, part, port, {"steps": steps}, places), part + 1
                 steps, places = [], []
-            self._send(chain, element, port, queues)
+            if workers is not None:
+                port, part = self._stage(base, part, port, workers, [element.place]), part + 1
+            elif isinstance(element, Send):
+                self._send(chain, element, port, queues)
         if steps:
-            self._stage(base, part, port, steps, places)
+            self._stage(base, part, port, {"steps": steps}, places)
 
-    def _begin(self, chain: Chain, base: str, queues: Mapping[str, Chain]) -> tuple[_Port, list[Any]]:
-        """Return where a chain's items come from, and the steps it begins with."""
+    def _begin(self, chain: Chain, base: str, queues: Mapping[str, Chain]) -> tuple[_Port, list[Reference]]:
+        """Return where a chain's items come from, and what of its source is a step."""
         source = chain.source
         if queue := _queue_of(chain):
             return _Port(queue=queue), []
         if isinstance(source, Reference) and queues.get(chain.name) is chain and self._is_sent_to(chain.name):
-            return _Port(queue=chain.name), [thing_of(source, "step", self._lookup).as_step]
+            return _Port(queue=chain.name), [source]
         has_steps = any(isinstance(element, Reference) for element in chain.elements)
         name = self._name(f"{base}_source" if has_steps else base)
         if isinstance(source, Reference):
@@ -190,9 +195,9 @@ class _Converter:
         addresses = {address for send in sends if isinstance(send, Send) for address in send.addresses}
         return bool(addresses & {name, f"{_QUEUE}{name}"})
 
-    def _stage(self, base: str, part: int, port: _Port, steps: list[Any], places: list[Place]) -> _Port:
+    def _stage(self, base: str, part: int, port: _Port, entry: dict[str, Any], places: list[Place]) -> _Port:
         name = self._name(base if not part else f"{base}_{part + 1}")
-        self._readers.append(_Reader("stages", name, port, {"steps": steps}))
+        self._readers.append(_Reader("stages", name, port, entry))
         self._out.places[("stages", name)] = places[0]
         for index, place in enumerate(places):
             self._out.places[("stages", name, "steps", index)] = place

@@ -5,11 +5,13 @@ do not. It imports what is named, to see what it is, and calls nothing.
 """
 
 import inspect
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from penstock.compat.snap.names import HERE, OURS, full_name, module_path
+from penstock.compat.snap.process_calls import PATIENCE_S
 from penstock.compat.snap.recipe import ARGUMENTS, OBJECT
 from penstock.compat.snap.syntax import Reference
 from penstock.elements.hooks import method_of, misspelt
@@ -18,7 +20,7 @@ from penstock.elements.signature import Signature
 from penstock.pipeline.spec import SourceSpec
 from penstock.pipeline.thing import RESERVED
 
-__all__ = ["Lookup", "Role", "Thing", "may_be_buffer", "references_in", "thing_of"]
+__all__ = ["Lookup", "Role", "Thing", "may_be_buffer", "references_in", "thing_of", "workers_of"]
 
 Role = Literal["source", "step"]
 _MADE: Final = f"{HERE}:made"
@@ -70,10 +72,33 @@ def thing_of(reference: Reference, role: Role, lookup: Lookup) -> Thing:
     return Thing(name=path, arguments=dict(arguments or {}))
 
 
+def workers_of(reference: Reference, lookup: Lookup) -> dict[str, Any] | None:
+    """Return the stage that does what ``snap.Parallel`` does in processes; ``None`` of anything else.
+
+    Threads share their function, as SNAP's do; workers of a stage have each a copy. So only processes become workers.
+    """
+    arguments = dict(reference.arguments or {})
+    function = arguments.pop("function", None)
+    is_meant = full_name(reference.name) == _PARALLEL and arguments.get("executor") == "process"
+    if not is_meant or not isinstance(function, Reference):
+        return None
+    lookup.check_call(reference)
+    step = thing_of(function, "step", lookup).as_step
+    workers = arguments.get("max_workers")
+    return {
+        "steps": [step],
+        "workers": len(os.sched_getaffinity(0)) if workers is None else workers,
+        "run_in": "process",
+        "order": "free",
+        "deadline_s": PATIENCE_S,
+    }
+
+
 def may_be_buffer(reference: Reference, lookup: Lookup) -> bool:
     """Whether others may put items into what a reference names; what is only known when it is made may be."""
-    if full_name(reference.name).rpartition(".")[0] in OURS:
-        return False
+    name = full_name(reference.name)
+    if name.rpartition(".")[0] in OURS:
+        return name == _PARALLEL
     target = lookup.find(reference)
     if inspect.isclass(target) or not inspect.isroutine(target):
         return target is None or is_buffer(target)

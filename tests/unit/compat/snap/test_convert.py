@@ -1,5 +1,6 @@
 """Chains of SNAP become entries of a pipeline."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -248,12 +249,12 @@ def test_pickles_are_spoken_only_if_asked() -> None:
         (".timing.every: {seconds: 1}", {"penstock.compat.snap.elements.timing:every": {"seconds": 1}}),
         (".combine.Fisher: {}", "snap.elements.combine:Fisher"),
         (
-            "snap.Parallel: {function: !obj:m.maker {level: 1}, executor: process, max_workers: 2}",
+            "snap.Parallel: {function: !obj:m.maker {level: 1}, executor: thread, max_workers: 2}",
             {
                 "penstock.compat.snap:Parallel": {
                     "function": "m:maker",
                     "arguments": {"level": 1},
-                    "executor": "process",
+                    "executor": "thread",
                     "max_workers": 2,
                 }
             },
@@ -263,6 +264,66 @@ def test_pickles_are_spoken_only_if_asked() -> None:
 def test_an_element_means_the_same(element: str, written: Any) -> None:
     text = f"node: !Node\n  - !chain:a\n    - !from m.walk: {{}}\n    - {element}\n"
     assert tree(text)["stages"]["a"]["steps"] == [written]
+
+
+# Workers
+
+OBJECTS = {
+    "v1": {"maker": "{obj@m.maker: {level: 1}}", "show": "obj@m.show", "float": "obj@builtins.float"},
+    "v2": {"maker": "!obj:m.maker {level: 1}", "defaulted": "!obj:m.maker {how: !obj:m.maker {}}"},
+}
+STEPS = {
+    "maker": {"m:maker": {"level": 1}},
+    "show": "m:show",
+    "float": {MADE: {"object": "builtins:float"}},
+    "defaulted": {MADE: {"object": "m:maker", "arguments": {"how": {"object": "m:maker", "arguments": {}}}}},
+}
+
+
+@pytest.mark.parametrize(("grammar", "function"), [(grammar, name) for grammar in OBJECTS for name in OBJECTS[grammar]])
+def test_a_function_that_processes_call_gets_a_stage_of_its_own(grammar: str, function: str) -> None:
+    parallel = f"snap.Parallel: {{function: {OBJECTS[grammar][function]}, executor: process, max_workers: 3}}"
+    v1 = (
+        f"node: {{a: {{source: {{m.walk: {{}}}}, steps: [m.show, {parallel}, m.show], to: b}}, b: {{steps: [m.show]}}}}"
+    )
+    v2 = f"node: !Node [!chain:a [!from m.walk: {{}}, m.show, {parallel}, m.show, !to b], !chain:b [m.show]]"
+    assert tree(v1 if grammar == "v1" else v2)["stages"] == {
+        "a": {"from": "a_source", "steps": ["m:show"]},
+        "a_2": {
+            "from": "a", "steps": [STEPS[function]], "workers": 3, "run_in": "process", "order": "free",
+            "deadline_s": 86_400,
+        },
+        "a_3": {"from": "a_2", "steps": ["m:show"]},
+        "b": {"from": "a_3", "steps": ["m:show"]},
+    }  # fmt: skip
+
+
+def test_there_are_as_many_workers_as_processors_unless_it_says_how_many() -> None:
+    found = tree("""
+    node: !Node
+      - !chain:a
+        - !from m.walk: {}
+        - snap.Parallel: {function: !obj:m.maker {}, executor: process}
+        - snap.parallel.Parallel: {function: !obj:m.maker {}, executor: process, max_workers: 1}
+        - !to b
+      - !chain:b [m.show]
+    """)
+    workers = {name: stage.get("workers") for name, stage in found["stages"].items()}
+    assert workers == {"a": len(os.sched_getaffinity(0)), "a_2": 1, "b": None}
+    assert [stage["from"] for stage in found["stages"].values()] == ["a_source", "a", "a_2"]
+
+
+def test_workers_may_be_what_a_chain_is_read_from() -> None:
+    parallel = "snap.Parallel: {function: !obj:m.maker {}, executor: EXECUTOR, max_workers: 2}"
+    text = f"node: !Node [!chain:a [!from {parallel}, m.show], !chain:b [!from m.walk: {{}}, !to a]]"
+    in_processes = tree(text.replace("EXECUTOR", "process"))["stages"]
+    assert {name: (stage["from"], stage["steps"]) for name, stage in in_processes.items()} == {
+        "a": ("b", ["m:maker"]),
+        "a_2": ("a", ["m:show"]),
+    }
+    in_threads = tree(text.replace("EXECUTOR", "thread"))["stages"]
+    assert in_threads["a"]["from"] == "b"
+    assert "penstock.compat.snap:Parallel" in in_threads["a"]["steps"][0]
 
 
 @pytest.mark.parametrize(

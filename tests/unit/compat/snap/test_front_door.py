@@ -106,6 +106,49 @@ def test_mistakes_in_objects_among_arguments_are_told(file: Path, call: str, sai
     assert found[0].startswith("front_door_numbers." + said.format(f"{file}, line 9"))
 
 
+PARALLEL = """
+node: !Node
+  - !chain:a
+    - !from front_door_numbers.numbers: {}
+    - snap.Parallel:
+        function: !obj:front_door_numbers.tell {fmt: "{}"}
+        executor: process
+        max_workers: $WORKERS
+"""
+
+
+def test_workers_are_in_the_plan_and_their_number_in_the_file(file: Path) -> None:
+    file.write_text(PARALLEL)
+    document, problems = read_any(file, {"WORKERS": "3"})
+    plan = check(document, problems).plan
+    assert plan is not None
+    stage = plan.stages["a"]
+    assert (stage.workers, stage.run_in, stage.order) == (3, "process", "free")
+    assert [element.name for element in stage.elements] == ["front_door_numbers:tell"]
+    assert plan.prelude == ("penstock.compat.snap.namespace:serve_snap",)
+    assert "workers: 3\n" in with_variables(write_yaml(tree(file, {"WORKERS": "3"}, keeps_variables=True)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line", "said"),
+    [
+        ({"$WORKERS": "0"}, 5, "stages.a.workers"),
+        ({"$WORKERS": "many"}, 5, "snap.Parallel.max_workers"),
+        ({"max_workers": "workers", "$WORKERS": "1"}, 5, 'Parallel has no argument "workers"'),
+        ({"fmt": "fmtt", "$WORKERS": "1"}, 5, 'tell has no argument "fmtt"'),
+        ({".tell {": ".missing {", "$WORKERS": "1"}, 6, 'front_door_numbers has no "missing"'),
+    ],
+)
+def test_mistakes_in_workers_are_told(file: Path, wrong: dict[str, str], line: int, said: str) -> None:
+    text = PARALLEL
+    for old, new in wrong.items():
+        text = text.replace(old, new)
+    file.write_text(text)
+    document, problems = read_any(file, {})
+    errors = [problem for problem in check(document, problems).problems if problem.level == "error"]
+    assert any(said in str(problem) and problem.line == line for problem in errors), errors
+
+
 def test_a_status_is_a_source_of_its_own(file: Path) -> None:
     found = tree(file, status="tcp://127.0.0.1:9001")
     assert found["sources"]["status"] == {
