@@ -17,7 +17,7 @@ from penstock.compat.snap.outcome import Outcome
 from penstock.compat.snap.recipe import ARGUMENTS, OBJECT, Recipe
 from penstock.core import Account
 from penstock.core.ledger import Ledger
-from penstock.errors import PenstockError, UserCodeError
+from penstock.errors import PenstockError, ServiceError, UserCodeError
 from penstock.pipeline.plan import StagePlan
 from penstock.services.element_orders import encoded
 from penstock.services.orders import ElementOrder
@@ -91,10 +91,11 @@ class ProcessCalls:
         self._thread.join()
 
     def _live(self) -> None:
-        trouble: PenstockError | None = None
+        trouble: PenstockError | None = ServiceError("the workers were left alone by an error of penstock's own")
         try:
             for value in self._feed.items(threading.Event()):
                 self._soon(self._tell, Outcome(value))
+            trouble = None
         except PenstockError as error:
             trouble = error
         finally:

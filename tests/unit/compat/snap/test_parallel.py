@@ -1,6 +1,7 @@
 """A function that several workers call, as a buffer."""
 
 import asyncio
+import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -105,6 +106,17 @@ def test_data_classes_and_arrays_go_and_come_back() -> None:
     assert sorted(hit.n for hit in found) == [0, 1, 2, 3]
     assert all((hit.image == 2 * hit.n).all() for hit in found)
     assert all((hit.image == hit.n).all() for hit in hits), "each process has its own"
+
+
+def test_what_items_are_made_of_may_be_in_another_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "item_kinds.py").write_text(
+        "from dataclasses import dataclass\n\n@dataclass\nclass Shot:\n    n: int\n"
+    )
+    (tmp_path / "item_steps.py").write_text("def same(shot):\n    return shot\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    kinds = importlib.import_module("item_kinds")
+    shots = [kinds.Shot(1), kinds.Shot(2)]
+    assert sorted(through(Parallel("item_steps:same", "process", 1), shots), key=lambda shot: shot.n) == shots
 
 
 def test_one_slow_item_does_not_hold_up_others() -> None:
