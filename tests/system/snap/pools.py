@@ -17,7 +17,7 @@ def endless() -> Iterator[int]:
     """Count for ever, not too fast, so that little waits."""
     number = 0
     while True:
-        time.sleep(0.002)
+        time.sleep(0.02)
         yield number
         number += 1
 
