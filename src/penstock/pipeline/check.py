@@ -38,6 +38,7 @@ from penstock.pipeline.processors import Processors
 from penstock.pipeline.registry import Registry
 from penstock.pipeline.spec import PipelineSpec
 from penstock.pipeline.spec_reader import read_spec
+from penstock.pipeline.stages_apart import with_stages_apart
 from penstock.pipeline.stream_check import stream_problems
 
 __all__ = ["Checked", "check", "check_file", "load_plan"]
@@ -140,8 +141,10 @@ def check(
         Those of the machine that will run it; by default this one is asked.
     """
     processors = processors or Processors.here()
+    registry = registry or Registry(document.folder)
+    document = with_stages_apart(document, registry)
     spec, grammar = read_spec(document)
-    finder = Finder(document=document, registry=registry or Registry(document.folder))
+    finder = Finder(document=document, registry=registry)
     found = [*(problems or []), *grammar, *check_connections(document, spec)]
     plan = PlanMaker(document, spec, finder, processors).plan()
     not_built = keys_not_built(spec, is_chains=not chains_trouble(plan))

@@ -15,8 +15,10 @@ from typing import Any, Final, Literal, Protocol
 from penstock.compat.snap.outcome import Outcome
 from penstock.compat.snap.process_calls import ProcessCalls
 from penstock.compat.snap.recipe import Recipe
+from penstock.compat.snap.things import named_step, workers_entry
 from penstock.compat.snap.thread_calls import ThreadCalls
 from penstock.elements.signature import name_of
+from penstock.elements.stage_of_its_own import StageOfItsOwn
 from penstock.errors import CheckError, PenstockError, ServiceError
 from penstock.pipeline.plan import Element
 from penstock.pipeline.reference import reference_of
@@ -37,7 +39,7 @@ class _Calls(Protocol):
     def close(self) -> None: ...
 
 
-class Parallel:
+class Parallel(StageOfItsOwn):
     """A buffer that calls a function for what is put and gives what it returns; ``None`` is given to nobody.
 
     Parameters
@@ -85,6 +87,21 @@ class Parallel:
         self._calls: _Calls | None = None
         self._is_closed = False
         self._trouble: PenstockError | None = None
+
+    @classmethod
+    def entry(cls, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the stage with workers that a pipeline has for one in processes whose function has a name."""
+        asked = dict(arguments)
+        function, workers, executor = (
+            asked.pop("function", None),
+            asked.pop("max_workers", None),
+            asked.pop("executor", ""),
+        )
+        given = asked.pop("arguments", None)
+        is_right = isinstance(function, str) and isinstance(given, Mapping | None) and isinstance(workers, int | None)
+        if executor != "process" or asked or not is_right:
+            return None
+        return workers_entry(named_step(function, given), workers)
 
     async def put(self, item: Any) -> None:
         """Give an item to the next free worker; wait while there are many in hand.

@@ -14,7 +14,7 @@ from typing import Any, Final
 from penstock.compat.snap.namespace import serve_snap
 from penstock.elements.shape import is_buffer
 
-__all__ = ["ARGUMENTS", "OBJECT", "Recipe", "made", "recipe_of", "resolved"]
+__all__ = ["ARGUMENTS", "OBJECT", "Recipe", "has_recipes", "made", "recipe_of", "resolved"]
 
 OBJECT: Final = "object"
 ARGUMENTS: Final = "arguments"
@@ -63,6 +63,13 @@ def resolved(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: resolved(inner) for key, inner in value.items()}
     return [resolved(inner) for inner in value] if isinstance(value, list) else value
+
+
+def has_recipes(value: Any) -> bool:
+    """Whether objects stand in a plain value."""
+    if isinstance(value, Mapping):
+        return recipe_of(value) is not None or any(map(has_recipes, value.values()))
+    return isinstance(value, list) and any(map(has_recipes, value))
 
 
 def made(object: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: A002 - the word of the file

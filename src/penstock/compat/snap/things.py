@@ -6,21 +6,35 @@ do not. It imports what is named, to see what it is, and calls nothing.
 
 import inspect
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 from penstock.compat.snap.names import HERE, OURS, full_name, module_path
 from penstock.compat.snap.process_calls import PATIENCE_S
-from penstock.compat.snap.recipe import ARGUMENTS, OBJECT
+from penstock.compat.snap.recipe import ARGUMENTS, OBJECT, has_recipes
 from penstock.compat.snap.syntax import Reference
 from penstock.elements.hooks import method_of, misspelt
 from penstock.elements.shape import is_buffer
 from penstock.elements.signature import Signature
+from penstock.elements.user_modules import find_object
+from penstock.errors import CheckError
 from penstock.pipeline.spec import SourceSpec
 from penstock.pipeline.thing import RESERVED
 
-__all__ = ["Lookup", "Role", "Thing", "may_be_buffer", "references_in", "thing_of", "workers_of"]
+__all__ = [
+    "Lookup",
+    "Role",
+    "Thing",
+    "may_be_buffer",
+    "named_step",
+    "references_in",
+    "thing_of",
+    "workers_entry",
+    "workers_of",
+]
 
 Role = Literal["source", "step"]
 _MADE: Final = f"{HERE}:made"
@@ -77,14 +91,17 @@ def workers_of(reference: Reference, lookup: Lookup) -> dict[str, Any] | None:
 
     Threads share their function, as SNAP's do; workers of a stage have each a copy. So only processes become workers.
     """
-    arguments = dict(reference.arguments or {})
-    function = arguments.pop("function", None)
+    arguments = reference.arguments or {}
+    function = arguments.get("function")
     is_meant = full_name(reference.name) == _PARALLEL and arguments.get("executor") == "process"
     if not is_meant or not isinstance(function, Reference):
         return None
     lookup.check_call(reference)
-    step = thing_of(function, "step", lookup).as_step
-    workers = arguments.get("max_workers")
+    return workers_entry(thing_of(function, "step", lookup).as_step, arguments.get("max_workers"))
+
+
+def workers_entry(step: Any, workers: int | None) -> dict[str, Any]:
+    """Return a stage whose processes do a step; by default as many as this machine has processors."""
     return {
         "steps": [step],
         "workers": len(os.sched_getaffinity(0)) if workers is None else workers,
@@ -92,6 +109,18 @@ def workers_of(reference: Reference, lookup: Lookup) -> dict[str, Any] | None:
         "order": "free",
         "deadline_s": PATIENCE_S,
     }
+
+
+def named_step(name: str, arguments: Mapping[str, Any] | None) -> Any:
+    """Return the step that `Recipe` means by ``module:attribute`` and arguments, as it stands in a list of steps."""
+    try:
+        target = find_object(name, Path(sys.path[0]))
+    except CheckError:  # whoever looks for the step tells of it
+        return {name: dict(arguments or {})}
+    if has_recipes(arguments) or not _means_the_same(target, arguments, "step"):
+        given = {} if arguments is None else {ARGUMENTS: dict(arguments)}
+        return {_MADE: {OBJECT: name, **given}}
+    return {name: dict(arguments)} if arguments else name
 
 
 def may_be_buffer(reference: Reference, lookup: Lookup) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 from penstock.compat.snap.parallel import PER_WORKER, Parallel
 from penstock.errors import PenstockError, ServiceError, UserCodeError
+from penstock.pipeline import Pipeline, Sink, Source, Steps, Use
 from penstock.services.strands.nursery import Nursery
 from tests.unit.compat.snap import called_code as code
 from tests.unit.engines.test_parallel import Borrowed
@@ -266,3 +267,44 @@ def test_a_name_that_leads_nowhere_is_refused() -> None:
 def test_wrong_arguments_are_refused(options: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Parallel(abs, **options)
+
+
+# In a pipeline file
+
+MADE = "penstock.compat.snap:made"
+NESTED = {"how": {"object": f"{CODE}:hangs", "arguments": {"folder": "."}}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "step"),
+    [
+        ({"function": f"{CODE}:as_it_is"}, f"{CODE}:as_it_is"),
+        ({"function": f"{CODE}:slow_adder", "arguments": {"by": 1}}, {f"{CODE}:slow_adder": {"by": 1}}),
+        ({"function": f"{CODE}:Hit"}, {MADE: {"object": f"{CODE}:Hit"}}),
+        ({"function": f"{CODE}:dies", "arguments": NESTED}, {MADE: {"object": f"{CODE}:dies", "arguments": NESTED}}),
+        ({"function": f"{CODE}:nothing"}, {f"{CODE}:nothing": {}}),
+    ],
+)
+def test_a_pipeline_has_a_stage_for_it(asked: Any, step: Any) -> None:
+    found = Parallel.entry({"executor": "process", "max_workers": 3, **asked})
+    assert found == {"steps": [step], "workers": 3, "run_in": "process", "order": "free", "deadline_s": 86_400}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"executor": "thread"}, {"function": None}, {"max_workers": "two"}, {"arguments": [1]}, {"workers": 2}],
+)
+def test_a_pipeline_has_a_buffer_otherwise(asked: Any) -> None:
+    assert Parallel.entry({"executor": "process", "function": f"{CODE}:as_it_is", **asked}) is None
+
+
+def test_a_plan_has_its_workers(tmp_path: Path) -> None:
+    use = Use(Parallel, function=f"{CODE}:slow_adder", arguments={"by": 1}, executor="process", max_workers=2)
+    sink = Sink("lines", source="s", path=str(tmp_path / "found"))
+    pipeline = Pipeline(sources={"n": Source("numbers", n=9)}, stages={"s": Steps(use, source="n")}, sinks={"l": sink})
+    stage = pipeline.plan().stages["s"]
+    assert (stage.workers, stage.run_in, stage.order) == (2, "process", "free")
+    report = pipeline.run("chains")
+    assert report.outcome == "finished"
+    assert [process.name for process in report.processes] == ["s-0", "s-1"]
+    assert sorted(map(int, (tmp_path / "found").read_text().split())) == list(range(1, 10))
