@@ -60,7 +60,7 @@ class RunState:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it is not simply finished, the gravest first."""
+        """Why it is not simply finished, and what else is worth knowing, the gravest first."""
         said = [reason for outcome in reversed(_SEVERITY) for reason in self._reasons[outcome]]
         return (*said, f"and {self._unsaid} more") if self._unsaid else tuple(said)
 
@@ -98,6 +98,12 @@ class RunState:
             reasons.append(reason)
         else:
             self._unsaid += 1
+
+    def note(self, reason: str) -> None:
+        """Say what is worth knowing of a run and leaves its outcome as it is."""
+        noted = self._reasons[Outcome.FINISHED]
+        if reason not in noted and len(noted) < MOST_REASONS:
+            noted.append(reason)
 
     def end(self) -> Outcome:
         """Settle the outcome, once and for all; a second call returns the same."""

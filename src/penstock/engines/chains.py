@@ -6,7 +6,7 @@ coroutine meets a generator. Nothing is copied, encoded or joined, and items may
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from penstock.errors import NotBuiltYetError, PenstockError
 from penstock.monitor.edge_watch import Watches
 from penstock.monitor.recent import Recent
 from penstock.monitor.report import EdgeReport, RunReport, StepReport, edges_of, latency_report
-from penstock.pipeline.chains import chains_trouble
+from penstock.pipeline.chains import chains_trouble, has_lanes
 from penstock.pipeline.map_check import MapDocument, no_such_map
 from penstock.pipeline.plan import Plan
 from penstock.services.interrupt import Interrupt
@@ -36,11 +36,14 @@ from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.strands.children import children_reports
 from penstock.services.strands.cut import Cut, cut
+from penstock.services.strands.edge import Edge
 from penstock.services.strands.host import Host, LoopFactory, Machine
+from penstock.services.strands.laned_edge import LanedEdge, LaneEdge
 from penstock.services.strands.last_sinks import LastSinks
 from penstock.services.strands.net import Net
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parts import StepPart
+from penstock.services.strands.switching import switching
 from penstock.services.strands.tallies import StepTally
 from penstock.services.waiter import Waiter
 from penstock.services.web_service import WebService
@@ -128,6 +131,7 @@ class ChainsRun:
         self._beaten_ns = 0
         self._heard = (0, time.monotonic_ns())
         self._is_halted = False
+        self._is_switching = False
 
     def open(self) -> None:
         """Make everything, open the sinks, and begin.
@@ -150,6 +154,9 @@ class ChainsRun:
         self._net.close()
         self._net = Net(self._cut.strands, self._host)
         self._waiter.add(self._net.pollable)
+        if any(map(has_lanes, self.plan.stages.values())):
+            switching.begin()
+            self._is_switching = True
         with use(self._host):
             self._net.start()
 
@@ -273,14 +280,14 @@ class ChainsRun:
             self._give_up(AT_ONCE_S)
         for trouble in self._take_troubles():
             self.fail(trouble)
-        for strand, count in self._net.left():
-            entry = self._cut.entries.get(strand.feed.name)
+        for strand, edge, count in self._net.left():
+            entry = self._cut.entries.get(edge)
             if entry is not None:
                 entry.arrive(count)
             self.state.mark(Outcome.ABORTED, f"{count} items before {strand.name} were given up")
         self._nursery.close()
-        for edge in self._cut.edges.values():
-            self._count_dropped(edge.name, edge.dropped)
+        for inlet in self._cut.edges.values():
+            self._count_dropped(inlet)
         settle(self.ledger, self.state)
         self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
         for name, feed in self._cut.sources.items():
@@ -297,6 +304,9 @@ class ChainsRun:
                 end.entry.remark("missed", f"{count}, {why}")
         for untold in self.alarms.close():
             self.state.mark(Outcome.INCOMPLETE, untold)
+        if self._is_switching:
+            self._is_switching = False
+            switching.end()
         self._waiter.close()
         self._net.close()
         self._ended_ns = self._host.monotonic_ns()
@@ -321,7 +331,7 @@ class ChainsRun:
             run=self.state.id,
             outcome=str(self.state.outcome),
             exit_code=self.state.exit_code if has_ended else 0,
-            reasons=list(self.state.reasons),
+            reasons=[*self.state.reasons, *(() if has_ended else _shed_by_lanes(self._cut.edges.values()))],
             started=self._started.isoformat(),
             duration_s=duration_s,
             edges=self._edges(duration_s, now),
@@ -422,11 +432,16 @@ class ChainsRun:
             due.append(self._heard[1] + self._silent_ns)
         return max(0.0, (min(due) - now) / NS_PER_S)
 
-    def _count_dropped(self, edge: str, dropped: int) -> None:
-        entry = self._cut.entries.get(edge)
-        if entry is not None and dropped:
-            entry.arrive(dropped)
-            entry.post(Account.DROPPED, dropped, "there was no room")
+    def _count_dropped(self, edge: Edge | LanedEdge) -> None:
+        entry = self._cut.entries.get(edge.name)
+        if entry is None:
+            return
+        for each in edge.edges if isinstance(edge, LanedEdge) else [edge]:
+            if each.dropped:
+                entry.arrive(each.dropped)
+                entry.post(Account.DROPPED, each.dropped, _shed(each))
+        for text in _shed_by_lanes([edge]):
+            self.state.note(text)
 
     def _edges(self, duration_s: float, now: int) -> list[EdgeReport]:
         """Return the books, with what waits on an edge: it has arrived, though nobody has looked at it."""
@@ -526,6 +541,17 @@ def start(plan: Plan, **options: Any) -> Run:
         If something cannot be made or opened.
     """
     return Run(ChainsRun(plan, **options))
+
+
+def _shed(edge: Edge) -> str:
+    return f"of lane {edge.lane}: there was no room" if isinstance(edge, LaneEdge) else "there was no room"
+
+
+def _shed_by_lanes(edges: Iterable[Edge | LanedEdge]) -> list[str]:
+    """Return what lanes have given up, the lowest first."""
+    lanes = [lane for edge in edges for lane in reversed(edge.edges if isinstance(edge, LanedEdge) else [edge])]
+    found = [lane for lane in lanes if isinstance(lane, LaneEdge) and lane.dropped]
+    return [f"{lane.name}: {lane.dropped} of lane {lane.lane} dropped: there was no room" for lane in found]
 
 
 def _of_other_engines(others: Mapping[str, Any]) -> str:

@@ -1,13 +1,11 @@
 """Stages of steps that several workers do at once, and why some steps cannot be done so."""
 
 from collections.abc import Iterator
-from inspect import isclass
 from pathlib import Path
 
-from penstock.elements.shape import StepShape, shape_of
-from penstock.elements.signature import Signature
+from penstock.elements.shape import StepShape
 from penstock.errors import CheckError, Problem
-from penstock.pipeline.chains import chains_trouble
+from penstock.pipeline.chains import chains_trouble, has_lanes, known_shape
 from penstock.pipeline.document import Document
 from penstock.pipeline.plan import Plan, StagePlan
 from penstock.pipeline.reference import reference_of
@@ -17,8 +15,8 @@ __all__ = ["is_parallel", "parallel_problems"]
 
 
 def is_parallel(stage: StagePlan) -> bool:
-    """Whether the steps of a stage of a chain are done by workers beside it."""
-    return stage.kind == "steps" and (stage.workers > 1 or stage.run_in == "process")
+    """Whether the steps of a stage of a chain are done by workers beside it: of lanes always, so that none waits."""
+    return stage.kind == "steps" and (stage.workers > 1 or stage.run_in == "process" or has_lanes(stage))
 
 
 def parallel_problems(document: Document, plan: Plan) -> Iterator[Problem]:
@@ -28,14 +26,14 @@ def parallel_problems(document: Document, plan: Plan) -> Iterator[Problem]:
     for stage in plan.stages.values():
         if not is_parallel(stage):
             continue
-        if stage.run_in == "inline":
+        if stage.run_in == "inline" and stage.workers > 1:
             text = "inline is one thread, which has no workers"
             yield document.problem(("stages", stage.name, "run_in"), text, "write run_in: thread, or process")
         for index, element in enumerate(stage.elements):
             if isinstance(element.target, PlannedTarget):
                 continue
             trail = ("stages", stage.name, "steps", index)
-            shape = _known_shape(element.target, dict(element.arguments))
+            shape = known_shape(element)
             if shape is StepShape.BUFFER or (shape is not None and shape.takes_upstream):
                 text = f"{element.name} is {shape.value}, and each worker would see its own share of the items only"
                 yield document.problem(trail, text, "put it in a stage of its own, without workers and run_in")
@@ -46,12 +44,3 @@ def parallel_problems(document: Document, plan: Plan) -> Iterator[Problem]:
                     for problem in error.problems:
                         remedy = problem.remedy.replace("run inline", "write run_in: thread")
                         yield document.problem(trail, problem.text, remedy)
-
-
-def _known_shape(target: object, arguments: dict[str, object]) -> StepShape | None:
-    """Return the shape of a step as far as it is known before it is made; of what a factory makes nothing is."""
-    if isclass(target):
-        return shape_of(target)
-    if not callable(target) or not Signature.of(target).items("step", arguments):
-        return None
-    return shape_of(target)

@@ -154,3 +154,90 @@ def test_every_item_goes_on_once_whoever_dies(order: Order, acts: list[tuple[str
     went += gone_on(shares)
     assert shares.in_flight == 0
     assert (went if order == "kept" else sorted(went)) == list(range(added))
+
+
+LANED = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "add", "give", "give", "answer", "answer", "back", "die", "take"]),
+        st.integers(0, WORKERS - 1),
+        st.integers(1, 5),
+        st.integers(0, 2),
+    ),
+    max_size=80,
+)
+
+
+def test_urgent_lanes_are_given_first_and_a_span_is_of_one_lane() -> None:
+    shares = Shares(2, order="kept", lanes=2)
+    shares.add(["l0", "l1", "l2"], 1)
+    assert shares.give(0, 2) == ["l0", "l1"]
+    assert (shares.keeps_back(0, 0), shares.keeps_back(0, 1), shares.lane_of(0)) == (True, False, 1)
+    shares.add(["h0"], 0)
+    shares.take_back(0, 1)
+    assert not shares.keeps_back(0, 0)
+    assert shares.give(0, 9) == ["h0"]
+    assert (shares.lane_of(0), shares.lane_of(0, -1), shares.waiting_by) == (1, 0, [0, 2])
+    shares.answer(0, ["L0", "H0"])
+    assert (shares.take_ready(0), shares.take_ready(1)) == ([["H0"]], [["L0"]])
+    assert shares.in_flight_by == [0, 2]
+
+
+@given(order=st.sampled_from(["kept", "free"]), acts=LANED)
+def test_lanes_keep_their_order_and_lose_nothing(order: Order, acts: list[tuple[str, int, int, int]]) -> None:
+    shares = Shares(WORKERS, order=order, lanes=3)
+    added = [0, 0, 0]
+    went: list[list[Any]] = [[], [], []]
+    has: list[list[tuple[int, int]]] = [[] for _ in range(WORKERS)]
+    waits: list[list[tuple[int, int]]] = [[], [], []]
+
+    def give(worker: int, n: int) -> None:
+        found = shares.give(worker, n)
+        has[worker] += found
+        if found:
+            lane = found[0][0]
+            assert not any(waits[:lane]), "of a lower lane is given what the higher ones leave"
+            assert found == sorted(waits[lane])[: len(found)]
+            waits[lane] = sorted(waits[lane])[len(found) :]
+
+    for what, worker, n, lane in acts:
+        mine = has[worker]
+        if what == "add":
+            items = [(lane, added[lane] + k) for k in range(n)]
+            added[lane] += n
+            waits[lane] += items
+            shares.add(list(items), lane)
+        elif what == "give":
+            give(worker, n)
+        elif what == "answer":
+            shares.answer(worker, mine[:n])
+            del mine[:n]
+        elif what == "take":
+            went[lane] += gone_on_by(shares, lane)
+        elif mine:
+            back = mine[-min(n, len(mine)) :] if what == "back" else list(mine)
+            if what == "back":
+                shares.take_back(worker, len(back))
+            else:
+                suspect = shares.lose(worker, len(mine) - 1)
+                assert suspect is not None
+                assert (suspect.lane, suspect.number) == mine[-1]
+                shares.again(suspect)
+            del mine[len(mine) - len(back) :]
+            for item in back:
+                waits[item[0]].append(item)
+        assert shares.waiting_by == [len(each) for each in waits]
+        assert shares.keeps_back(worker, 0) == any(item[0] > 0 for item in has[worker][1:])
+    while shares.waiting or any(has):
+        for worker in range(WORKERS):
+            give(worker, 5)
+            shares.answer(worker, has[worker])
+            has[worker].clear()
+    for lane in range(3):
+        went[lane] += gone_on_by(shares, lane)
+        wanted = [(lane, number) for number in range(added[lane])]
+        assert (went[lane] if order == "kept" else sorted(went[lane])) == wanted
+    assert shares.in_flight == 0
+
+
+def gone_on_by(shares: Shares, lane: int) -> list[Any]:
+    return list(chain.from_iterable(shares.take_ready(lane)))

@@ -17,7 +17,7 @@ from penstock.elements.source import Source
 from penstock.elements.step import Step
 from penstock.elements.user_code import step_names
 from penstock.errors import UserCodeError
-from penstock.pipeline.chains import is_fused, readers_of, streams_of
+from penstock.pipeline.chains import has_lanes, inputs_of, is_fused, readers_of, reads, streams_of
 from penstock.pipeline.parallel import is_parallel
 from penstock.pipeline.plan import Plan, SinkPlan, StagePlan
 from penstock.services.chain import own_parameters
@@ -25,6 +25,8 @@ from penstock.services.intake import INSTRUMENT
 from penstock.services.made import sink_of
 from penstock.services.strands.edge import Edge
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
+from penstock.services.strands.lane_out import LaneOut
+from penstock.services.strands.laned_edge import LanedEdge
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parallel_feed import ParallelFeed
 from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart, Writer
@@ -42,8 +44,8 @@ class Cut:
     """What a plan is made of."""
 
     strands: list[Strand] = field(default_factory=list)
-    edges: dict[str, Edge] = field(default_factory=dict)
-    """Between strands, by name."""
+    edges: dict[str, Edge | LanedEdge] = field(default_factory=dict)
+    """Between strands, by name; of a sink that reads several lanes all together."""
     entries: dict[str, Entry] = field(default_factory=dict)
     """The books of what is read from an edge, by its name; edges within a stage have none."""
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -84,6 +86,10 @@ class _Cutter:
         self._ledger = ledger
         self.found = Cut()
         self._readers = readers_of(plan)
+        self._inlets: dict[str, Edge | LanedEdge] = {}
+        """By consumer, what it takes its items from."""
+        self._ways: dict[tuple[str, str], Edge] = {}
+        """By consumer and lane of it, the edge into which producers put."""
 
     def cut(self) -> None:
         for name, source in self._plan.sources.items():
@@ -96,23 +102,26 @@ class _Cutter:
                 raise UserCodeError(text, stage=name)
             self.found.sources[name] = SourceFeed(name, made, self._ledger.entry(INSTRUMENT, name))
         for name, stage in self._plan.stages.items():
-            self.found.stages[name] = Stage(stage, self._ledger.entry(stage.inputs[0][1], name))
+            entries = [self._ledger.entry(written, name) for _, written in inputs_of(self._plan, stage)]
+            self.found.stages[name] = Stage(stage, entries[0])
         for name, sink in self._plan.sinks.items():
             self.found.sinks[name] = SinkEnd(sink, sink_of(sink.element, name), self._ledger.entry(sink.input, name))
         for name, feed in self.found.sources.items():
             self._strand(_Open(name, feed), name)
         for name, stage in self._plan.stages.items():
-            if not is_fused(self._plan, stage):
-                edge = self._edge(stage.inputs[0][1], name, stage)
-                if is_parallel(stage):
-                    opened = _Open(name, self._parallel(stage, edge))
-                else:
-                    opened = self._through(_Open(name, EdgeFeed(edge)), stage)
+            if is_fused(self._plan, stage):
+                continue
+            if is_parallel(stage):
+                opened = _Open(name, self._parallel(stage))
+            else:
+                opened = self._through(_Open(name, EdgeFeed(self._inlet(stage))), stage)
+            if has_lanes(stage):
+                self._by_lanes(opened, stage)
+            else:
                 self._strand(opened, name)
         for name, end in self.found.sinks.items():
             if end.may_wait:
-                edge = self._edge(end.plan.input, name, end.plan)
-                opened = _Open(name, EdgeFeed(edge))
+                opened = _Open(name, EdgeFeed(self._inlet(end.plan)))
                 opened.add(OutPart(name, writers=[end.writer]))
                 self.found.strands.append(opened.closed())
 
@@ -128,17 +137,29 @@ class _Cutter:
             producer = fused.name
         self.found.strands.append(opened.closed())
 
-    def _out(self, producer: str, consumers: Sequence[StagePlan | SinkPlan], *, goes_on: bool) -> OutPart:
+    def _by_lanes(self, opened: "_Open", stage: StagePlan) -> None:
+        """End the strand of a stage with lanes, each of which has a way out of its own."""
+        feed = opened.feed
+        assert isinstance(feed, ParallelFeed), "a stage with lanes has workers"
+        opened.lanes = [self._out(stage.name, self._readers[stage.name], lane=lane) for lane in stage.producers]
+        feed.outs = [LaneOut(books, out.edges) for books, out in zip(feed.books, opened.lanes, strict=True)]
+        opened.add(OutPart(stage.name))
+        self.found.strands.append(opened.closed())
+
+    def _out(
+        self, producer: str, consumers: Sequence[StagePlan | SinkPlan], *, goes_on: bool = False, lane: str = ""
+    ) -> OutPart:
         edges, writers = [], []
         for consumer in consumers:
-            if isinstance(consumer, SinkPlan):
-                end = self.found.sinks[consumer.name]
-                if end.may_wait:
-                    edges.append(self._edge(consumer.input, consumer.name, consumer))
-                else:
+            for own_lane, written in inputs_of(self._plan, consumer):
+                if not reads(self._plan, written, producer, lane):
+                    continue
+                end = self.found.sinks[consumer.name] if isinstance(consumer, SinkPlan) else None
+                if end is not None and not end.may_wait:
                     writers.append(end.writer)
-            elif not is_fused(self._plan, consumer):
-                edges.append(self._edge(consumer.inputs[0][1], consumer.name, consumer))
+                elif end is not None or not is_fused(self._plan, consumer):  # type: ignore[arg-type]  # then a stage
+                    self._inlet(consumer)
+                    edges.append(self._ways[consumer.name, own_lane])
         if producer in self._last:  # looked at, not consumed: nobody's books
             keep = partial(self._last[producer].__setitem__, producer)
             writers.append(Writer(producer, keep, Ledger().entry(producer, "alarms")))
@@ -146,15 +167,48 @@ class _Cutter:
         merged = [self._ledger.entry(producer, name) for name in merges]
         return OutPart(producer, edges, writers, merged, goes_on=goes_on)
 
-    def _edge(self, producer: str, consumer: str, plan: StagePlan | SinkPlan) -> Edge:
-        name = f"{producer} → {consumer}"
-        if name not in self.found.edges:
-            self.found.edges[name] = Edge(name, when_full=plan.when_full)
-            self.found.entries[name] = self._ledger.entry(producer, consumer)
-        return self.found.edges[name]
+    def _inlet(self, consumer: StagePlan | SinkPlan) -> Edge | LanedEdge:
+        """Return what a consumer takes items from, and open its books."""
+        if consumer.name in self._inlets:
+            return self._inlets[consumer.name]
+        inputs = inputs_of(self._plan, consumer)
+        names = {lane: f"{written} → {consumer.name}" for lane, written in inputs}
+        if inputs[0][0]:
+            return self._inlet_by_lanes(consumer, inputs, names)
+        edge = Edge(names[""], when_full=consumer.when_full)
+        self._inlets[consumer.name] = self._ways[consumer.name, ""] = edge
+        # A sink's books do not say by which lane.
+        self._note(edge, consumer.input if isinstance(consumer, SinkPlan) else inputs[0][1], consumer.name)
+        return edge
 
-    def _parallel(self, stage: StagePlan, edge: Edge) -> ParallelFeed:
-        feed = parallel_feed(self._plan, self.found.stages[stage.name], edge, self._nursery)
+    def _inlet_by_lanes(
+        self, consumer: StagePlan | SinkPlan, inputs: Sequence[tuple[str, str]], names: Mapping[str, str]
+    ) -> LanedEdge:
+        producer = consumer.input if isinstance(consumer, SinkPlan) else consumer.inputs[0][1]
+        laned = LanedEdge(f"{producer} → {consumer.name}", names, when_full=consumer.when_full)
+        self._inlets[consumer.name] = laned
+        for edge, (lane, written) in zip(laned.edges, inputs, strict=True):
+            self._ways[consumer.name, lane] = edge
+            if isinstance(consumer, StagePlan):
+                self._note(edge, written, consumer.name)
+            else:  # of which it is not kept by which lane items have come
+                edge.latency = laned.latency
+        if isinstance(consumer, SinkPlan):
+            self._note(laned, producer, consumer.name)
+        return laned
+
+    def _note(self, edge: Edge | LanedEdge, producer: str, consumer: str) -> None:
+        self.found.edges[edge.name] = edge
+        self.found.entries[edge.name] = self._ledger.entry(producer, consumer)
+
+    def _parallel(self, stage: StagePlan) -> ParallelFeed:
+        made = self.found.stages[stage.name]
+        inlet = self._inlet(stage)
+        books = [made]
+        if isinstance(inlet, LanedEdge):
+            # What its workers fail on is kept in one place; what came is counted by lane.
+            books = [made.of_lane(self.found.entries[edge.name]) for edge in inlet.edges]
+        feed = parallel_feed(self._plan, made, inlet, self._nursery, books)
         self.found.steps += feed.tallies
         self.found.parallel.append(feed)
         return feed
@@ -213,7 +267,8 @@ class _Cutter:
         if is_async is None or opened.is_async in (None, is_async):
             opened.is_async = opened.is_async if is_async is None else is_async
             return opened
-        edge = self.found.edges.setdefault(place, Edge(f"→ {place}"))
+        edge = Edge(f"→ {place}")
+        self.found.edges[place] = edge
         opened.add(OutPart(place, edges=[edge]))
         self.found.strands.append(opened.closed())
         return _Open(place, EdgeFeed(edge), is_async=is_async)
@@ -227,6 +282,7 @@ class _Open:
     feed: Feed | ParallelFeed
     parts: list[Part] = field(default_factory=list)
     ends: list[BufferFeed] = field(default_factory=list)
+    lanes: list[OutPart] = field(default_factory=list)
     is_async: bool | None = None
     """``None`` while it may still be either."""
 
@@ -238,7 +294,7 @@ class _Open:
         self.parts.append(part)
 
     def closed(self) -> Strand:
-        return Strand(self.name, self.feed, self.parts, is_async=bool(self.is_async), ends=self.ends)
+        return Strand(self.name, self.feed, self.parts, is_async=bool(self.is_async), ends=self.ends, lanes=self.lanes)
 
 
 def _needs(shape: StepShape) -> bool | None:

@@ -6,6 +6,7 @@ by whoever puts: it asks for room first, for many at once.
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from time import perf_counter_ns
@@ -15,13 +16,85 @@ from penstock.monitor.latency import Latency
 from penstock.pipeline.chains import CAPACITY
 from penstock.pipeline.plan import WhenFull
 
-__all__ = ["MOST_AT_ONCE", "Edge", "waker"]
+__all__ = ["MOST_AT_ONCE", "ConsumersEnd", "Edge", "waker"]
 
 MOST_AT_ONCE: Final = 1024
 """Items that are worked on between two looks at the books."""
 
 
-class Edge:
+class ConsumersEnd(ABC):
+    """What a consumer takes items from: an edge, or several by lanes."""
+
+    __slots__ = ()
+    name: str
+    """For texts: ``producer → consumer``."""
+
+    @property
+    @abstractmethod
+    def has_ended(self) -> bool:
+        """Whether nothing more will be put."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def take(self, most: int = MOST_AT_ONCE) -> list[Any]:
+        """Return what there is, without waiting."""
+
+    @abstractmethod
+    def when_any(self, wake: Callable[[], None]) -> bool:
+        """Have the consumer woken when something comes or it ends; return false if that is so already."""
+
+    @abstractmethod
+    def worked_on(self, count: int, now_ns: int) -> None:
+        """Note that so many more of what was taken are done."""
+
+    def take_waiting(self, event: threading.Event) -> list[Any]:
+        """Return what there is, waiting in this thread until there is something; nothing if it has ended.
+
+        Parameters
+        ----------
+        event
+            The thread's own; whoever sets it wakes the thread, which then may return nothing early.
+        """
+        found = self.take()
+        if not found and not self.has_ended:
+            event.clear()
+            if self.when_any(event.set):
+                event.wait()
+            found = self.take()
+        return found
+
+    async def take_awaiting(self) -> list[Any]:
+        """Do as ``take_waiting`` on an event loop."""
+        found = self.take()
+        if not found and not self.has_ended:
+            loop = asyncio.get_running_loop()
+            future = loop.create_future()
+            if self.when_any(waker(loop, future)):
+                await future
+            found = self.take()
+        return found
+
+    def each(self, event: threading.Event) -> Iterator[Any]:
+        """Yield every item until the end, waiting in this thread."""
+        while True:
+            found = self.take_waiting(event)
+            if not found and self.has_ended and not len(self):
+                return
+            yield from found
+
+    async def each_awaiting(self) -> AsyncIterator[Any]:
+        """Do as ``each`` on an event loop."""
+        while True:
+            found = await self.take_awaiting()
+            if not found and self.has_ended and not len(self):
+                return
+            for item in found:
+                yield item
+
+
+class Edge(ConsumersEnd):
     """A queue with an end.
 
     ``put`` and ``hungry`` are for compiled code: after `room` it puts at most so many, and calls `wake` whenever it
@@ -172,71 +245,33 @@ class Edge:
             self._empty_wake, self.hungry = None, False
         return False
 
-    def take_waiting(self, event: threading.Event) -> list[Any]:
-        """Return what there is, waiting in this thread until there is something; nothing if it has ended.
-
-        Parameters
-        ----------
-        event
-            The thread's own; whoever sets it wakes the thread, which then may return nothing early.
-        """
-        found = self.take()
-        if not found and not self.has_ended:
-            event.clear()
-            if self.when_any(event.set):
-                event.wait()
-            found = self.take()
-        return found
-
-    async def take_awaiting(self) -> list[Any]:
-        """Do as ``take_waiting`` on an event loop."""
-        found = self.take()
-        if not found and not self.has_ended:
-            loop = asyncio.get_running_loop()
-            future = loop.create_future()
-            if self.when_any(waker(loop, future)):
-                await future
-            found = self.take()
-        return found
-
-    def each(self, event: threading.Event) -> Iterator[Any]:
-        """Yield every item until the end, waiting in this thread."""
-        while True:
-            found = self.take_waiting(event)
-            if not found and self.has_ended and not self.items:
-                return
-            yield from found
-
-    async def each_awaiting(self) -> AsyncIterator[Any]:
-        """Do as ``each`` on an event loop."""
-        while True:
-            found = await self.take_awaiting()
-            if not found and self.has_ended and not self.items:
-                return
-            for item in found:
-                yield item
-
     # No room
 
     def _offer(self, item: Any) -> None:
         """Put an item, or give one up."""
         with self._lock:
-            if len(self.items) >= self.capacity:
-                if self.when_full == "drop_newest":
-                    self.dropped += 1
-                    return
-                if self.when_full == "drop_oldest":
-                    self.items.popleft()
-                    self.dropped += 1
-                else:
-                    self._thin()
-            if self._is_thinned:
-                # Every second one, so that what is kept stays evenly spread over time.
-                self._skips = not self._skips
-                if self._skips:
-                    self.dropped += 1
-                    return
-            self.items.append(item)
+            if (len(self.items) < self.capacity or self.makes_room()) and self._is_kept():
+                self.items.append(item)
+
+    def makes_room(self) -> bool:
+        """Give up what is there, or return false if it is the next one that is given up; the lock is held."""
+        if self.when_full == "drop_newest":
+            self.dropped += 1
+            return False
+        if self.when_full == "drop_oldest":
+            self.items.popleft()
+            self.dropped += 1
+        else:
+            self._thin()
+        return True
+
+    def _is_kept(self) -> bool:
+        """Return whether the next one is kept: while items are thinned every second one, evenly spread over time."""
+        if not self._is_thinned:
+            return True
+        self._skips = not self._skips
+        self.dropped += self._skips
+        return not self._skips
 
     def _thin(self) -> None:
         kept = list(self.items)[1::2]

@@ -14,6 +14,7 @@ from penstock.elements.losses import losses_of
 from penstock.elements.shape import is_async_call
 from penstock.services.strands.edge import Edge
 from penstock.services.strands.host import Host
+from penstock.services.strands.laned_edge import LanedEdge
 
 __all__ = ["BufferFeed", "EdgeFeed", "Feed", "SourceFeed"]
 
@@ -112,7 +113,7 @@ class SourceFeed:
 class EdgeFeed:
     """The consumer's end of an edge."""
 
-    edge: Edge
+    edge: Edge | LanedEdge
     is_async: bool = False
 
     @property

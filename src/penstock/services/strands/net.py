@@ -117,10 +117,9 @@ class Net:
             self._is_open = False
             os.close(self.pollable)
 
-    def left(self) -> list[tuple[Strand, int]]:
-        """Return what came to strands and was not worked on."""
-        found = [(strand, strand.left()) for strand in self.strands]
-        return [(strand, count) for strand, count in found if count]
+    def left(self) -> list[tuple[Strand, str, int]]:
+        """Return what came to strands by which edge and was not worked on."""
+        return [(strand, edge, count) for strand in self.strands for edge, count in strand.left().items() if count]
 
     @staticmethod
     def _is_working(strand: Strand) -> bool:

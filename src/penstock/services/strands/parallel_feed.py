@@ -1,6 +1,8 @@
 """A parallel stage as a feed: items of an edge go to workers, and what came of them comes out, in order or free.
 
-It runs in the strand behind it, between whose items it hears the workers; no thread of its own.
+It runs in the strand behind it, between whose items it hears the workers; no thread of its own. Of several lanes the
+most urgent that has something goes first: a worker gives back what it has not begun of others, so that an urgent item
+waits for one item at most.
 """
 
 import asyncio
@@ -10,7 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import length_hint
 from typing import Any, Final
 
@@ -19,6 +21,8 @@ from penstock.errors import PenstockError, ResultTypeError
 from penstock.services.strands.desk import Desk
 from penstock.services.strands.edge import Edge, waker
 from penstock.services.strands.hands import Hand, TaskHand, ThreadHand
+from penstock.services.strands.lane_out import LaneOut
+from penstock.services.strands.laned_edge import LanedEdge
 from penstock.services.strands.process_hand import ProcessHand
 from penstock.services.strands.run import StageFailedError
 from penstock.services.strands.shares import Shares, Suspect
@@ -46,6 +50,7 @@ class _Fatal:
     """What came of an item on which the run is to fail."""
 
     text: str
+    lane: int = 0
 
 
 class ParallelFeed:
@@ -61,18 +66,35 @@ class ParallelFeed:
         Its workers, not begun; all of one kind.
     tallies
         Of its steps.
+    books
+        By lane, its books; by default the stage's.
     """
 
-    def __init__(self, stage: Stage, edge: Edge, hands: Sequence[Hand], tallies: Sequence[StepTally]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        edge: Edge | LanedEdge,
+        hands: Sequence[Hand],
+        tallies: Sequence[StepTally],
+        books: Sequence[Stage] = (),
+    ) -> None:
         self.stage = stage
         self.edge = edge
         self.tallies = tallies
         self.is_async = isinstance(hands[0], TaskHand)
-        self.admitted = 0
-        """Items that were taken from the edge and counted."""
+        self.outs: list[LaneOut] = []
+        """By lane; of a stage without lanes none."""
+        self.pause: Callable[[], None] = _nothing
+        """Called, by whoever wakes it, while a piece of a lower lane goes on."""
+        self._is_giving_low = False
+        self._edges: Sequence[Edge] = edge.edges if isinstance(edge, LanedEdge) else [edge]
+        self.books = books or [stage]
+        self._admitted = [0] * len(self._edges)
+        """By lane, items that were taken from the edge and counted."""
+        self._fatal: _Fatal | None = None
         self.is_halted = False
         self._desks = [Desk(hand) for hand in hands]
-        self._shares = Shares(len(hands), order=stage.plan.order)
+        self._shares = Shares(len(hands), order=stage.plan.order, lanes=len(self._edges))
         self._mean_ns = 0.0
         self._is_failing = self._is_finishing = False
         self._giving: Iterator[Any] = iter(())
@@ -97,9 +119,12 @@ class ParallelFeed:
         """Its workers that are processes."""
         return [desk.hand for desk in self._desks if isinstance(desk.hand, ProcessHand)]
 
-    def left(self) -> int:
-        """Return how many items lie before it that it has not counted."""
-        return len(self.edge) + self.edge.taken - self.admitted
+    def left(self) -> dict[str, int]:
+        """Return by edge how many items lie before it that it has not counted."""
+        return {
+            edge.name: len(edge) + edge.taken - admitted
+            for edge, admitted in zip(self._edges, self._admitted, strict=True)
+        }
 
     def halt(self) -> None:
         """Let it give nothing more. From any thread."""
@@ -110,20 +135,37 @@ class ParallelFeed:
 
     def items(self, _event: threading.Event) -> Iterator[Any]:
         """Yield what came of the items, waiting in this thread."""
+        self._begin_here()
+        while not self._is_over():
+            yield from self._turn()
+            self._wait_here()
+
+    def pieces(self) -> Iterator[tuple[int, Iterator[Any]]]:
+        """Yield lanes, and of each some of what came of its items, waiting in this thread; urgent ones first.
+
+        What was not taken of a piece comes again.
+        """
+        self._begin_here()
+        while not self._is_over():
+            self._hear_all()
+            yield from self._lane_pieces()
+            self._wait_here()
+
+    def _begin_here(self) -> None:
         with self._lock:
             self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._fd, select.POLLIN)
         self._start()
-        while not self._is_over():
-            yield from self._turn()
-            wait_s = self._how_long()
-            if wait_s is None or wait_s > 0:
-                self._watch_links()
-                self._poll.poll(None if wait_s is None else wait_s * 1000)
-            with suppress(BlockingIOError):
-                os.eventfd_read(self._fd)
-            # Only now: whoever wakes between the two would have its wake read, and all later ones be thought needless.
-            self._is_woken = False
+
+    def _wait_here(self) -> None:
+        wait_s = self._how_long()
+        if wait_s is None or wait_s > 0:
+            self._watch_links()
+            self._poll.poll(None if wait_s is None else wait_s * 1000)
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._fd)
+        # Only now: whoever wakes between the two would have its wake read, and all later ones be thought needless.
+        self._is_woken = False
 
     def close(self) -> None:
         """Let every worker end; one whose thread never comes back from user code is waited for."""
@@ -142,22 +184,39 @@ class ParallelFeed:
 
     async def items_awaiting(self) -> AsyncIterator[Any]:
         """Do as ``items`` on an event loop."""
-        loop = asyncio.get_running_loop()
         self._start()
         while not self._is_over():
-            future = loop.create_future()
-            self._on_wake = waker(loop, future)
-            self._is_woken = False
+            future = self._be_woken()
             for item in self._turn():
                 yield item
-            wait_s = self._how_long()
-            if wait_s is None or wait_s > 0:
-                timer = None if wait_s is None else loop.call_later(wait_s, self._wake)
-                await future
-                if timer is not None:
-                    timer.cancel()
-            else:
-                await asyncio.sleep(0)
+            await self._wait_awaiting(future)
+
+    async def pieces_awaiting(self) -> AsyncIterator[tuple[int, Iterator[Any]]]:
+        """Do as ``pieces`` on an event loop."""
+        self._start()
+        while not self._is_over():
+            future = self._be_woken()
+            self._hear_all()
+            for piece in self._lane_pieces():
+                yield piece
+            await self._wait_awaiting(future)
+
+    def _be_woken(self) -> "asyncio.Future[None]":
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._on_wake = waker(loop, future)
+        self._is_woken = False
+        return future
+
+    async def _wait_awaiting(self, future: "asyncio.Future[None]") -> None:
+        wait_s = self._how_long()
+        if wait_s is None or wait_s > 0:
+            timer = None if wait_s is None else asyncio.get_running_loop().call_later(wait_s, self._wake)
+            await future
+            if timer is not None:
+                timer.cancel()
+        else:
+            await asyncio.sleep(0)
 
     async def close_awaiting(self) -> None:
         """Do as ``close`` on an event loop."""
@@ -181,11 +240,17 @@ class ParallelFeed:
             if self._fd >= 0:
                 os.eventfd_write(self._fd, 1)
         self._on_wake()
+        if self._is_giving_low:
+            self.pause()
 
     def _is_over(self) -> bool:
         if self.is_halted:
             return True
+        if self._fatal is not None and not any(out.left for out in self.outs):
+            self._fail(self._fatal)
         if self._shares.in_flight or not self.edge.has_ended or self.edge.items:
+            return False
+        if any(out.left for out in self.outs):
             return False
         if not self._is_finishing:
             self._is_finishing = True
@@ -201,6 +266,10 @@ class ParallelFeed:
 
     def _turn(self) -> Iterator[Any]:
         """Hear everybody, give out what can be given, and return an iterator over what goes on."""
+        self._hear_all()
+        return self._ready()
+
+    def _hear_all(self) -> None:
         self._count_given()
         now_ns = time.monotonic_ns()
         for worker, desk in enumerate(self._desks):
@@ -208,7 +277,6 @@ class ParallelFeed:
             desk.look(now_ns)
             self._look_after(worker, desk, now_ns)
         self._give_out(now_ns)
-        return self._ready()
 
     def _hear(self, worker: int, desk: Desk) -> None:
         hand = desk.hand
@@ -225,7 +293,7 @@ class ParallelFeed:
             raise StageFailedError(f"stage {self.stage.name}: {hand.name} has ended in the midst of its work")
 
     def _note(self, worker: int, desk: Desk, answer: Answer) -> None:
-        count = len(answer.outcomes)
+        count, lane = len(answer.outcomes), self._shares.lane_of(worker)
         self._shares.answer(worker, answer.outcomes)
         desk.count(count)
         desk.barren_deaths = 0
@@ -242,14 +310,14 @@ class ParallelFeed:
             tally.sampled_ns += sampled_ns
             tally.longest_ns = max(tally.longest_ns, longest_ns)
         for failure in answer.failures:
-            self._keep(failure)
+            self._keep(failure, lane)
         if answer.trouble:
             self._shares.answer(worker, [_Fatal(answer.trouble)])
             desk.count(1)
             self._is_failing = True
 
-    def _keep(self, failure: Failure) -> None:
-        self.stage.keep(
+    def _keep(self, failure: Failure, lane: int) -> None:
+        self.books[lane].keep(
             Failure(
                 stage=self.stage.name,
                 event=None,
@@ -305,7 +373,7 @@ class ParallelFeed:
             return
         cause = f"{suspect.deaths} workers died on it; the last: {cause}"
         failure = Failure(stage="", event=None, cause=cause, traceback=traceback, item=shortened(suspect.item))
-        self._keep(failure)
+        self._keep(failure, suspect.lane)
         self._shares.give_up(suspect, self._given_up(failure))
 
     def _given_up(self, failure: Failure) -> Any:
@@ -326,17 +394,59 @@ class ParallelFeed:
     def _give_out(self, now_ns: int) -> None:
         size = self._span_size()
         while (worker := self._who_is_free()) is not None:
-            share = -(-(self._shares.waiting + len(self.edge)) // len(self._desks))
-            most = max(1, min(size, share))
-            if self._shares.waiting < most:
-                self._admit(most - self._shares.waiting, size, now_ns)
-            if not self._shares.waiting:
+            most = self._next_span(size, now_ns)
+            if not most:
                 return
             self._give(worker, most)
+        if len(self._edges) > 1 and self._make_way(now_ns):
+            self._give_out(now_ns)
+
+    def _next_span(self, size: int, now_ns: int) -> int:
+        """Return how many items are to be given next, of the most urgent lane that has any; 0 if none has."""
+        for lane, edge in enumerate(self._edges):
+            waiting = self._shares.waiting_by[lane]
+            share = -(-(waiting + len(edge)) // len(self._desks))
+            most = max(1, min(size, share))
+            if waiting < most:
+                self._admit(lane, most - waiting, size, now_ns)
+            if self._shares.waiting_by[lane]:
+                return most
+        return 0
+
+    def _make_way(self, now_ns: int) -> bool:
+        """Take back what workers have not begun of lower lanes than what waits; return whether one can be given."""
+        lane = next((lane for lane in range(len(self._edges) - 1) if self._waits(lane)), None)
+        if lane is None:
+            return False
+        for worker in self._in_the_way(lane):
+            desk = self._desks[worker]
+            desk.hand.recall()
+            self._hear(worker, desk)
+            desk.look(now_ns)
+        return self._who_is_free() is not None
+
+    def _waits(self, lane: int) -> int:
+        """Return how many items of a lane could be given if somebody were free."""
+        return self._shares.waiting_by[lane] + (len(self._edges[lane]) if self._has_room_for(lane) else 0)
+
+    def _in_the_way(self, lane: int) -> list[int]:
+        """Return who is to be asked for what is less urgent than what waits in a lane: the longest at work first."""
+        most = self._waits(lane) - sum(desk.hand.is_recalling for desk in self._desks)
+        if most <= 0:
+            return []
+        found = [
+            worker
+            for worker, desk in enumerate(self._desks)
+            if not desk.hand.is_recalling and desk.hand.is_ready and self._shares.keeps_back(worker, lane)
+        ]
+        return sorted(found, key=lambda worker: self._desks[worker].since_ns)[:most]
 
     def _who_is_free(self) -> int | None:
         free = [k for k, desk in enumerate(self._desks) if desk.is_open(self._credits)]
-        return min(free, key=lambda k: len(self._desks[k].spans), default=None)
+        if len(self._edges) == 1:
+            return min(free, key=lambda k: len(self._desks[k].spans), default=None)
+        # Of those who are busy, the one that has been at its item longest: what is given may be urgent.
+        return min(free, key=lambda k: (len(self._desks[k].spans), self._desks[k].since_ns), default=None)
 
     @property
     def _credits(self) -> int:
@@ -350,17 +460,25 @@ class ParallelFeed:
             size = min(size, round(SPAN_BYTES / nbytes))
         return max(1, min(size, LARGEST_SPAN)) if self._mean_ns else 1
 
-    def _admit(self, most: int, size: int, now_ns: int) -> None:
-        """Take items from the edge, unless too many are under way."""
-        room = AHEAD * size * len(self._desks) - self._shares.in_flight
+    def _admit(self, lane: int, most: int, size: int, now_ns: int) -> None:
+        """Take items of a lane from its edge, unless too many are under way."""
+        room = AHEAD * size * len(self._desks) - self._under_way(lane)
         if self._is_failing or room <= 0:
             return
-        items = self.edge.take(min(most, room))
+        edge = self._edges[lane]
+        items = edge.take(min(most, room))
         if items:
-            self.admitted += len(items)
-            self.stage.arrive(len(items))
-            self.edge.worked_on(len(items), now_ns)
-            self._shares.add(items)
+            self._admitted[lane] += len(items)
+            self.books[lane].arrive(len(items))
+            edge.worked_on(len(items), now_ns)
+            self._shares.add(items, lane)
+
+    def _under_way(self, lane: int) -> int:
+        return self._shares.in_flight_by[lane] + (self.outs[lane].left if self.outs else 0)
+
+    def _has_room_for(self, lane: int) -> bool:
+        room = AHEAD * self._span_size() * len(self._desks) - self._under_way(lane)
+        return room > 0 and not self._is_failing
 
     def _give(self, worker: int, most: int) -> None:
         desk = self._desks[worker]
@@ -385,7 +503,7 @@ class ParallelFeed:
                 desk.spans.append(1)
                 return
             failure = Failure(stage="", event=None, cause=f"an item {why}", traceback="", item=shortened(item))
-            self._keep(failure)
+            self._keep(failure, self._shares.lane_of(worker, -1))
             self._shares.answer_last(worker, self._given_up(failure))
 
     def _change(self, values: Mapping[str, Any]) -> None:
@@ -405,11 +523,8 @@ class ParallelFeed:
         """Return for how long to wait, in s; 0: not at all; ``None``: until somebody has something to say."""
         if self.is_halted or (self._is_finishing and all(desk.hand.has_ended for desk in self._desks)):
             return 0.0
-        if self._is_able_to_take() and not self.edge.when_any(self._wake):
-            if self.edge.items or not self.edge.has_ended:
-                return 0.0
-            if not self._shares.in_flight and not self._is_finishing:
-                return 0.0
+        if not (self._asks_for_items() and self._asks_for_room()):
+            return 0.0
         now_ns = time.monotonic_ns()
         longest = [
             (RECALL_NS - (now_ns - desk.since_ns)) / NS_PER_S
@@ -425,10 +540,24 @@ class ParallelFeed:
             ]
         return max(0.001, min(longest)) if longest else None
 
-    def _is_able_to_take(self) -> bool:
-        if self._is_finishing or self._is_failing or not any(desk.is_open(self._credits) for desk in self._desks):
-            return False
-        return self._shares.in_flight < AHEAD * self._span_size() * len(self._desks)
+    def _asks_for_items(self) -> bool:
+        """Have it woken when an item comes that can be given; return false if there is something to do already."""
+        if self._is_finishing or self._is_failing:
+            return True
+        is_open = any(desk.is_open(self._credits) for desk in self._desks)
+        for lane, edge in enumerate(self._edges):
+            # Where everybody has enough to do, what is urgent is heard of all the same.
+            is_wanted = is_open or (bool(self._in_the_way(lane)) if edge.items else lane < len(self._edges) - 1)
+            if not (is_wanted and self._has_room_for(lane)) or edge.when_any(self._wake):
+                continue
+            if edge.items or not edge.has_ended:
+                return False
+        is_at_its_end = self.edge.has_ended and not self.edge.items and not self._shares.in_flight
+        return not is_at_its_end or any(out.left for out in self.outs)
+
+    def _asks_for_room(self) -> bool:
+        """Have it woken when there is room behind lanes that have something; return false if there is already."""
+        return all(out.is_waiting(self._wake) for out in self.outs if out.left)
 
     def _watch_links(self) -> None:
         links = {fd for hand in self.processes for fd in hand.pollables}
@@ -443,25 +572,51 @@ class ParallelFeed:
     # What goes on
 
     def _ready(self) -> Iterator[Any]:
-        values: list[Any] = []
-        fatal: _Fatal | None = None
-        for outcomes in self._shares.take_ready():
-            if self._is_failing:
-                outcomes, fatal = _until_fatal(outcomes)
-            passed = [outcome for outcome in outcomes if outcome is not None and outcome is not GIVEN_UP]
-            if len(passed) < len(outcomes):
-                given_up = sum(1 for outcome in outcomes if outcome is GIVEN_UP)
-                self.stage.post(Account.FILTERED, len(outcomes) - len(passed) - given_up)
-                self.stage.post(self.stage.account, given_up)
-            values += passed
-            if fatal is not None:
-                break
+        values, fatal = self._passed(0)
         self._giving, self._n_giving = iter(values), len(values)
         return self._giving if fatal is None else self._and_fail(self._giving, fatal)
 
+    def _lane_pieces(self) -> Iterator[tuple[int, Iterator[Any]]]:
+        """Yield pieces of what goes on, urgent lanes first, until somebody has something to say."""
+        for lane, out in enumerate(self.outs):
+            if self._fatal is None:
+                values, self._fatal = self._passed(lane)
+                out.add(values)
+        for lane, out in enumerate(self.outs):
+            while (piece := out.next_piece()) is not None:
+                for edge in self._edges[:lane]:
+                    edge.when_any(self._wake)
+                self._is_giving_low = lane > 0
+                yield lane, piece
+                self._is_giving_low = False
+                out.settle()
+                if lane and self._is_woken:
+                    return
+
+    def _passed(self, lane: int) -> tuple[list[Any], _Fatal | None]:
+        """Return what goes on of a lane, and on what the run is to fail behind it."""
+        values: list[Any] = []
+        fatal: _Fatal | None = None
+        books = self.books[lane]
+        for outcomes in self._shares.take_ready(lane):
+            if self._is_failing:
+                outcomes, fatal = _until_fatal(outcomes, lane)
+            passed = [outcome for outcome in outcomes if outcome is not None and outcome is not GIVEN_UP]
+            if len(passed) < len(outcomes):
+                given_up = sum(1 for outcome in outcomes if outcome is GIVEN_UP)
+                books.post(Account.FILTERED, len(outcomes) - len(passed) - given_up)
+                books.post(books.account, given_up)
+            values += passed
+            if fatal is not None:
+                break
+        return values, fatal
+
     def _and_fail(self, values: Iterator[Any], fatal: _Fatal) -> Iterator[Any]:
         yield from values
-        self.stage.post(self.stage.account, 1)
+        self._fail(fatal)
+
+    def _fail(self, fatal: _Fatal) -> None:
+        self.books[fatal.lane].post(self.stage.account, 1)
         raise StageFailedError(fatal.text)
 
     def _count_given(self) -> None:
@@ -469,13 +624,15 @@ class ParallelFeed:
         done, self._n_giving = self._n_giving - length_hint(self._giving), 0
         self._giving = iter(())
         self.stage.post(Account.DONE, done)
+        for out in self.outs:
+            out.settle()
 
 
-def _until_fatal(outcomes: list[Any]) -> tuple[list[Any], _Fatal | None]:
+def _until_fatal(outcomes: list[Any], lane: int) -> tuple[list[Any], _Fatal | None]:
     """Return what comes before the item on which the run is to fail, and what is said of it."""
     for at, outcome in enumerate(outcomes):
         if isinstance(outcome, _Fatal):
-            return outcomes[:at], outcome
+            return outcomes[:at], replace(outcome, lane=lane)
     return outcomes, None
 
 

@@ -1,7 +1,8 @@
 """Who works on which items of a parallel stage, and in which order what came of them goes on.
 
-Pure: it knows no thread, no process and no clock, and looks at no item. Items have numbers from 0 on, in the order in
-which they came; several in a row are handled as one *span*, so that a million small ones cost little.
+Pure: it knows no thread, no process and no clock, and looks at no item. Items come by lanes, 0 being the most urgent,
+and have numbers in theirs from 0 on, in the order in which they came; several in a row are handled as one *span*, so
+that a million small ones cost little.
 """
 
 import heapq
@@ -14,8 +15,8 @@ from penstock.errors import StateError
 
 __all__ = ["Shares", "Suspect"]
 
-Span = tuple[int, list[Any]]
-"""The number of its first item, and the items."""
+Span = tuple[int, int, list[Any]]
+"""Its lane, the number of its first item there, and the items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,14 @@ class Suspect:
     item: Any
     deaths: int
     """How many workers have died on it by now."""
+    lane: int = 0
 
 
 class Shares:
     """Items that wait, that workers have, and that are done and wait for their turn.
 
     Each worker works on what it has in the order in which it was given. Every item that was added goes on exactly once,
-    whoever dies.
+    whoever dies. What waits in a more urgent lane is given before anything of others; order is kept within a lane.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ class Shares:
         How many; they are numbered from 0.
     order
         ``kept``: what came of items goes on in their order; ``free``: as it comes.
+    lanes
+        How many.
 
     Examples
     --------
@@ -53,44 +57,64 @@ class Shares:
     [['A'], ['B', 'C']]
     """
 
-    def __init__(self, workers: int, *, order: Literal["kept", "free"]) -> None:
+    def __init__(self, workers: int, *, order: Literal["kept", "free"], lanes: int = 1) -> None:
         self._is_kept = order == "kept"
         self._given: list[deque[Span]] = [deque() for _ in range(workers)]
-        self._waiting: list[Span] = []  # a heap: what comes back goes before what came later
-        self._done: dict[int, list[Any]] = {}
-        self._ready: list[list[Any]] = []
-        self._deaths: dict[int, int] = {}
-        self._added = 0
-        self._next = 0
-        self.in_flight = 0
-        """Items that were added and have not gone on."""
-        self.waiting = 0
-        """Those of them that nobody has."""
+        self._waiting: list[Span] = []  # a heap: urgent lanes first, and what comes back before what came later
+        self._done: list[dict[int, list[Any]]] = [{} for _ in range(lanes)]
+        self._ready: list[list[list[Any]]] = [[] for _ in range(lanes)]
+        self._deaths: dict[tuple[int, int], int] = {}
+        self._added = [0] * lanes
+        self._next = [0] * lanes
+        self.in_flight_by = [0] * lanes
+        """By lane, items that were added and have not gone on."""
+        self.waiting_by = [0] * lanes
+        """By lane, those of them that nobody has."""
 
-    def add(self, items: list[Any]) -> None:
+    @property
+    def in_flight(self) -> int:
+        """Items that were added and have not gone on."""
+        return sum(self.in_flight_by)
+
+    @property
+    def waiting(self) -> int:
+        """Those of them that nobody has."""
+        return sum(self.waiting_by)
+
+    def add(self, items: list[Any], lane: int = 0) -> None:
         """Take more items in."""
         if items:
-            heapq.heappush(self._waiting, (self._added, items))
-            self._added += len(items)
-            self.in_flight += len(items)
-            self.waiting += len(items)
+            self._wait(lane, self._added[lane], items)
+            self._added[lane] += len(items)
+            self.in_flight_by[lane] += len(items)
 
     def has(self, worker: int) -> int:
         """Return how many items a worker has."""
-        return sum(len(items) for _, items in self._given[worker])
+        return sum(len(items) for _, _, items in self._given[worker])
+
+    def lane_of(self, worker: int, at: int = 0) -> int:
+        """Return the lane of a span that a worker has, 0 being the one it is at; 0 if it has none."""
+        given = self._given[worker]
+        return given[at][0] if given else 0
+
+    def keeps_back(self, worker: int, lane: int) -> bool:
+        """Return whether a worker has items of less urgent lanes behind the one it may be at."""
+        given = self._given[worker]
+        return any(other > lane and (at > 0 or len(items) > 1) for at, (other, _, items) in enumerate(given))
 
     def give(self, worker: int, most: int) -> list[Any]:
-        """Let a worker have at most so many of those that wait, the oldest first, and return them."""
+        """Let a worker have at most so many of those that wait, of the most urgent lane the oldest, and return them."""
         found: list[Any] = []
-        while self._waiting and len(found) < most:
-            first, items = heapq.heappop(self._waiting)
+        lane = self._waiting[0][0] if self._waiting else 0
+        while self._waiting and len(found) < most and self._waiting[0][0] == lane:
+            _, first, items = heapq.heappop(self._waiting)
             room = most - len(found)
             if len(items) > room:
-                heapq.heappush(self._waiting, (first + room, items[room:]))
+                heapq.heappush(self._waiting, (lane, first + room, items[room:]))
                 items = items[:room]
-            self._given[worker].append((first, items))
+            self._given[worker].append((lane, first, items))
             found += items
-        self.waiting -= len(found)
+        self.waiting_by[lane] -= len(found)
         return found
 
     def answer(self, worker: int, outcomes: Sequence[Any]) -> None:
@@ -105,11 +129,11 @@ class Shares:
             raise StateError(f"worker {worker} answers for {len(outcomes)} items and has {self.has(worker)}")
         given, at = self._given[worker], 0
         while at < len(outcomes):
-            first, items = given.popleft()
+            lane, first, items = given.popleft()
             count = min(len(items), len(outcomes) - at)
             if count < len(items):
-                given.appendleft((first + count, items[count:]))
-            self._settle(first, list(outcomes[at : at + count]))
+                given.appendleft((lane, first + count, items[count:]))
+            self._settle(lane, first, list(outcomes[at : at + count]))
             at += count
 
     def take_back(self, worker: int, count: int) -> None:
@@ -124,12 +148,12 @@ class Shares:
             raise StateError(f"worker {worker} gives {count} items back and has {self.has(worker)}")
         given = self._given[worker]
         while count:
-            first, items = given.pop()
+            lane, first, items = given.pop()
             if len(items) > count:
                 kept = len(items) - count
-                given.append((first, items[:kept]))
+                given.append((lane, first, items[:kept]))
                 first, items = first + kept, items[kept:]
-            self._wait(first, items)
+            self._wait(lane, first, items)
             count -= len(items)
 
     def lose(self, worker: int, at: int | None = None) -> Suspect | None:
@@ -147,54 +171,55 @@ class Shares:
         """
         spans, self._given[worker] = self._given[worker], deque()
         suspect = None
-        for first, items in spans:
+        for lane, first, items in spans:
             if suspect is None and at is not None and at < len(items):
                 number = first + at
-                self._deaths[number] = self._deaths.get(number, 0) + 1
-                suspect = Suspect(number, items[at], self._deaths[number])
-                self._wait(first, items[:at])
-                self._wait(number + 1, items[at + 1 :])
+                self._deaths[lane, number] = self._deaths.get((lane, number), 0) + 1
+                suspect = Suspect(number, items[at], self._deaths[lane, number], lane)
+                self._wait(lane, first, items[:at])
+                self._wait(lane, number + 1, items[at + 1 :])
             else:
-                self._wait(first, items)
+                self._wait(lane, first, items)
                 at = None if at is None else at - len(items)
         return suspect
 
     def again(self, suspect: Suspect) -> None:
         """Let an item wait again that somebody has died on."""
-        self._wait(suspect.number, [suspect.item])
+        self._wait(suspect.lane, suspect.number, [suspect.item])
 
     def give_up(self, suspect: Suspect, outcome: Any) -> None:
         """Say what is to go on in the place of an item that is given to nobody any more."""
-        del self._deaths[suspect.number]
-        self._settle(suspect.number, [outcome])
+        del self._deaths[suspect.lane, suspect.number]
+        self._settle(suspect.lane, suspect.number, [outcome])
 
     def answer_last(self, worker: int, outcome: Any) -> None:
         """Say what is to go on in the place of the last item a worker was given, of a span of one."""
-        first, _ = self._given[worker].pop()
-        self._settle(first, [outcome])
+        lane, first, _ = self._given[worker].pop()
+        self._settle(lane, first, [outcome])
 
-    def take_ready(self) -> list[list[Any]]:
-        """Return what goes on now, in pieces that are not empty."""
-        ready, self._ready = self._ready, []
-        self.in_flight -= sum(map(len, ready))
+    def take_ready(self, lane: int = 0) -> list[list[Any]]:
+        """Return what goes on now of a lane, in pieces that are not empty."""
+        ready, self._ready[lane] = self._ready[lane], []
+        self.in_flight_by[lane] -= sum(map(len, ready))
         return ready
 
-    def _wait(self, first: int, items: list[Any]) -> None:
+    def _wait(self, lane: int, first: int, items: list[Any]) -> None:
         if items:
-            heapq.heappush(self._waiting, (first, items))
-            self.waiting += len(items)
+            heapq.heappush(self._waiting, (lane, first, items))
+            self.waiting_by[lane] += len(items)
 
-    def _settle(self, first: int, outcomes: list[Any]) -> None:
+    def _settle(self, lane: int, first: int, outcomes: list[Any]) -> None:
         if self._deaths:
-            self._forget(range(first, first + len(outcomes)))
+            self._forget(lane, range(first, first + len(outcomes)))
         if not self._is_kept:
-            self._ready.append(outcomes)
+            self._ready[lane].append(outcomes)
             return
-        self._done[first] = outcomes
-        while (found := self._done.pop(self._next, None)) is not None:
-            self._ready.append(found)
-            self._next += len(found)
+        done = self._done[lane]
+        done[first] = outcomes
+        while (found := done.pop(self._next[lane], None)) is not None:
+            self._ready[lane].append(found)
+            self._next[lane] += len(found)
 
-    def _forget(self, numbers: Iterable[int]) -> None:
+    def _forget(self, lane: int, numbers: Iterable[int]) -> None:
         for number in numbers:
-            self._deaths.pop(number, None)
+            self._deaths.pop((lane, number), None)

@@ -60,6 +60,10 @@ class Stage:
         """How often a step is called with an item at most."""
         return self.plan.trips if self.plan.on_error == "retry" else 1
 
+    def of_lane(self, entry: Entry) -> "Stage":
+        """Return the books of one of its lanes; failures are kept together."""
+        return Stage(self.plan, entry, self.failures, self.dead_letters)
+
     def arrive(self, count: int) -> None:
         """Count what came."""
         with self._lock:

@@ -28,6 +28,7 @@ from penstock.services.chain import own_parameters
 from penstock.services.orders import ElementOrder
 from penstock.services.strands.stage import shortened
 from penstock.services.strands.steps_copy import GIVEN_UP, Answer, StepsCopy
+from penstock.services.strands.switching import switching
 from penstock.services.user_calls import Failure
 from penstock.transport.malloc import KEPT_BYTES, prefer_reuse
 from penstock.transport.seqpacket import Link
@@ -68,6 +69,7 @@ class StepsOrder(msgspec.Struct, frozen=True, kw_only=True):
     retry_s: float
     parameters: bytes
     """Start values by name or ``step.name``, as ``encode_value`` writes them."""
+    has_lanes: bool = False
     modules: tuple[str, ...] = ()
     """Those of the pipeline's code: what items are made of may be defined there."""
     prelude: tuple[str, ...] = ()
@@ -99,6 +101,8 @@ class _StepsProcess:
         except PenstockError as error:
             self._say(Broken(str(error)))
             return
+        if self._order.has_lanes:
+            switching.begin()  # or user code that computes would let what is urgent wait for its next item, too
         threading.Thread(target=self._give_back, args=(copy,), name="penstock recall", daemon=True).start()
         self._say(Made())
         try:

@@ -21,6 +21,7 @@ from penstock.services.crew import Crew
 from penstock.services.strands.edge import MOST_AT_ONCE, Edge, waker
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
 from penstock.services.strands.host import Host
+from penstock.services.strands.laned_edge import LanedEdge
 from penstock.services.strands.parallel_feed import ParallelFeed
 from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart, Writer
 from penstock.services.strands.run import FILE, Pause, Run, StageFailedError, said_of
@@ -52,6 +53,8 @@ class Strand:
         Whether it runs on an event loop.
     ends
         Buffers that are put to here.
+    lanes
+        Of a feed with lanes: the way out of each.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Strand:
     parts: list[Part]
     is_async: bool = False
     ends: list[BufferFeed] = field(default_factory=list)
+    lanes: list[OutPart] = field(default_factory=list)
 
     pausing: list[bool] = field(default_factory=list)
     """Filled by whoever wants the books to be kept now, or the feed to stop."""
@@ -95,6 +99,9 @@ class Strand:
         self._last = Run(piece, is_async=self.is_async)
         self._edges: Sequence[Edge] = [edge for part in self.parts if isinstance(part, OutPart) for edge in part.edges]
         self._bounds = [edge for edge in self._edges if edge.when_full == "block"]
+        self._lane_runs = [Run([part], is_async=self.is_async) for part in self.lanes]
+        # Whether they have room is seen to by the feed, as a full lane stops no other.
+        self._edges = [*self._edges, *(edge for part in self.lanes for edge in part.edges)]
         for edge in self._edges:
             edge.join()
         self._ups: list[Any] = []
@@ -106,6 +113,12 @@ class Strand:
         self._together = _together(self.parts)
         # Of an edge it is seen by its books how long items stay on it.
         self._keeps_often = bool(self._edges) or isinstance(self.feed, EdgeFeed)
+        self._laned: LanedEdge | None = None
+        if isinstance(self.feed, EdgeFeed) and isinstance(self.feed.edge, LanedEdge):
+            self._laned = self.feed.edge
+            self._laned.on_urgent = partial(self.pausing.append, True)
+        if isinstance(self.feed, ParallelFeed):
+            self.feed.pause = partial(self.pausing.append, True)
 
     # What may be asked of it from outside
 
@@ -165,16 +178,16 @@ class Strand:
     @property
     def came(self) -> int:
         """How many items it has done."""
-        return (*self._runs, self._last)[0].came
+        return (*self._runs, self._last)[0].came + sum(run.came for run in self._lane_runs)
 
-    def left(self) -> int:
-        """Return how many items lie before it, or were taken and not worked on."""
+    def left(self) -> dict[str, int]:
+        """Return by edge how many items lie before it, or were taken and not worked on."""
         if isinstance(self.feed, ParallelFeed):
             return self.feed.left()
         if not isinstance(self.feed, EdgeFeed):
-            return 0
+            return {}
         first = (*self._runs, self._last)[0]
-        return len(self.feed.edge) + self.feed.edge.taken - first.counted.came
+        return {self.feed.name: len(self.feed.edge) + self.feed.edge.taken - first.counted.came}
 
     # As a thread
 
@@ -183,6 +196,8 @@ class Strand:
         try:
             if isinstance(self.feed, EdgeFeed) and not self._makers:
                 self._work_from_edge(self.feed.edge)
+            elif isinstance(self.feed, ParallelFeed) and self.lanes:
+                self._work_by_lanes(self.feed)
             else:
                 self._work_from_items()
         except PenstockError as error:
@@ -209,7 +224,12 @@ class Strand:
         assert isinstance(self.feed, EdgeFeed | ParallelFeed), "only an edge ends"
         return self.feed.edge.has_ended and not self.feed.edge.items
 
-    def _work_from_edge(self, edge: Edge) -> None:
+    def _work_by_lanes(self, feed: ParallelFeed) -> None:
+        for lane, items in feed.pieces():
+            self._lane_runs[lane].work(items, self.pausing)
+            self._end_pause()
+
+    def _work_from_edge(self, edge: Edge | LanedEdge) -> None:
         while not self.is_halted:
             items = edge.take_waiting(self.event)
             if items:
@@ -237,7 +257,7 @@ class Strand:
             self._write_together(self._together, items)
             return
         left = iter(items)
-        while (count := length_hint(left)) and not self.is_halted:
+        while (count := length_hint(left)) and not self.is_halted and not self._is_overtaken(left):
             room = min(count, self._wait_for_room())
             if room <= 0:
                 continue
@@ -245,8 +265,21 @@ class Strand:
                 self._is_sample_due = False
                 self._last.one(next(left))
                 room -= 1
-            self._last.work(islice(left, room), self.pausing)
+            if not self._is_urgent:
+                self._last.work(islice(left, room), self.pausing)
             self._end_pause()
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether something more urgent has come than what it works on."""
+        return self._laned is not None and self._laned.is_overtaken
+
+    def _is_overtaken(self, left: Iterator[Any]) -> bool:
+        """Whether something more urgent has come, so that what is left was put back."""
+        if self._laned is None or not self._is_urgent:
+            return False
+        self._laned.put_back(list(left))
+        return True
 
     def _work_from_items(self) -> None:
         items = self.feed.items(self.event)
@@ -378,10 +411,7 @@ class Strand:
         """Do as ``live`` on an event loop."""
         ticking = asyncio.ensure_future(self._tick_awaiting()) if self._crews else None
         try:
-            if isinstance(self.feed, EdgeFeed) and not self._makers:
-                await self._await_edge(self.feed.edge)
-            else:
-                await self._await_items()
+            await self._work_awaiting()
         except asyncio.CancelledError:
             if not self.is_halted:
                 raise
@@ -403,13 +433,23 @@ class Strand:
         while isinstance(self.feed, EdgeFeed | ParallelFeed) and not self._has_all():
             await self.feed.edge.take_awaiting()
 
-    async def _await_edge(self, edge: Edge) -> None:
+    async def _work_awaiting(self) -> None:
+        if isinstance(self.feed, EdgeFeed) and not self._makers:
+            await self._await_edge(self.feed.edge)
+        elif isinstance(self.feed, ParallelFeed) and self.lanes:
+            async for lane, items in self.feed.pieces_awaiting():
+                await self._lane_runs[lane].work_awaiting(items, self.pausing)
+                self._end_pause()
+        else:
+            await self._await_items()
+
+    async def _await_edge(self, edge: Edge | LanedEdge) -> None:
         while not self.is_halted:
             items = await edge.take_awaiting()
             if not items and edge.has_ended and not edge.items:
                 return
             left = iter(items)
-            while (count := length_hint(left)) and not self.is_halted:
+            while (count := length_hint(left)) and not self.is_halted and not self._is_overtaken(left):
                 room = min(count, await self._await_room())
                 if room <= 0:
                     continue
@@ -417,7 +457,8 @@ class Strand:
                     self._is_sample_due = False
                     await self._last.one_awaiting(next(left))
                     room -= 1
-                await self._last.work_awaiting(islice(left, room), self.pausing)
+                if not self._is_urgent:
+                    await self._last.work_awaiting(islice(left, room), self.pausing)
                 self._end_pause()
             await asyncio.sleep(0)
 
@@ -554,9 +595,10 @@ class Strand:
     def _put_in_books(self) -> bool:
         now = perf_counter_ns()
         is_news = False
-        runs = [*self._runs, self._last]
+        runs = [*self._runs, self._last, *self._lane_runs]
+        makers = [*self._makers, None, *(None for _ in self._lane_runs)]
         with self.books:
-            for run, maker in zip(runs, [*self._makers, None], strict=True):
+            for run, maker in zip(runs, makers, strict=True):
                 came, given = _keep_run(run, now)
                 is_news = is_news or came > 0
                 if run is runs[0]:

@@ -1,5 +1,6 @@
 """Making the workers of a parallel stage: copies of its steps in threads or tasks, or orders for processes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ from penstock.elements.signature import Signature
 from penstock.elements.step import Step
 from penstock.elements.user_code import step_names
 from penstock.errors import CheckError
+from penstock.pipeline.chains import has_lanes
 from penstock.pipeline.plan import Plan, StagePlan
 from penstock.pipeline.reference import reference_of
 from penstock.services.chain import own_parameters
 from penstock.services.element_orders import element_order, encoded, plain
 from penstock.services.strands.edge import Edge
 from penstock.services.strands.hands import Hand, TaskHand, ThreadHand
+from penstock.services.strands.laned_edge import LanedEdge
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parallel_feed import ParallelFeed
 from penstock.services.strands.process_hand import ProcessHand
@@ -25,8 +28,15 @@ from penstock.services.strands.tallies import StepTally, TeamStep
 __all__ = ["parallel_feed"]
 
 
-def parallel_feed(plan: Plan, stage: Stage, edge: Edge, nursery: Nursery) -> ParallelFeed:
+def parallel_feed(
+    plan: Plan, stage: Stage, edge: Edge | LanedEdge, nursery: Nursery, books: Sequence[Stage] = ()
+) -> ParallelFeed:
     """Make the workers of a stage, none of them begun.
+
+    Parameters
+    ----------
+    books
+        By lane.
 
     Raises
     ------
@@ -36,7 +46,7 @@ def parallel_feed(plan: Plan, stage: Stage, edge: Edge, nursery: Nursery) -> Par
         If another process cannot have it.
     """
     hands = _processes(plan, stage.plan, nursery) if stage.plan.run_in == "process" else _here(stage.plan, plan.folder)
-    return ParallelFeed(stage, edge, hands, _tallies(stage))
+    return ParallelFeed(stage, edge, hands, _tallies(stage), books)
 
 
 def _here(stage: StagePlan, folder: str) -> list[Hand]:
@@ -71,6 +81,7 @@ def _processes(plan: Plan, stage: StagePlan, nursery: Nursery) -> list[Hand]:
             trips=stage.trips,
             retry_s=stage.retry_s,
             parameters=encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
+            has_lanes=has_lanes(stage),
             modules=modules,
             prelude=plan.prelude,
         )
