@@ -35,9 +35,10 @@ FIRST_EXTRA_COPY: Final = 1 << 20
 class Dispatcher(Generic[B]):
     """Lend ranges of batches to workers by credit, tags and stickiness, high lanes before low ones.
 
-    A worker sees the events of a lane in their order, except for what a dead worker leaves behind. Rows stay in here
-    until they can be lent; nothing is dropped. Memory grows with what is queued and with the constraints that are
-    alive, not with what has passed.
+    A worker that has all the leases it may have is lent those of a higher lane beside them, up to its credit, and is to
+    do them first. A worker sees the events of a lane in their order, except for what a dead worker leaves behind. Rows
+    stay in here until they can be lent; nothing is dropped. Memory grows with what is queued and with the constraints
+    that are alive, not with what has passed.
     """
 
     def __init__(self, lanes: Sequence[str] = ("",), *, target_ns: int = 10_000_000, max_rows: int = 4096) -> None:
@@ -53,6 +54,7 @@ class Dispatcher(Generic[B]):
             Rows a lease has at most.
         """
         self._lanes: dict[str, Lane[B]] = {name: Lane(name) for name in lanes}
+        self._lower = {name: frozenset(lanes[k + 1 :]) for k, name in enumerate(lanes)}
         self._workers: dict[str, Holder[B]] = {}
         self._by_slot: dict[int, Holder[B]] = {}
         self._known_tags: set[frozenset[str]] = set()
@@ -118,7 +120,7 @@ class Dispatcher(Generic[B]):
     def _lend_held(self, lane: str, now_ns: int, out: Assigned[B]) -> None:
         for worker in self._workers.values():
             queue = worker.held[lane] if worker.backlog else ()
-            while queue and worker.free > 0:
+            while queue and worker.free_for(self._lower[lane]) > 0:
                 held = queue[0]
                 start, held.at = held.at, min(held.at + worker.size.rows, held.lease.size)
                 worker.backlog -= held.at - start
@@ -136,7 +138,8 @@ class Dispatcher(Generic[B]):
 
     def _take_some(self, lane: Lane[B], now_ns: int, out: Assigned[B]) -> bool:
         """Take rows of one of the lane's heads; return whether there were any that can go somewhere."""
-        idle = [worker for worker in self._workers.values() if worker.free > 0]
+        lower = self._lower[lane.name]
+        idle = [worker for worker in self._workers.values() if worker.free_for(lower) > 0]
         if len(idle) > 1:
             idle.sort(key=Holder.idleness)
         for pending in lane.heads():

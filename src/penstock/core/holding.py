@@ -1,6 +1,7 @@
 """What one worker has: rows held for it, leases lent to it, and what of it others must have when it dies."""
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Generic
 
@@ -57,6 +58,20 @@ class Holder(Generic[B]):
         Twice as many short ones, with which it would be through before the next could come; a credit of one is meant.
         """
         return (2 * self.credit if self.credit > 1 and self.size.is_short else self.credit) - len(self.lent)
+
+    def free_for(self, lower: Collection[str]) -> int:
+        """Leases of a lane it may still be lent, beside those of lower ones, with which it goes on afterwards.
+
+        Parameters
+        ----------
+        lower
+            The lanes that are less urgent.
+        """
+        free = self.free
+        if free > 0 or not lower or not self.credit:
+            return free
+        behind = sum(held.lease.lane in lower for held in self.lent.values())
+        return self.credit - (len(self.lent) - behind) if behind else free
 
 
 def lease_pattern(

@@ -121,6 +121,14 @@ class Line:
         """Whether something lies here for ``next`` that is so."""
         return any(map(is_so, self._came))
 
+    def take_out(self, is_so: Callable[[Any], bool]) -> Any:  # Any: one of Envelope, or None
+        """Return the first of what lies here for ``next`` that is so, which goes before the others."""
+        for at, envelope in enumerate(self._came):
+            if is_so(envelope):
+                del self._came[at]
+                return envelope
+        return None
+
     @property
     def is_quiet(self) -> bool:
         """Whether nothing lies ready."""

@@ -1,6 +1,7 @@
 """A word that a process shares with those who watch it: what it is at, so that who kills or hangs it is known.
 
-Written without a system call, and readable after the writer's death.
+By another they tell it that something urgent is on its way. Written without a system call, and readable after the
+writer's death.
 """
 
 import fcntl
@@ -12,7 +13,7 @@ from itertools import repeat
 
 __all__ = ["BESIDES", "Progress"]
 
-_EVENT, _LEASE, _BEAT, _SIZE = 0, 1, 2, 8
+_EVENT, _LEASE, _BEAT, _URGED, _SIZE = 0, 1, 2, 3, 8
 NOTHING = -1
 BESIDES = -1
 """In a lease's place: user code that belongs to no lease, such as a hook."""
@@ -67,6 +68,15 @@ class Progress:
     def beat_ns(self) -> int:
         """When the process last came round, on the machine's monotonic clock; 0 if it never did."""
         return self._words[_BEAT]
+
+    @property
+    def urged(self) -> int:
+        """How many urgent leases the process was given by now; it may look between any two events."""
+        return self._words[_URGED]
+
+    def urge(self) -> None:
+        """Say, to the process, that an urgent lease is on its way."""
+        self._words[_URGED] += 1
 
     def beat(self) -> None:
         """Say that the process is alive."""

@@ -40,6 +40,8 @@ class _Lent(msgspec.Struct, eq=False, gc=False):
     numbers: NDArray[np.int64]
     arrived_ns: int
     told: int = 0
+    logged: int = 0
+    """Of those, how many are in the event log as a range of their own."""
 
 
 class _Barrier(msgspec.Struct, eq=False):
@@ -73,6 +75,7 @@ class RemoteMap(RemoteStage):
         self._tags = frozenset(order.tags)
         self._lanes = {producer: lane for lane, producer in order.inputs}
         self._producers = dict(order.producers)
+        self._ranks = {lane: rank for rank, lane in enumerate(self._producers)}
         self._resequencers = {lane: Resequencer(order.order) for lane in self._producers}  # type: ignore[arg-type]
         self._dispatcher: Dispatcher[Flow] = Dispatcher(list(self._producers))
         self._lent: dict[int, _Lent] = {}
@@ -294,7 +297,20 @@ class RemoteMap(RemoteStage):
         self._lent[lease.id] = _Lent(lease, numbers_of(flow), getattr(flow, "arrived_ns", 0))
         copies = None if lease.copies is None else encode_integers(lease.copies)
         descriptor = self.describe(flow, peer)
-        peer.say(wire.Lease(lease.id, lease.lane, descriptor, lease.size, lease.attempts > 1, copies, lease.again))
+        is_urgent = self._is_urgent(lease)
+        peer.say(
+            wire.Lease(lease.id, lease.lane, descriptor, lease.size, lease.attempts > 1, copies, lease.again, is_urgent)
+        )
+        if is_urgent:
+            peer.progress.urge()
+
+    def _is_urgent(self, lease: Lease[Flow]) -> bool:
+        """Whether a worker that has leases of lower lanes is to do this one first; not where it is told by a log."""
+        if len(self._ranks) == 1 or isinstance(self._dispatcher, ReplayedRanges):
+            return False
+        rank = self._ranks[lease.lane]
+        others = (lent.lease for lent in self._lent.values() if lent.lease.worker == lease.worker)
+        return any(self._ranks[other.lane] > rank for other in others)
 
     def _part(self, part: wire.Part, now: int) -> None:
         lent = self._lent.get(part.lease)
@@ -360,7 +376,11 @@ class RemoteMap(RemoteStage):
         if lent.arrived_ns:
             self.latency.add(now - lent.arrived_ns, lent.lease.size)
         if self.floor.log is not None:
-            self._log_worked(lent, took_ns, now)
+            for other in self._lent.values():
+                # A worker that has done this one in the midst of another: that was cut there.
+                if other.lease.worker == peer.name and other.told > other.logged:
+                    self._log_worked(other, other.told, 0, now)
+            self._log_worked(lent, len(lent.numbers), took_ns, now)
         self._pass_barriers(now)
 
     def _again(self, lease: Lease[Flow], suspect: int | None, why: str, now: int) -> None:
@@ -491,13 +511,15 @@ class RemoteMap(RemoteStage):
                 EventsEnded(consumer=self.name, numbers=numbers, accounts=accounts, revisions=revisions)
             )
 
-    def _log_worked(self, lent: _Lent, took_ns: int, now: int) -> None:
-        lease = lent.lease
+    def _log_worked(self, lent: _Lent, stop: int, took_ns: int, now: int) -> None:
+        """Log the rows of a lease up to one as a range, behind what is logged of it."""
+        lease, rows = lent.lease, slice(lent.logged, stop)
+        lent.logged = stop
         assert self.floor.log is not None
         self.floor.log.append(
             RangeWorked(
                 stage=self.name, worker=lease.worker, lane=lease.lane, attempts=lease.attempts, began_ns=now - took_ns,
-                took_ns=took_ns, numbers=lent.numbers,
-                masks=np.empty(0, np.uint64) if lease.streams is None else lease.streams,
+                took_ns=took_ns, numbers=lent.numbers[rows],
+                masks=np.empty(0, np.uint64) if lease.streams is None else lease.streams[rows],
             )
         )  # fmt: skip

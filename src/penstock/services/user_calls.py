@@ -86,7 +86,7 @@ class UserCalls:
 
         Returns
         -------
-        One value an item; ``None`` where there is no result.
+        One value an item; ``None`` where there is no result. Items may end before the numbers do.
 
         Raises
         ------
@@ -117,6 +117,8 @@ class UserCalls:
                 if self.on_error == "fail":
                     self._post(values, len(self.lost))
                     raise self._failure(item, int(numbers[len(values) - 1]), error, revision, values[:-1]) from error
+            else:
+                break  # the items may end before the numbers
         self._check(values)
         self._post(values, len(self.lost))
         return values

@@ -1,7 +1,7 @@
 """The process of one worker, or of one chain of functions: leases come, what user code makes of them goes."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -22,7 +22,7 @@ from penstock.services.own_pools import OwnPools
 from penstock.services.room_process import RoomProcess, count_accounts
 from penstock.services.stage_room import items_for
 from penstock.services.user_calls import UserCalls
-from penstock.wire.envelopes import Done, Lease, Note, Part, PoolGone, PoolMade, Ready
+from penstock.wire.envelopes import Change, Done, Lease, Note, Part, PoolGone, PoolMade, Ready
 from penstock.wire.results import PackedResults, pack_results
 from penstock.wire.slots import Slot
 
@@ -45,6 +45,15 @@ class WorkerProcess(RoomProcess):
         self._producers = dict(order.producers)
         self._first: Instance | None = None
         self._batch: Callable[[EventBatch], Any] | None = None
+        self._ranks = {lane: rank for rank, (lane, _) in enumerate(order.producers)}
+        self._urgent_done = 0
+        """Urgent leases that were begun."""
+        self._urged = 0
+        """How many were on their way when it was seen that none of them goes before what is worked on."""
+        self._is_overtaken = False
+        """Whether the last range was left in its midst for something more urgent."""
+        self._aside_ns = 0
+        """What urgent leases in the midst of others have taken."""
 
     def make(self) -> Sequence[Instance]:
         """Make the worker, or every step of the chain."""
@@ -78,7 +87,8 @@ class WorkerProcess(RoomProcess):
         """Work on a lease."""
         assert isinstance(envelope, Lease), envelope
         self.progress.begin(envelope.id)
-        began_ns = time.monotonic_ns()
+        self._urgent_done += envelope.is_urgent
+        began_ns, aside_ns = time.monotonic_ns(), self._aside_ns
         try:
             self._work(envelope)
             kept = self.kept.after(self.line.slots_of(envelope.flow))
@@ -87,7 +97,8 @@ class WorkerProcess(RoomProcess):
             return
         finally:
             self.progress.end()
-        self.line.send(Done(envelope.id, max(1, time.monotonic_ns() - began_ns), kept, self.kept.let_go()))
+        took_ns = time.monotonic_ns() - began_ns - (self._aside_ns - aside_ns)
+        self.line.send(Done(envelope.id, max(1, took_ns), kept, self.kept.let_go()))
 
     def _work(self, lease: Lease) -> None:
         flow = self.line.read(lease.flow)
@@ -95,24 +106,64 @@ class WorkerProcess(RoomProcess):
         calls = self.calls[self._producers[lease.lane]]
         is_watched = lease.is_watched or lease.size <= WATCHED_SIZE
         start = 0
-        for piece in self.cut(flow):
-            self.line.flush()  # what came of the piece before, where parameters change within a lease
-            n = len(piece)
-            values = self._call(calls, piece, is_watched, is_suspect=lease.is_watched)
-            revision = self._revision()
-            results = ResultRange(
-                stage=self.order.stage,
-                numbers=numbers_of(piece)[: len(values)],
-                values=values,
-                revision=revision,
-                copies=None if copies is None else copies[start : start + len(values)],
-                lane=lease.lane,
-            )
-            self._give(lease, calls, results)
-            start += n
+        while start < len(flow):
+            for piece in self.cut(flow.take(slice(start, len(flow))) if start else flow):
+                self.line.flush()  # what came of the piece before, where parameters change within a lease
+                values = self._call(calls, piece, is_watched, is_suspect=lease.is_watched, lane=lease.lane)
+                n = len(values)
+                results = ResultRange(
+                    stage=self.order.stage,
+                    numbers=numbers_of(piece)[:n],
+                    values=values,
+                    revision=self._revision(),
+                    copies=None if copies is None else copies[start : start + n],
+                    lane=lease.lane,
+                )
+                if n:
+                    self._give(lease, calls, results)
+                start += n if self._is_overtaken else len(piece)
+                if self._is_overtaken:
+                    self._do_urgent(lease)
+                    break
+
+    def _do_urgent(self, lease: Lease) -> None:
+        """Work on what is more urgent than a lease that has been left in its midst."""
+        began_ns = time.monotonic_ns()
+        while (urgent := self.line.take_out(self._goes_before(lease.lane))) is not None:
+            # What was done before it must be said before it, and parameters be those it was to have.
+            self.line.flush()
+            while (change := self.line.take_out(_is_change)) is not None:
+                self._say_to(change)
+            self.handle(urgent)
+        self._aside_ns += time.monotonic_ns() - began_ns
+        self.progress.begin(lease.id)
+
+    def _goes_before(self, lane: str) -> Callable[[Any], bool]:
+        rank = self._ranks[lane]
+        return lambda other: isinstance(other, Lease) and other.is_urgent and self._ranks[other.lane] < rank
+
+    def _finds_urgent(self, lane: str) -> bool:
+        """Whether something more urgent has come; whether it may have is seen without a system call."""
+        urged = self.progress.urged
+        if urged in (self._urgent_done, self._urged):
+            return False
+        self.line.look()
+        if self.line.has_come(self._goes_before(lane)):
+            return True
+        if self.line.has_come(_is_urgent):
+            self._urged = urged
+        return False
+
+    def _until_urgent(self, items: Iterable[Any], lane: str) -> Iterator[Any]:
+        """Yield items until something more urgent has come."""
+        for item in items:
+            if self._finds_urgent(lane):
+                self._is_overtaken = True
+                return
+            yield item
 
     def _call(
-        self, calls: UserCalls, flow: Flow, is_watched: bool, *, is_suspect: bool
+        self, calls: UserCalls, flow: Flow, is_watched: bool, *, is_suspect: bool, lane: str
     ) -> Any:  # a list, or an array of numbers
         first = self._first
         assert first is not None
@@ -120,17 +171,24 @@ class WorkerProcess(RoomProcess):
         calls.failures.clear()
         calls.dead_letters.clear()
         numbers = numbers_of(flow)
+        self._is_overtaken, self._urged = False, 0
+        looks = self._ranks.get(lane, 0) > 0
         try:
             if self._batch is not None and isinstance(flow, EventBatch):
                 call, revision = first.call, self._revision()
                 if not is_suspect:
+                    if looks and self._finds_urgent(lane):
+                        self._is_overtaken = True
+                        return []
                     return calls.run_batch(self._batch, call, flow, revision=revision)
-                return calls.run_singly(
-                    self._batch, call, flow, self.progress.marks(numbers.tolist()), revision=revision
-                )
+                marks: Iterable[None] = self.progress.marks(numbers.tolist())
+                marks = self._until_urgent(marks, lane) if looks else marks
+                return calls.run_singly(self._batch, call, flow, marks, revision=revision)
             items: Iterable[Any] = items_for(first, flow)
             if is_watched:
                 items = map(itemgetter(0), zip(items, self.progress.marks(numbers.tolist()), strict=False))
+            if looks:
+                items = self._until_urgent(items, lane)
             return calls.run(self._called(), items, numbers, revision=self._revision())
         except UserCodeError as error:
             event = int(numbers[min(len(error.done), len(numbers) - 1)]) if error.event is None else error.event
@@ -226,6 +284,14 @@ class WorkerProcess(RoomProcess):
 
     def _announce(self, what: PoolMade | PoolGone, fds: tuple[int, ...]) -> None:
         self.line.send(what, fds=fds)
+
+
+def _is_urgent(envelope: Any) -> bool:  # one of Envelope
+    return isinstance(envelope, Lease) and envelope.is_urgent
+
+
+def _is_change(envelope: Any) -> bool:  # one of Envelope
+    return isinstance(envelope, Change)
 
 
 def _is_again(envelope: Any) -> bool:  # one of Envelope

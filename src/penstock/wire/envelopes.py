@@ -223,6 +223,9 @@ class Lease(_Envelope, frozen=True, tag=32):
     copies: Integers | None = None
     is_again: bool = False
     """Whether others wait for it whose results lie in slots: it must not wait for those."""
+    is_urgent: bool = False
+    """Whether it goes before leases of lower lanes that were lent before it, also in their midst; `Progress` says that
+    it is on its way."""
 
 
 class Part(_Envelope, frozen=True, tag=33):

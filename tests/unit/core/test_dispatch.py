@@ -89,6 +89,28 @@ def test_the_high_lane_is_first_even_when_low_was_queued_before() -> None:
     assert [lease.lane for lease in drain(dispatcher)] == ["high", "low"]
 
 
+def test_a_busy_worker_is_lent_what_is_more_urgent_up_to_its_credit() -> None:
+    dispatcher: Dispatcher[Batch] = Dispatcher(("high", "mid", "low"))
+    dispatcher.join("a", credit=2)
+    for _ in range(4):
+        dispatcher.submit((0,), lane="low")
+    assert [lease.lane for lease in dispatcher.assign(0).leases] == ["low", "low"]
+    for _ in range(3):
+        dispatcher.submit((1,), lane="mid")
+    assert [lease.lane for lease in dispatcher.assign(0).leases] == ["mid", "mid"]
+    for _ in range(3):
+        dispatcher.submit((2,), lane="high")
+    high = dispatcher.assign(0).leases
+    assert [lease.lane for lease in high] == ["high", "high"]
+    assert dispatcher.assign(0).leases == []
+    dispatcher.done(high[0].id, 0)
+    assert [lease.lane for lease in dispatcher.assign(0).leases] == ["high"]
+    dispatcher.retire("a")
+    dispatcher.done(high[1].id, 0)
+    assert dispatcher.assign(0).leases == []
+    assert {lease.lane for lease in dispatcher.lost("a").leases} == {"high", "mid", "low"}
+
+
 def test_held_rows_of_the_low_lane_wait_for_the_high_one() -> None:
     dispatcher: Dispatcher[Batch] = Dispatcher(("high", "low"))
     dispatcher.join("a", credit=1)

@@ -554,6 +554,27 @@ def test_lanes_leave_each_in_its_own_order() -> None:
         assert (stage.books("x"), stage.books("y")) == ({"done": 2}, {"done": 2})
 
 
+def test_what_is_urgent_is_lent_to_a_busy_worker_which_is_told() -> None:
+    inputs = (("high", "x"), ("low", "y"))
+    with closing(Stage("a", inputs=inputs, producers=inputs, prefetch=1)) as stage:
+        low, high = stage.events(4), stage.events(2)
+        stage.stage.take(low, "y", 0)
+        stage.stage.advance(0)
+        (first,) = stage.leases("a")
+        assert (first.is_urgent, stage["a"].peer.progress.urged) == (False, 0)
+        stage.stage.take(high, "x", 0)
+        stage.stage.advance(0)
+        (urgent,) = stage.leases("a")
+        assert (urgent.is_urgent, stage["a"].peer.progress.urged) == (True, 1)
+        done = [number for number, _ in stage["a"].read(first)]
+        stage.say(stage["a"], part_of(first, done[:1]))
+        stage.work(stage["a"], urgent)
+        assert stage.out.data == expected(0, 4, 5)
+        stage.say(stage["a"], part_of(first, done[1:]), wire.Done(first.id, 1000))
+        assert stage.out.data == expected(0, 4, 5, 1, 2, 3)
+        assert stage.stage.is_idle
+
+
 def test_results_of_another_stage_are_lent_as_pieces() -> None:
     inputs = (("", "fit"),)
     with closing(Stage("a")) as before, closing(Stage("b", name="more", inputs=inputs, producers=inputs)) as stage:
