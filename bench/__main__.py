@@ -50,6 +50,9 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "chains_parallel": "bench.parallel:rows",
         "chains_memory": "bench.chains:memory_rows",
     },
+    "control": {
+        "control_lanes": "bench.control:lane_rows",
+    },
     "streams": {
         "streams_frames": "bench.streams_blocks:frame_rows",
         "streams_records": "bench.streams_blocks:record_rows",

@@ -107,7 +107,7 @@ class Kept(Sink):
             BEGUN.set()
             assert GATE.wait(PATIENCE_S)
 
-    def close(self, ended_well: bool, outcome: str) -> None: ...
+    def close(self, ended_well: bool, outcome: str = "") -> None: ...
 
 
 class KeptHere(Kept):

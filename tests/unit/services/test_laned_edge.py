@@ -66,12 +66,13 @@ def test_it_waits_for_all_lanes_and_ends_with_the_last() -> None:
     assert woken == [0]
     assert not edge.when_any(lambda: woken.append(1))
     assert edge.take() == [1]
+    ended = [edge.has_ended]
     edge.edges[0].leave()
-    assert not edge.has_ended
+    ended.append(edge.has_ended)
     assert edge.when_any(lambda: woken.append(2))
     edge.edges[1].leave()
     assert woken[-1] == 2
-    assert edge.has_ended
+    assert [*ended, edge.has_ended] == [False, False, True]
     assert not edge.when_any(lambda: woken.append(3))
 
 

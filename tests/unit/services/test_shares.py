@@ -183,7 +183,7 @@ def test_urgent_lanes_are_given_first_and_a_span_is_of_one_lane() -> None:
 
 
 @given(order=st.sampled_from(["kept", "free"]), acts=LANED)
-def test_lanes_keep_their_order_and_lose_nothing(order: Order, acts: list[tuple[str, int, int, int]]) -> None:
+def test_lanes_keep_their_order_and_lose_nothing(order: Order, acts: list[tuple[str, int, int, int]]) -> None:  # noqa: C901 - a case an act
     shares = Shares(WORKERS, order=order, lanes=3)
     added = [0, 0, 0]
     went: list[list[Any]] = [[], [], []]

@@ -449,7 +449,9 @@ class Strand:
             if not items and edge.has_ended and not edge.items:
                 return
             left = iter(items)
-            while (count := length_hint(left)) and not self.is_halted and not self._is_overtaken(left):
+            while (count := length_hint(left)) and not self.is_halted:
+                if self._is_overtaken(left):
+                    break
                 room = min(count, await self._await_room())
                 if room <= 0:
                     continue
