@@ -20,7 +20,7 @@ from penstock.elements.sink import RunFacts
 from penstock.elements.sink import Sink as SinkOfItems
 from penstock.engines import chains, local
 from penstock.monitor.report import RunReport
-from penstock.pipeline import Map, Pipeline, Sink, Source, Steps
+from penstock.pipeline import Map, Pipeline, Sink, Source, Steps, Use
 from penstock.pipeline.plan import Plan
 
 __all__ = ["lane_rows"]
@@ -29,8 +29,6 @@ STEP_S = 0.002
 EVERY_S = 0.013
 """Between two urgent items: no multiple of an item's time, so that they come at any moment of one."""
 IDLE_EVERY_S = 0.005
-START_S = 1.5
-"""Processes start meanwhile; urgent items come later."""
 SLACK_MS = 2.0
 RECORDED = "recorded of rta-dp: 870 ms idle, 7 to 17 ms behind 2 ms items"
 
@@ -38,31 +36,35 @@ Timed = tuple[str, int, int, int]
 """Lane, and when it was given, begun and done, in ns."""
 
 
-def urgent(n: int, every_s: float) -> Iterator[Timed]:
-    """Yield an item now and then."""
-    time.sleep(START_S)
+def urgent(n: int, every_s: float, folder: str) -> Iterator[Timed]:
+    """Yield an item, and when that has come out, because everybody is there, others now and then."""
+    yield "first", time.perf_counter_ns(), 0, 0
+    while not Path(folder, "first").exists():
+        time.sleep(0.001)
     for _ in range(n):
-        yield "high", time.perf_counter_ns(), 0, 0
         time.sleep(every_s)
+        yield "high", time.perf_counter_ns(), 0, 0
+    Path(folder, "over").touch()
 
 
-def backlog(n: int) -> Iterator[Timed]:
-    """Yield items as fast as they are taken."""
-    for _ in range(n):
+def backlog(folder: str, is_there: bool = True) -> Iterator[Timed]:
+    """Yield items as fast as they are taken, until the urgent ones are over; or none."""
+    while is_there and not Path(folder, "over").exists():
         yield "low", time.perf_counter_ns(), 0, 0
 
 
-def rest(item: Any) -> Timed:
-    """Wait for 2 ms; of a message of the local engine, take the value."""
+def rest(item: Any, folder: str) -> Timed:
+    """Wait for 2 ms, until the urgent ones are over; of a message of the local engine, take the value."""
     lane, given, _, _ = item.metadata["value"] if hasattr(item, "metadata") else item
     begun = time.perf_counter_ns()
-    time.sleep(STEP_S)
+    if not Path(folder, "over").exists():
+        time.sleep(STEP_S)
     return lane, given, begun, time.perf_counter_ns()
 
 
-def give_back(item: Any) -> Timed:
+def give_back(item: Any, folder: str) -> Timed:  # noqa: ARG001 - as above
     """Do nothing."""
-    lane, given, _, _ = item.metadata["value"] if hasattr(item, "metadata") else item
+    lane, given, _, _ = item
     now = time.perf_counter_ns()
     return lane, given, now, now
 
@@ -70,8 +72,8 @@ def give_back(item: Any) -> Timed:
 class Noted(SinkOfItems):
     """Write down, at the end, when items came out; it may be in another process."""
 
-    def __init__(self, file: str) -> None:
-        self._file = Path(file)
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
         self._came: list[tuple[Timed, int]] = []
 
     def open(self, run: RunFacts) -> None:
@@ -80,10 +82,12 @@ class Noted(SinkOfItems):
     def write(self, item: Timed) -> None:
         """Note it."""
         self._came.append((item, time.perf_counter_ns()))
+        if item[0] == "first":
+            (self._folder / "first").touch()
 
     def close(self, ended_well: bool, outcome: str = "") -> None:  # noqa: ARG002 - a sink's
         """Write it down."""
-        self._file.write_text(json.dumps(self._came))
+        (self._folder / "noted").write_text(json.dumps(self._came))
 
 
 def lane_rows(effort: Effort) -> Iterator[Row]:
@@ -108,35 +112,39 @@ def _behind_others(name: str, effort: Effort, place: str, n: int) -> Row:
 
 def _idle_ms(place: str, n: int) -> float:
     """Return how long an item takes from its source to its sink when there is no other."""
-    came = _run(chains.run, Steps(give_back, source={"high": "h", "low": "l"}, run_in=place), n, 0, IDLE_EVERY_S)
-    return _p99([out - item[1] for item, out in came])
+    came = _came(chains.run, give_back, Steps, {"run_in": place}, n, IDLE_EVERY_S, is_behind_others=False)
+    return _p99([out - item[1] for item, out in came if item[0] == "high"])
 
 
 def _waits_ms(place: str, n: int) -> tuple[float, float]:
     """Return how long urgent items wait until they are begun, and what one of the others takes."""
-    n_low = round((START_S + n * EVERY_S) / STEP_S)
-    lanes = {"high": "h", "low": "l"}
     if place == "map":
-        came = _run(local.run, Map(rest, source=lanes), n, n_low, EVERY_S)
+        came = _came(local.run, rest, Map, {}, n, EVERY_S)
     else:
-        came = _run(chains.run, Steps(rest, source=lanes, run_in=place), n, n_low, EVERY_S)
+        came = _came(chains.run, rest, Steps, {"run_in": place}, n, EVERY_S)
     waits = [item[2] - item[1] for item, _ in came if item[0] == "high"]
     took = [item[3] - item[2] for item, _ in came if item[0] == "low"]
-    return _p99(waits), _p99(took)
+    return _p99(waits), _p99([ns for ns in took if ns >= STEP_S * 1e9])
 
 
-def _run(run: Callable[[Plan], RunReport], stage: Any, n: int, n_low: int, every_s: float) -> list[tuple[Timed, int]]:
+def _came(
+    run: Callable[[Plan], RunReport], step: Any, kind: Any, options: dict[str, Any], n: int, every_s: float,
+    *, is_behind_others: bool = True,
+) -> list[tuple[Timed, int]]:  # fmt: skip
+    """Return what came out, and when."""
     with TemporaryDirectory() as folder:
-        file = Path(folder, "noted")
         pipeline = Pipeline(
-            sources={"h": Source(urgent, n=n, every_s=every_s), "l": Source(backlog, n=n_low)},
-            stages={"s": stage},
-            sinks={"noted": Sink(Noted, source="s", file=str(file))},
+            sources={
+                "h": Source(urgent, n=n, every_s=every_s, folder=folder),
+                "l": Source(backlog, folder=folder, is_there=is_behind_others),
+            },
+            stages={"s": kind(Use(step, folder=folder), source={"high": "h", "low": "l"}, **options)},
+            sinks={"noted": Sink(Noted, source="s", folder=folder)},
         )
         report = run(pipeline.plan())
         assert report.outcome == "finished", report.reasons
-        came: list[tuple[Timed, int]] = json.loads(file.read_text())
-    assert len(came) == n + n_low
+        came: list[tuple[Timed, int]] = json.loads(Path(folder, "noted").read_text())
+    assert sum(item[0] == "high" for item, _ in came) == n
     return came
 
 

@@ -10,7 +10,7 @@ from typing import Final
 __all__ = ["SWITCH_S", "QuickSwitching", "switching"]
 
 SWITCH_S: Final = 0.0005
-"""Each switch costs some 10 µs at most, 2 % of it."""
+"""Short beside an item of some milliseconds, and long beside what a switch takes."""
 
 
 class QuickSwitching:
