@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "BusyError",
     "CheckError",
+    "CommandError",
     "ConflictError",
     "IntegrityError",
     "MapError",
@@ -116,6 +117,14 @@ class StateError(PenstockError):
 
 class ResultTypeError(PenstockError):
     """User code returned something that cannot travel between processes."""
+
+
+class CommandError(PenstockError):
+    """A command is wrong, or not for now; ``problem`` is why, as in `penstock.core.command.Problem`."""
+
+    def __init__(self, text: str, *, problem: str) -> None:
+        self.problem = problem
+        super().__init__(text)
 
 
 class SelectionError(PenstockError):
