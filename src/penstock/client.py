@@ -5,6 +5,7 @@ Nothing of a pipeline is imported here; all that is needed is the address that `
 
 import os
 import time
+import uuid
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -13,9 +14,11 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
+import msgspec
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from penstock.core.command import Command, Outcome, Reply
 from penstock.errors import ParameterError, PenstockError, SelectionError, ServiceError, StateError
 
 __all__ = ["Connection", "Knobs", "Ledger", "RemoteView", "connect"]
@@ -24,7 +27,9 @@ TIMEOUT_S = 30.0
 TOKENS = ("PENSTOCK_OPERATOR_TOKEN", "PENSTOCK_VIEWER_TOKEN")
 
 
-def connect(address: str = "http://127.0.0.1:8400", *, token: str | None = None) -> "Connection":
+def connect(
+    address: str = "http://127.0.0.1:8400", *, token: str | None = None, timeout_s: float = TIMEOUT_S
+) -> "Connection":
     """Return a connection to a running pipeline.
 
     Parameters
@@ -33,6 +38,8 @@ def connect(address: str = "http://127.0.0.1:8400", *, token: str | None = None)
         As ``penstock run`` prints it; ``http://`` may be left out.
     token
         Wanted by pipelines that other machines can reach; by default that of the environment.
+    timeout_s
+        How long an answer may take, in s.
 
     Raises
     ------
@@ -41,7 +48,7 @@ def connect(address: str = "http://127.0.0.1:8400", *, token: str | None = None)
     """
     if token is None:
         token = next((os.environ[name] for name in TOKENS if os.environ.get(name)), "")
-    return Connection(address if "://" in address else f"http://{address}", token)
+    return Connection(address if "://" in address else f"http://{address}", token, timeout_s)
 
 
 class Connection(Mapping[str, "RemoteView"]):
@@ -51,10 +58,10 @@ class Connection(Mapping[str, "RemoteView"]):
     >>> run["image/map/Fe"][10:20, :].mean()  # doctest: +SKIP
     """
 
-    def __init__(self, address: str, token: str = "") -> None:
+    def __init__(self, address: str, token: str = "", timeout_s: float = TIMEOUT_S) -> None:
         self.address = address.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=f"{self.address}/api/v1/", headers=headers, timeout=TIMEOUT_S)
+        self._http = httpx.Client(base_url=f"{self.address}/api/v1/", headers=headers, timeout=timeout_s)
         weakref.finalize(self, self._http.close).atexit = False
         try:
             about = self._json("GET", "run")
@@ -130,6 +137,62 @@ class Connection(Mapping[str, "RemoteView"]):
             If it has ended already.
         """
         self._json("POST", "run/stop", {"reason": reason, "at_once": at_once})
+
+    def command(
+        self,
+        name: str,
+        target: str = "",
+        /,
+        *,
+        id: str = "",  # noqa: A002 - the glossary's word
+        who: str = "",
+        **arguments: Any,
+    ) -> Reply:
+        """Command the pipeline, and return the reply; a refusal is no exception, and ``text`` says why.
+
+        Parameters
+        ----------
+        name
+            ``start``, ``stop``, ``status``, …: see `penstock.core.command.COMMANDS`.
+        target
+            A source, a stage or a worker; by default the pipeline.
+        id
+            The same id again gives the same reply, and does nothing twice. By default one is made, and the command is
+            sent once more if the connection breaks.
+        who
+            Kept in the list of commands.
+        **arguments
+            Those of the command.
+
+        Raises
+        ------
+        ServiceError
+            If nobody answers, or the token is not good enough.
+        """
+        if name == "status" and not (arguments or target):  # for which the token of a viewer is enough
+            return self._status_reply(id)
+        command = Command(name=name, target=target, id=id or uuid.uuid4().hex, who=who, arguments=arguments)
+        answer = self._sent("POST", "commands", again=True, json=msgspec.to_builtins(command))
+        reply = _reply_in(answer)
+        if reply is None:
+            raise _ERRORS.get(answer.status_code, ServiceError)(_detail(answer))
+        return reply
+
+    @property
+    def states(self) -> dict[str, Any]:
+        """The states of everything, which commands are allowed now, and how many came."""
+        return dict(self._json("GET", "states"))
+
+    @property
+    def commands(self) -> list[dict[str, Any]]:
+        """Who commanded what and what became of it, the newest last."""
+        return list(self._json("GET", "commands"))
+
+    def _status_reply(self, id: str) -> Reply:  # noqa: A002
+        body = self.states
+        first = body["states"][0]
+        text = f"{first['name']} is {first['state']}{f', {why}' if (why := first['why']) else ''}"
+        return Reply(id=id, name="status", target="", outcome=Outcome.DONE, text=text, state=body["state"], body=body)
 
     @property
     def maps(self) -> dict[str, dict[str, Any]]:
@@ -246,22 +309,26 @@ class Connection(Mapping[str, "RemoteView"]):
         return self._answer(method, path, json=body).json()
 
     def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
+        answer = self._sent(method, path, again=method == "GET", **options)
+        if answer.is_success:
+            return answer
+        raise _ERRORS.get(answer.status_code, ServiceError)(_detail(answer))
+
+    def _sent(self, method: str, path: str, *, again: bool, **options: Any) -> httpx.Response:
+        """Return what is answered; ``again`` says that it does no harm to ask twice."""
         given = {name: value for name, value in options.items() if value is not None}
         try:
             try:
-                answer = self._http.request(method, path, **given)
+                return self._http.request(method, path, **given)
             except httpx.TransportError:
-                if method != "GET":  # whether it was done is not known
+                if not again:  # whether it was done is not known
                     raise
-                answer = self._http.request(method, path, **given)  # who served may have been replaced in between
+                return self._http.request(method, path, **given)  # who served may have been replaced in between
         except httpx.HTTPError as error:
             raise ServiceError(
                 f"nobody answers at {self.address} ({str(error) or type(error).__name__}); "
                 "is the pipeline running, and is this the address it printed?"
             ) from error
-        if answer.is_success:
-            return answer
-        raise _ERRORS.get(answer.status_code, ServiceError)(_detail(answer))
 
 
 class RemoteView:
@@ -424,6 +491,15 @@ class _NotFoundError(ServiceError):
 
 
 _ERRORS: Mapping[int, type[PenstockError]] = {404: _NotFoundError, 409: StateError, 422: SelectionError}
+
+
+def _reply_in(answer: httpx.Response) -> Reply | None:
+    """Return the reply of an answer, of a refusal too; ``None`` if it is none."""
+    try:
+        body = answer.json()
+        return msgspec.convert({key: value for key, value in body.items() if key != "detail"}, Reply)
+    except (ValueError, AttributeError):  # msgspec's errors are the first
+        return None
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -31,6 +31,7 @@ from penstock.monitor.report import EdgeReport, RunReport, StepReport, edges_of,
 from penstock.pipeline.chains import chains_trouble, has_lanes
 from penstock.pipeline.map_check import MapDocument, no_such_map
 from penstock.pipeline.plan import Plan
+from penstock.services.control_desk import ControlDesk
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
@@ -76,6 +77,9 @@ class ChainsRun:
     web
         Where the run is to be seen meanwhile; it stays the caller's. By default where the pipeline's ``serve`` says, as
         long as the run lasts.
+    desk
+        Where commands come to; it stays the caller's, as are its doors. By default one of its own, with the door that
+        the pipeline's ``control`` says.
     loop_factory
         Makes the event loop of what is async.
     clock
@@ -93,6 +97,7 @@ class ChainsRun:
         values: Mapping[str, Any] | None = None,
         silent_s: float = 0.0,
         web: WebService | None = None,
+        desk: ControlDesk | None = None,
         loop_factory: LoopFactory = asyncio.new_event_loop,
         clock: Host | None = None,
         **others: Any,
@@ -117,7 +122,9 @@ class ChainsRun:
         self.parameters = Parameters([], validate=validate)
         self.maps: dict[str, TriggerMap] = {}
         """None, as nothing is joined."""
-        self._showing = Showing(plan, web)
+        self._showing = Showing(plan, web, desk)
+        self.desk = self._showing.desk
+        """Takes commands, from the thread of this run."""
         self._last: dict[str, Any] = {}
         """By stage, its last result, where an alarm asks for it."""
         self.alarms = Alarming(plan, self.state.id, utc_ns=self._host.utc_ns, last=self._last.get)

@@ -17,12 +17,14 @@ from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+from penstock.core.command import Command, Reply
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change
 from penstock.core.run import RunState
 from penstock.core.trigger_map import TriggerMap
 from penstock.errors import PenstockError, StateError
 from penstock.monitor.report import RunReport
+from penstock.services.control_desk import ControlDesk
 
 __all__ = ["Grown", "Run", "Supervised"]
 
@@ -42,6 +44,7 @@ class Supervised(Protocol):
     """What is run: everything but ``state.id`` is used from one thread."""
 
     state: RunState
+    desk: ControlDesk
 
     def open(self) -> None:
         """Start everybody."""
@@ -221,6 +224,46 @@ class Run:
             raise grown
         return grown.length or 0
 
+    def command(
+        self,
+        name: str,
+        target: str = "",
+        /,
+        *,
+        id: str = "",  # noqa: A002 - the glossary's word
+        who: str = "",
+        **arguments: Any,
+    ) -> Reply:
+        """Command the run, as an operator does from outside, and return the reply; a refusal is no exception.
+
+        Parameters
+        ----------
+        name
+            ``start``, ``stop``, ``status``, …: see `penstock.core.command.COMMANDS`.
+        target
+            A source, a stage or a worker; by default the pipeline.
+        id
+            The same id again gives the same reply, and does nothing twice.
+        who
+            Kept with the command.
+        **arguments
+            Those of the command.
+
+        Examples
+        --------
+        >>> run.command("stop-data", "camera").text  # doctest: +SKIP
+        'camera held'
+        """
+        command = Command(name=name, target=target, id=id, who=who, arguments=arguments)
+
+        def ask(control: Supervised, then: Callable[[Reply], None]) -> None:
+            control.desk.take(command, then, door="python")
+
+        try:
+            return self._loop.ask(ask)
+        except StateError:
+            return self._loop.last_reply(command)
+
     def statistics(self) -> RunReport:
         """Return books, rates, latencies, memory and processes as they are now; after the end, the last ones.
 
@@ -341,6 +384,16 @@ class _Loop:
         self.ended.result()
         with self._lock:
             return self.control.views(stage)
+
+    def last_reply(self, command: Command) -> Reply:
+        """Return what is answered to a command when the run has ended."""
+        self.ended.result()
+        answer: Future[Reply] = Future()
+        with self._lock:
+            self.control.desk.take(command, partial(_settle, answer), door="python")
+        if not answer.done():  # it broke before it could say that it has ended
+            raise StateError(f"run {self.id} has ended")
+        return answer.result()
 
     def end_soon(self, reason: str) -> None:
         """Have the run aborted; waits for nothing."""

@@ -46,6 +46,7 @@ from penstock.pipeline.reference import reference_problems
 from penstock.services.blob import write_blob
 from penstock.services.build import trigger_maps_of
 from penstock.services.child import Death
+from penstock.services.control_desk import ControlDesk
 from penstock.services.declared import declared_parameters
 from penstock.services.element_orders import plain
 from penstock.services.interrupt import Interrupt
@@ -129,6 +130,9 @@ class LocalRun:
     web
         Where the run is to be seen meanwhile, and its views afterwards; it stays the caller's. By default where the
         pipeline's ``serve`` says, as long as the run lasts.
+    desk
+        Where commands come to; it stays the caller's, as are its doors. By default one of its own, with the door that
+        the pipeline's ``control`` says.
     """
 
     def __init__(
@@ -145,6 +149,7 @@ class LocalRun:
         resume: RecordedRun | None = None,
         hang_s: float = HANG_S,
         web: WebService | None = None,
+        desk: ControlDesk | None = None,
     ) -> None:
         if plan.planned:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
@@ -176,7 +181,9 @@ class LocalRun:
         self._contexts = {} if contexts is None else contexts
         self._event_log = "" if event_log is None else str(event_log)
         self._silent_s = silent_s
-        self._showing = Showing(plan, web)
+        self._showing = Showing(plan, web, desk)
+        self.desk = self._showing.desk
+        """Takes commands, from the thread of this run."""
         self.alarms = Alarming(plan, self.state.id, utc_ns=time.time_ns, last=self._last_views)
         self._hang_s = max(0.5, hang_s)
         self._beat_s = min(MOST_BEAT_S, self._hang_s / BEATS)

@@ -1,7 +1,9 @@
-"""Where a run is seen while it goes on: at an address it was given, or at one of its own, as its pipeline says."""
+"""Where a run is seen and commanded while it goes on: where it was told, or at its own, as its pipeline says."""
 
+import select
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import cast
 
 import msgspec
 
@@ -9,6 +11,9 @@ from penstock.engines.served import Controlled, ServedRun
 from penstock.monitor.report import RunReport
 from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.plan import Plan
+from penstock.services.commanded import Commanded
+from penstock.services.control_desk import ControlDesk
+from penstock.services.control_door import ControlDoor, control_door
 from penstock.services.run_names import own_version
 from penstock.services.web_address import web_service
 from penstock.services.web_service import WebService
@@ -17,20 +22,25 @@ __all__ = ["Showing"]
 
 
 class Showing:
-    """One run at one address, or nowhere.
+    """One run at one address, or nowhere, and the desk that its commands come to.
 
     Parameters
     ----------
     plan
-        Its ``serve`` says where the run is to be seen if no address is given.
-    web
+        Its ``serve`` says where the run is to be seen if no address is given, its ``control`` where it is commanded if
+        no desk is given.
+    web, desk
         What stays the caller's.
     """
 
-    def __init__(self, plan: Plan, web: WebService | None) -> None:
+    def __init__(self, plan: Plan, web: WebService | None, desk: ControlDesk | None = None) -> None:
         self._plan = plan
         self._web = web
         self._own: WebService | None = None
+        self._opens_door = desk is None
+        self._door: ControlDoor | None = None
+        self._epoll: select.epoll | None = None
+        self.desk = desk or (ControlDesk() if web is None else web.desk)
 
     def begin(
         self, run: Controlled, name: str, files: Mapping[str, Sequence[int]] = MappingProxyType({})
@@ -47,7 +57,7 @@ class Showing:
         Returns
         -------
         int
-            A descriptor that can be read when ``poll`` has something to do; ``None`` if nothing is shown.
+            A descriptor that can be read when ``poll`` has something to do; ``None`` if nobody comes from outside.
 
         Raises
         ------
@@ -56,22 +66,39 @@ class Showing:
         """
         if self._web is None and self._plan.serve is not None:
             self._web = self._own = web_service(self._plan.serve)
-        if self._web is None:
-            return None
-        self._web.begin(
-            ServedRun(run), pipeline=self._plan.name, run=name, version=own_version(), graph=draw_svg(self._plan),
-            files=files,
-        )  # fmt: skip
-        return self._web.fileno()
+        self.desk.begin(cast(Commanded, run), self._plan, name)
+        if self._opens_door and self._plan.control is not None:
+            self._door = control_door(self._plan.control, self.desk)
+            self._door.__enter__()
+        if self._web is not None:
+            self._web.desk = self.desk
+            self._web.begin(
+                ServedRun(run), pipeline=self._plan.name, run=name, version=own_version(), graph=draw_svg(self._plan),
+                files=files,
+            )  # fmt: skip
+        pollables = [None if self._web is None else self._web.fileno(), self.desk.pollable]
+        found = [each for each in pollables if each is not None]
+        if len(found) < 2:
+            return found[0] if found else None
+        self._epoll = select.epoll()
+        for each in found:
+            self._epoll.register(each, select.EPOLLIN)
+        return self._epoll.fileno()
 
     def poll(self) -> None:
         """Answer whoever asks."""
         if self._web is not None:
             self._web.poll()
+        self.desk.poll()
 
     def finish(self, report: RunReport) -> None:
         """Say how the run has ended, and close what is not the caller's."""
+        self.desk.finish(report)
         if self._web is not None:
             self._web.finish(msgspec.to_builtins(report))
         if self._own is not None:
             self._own.close()
+        if self._door is not None:
+            self._door.close()
+        if self._epoll is not None:
+            self._epoll.close()

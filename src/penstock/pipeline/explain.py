@@ -46,6 +46,8 @@ def explain(spec: PipelineSpec, plan: Plan) -> str:
     tree["sinks"] = {name: _sink(plan.sinks[name]) for name in spec.sinks}
     if spec.serve is not None:
         tree["serve"] = {key: value for key, value in spec.serve.model_dump().items() if value is not None}
+    if spec.control is not None:
+        tree["control"] = spec.control.model_dump()
     if not chains_trouble(plan):
         tree["stop_s"] = plan.stop_s
     tree["alarms"] = {name: _alarm(alarm) for name, alarm in plan.alarms.items()}

@@ -175,6 +175,8 @@ class Plan:
     sinks: Mapping[str, SinkPlan] = field(default_factory=dict)
     serve: int | str | None = None
     """Where its views are to be seen while it runs: a port, a host, or both; ``None``: nowhere."""
+    control: str | None = None
+    """Where it takes commands over ZeroMQ while it runs; ``None``: nowhere."""
     folder: str = "."
     """Where the pipeline's file lies; relative paths in its arguments start here."""
     beamtime: str = ""

@@ -71,6 +71,7 @@ class PlanMaker:
             stages=stages,
             sinks=sinks | {recorder.name: recorder for recorder in recorders},
             serve=None if self.spec.serve is None else self.spec.serve.http,
+            control=None if self.spec.control is None else self.spec.control.zmq,
             folder=str(self.document.folder),
             prelude=self.document.prelude,
             beamtime=self._beamtime,

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from penstock.errors import ServiceError
+from penstock.pipeline.control_address import control_problem
 from penstock.pipeline.join_by import By, read_by
 from penstock.pipeline.processors import read_cpus
 from penstock.pipeline.serve_address import host_and_port
@@ -27,6 +28,7 @@ from penstock.pipeline.thing import RESERVED, Thing, read_thing
 __all__ = [
     "STOP_S",
     "AlarmSpec",
+    "ControlSpec",
     "Every",
     "JoinSpec",
     "MergeSpec",
@@ -289,6 +291,20 @@ class ServeSpec(_Entry):
     tokenless: bool = False
 
 
+def _control(written: str) -> str:
+    if problem := control_problem(written):
+        text, _, remedy = problem.partition("; ")
+        raise _wrong(text, remedy)
+    return written
+
+
+class ControlSpec(_Entry):
+    """The value of ``control``."""
+
+    zmq: Annotated[str, AfterValidator(_control)]
+    """``tcp://HOST:PORT`` or ``ipc://PATH``: where commands are taken."""
+
+
 class PipelineSpec(_Entry):
     """A whole file, entry by entry; those that were wrong are left out."""
 
@@ -300,6 +316,7 @@ class PipelineSpec(_Entry):
     stages: dict[str, StageSpec] = Field(default_factory=dict)
     sinks: dict[str, SinkSpec] = Field(default_factory=dict)
     serve: ServeSpec | None = None
+    control: ControlSpec | None = None
     stop_s: float = STOP_S
     alarms: dict[str, AlarmSpec] = Field(default_factory=dict)
 

@@ -18,6 +18,7 @@ from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.spec import (
     STOP_S,
     AlarmSpec,
+    ControlSpec,
     JoinSpec,
     MergeSpec,
     PipelineSpec,
@@ -30,7 +31,8 @@ from penstock.pipeline.spec import (
 __all__ = ["SECTIONS", "read_spec"]
 
 SECTIONS: Final = (
-    "name", "beamtime", "store", "include", "sources", "events", "stages", "sinks", "serve", "stop_s", "alarms",
+    "name", "beamtime", "store", "include", "sources", "events", "stages", "sinks", "serve", "control", "stop_s",
+    "alarms",
 )  # fmt: skip
 """The keys at the top. Keys that begin with ``x-`` hold anchors and are not read."""
 
@@ -64,6 +66,7 @@ class _Reader:
         self._top_level(tree)
         self._names_are_unique(tree)
         serve = self._model(ServeSpec, tree["serve"], ("serve",)) if tree.get("serve") is not None else None
+        control = self._model(ControlSpec, tree["control"], ("control",)) if tree.get("control") is not None else None
         return PipelineSpec(
             name=self._text("name") or self._document.name,
             beamtime=self._text("beamtime"),
@@ -73,6 +76,7 @@ class _Reader:
             stages=dict(self._section("stages", StageSpec)),
             sinks=dict(self._section("sinks", SinkSpec)),
             serve=serve,
+            control=control,
             stop_s=self._seconds("stop_s", STOP_S),
             alarms=dict(self._section("alarms", AlarmSpec)),
         )

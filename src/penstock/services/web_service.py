@@ -20,9 +20,11 @@ import msgspec
 
 from penstock.core import Timestamp
 from penstock.core.alarm import UnknownAlarmError
-from penstock.errors import PenstockError, RemoteProtocolError, ServiceError, StateError
+from penstock.core.command import Command, Problem
+from penstock.errors import CommandError, PenstockError, RemoteProtocolError, ServiceError, StateError
 from penstock.pipeline.serve_address import LOCAL, PORT
 from penstock.services.child import Child, Death
+from penstock.services.control_desk import ControlDesk
 from penstock.services.processes import Processes
 from penstock.transport.seqpacket import LIMIT, Link
 from penstock.wire.web import Answer, Pieces, Question, open_question, pieces
@@ -39,6 +41,8 @@ QUICK_S = 5.0
 BACKLOG = 128
 UNKNOWN = ("no parameter", "no map stage", "no join by trigger map")
 """How errors begin that say that nothing has a name."""
+LAST_WORDS_S = 2.0
+"""How long the web process has to bring the last answers to who waits for them."""
 MOST_RUNS = 1000
 """How many are remembered."""
 
@@ -187,6 +191,8 @@ class WebService:
         self._runs: list[dict[str, Any]] = []
         self._accept: Callable[[StartWish], None] | None = None
         self._wish: StartWish | None = None
+        self.desk = ControlDesk()
+        """To whom commands go."""
         self.trouble = ""
         """Why nobody serves any more, if so."""
 
@@ -258,7 +264,7 @@ class WebService:
                 self._bury(death)
 
     def stay(self, pollable: int, accept: Callable[[StartWish], None] | None = None) -> StartWish | None:
-        """Go on serving until this descriptor can be read, nobody serves any more, or somebody wants another run.
+        """Go on serving until this can be read, nobody serves any more, or somebody wants another run or the end.
 
         Parameters
         ----------
@@ -274,14 +280,22 @@ class WebService:
         poller = select.poll()
         poller.register(pollable, select.POLLIN)
         poller.register(self._epoll.fileno(), select.POLLIN)
+        if self.desk.pollable is not None:
+            poller.register(self.desk.pollable, select.POLLIN)
         self._accept, self._wish = accept, None
+        self.desk.stay(None if accept is None else self._arm)
         try:
             self.poll()
-            while not self.trouble and self._wished() is None and all(fd != pollable for fd, _ in poller.poll()):
+            while not self._is_over() and all(fd != pollable for fd, _ in poller.poll()):
                 self.poll()
+                self.desk.poll()
         finally:
             self._accept = None
+            self.desk.leave()
         return self._wished()
+
+    def _is_over(self) -> bool:
+        return bool(self.trouble) or self._wished() is not None or self.desk.is_shut_down
 
     def _wished(self) -> StartWish | None:
         return self._wish
@@ -299,10 +313,12 @@ class WebService:
         """Serve no more; nothing is left. May be called again."""
         if self._epoll.closed:
             return
-        if self._running is not None:
-            self._running.link.close()
-            self._running = None
+        running, self._running = self._running, None
+        if running is not None:
+            running.link.close()  # it sends what it still has to say, and ends
         if self._processes is not None:
+            if running is not None and self.desk.was_told_to_end:
+                self._await_last_words(running)
             self._processes.close()
         self._forget_memory()
         self._socket.close()
@@ -359,6 +375,17 @@ class WebService:
         except PenstockError as error:
             self.trouble = f"the views are served no more: {error}"
 
+    def _await_last_words(self, running: _Running) -> None:
+        """Let the web process end by itself, so that whoever has ended the run is told so."""
+        assert self._processes is not None
+        until_s = time.monotonic() + LAST_WORDS_S
+        poller = select.poll()
+        poller.register(self._processes.fileno(), select.POLLIN)
+        while (left_s := until_s - time.monotonic()) > 0:
+            poller.poll(1000 * left_s)
+            if any(death.child.number == running.child.number for death in self._processes.poll()):
+                return
+
     # What is said.
 
     def _hear(self) -> None:
@@ -392,16 +419,27 @@ class WebService:
             answer(error)
 
     def _obey(self, question: Question, answer: Callable[[Any], None]) -> None:
-        if question.what == "runs":
-            answer(self._runs)
-            return
-        if question.what == "start":
-            self._start_run(msgspec.json.decode(question.body, type=StartWish))
-            answer({"starting": True})
-            return
-        served = self._served
-        if served is None:
-            raise StateError("the run has ended" if self._runs else "no run has begun")
+        match question.what:
+            case "runs":
+                answer(self._runs)
+            case "start":
+                wish = msgspec.json.decode(question.body, type=StartWish)
+                self._start_run(wish)
+                self._note("arm", arguments={"run": wish.run, "values": wish.values})
+                answer({"starting": True})
+            case "command":
+                command = msgspec.json.decode(question.body, type=Command)
+                self.desk.take(command, lambda reply: answer(msgspec.to_builtins(reply)), door="http", caller="http")
+            case "commands":
+                answer(msgspec.to_builtins(self.desk.records()))
+            case "states":
+                self.desk.look(answer)
+            case _ if self._served is not None:
+                self._obey_of_run(self._served, question, answer)
+            case _:
+                raise StateError("the run has ended" if self._runs else "no run has begun")
+
+    def _obey_of_run(self, served: Served, question: Question, answer: Callable[[Any], None]) -> None:
         match question.what:
             case "status":
                 served.ask_status(answer)
@@ -410,9 +448,11 @@ class WebService:
             case "set":
                 wish = msgspec.json.decode(question.body, type=_Set)
                 served.set_parameters(wish.values, wish.who, answer)
+                self._note("set", arguments={"values": wish.values}, who=wish.who)
             case "scale":
                 scale = msgspec.json.decode(question.body, type=_Scale)
                 served.scale(scale.stage, scale.workers)
+                self._note("scale", scale.stage, arguments={"workers": scale.workers})
                 answer({"stage": scale.stage, "workers": scale.workers})
             case "maps":
                 answer(served.describe_maps())
@@ -424,9 +464,14 @@ class WebService:
             case "stop":
                 stop = msgspec.json.decode(question.body, type=_Stop)
                 served.end(stop.reason, at_once=stop.at_once)
+                self._note("abort" if stop.at_once else "drain", arguments={"reason": stop.reason})
                 answer({"stopping": True})
             case _:
                 raise ServiceError(f"nobody knows how to {question.what[:40]!r}")
+
+    def _note(self, name: str, target: str = "", *, arguments: dict[str, Any], who: str = "") -> None:
+        """Say what was done by another path than that of commands; it is one all the same."""
+        self.desk.witness(Command(name=name, target=target, arguments=arguments, who=who), door="http")
 
     def _start_run(self, wish: StartWish) -> None:
         if self._served is not None:
@@ -435,6 +480,14 @@ class WebService:
             raise StateError("no other run can be started here; penstock run --stay allows it, when one has ended")
         self._accept(wish)
         self._wish = wish
+
+    def _arm(self, arguments: Mapping[str, Any]) -> None:
+        """Take the wish for another run that came as a command."""
+        try:
+            wish = msgspec.json.decode(msgspec.json.encode(arguments), type=StartWish)
+        except (msgspec.MsgspecError, TypeError) as error:
+            raise CommandError(f"arm: {error}", problem=Problem.ARGUMENT) from error
+        self._start_run(wish)
 
     def _say(self, answer: Answer) -> None:
         if self._running is not None:

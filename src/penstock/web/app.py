@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from penstock.core.command import LONGEST_WORD, Problem
 from penstock.errors import PenstockError, ResultTypeError, SelectionError, ServiceError, StateError
 from penstock.extra import extra
 from penstock.views.blocks import Fewer
@@ -37,6 +38,18 @@ CODES: Mapping[type[PenstockError], int] = {
     ServiceError: 422,
     PenstockError: 500,
 }
+REPLY_CODES: Mapping[str, int] = {
+    Problem.NONE: 200,
+    Problem.MALFORMED: 422,
+    Problem.ARGUMENT: 422,
+    Problem.UNKNOWN: 404,
+    Problem.STATE: 409,
+    Problem.ENDED: 409,
+    Problem.FORBIDDEN: 403,
+    Problem.BUSY: 503,
+    Problem.BROKEN: 500,
+}
+"""By the problem of a reply to a command."""
 MOST_JSON = 1_000_000
 """Elements of an answer in JSON, where each is text."""
 SMALL_BYTES = 1 << 20
@@ -82,6 +95,17 @@ class RunWish(BaseModel):
     run: str = Field("", max_length=100, description="Its name; by default made of the time.")
     trigger_maps: dict[str, dict[str, Any]] = Field({}, description="By join, for those whose map comes with the scan.")
     values: dict[str, Any] = Field({}, description="Start values of parameters.")
+
+
+class CommandWish(BaseModel):
+    """One command."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(max_length=LONGEST_WORD, description="Such as start, stop, drain or set.")
+    id: str = Field("", max_length=LONGEST_WORD, description="The same again is answered alike and does nothing twice.")
+    target: str = Field("", max_length=LONGEST_WORD, description="pipeline, a source, a stage or a worker.")
+    arguments: dict[str, Any] = Field({}, description="As the command takes them.")
+    who: str = Field("", max_length=LONGEST_WORD, description="Kept in the list of commands.")
 
 
 class MapAddition(BaseModel):
@@ -309,6 +333,23 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
     async def start_run(wish: Annotated[RunWish, Body()]) -> Any:  # what JSON can hold
         """Start another run, when one has ended; only where the program stays: ``penstock run --stay``."""
         return JSONResponse(await line.ask("start", wish.model_dump()))
+
+    @app.get("/api/v1/states", tags=["commands"], responses=_errors(401, 403, 409, 504))
+    async def states() -> Any:  # what JSON can hold
+        """Return the states of everything, which commands are allowed now, and how many came."""
+        return JSONResponse(await line.ask("states"))
+
+    @app.get("/api/v1/commands", tags=["commands"], responses=_errors(401, 403, 504))
+    async def commands() -> Any:  # what JSON can hold
+        """List who commanded what, and what became of it, the newest last; a thousand at most."""
+        return JSONResponse(await line.ask("commands"))
+
+    @app.post("/api/v1/commands", tags=["commands"], responses=_errors(401, 403, 404, 409, 413, 422, 503, 504))
+    async def command(wish: Annotated[CommandWish, Body()]) -> Any:  # a reply
+        """Command the pipeline, and return the reply."""
+        reply = await line.ask("command", wish.model_dump())
+        code = REPLY_CODES[reply["problem"]]
+        return JSONResponse(reply if code == 200 else {"detail": reply["text"], **reply}, code)
 
     @app.post("/api/v1/run/stop", tags=["run"], responses=_errors(401, 403, 409, 413, 422, 504))
     async def stop(wish: Annotated[StopWish, Body()]) -> Any:  # what JSON can hold

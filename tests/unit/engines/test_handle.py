@@ -22,7 +22,9 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.engines.handle import Grown, Run
 from penstock.errors import CheckError, ParameterError, PenstockError, SinkError, StateError
 from penstock.monitor.report import RunReport, books_of_nothing
+from penstock.services.control_desk import ControlDesk
 from tests.system.watching import held
+from tests.unit.services.commanded_cases import PLAN, FakeRun
 
 
 class Control:
@@ -30,6 +32,7 @@ class Control:
 
     def __init__(self, *, answers: bool = True, opening: BaseException | None = None) -> None:
         self.state = RunState("the-run")
+        self.desk = ControlDesk()
         self.answers = answers
         self.opening = opening
         self.breaks: BaseException | None = None
@@ -37,11 +40,13 @@ class Control:
         self.waits_for_answers = threading.Event()
         self.done: list[str] = []
         self.threads: set[int] = set()
+        self.commanded = FakeRun()
         self.is_open = True
         self._poller = select.poll()
 
     def open(self) -> None:
         self._note("open")
+        self.desk.begin(self.commanded, PLAN, "the-run")
         if self.opening is not None:
             raise self.opening
 
@@ -57,6 +62,7 @@ class Control:
     def finish(self, *, keep_views: bool = False) -> RunReport:
         self._note(f"finish, {'keeping' if keep_views else 'without'} views")
         self.state.end()
+        self.desk.finish(self._report())
         return self._report()
 
     def forget_views(self) -> None:
@@ -287,3 +293,34 @@ def test_a_program_that_forgets_its_run_ends() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "open abort: the program that had started the run ended\n"
+
+
+def test_a_command_is_answered_by_the_run_and_after_its_end() -> None:
+    control = Control()
+    run = Run(control)
+    reply = run.command("stop-data", "camera", who="me", id="1")
+    assert (reply.is_done, reply.text) == (True, "camera held")
+    assert control.commanded.done == ["hold camera"]
+    assert run.command("scale", "fit", workers=3).is_done
+    refused = run.command("strat")
+    assert (refused.outcome, refused.problem) == ("refused", "unknown")
+    assert run.command("stop-data", "camera", who="me", id="1") == reply
+    run.abort()
+    run.wait(20)
+    late = run.command("start")
+    assert (late.outcome, late.problem, late.allowed) == ("refused", "state", ["status"])
+    assert run.command("status").state == "stopped"
+    assert run.command("stop-data", "camera", who="me", id="1") == reply, "the same id, the same reply"
+
+
+def test_whoever_commands_a_run_that_ends_meanwhile_is_answered() -> None:
+    control = Control()
+    control.commanded.is_mute = True
+    run = Run(control)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(run.command, "stop")
+        while not control.commanded.asked:
+            run.statistics()
+        run.abort()
+        reply = asked.result(20)
+    assert (reply.outcome, reply.problem) in (("failed", "ended"), ("refused", "state"))

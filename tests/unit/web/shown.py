@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 
+from penstock.core.command import Command
 from penstock.errors import ServiceError, StateError
 from penstock.views import ArrayView, Axis
 from penstock.views.shared_tree import TreeReader, TreeWriter, make_files
 from penstock.web.app import make_app
 from penstock.web.shown_views import ShownViews
 from penstock.web.supervisor_line import UnknownError
+from tests.unit.services.commanded_cases import Operator
 
 REPORT = {
     "outcome": "running", "reasons": [],
@@ -28,6 +31,7 @@ class FakeLine:
     def __init__(self) -> None:
         self.last: Any = None
         self.asked: list[tuple[str, Any]] = []
+        self.operator = Operator()
 
     async def report(self) -> Any:
         return self.last if self.last is not None else await self.ask("status")
@@ -36,6 +40,8 @@ class FakeLine:
         self.asked.append((what, body))
         if self.last is not None:
             raise StateError("the run has ended")
+        if what in ("command", "states", "commands"):
+            return self._commanded(what, body)
         match what:
             case "runs":
                 return [{"run": "r1", "pipeline": "demo", "outcome": "running", "began": ""}]
@@ -54,6 +60,15 @@ class FakeLine:
             case "scale" if body["stage"] != "fit":
                 raise ServiceError(f"no map stage is called {body['stage']!r}; there are fit")
         return {}
+
+    def _commanded(self, what: str, body: Any) -> Any:
+        found: list[Any] = []
+        desk = self.operator.desk
+        if what == "command":
+            desk.take(msgspec.convert(body, Command), found.append, door="http", caller="http")
+        elif what == "states":
+            desk.look(found.append)
+        return msgspec.to_builtins(found[0] if found else desk.records())
 
 
 def tree(fill: float = 1.0) -> dict[str, Any]:

@@ -273,3 +273,52 @@ def test_a_viewer_that_has_gone_is_no_error(app: Any) -> None:
 
     asyncio.run(app(scope, receive, send))
     assert sent == ["websocket.accept", "websocket.close"]
+
+
+def test_a_command_is_answered_with_a_reply(app: Any, line: FakeLine) -> None:
+    answer = ask(app, "POST", "commands", json={"name": "stop-data", "target": "camera", "id": "1", "who": "me"})
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "type": "reply", "id": "1", "name": "stop-data", "target": "camera", "outcome": "done", "text": "camera held",
+        "problem": "", "state": "processing", "allowed": [], "body": None,
+    }  # fmt: skip
+    assert line.operator.run.done == ["hold camera"]
+    assert ask(app, "POST", "commands", json={"name": "stop-data", "target": "camera", "id": "1", "who": "me"}).json()
+    assert line.operator.run.done == ["hold camera"], "the same id does nothing twice"
+    (record,) = ask(app, "GET", "commands").json()
+    assert (record["who"], record["door"], record["name"], record["outcome"]) == ("me", "http", "stop-data", "done")
+    states = ask(app, "GET", "states").json()
+    assert (states["pipeline"], states["run"], states["state"]) == ("demo", "r1", "processing")
+    assert states["states"][1]["why"] == "held"
+    assert "stop" in states["allowed"]
+    assert states["commands"]["received"] == 2
+
+
+@pytest.mark.parametrize(
+    ("wish", "code", "said"),
+    [
+        ({"name": "strat"}, 404, 'did you mean "start"?'),
+        ({"name": "stop-data", "target": "camra"}, 404, 'did you mean "camera"?'),
+        ({"name": "scale", "target": "fit"}, 422, "scale lacks workers"),
+        ({"name": "arm"}, 409, "a run goes on"),
+        ({"name": "stop", "id": "1", "now": True}, 422, "Extra inputs"),
+        ({"name": "stop", "who": "\n"}, 422, "that can be printed"),
+        ({}, 422, "required"),
+    ],
+)
+def test_a_command_that_cannot_be_is_refused_with_a_reply(
+    app: Any, line: FakeLine, wish: Any, code: int, said: str
+) -> None:
+    answer = ask(app, "POST", "commands", json=wish)
+    assert answer.status_code == code
+    assert said in str(answer.json()["detail"])
+    assert line.operator.run.done == []
+
+
+def test_too_many_commands_and_what_breaks_have_codes_of_their_own(app: Any, line: FakeLine) -> None:
+    line.operator.run.breaks = ZeroDivisionError("ours")
+    answer = ask(app, "POST", "commands", json={"name": "stop"})
+    assert (answer.status_code, answer.json()["outcome"], answer.json()["problem"]) == (500, "failed", "broken")
+    codes = [ask(app, "POST", "commands", json={"name": "status"}).status_code for _ in range(101)]
+    assert set(codes[:99]) == {200}
+    assert codes[99:] == [503, 503]
