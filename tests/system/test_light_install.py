@@ -226,6 +226,7 @@ NEED_MORE: Mapping[str, str] = {
 DO_WITH_LESS: Mapping[str, tuple[str, int, str]] = {
     "new": ("new mine", 0, "mine has pipeline.yaml"),
     "top": ("top http://127.0.0.1:1", 1, "nobody answers at http://127.0.0.1:1"),
+    "ctl": ("ctl http://127.0.0.1:1 status", 1, "nobody answers at http://127.0.0.1:1"),
     "serve": ("serve --store memory --listen nowhere", 2, "write PORT or HOST:PORT"),
     "token": ("token issue --name light --scope read:c1", 0, "ey"),
     "streams": ("streams ls --store store", 0, "c1/eiger/1"),

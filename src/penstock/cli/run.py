@@ -1,7 +1,8 @@
 """``penstock run``: run a pipeline to its end, with progress, and print its ledger."""
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +50,11 @@ def run(
         str | None,
         typer.Option("--serve", help="Show views and status at this address; off: nowhere.", metavar="[HOST:]PORT"),
     ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option("--control", help="Take commands over ZeroMQ at this address; off: nowhere.", metavar="ADDRESS"),
+    ] = None,
+    held: Annotated[bool, typer.Option("--held", help="Begin with everything held, until penstock ctl start.")] = False,
     stay: Annotated[bool, typer.Option("--stay", help="Show the views until Ctrl-C, also after the end.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report for machines.")] = False,
@@ -80,9 +86,9 @@ def run(
     is_hidden = quiet or as_json or not sys.stderr.isatty()
     # Within the progress there must be no new line: it goes up as many as it has written.
     answer = f"{HEARD}\n" if is_hidden else f"\r{HEARD}\x1b[K"
-    with _serving(pipeline, serve, engine, stay=stay) as web:
+    with _serving(pipeline, serve, engine, stay=stay) as web, _commanded(pipeline, control, engine, web) as desk:
+        options |= _of_outside(engine, web, desk, is_held=held)
         if web is not None:
-            options["web"] = web
             print(f"views: {web.address}", file=sys.stderr)
             Notifier().tell(PENSTOCK_ADDRESS=web.address)
             if stay and _begin_without_run(web, pipeline, options["trigger_maps"]):
@@ -102,7 +108,7 @@ def run(
                     print(report_as_json(report).decode(), flush=True)
                 else:
                     print_report(report)
-            if web is None or not stay or interrupt.is_asked:
+            if web is None or not stay or interrupt.is_asked or web.desk.is_shut_down:
                 break
             following = stay_until_asked(web, None if event_log else _Following(pipeline))
             if following is None:
@@ -169,6 +175,48 @@ def _serving(pipeline: Any, written: str | None, engine: str, *, stay: bool) -> 
         raise CheckError([Problem(where="serve" if written is None else "--serve", text=str(error))]) from error
 
 
+@contextmanager
+def _commanded(pipeline: Any, written: str | None, engine: str, web: Any) -> Iterator[Any]:  # a ControlDesk, or None
+    """Give the desk with the door that the option or the file asks for; ``None`` if neither says anything of it."""
+    from penstock.errors import CheckError, Problem, ServiceError
+
+    where = pipeline.plan().control if written is None else written
+    if where is None or (engine == "inline" and written in (None, "off")):
+        yield None
+        return
+    if engine == "inline":
+        remedy = "leave --engine out"
+        raise CheckError([Problem(where="--control", text="the engine inline takes no commands", remedy=remedy)])
+    from penstock.services.control_desk import ControlDesk
+    from penstock.services.control_door import control_door
+
+    desk = ControlDesk() if web is None else web.desk
+    if where == "off":
+        yield desk
+        return
+    try:
+        door = control_door(where, desk)
+    except ServiceError as error:
+        raise CheckError([Problem(where="control" if written is None else "--control", text=str(error))]) from error
+    print(f"commands: {door.address}", file=sys.stderr)
+    with door:
+        yield desk
+
+
+def _of_outside(engine: str, web: Any, desk: Any, *, is_held: bool) -> dict[str, Any]:
+    """Return the options of a run that is seen, commanded or held from outside; nothing is held for ever."""
+    from penstock.errors import CheckError, Problem
+
+    given = {"web": web, "desk": desk, "is_held": is_held or None}
+    if is_held and engine == "inline":
+        problem = Problem(where="--held", text="the engine inline takes no commands", remedy="leave --engine out")
+        raise CheckError([problem])
+    if is_held and web is None and (desk is None or desk.door is None):
+        remedy = "add --serve 8400, or --control tcp://127.0.0.1:8410"
+        raise CheckError([Problem(where="--held", text="nobody could start it", remedy=remedy)])
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _begin_without_run(web: Any, pipeline: Any, maps: dict[str, Any]) -> bool:  # a WebService, a Pipeline
     """Serve nothing but the wish for a run, if a map is lacking that comes with it; return whether that is so."""
     from penstock.pipeline.graph_svg import draw_svg
@@ -178,6 +226,7 @@ def _begin_without_run(web: Any, pipeline: Any, maps: dict[str, Any]) -> bool:  
     plan = pipeline.plan()
     lacking = [name for name, join in plan.joins.items() if name not in maps and waits_for_map(join)]
     if lacking:
+        web.desk.introduce(plan)
         web.begin(None, pipeline=plan.name, version=own_version(), graph=draw_svg(plan))
         print(f"{', '.join(lacking)}: a run begins when its trigger map is given over HTTP", file=sys.stderr)
     return bool(lacking)
