@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from penstock.core.stream_address import StreamAddress as StreamAddress
     from penstock.core.timestamp import Timestamp as Timestamp
     from penstock.errors import PenstockError as PenstockError
+    from penstock.monitor.notice import notice as notice
     from penstock.pipeline import ByKey as ByKey
     from penstock.pipeline import ByOrder as ByOrder
     from penstock.pipeline import ByTimestamp as ByTimestamp
@@ -103,6 +104,7 @@ _HOMES = {
     "Unit": "penstock.core.parameter",
     "Use": "penstock.pipeline",
     "connect": "penstock.client",
+    "notice": "penstock.monitor.notice",
     "open_async_store": "penstock.streams.open_store",
     "open_store": "penstock.streams.open_store",
 }

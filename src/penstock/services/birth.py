@@ -17,6 +17,7 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 
+from penstock.services.leaving import leaving
 from penstock.services.own_process import die_with, name_process
 from penstock.services.paper import read_request, write_report
 from penstock.wire.requests import decode_arguments
@@ -39,10 +40,16 @@ class Birth:
     """Its own descriptors."""
 
 
-def live(birth: Birth) -> NoReturn:
-    """Become what the request says, run the function, and end."""
+def live(birth: Birth, notices: int = -1) -> NoReturn:
+    """Become what the request says, run the function, and end.
+
+    Parameters
+    ----------
+    notices
+        Where notices leave; below 0: nobody hears them.
+    """
     try:
-        _live(birth)
+        _live(birth, notices)
     except KeyboardInterrupt:  # asked to stop
         sys.exit(STOPPED)
     except Exception as error:  # noqa: BLE001 - the outermost edge of a process: it ends, and says why
@@ -53,7 +60,7 @@ def live(birth: Birth) -> NoReturn:
     sys.exit(0)
 
 
-def _live(birth: Birth) -> None:
+def _live(birth: Birth, notices: int) -> None:
     os.setpgid(0, 0)  # whatever it starts itself is in its group, and goes with it
     die_with(birth.parent)
     request = read_request(birth.paper)
@@ -73,8 +80,9 @@ def _live(birth: Birth) -> None:
     _forget_randomness()
     function = _find(request.function)
     arguments = _arguments(function, request.arguments)
-    stop.allow()
-    function(arguments, fds)
+    with leaving(notices, request.name):
+        stop.allow()
+        function(arguments, fds)
 
 
 def _print_to(fd: int) -> None:

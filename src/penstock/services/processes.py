@@ -22,6 +22,8 @@ from penstock.wire.requests import Ended, decode
 
 __all__ = ["Child", "Death", "Processes"]
 
+NOTICES_AT_ONCE = 256
+
 
 class Processes:
     """Child processes, each running one function; a context manager for one thread.
@@ -42,6 +44,9 @@ class Processes:
     on_output
         Called from ``poll`` and ``close`` with every line that a child prints; without it, children print where this
         process does. A child that printed 64 kB waits for the next ``poll``.
+    on_notice
+        Called from ``poll`` and ``close`` with every notice that a child raises, as it travels; without it, children's
+        notices go to their own ``logging``. A child never waits for it.
     patience_s
         How long the warmed process may need to answer, with its imports, in s.
 
@@ -59,10 +64,12 @@ class Processes:
         *,
         preload: Sequence[str] = ("numpy", "msgspec"),
         on_output: Callable[[Child, str], None] | None = None,
+        on_notice: Callable[[bytes], None] | None = None,
         patience_s: float = 60.0,
     ) -> None:
         self._preload = tuple(preload)
         self._on_output = on_output
+        self._on_notice = on_notice
         self.patience_s = patience_s
         self._numbers = count(1)
         self._watches: dict[int, Watch] = {}
@@ -179,13 +186,17 @@ class Processes:
             warm.close()
         for number in list(self._watches):
             self._forget(number)
+        for warm in self._warms:
+            self._end_hearing(warm)
         self._epoll.close()
 
     def _ready(self) -> WarmStart:
         if self._warm is None:
-            self._warm = warm = WarmStart(self._preload)
+            self._warm = warm = WarmStart(self._preload, hears=self._on_notice is not None)
             self._warms.append(warm)
             self._watch_for(warm.deaths.fileno(), lambda: self._hear(warm))
+            if warm.notices is not None:
+                self._watch_for(warm.notices.fileno(), lambda: self._hear_notices(warm))
         return self._warm
 
     def _start(self, name: str, paper: int, reader: Sequence[int], fds: Sequence[int]) -> Watch:
@@ -230,10 +241,33 @@ class Processes:
         if warm.deaths.is_ended:
             self._lose(warm)
 
+    def _hear_notices(self, warm: WarmStart, most: int = NOTICES_AT_ONCE) -> None:
+        """Hand on what children have said; no more at once than leaves time for everything else."""
+        link, take = warm.notices, self._on_notice
+        if link is None or take is None:
+            return
+        for _ in range(most):
+            received = link.try_receive()
+            if received is None:
+                break
+            for fd in received.fds:
+                os.close(fd)
+            take(received.data)
+        if link.is_ended:
+            self._ignore(link.fileno())
+
+    def _end_hearing(self, warm: WarmStart) -> None:
+        """Hand on what children have said last."""
+        if warm.notices is not None:
+            self._hear_notices(warm, most=100 * NOTICES_AT_ONCE)  # all there is: a link holds less
+            self._ignore(warm.notices.fileno())
+            warm.notices.close()
+
     def _lose(self, warm: WarmStart) -> None:
         """Wait for a warmed process that has died, and for each of its children on its own; the kernel kills them."""
         self._ignore(warm.deaths.fileno())
         warm.close()
+        self._end_hearing(warm)
         self._warms.remove(warm)
         if self._warm is warm:
             self._warm = None

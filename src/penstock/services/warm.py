@@ -1,6 +1,6 @@
 """The warmed process: it has imported what every child needs, waits, and forks when its supervisor asks.
 
-    python -m penstock.services.warm REQUESTS DEATHS SUPERVISOR MODULE...
+    python -m penstock.services.warm REQUESTS DEATHS SUPERVISOR NOTICES MODULE...
 
 It never imports user code and has one thread, so that a fork copies nothing half done. It ends when its supervisor
 does, and takes every child along. Terminals do not reach it: it is in a session of its own.
@@ -168,7 +168,7 @@ def _watch(pid: int) -> int:
 
 def main() -> None:
     """Get warm, then serve; a child comes out of the same door, with nothing of the warmed process open."""
-    requests, deaths, supervisor = (int(word) for word in sys.argv[1:4])
+    requests, deaths, supervisor, notices = (int(word) for word in sys.argv[1:5])
     wake_at_death_of(supervisor)
     try:
         pidfd = os.pidfd_open(supervisor)
@@ -176,11 +176,11 @@ def main() -> None:
         return
     _leave_signals_to_supervisor()
     _forget_own_path()
-    for name in sys.argv[4:]:
+    for name in sys.argv[5:]:
         import_module(name)
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:
-        modules = " ".join(sys.argv[4:])
+        modules = " ".join(sys.argv[5:])
         raise PenstockError(f"importing {modules} started {threads - 1} threads; preload only what starts none")
     name_process("penstock: warm")
     gc.collect()
@@ -189,7 +189,7 @@ def main() -> None:
     gc.set_threshold(10_000)
     birth = WarmProcess(Link(requests), Link(deaths), pidfd).serve()
     if birth is not None:
-        live(birth)
+        live(birth, notices)
 
 
 def _leave_signals_to_supervisor() -> None:

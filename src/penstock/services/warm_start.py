@@ -38,13 +38,20 @@ class WarmStart:
     ----------
     preload
         Modules to import before the first fork.
+    hears
+        Whether notices that children raise are to be heard.
     """
 
-    def __init__(self, preload: Sequence[str]) -> None:
+    def __init__(self, preload: Sequence[str], *, hears: bool = False) -> None:
         self._requests, its_requests = Link.pair()
         self.deaths, its_deaths = Link.pair()
-        fds = (its_requests.fileno(), its_deaths.fileno())
-        words = [*map(str, fds), str(os.getpid()), *preload]
+        self.notices: Link | None = None
+        its_notices: Link | None = None
+        if hears:
+            self.notices, its_notices = Link.pair()
+        fds = [its_requests.fileno(), its_deaths.fileno()]
+        words = [*map(str, fds), str(os.getpid()), str(its_notices.fileno() if its_notices else -1), *preload]
+        fds += [its_notices.fileno()] if its_notices else []
         try:
             # -P: the present folder may hold a user's numpy.py. A session of its own: Ctrl-C is not for it.
             self._process = subprocess.Popen(
@@ -57,10 +64,14 @@ class WarmStart:
         except BaseException:
             self._requests.close()
             self.deaths.close()
+            if self.notices is not None:
+                self.notices.close()
             raise
         finally:
             its_requests.close()
             its_deaths.close()
+            if its_notices is not None:
+                its_notices.close()
 
     @property
     def pid(self) -> int:
@@ -103,7 +114,7 @@ class WarmStart:
         return answer.pid, reply.fds[0]
 
     def close(self) -> None:
-        """Let it kill and await its children, and wait for it."""
+        """Let it kill and await its children, and wait for it; what they have said last can still be read."""
         self._requests.close()
         self.deaths.close()
         self._process.send_signal(signal.SIGCONT)  # should somebody have stopped it

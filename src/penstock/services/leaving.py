@@ -1,0 +1,53 @@
+"""How notices leave a child: over the link that it shares with its siblings, without ever waiting for room.
+
+It runs in the child only.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from penstock.core.notice import Notice
+from penstock.wire.notices import Unkept, encode_notice
+
+__all__ = ["leaving"]
+
+_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+
+@contextmanager
+def leaving(fd: int, name: str) -> Iterator[None]:
+    """Let notices leave by this descriptor, a link's, while something runs, and what was held back at its end.
+
+    Parameters
+    ----------
+    fd
+        Below 0: nobody hears them, and nothing is imported.
+    name
+        Of the process: the source of what does not name its own.
+    """
+    if fd < 0:
+        yield
+        return
+    # A child that raises none needs it all the same; those of runs have it from the process that forked them.
+    from penstock.monitor.notice import Outlet, close_outlet, open_outlet
+
+    link = socket.socket(fileno=fd)
+
+    def send(said: Notice | Unkept) -> bool:
+        try:
+            # Not through a Link: several threads may raise notices at once, and the kernel keeps messages apart.
+            link.send(encode_notice(said), _FLAGS)
+        except BlockingIOError:
+            return False
+        except OSError:  # the supervisor has gone: nobody will hear it
+            return True
+        return True
+
+    outlet = Outlet(name, send, lambda source, count: send(Unkept(source, count)))
+    open_outlet(outlet)
+    try:
+        yield
+    finally:
+        outlet.flush(all_of_it=True)
+        close_outlet(outlet)
