@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["resume"]
 
 FAILED = 1
-OF_NO_RESULT = ("serve", "name")
+OF_NO_RESULT = ("serve", "logs", "name")
 """Keys of a pipeline on which no view depends."""
 
 

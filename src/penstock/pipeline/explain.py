@@ -5,6 +5,7 @@ stand in comments.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from inspect import Parameter
 from typing import Any
 
@@ -48,6 +49,8 @@ def explain(spec: PipelineSpec, plan: Plan) -> str:
         tree["serve"] = {key: value for key, value in spec.serve.model_dump().items() if value is not None}
     if spec.control is not None:
         tree["control"] = spec.control.model_dump()
+    if plan.logs is not None:
+        tree["logs"] = asdict(plan.logs)
     if not chains_trouble(plan):
         tree["stop_s"] = plan.stop_s
     tree["alarms"] = {name: _alarm(alarm) for name, alarm in plan.alarms.items()}

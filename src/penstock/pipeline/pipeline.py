@@ -33,7 +33,7 @@ class Pipeline:
         Entries by name; names are unique over all of them.
     alarms
         What somebody is to be told of, by name.
-    beamtime, store, serve, control, stop_s
+    beamtime, store, serve, control, logs, stop_s
         As in a file.
     folder
         Where relative paths start and user modules are looked for.
@@ -61,6 +61,7 @@ class Pipeline:
         store: str | None = None,
         serve: Mapping[str, Any] | None = None,
         control: Mapping[str, Any] | None = None,
+        logs: Mapping[str, Any] | None = None,
         stop_s: float | None = None,
         alarms: Mapping[str, Alarm] | None = None,
         folder: Path | str = ".",
@@ -68,7 +69,7 @@ class Pipeline:
         sections = {"sources": sources, "events": events, "stages": stages, "sinks": sinks, "alarms": alarms}
         tree: dict[str, Any] = {key: _trees(entries) for key, entries in sections.items() if entries}
         others: dict[str, Any] = {"name": name, "beamtime": beamtime, "store": store, "serve": serve}
-        others |= {"control": control, "stop_s": stop_s}
+        others |= {"control": control, "logs": logs, "stop_s": stop_s}
         tree |= {key: value for key, value in others.items() if value is not None}
         self._document = Document(tree=tree, folder=Path(folder))
         self._problems: list[Problem] = []
@@ -98,7 +99,7 @@ class Pipeline:
 
     @classmethod
     def recorded(cls, text: str, folder: Path) -> "Pipeline":
-        """Read the pipeline that was kept with a recorded run; it is seen nowhere, and waits for its trigger maps.
+        """Read the pipeline kept with a recorded run; it is seen nowhere, logs nothing, and waits for its trigger maps.
 
         Raises
         ------
@@ -107,7 +108,8 @@ class Pipeline:
         """
         pipeline = cls.__new__(cls)
         document, pipeline._problems = read_text(text, folder / "pipeline.yaml", {})
-        tree = {key: value for key, value in document.tree.items() if key not in ("serve", "control")}
+        others = ("serve", "control", "logs")
+        tree = {key: value for key, value in document.tree.items() if key not in others}
         tree["events"] = {name: _without_map(event) for name, event in tree.get("events", {}).items()}
         pipeline._document = Document(tree=tree, folder=folder, name=document.name)
         return pipeline

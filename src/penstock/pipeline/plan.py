@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from penstock.core.alarm import AlarmRule
 
-__all__ = ["AlarmPlan", "Element", "JoinPlan", "MergePlan", "Plan", "SinkPlan", "SourcePlan", "StagePlan"]
+__all__ = ["AlarmPlan", "Element", "JoinPlan", "LogsPlan", "MergePlan", "Plan", "SinkPlan", "SourcePlan", "StagePlan"]
 
 OnError = Literal["fail", "skip", "retry", "dead_letter"]
 WhenFull = Literal["block", "drop_newest", "drop_oldest", "sample"]
@@ -164,6 +164,18 @@ class SinkPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogsPlan:
+    """Where the journal of a pipeline is kept."""
+
+    folder: str
+    """From the pipeline's folder."""
+    level: Literal["log", "info", "alarm"] = "info"
+    """What is less grave is not written."""
+    keep: int = 10
+    """How many full files are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A pipeline ready to run; each mapping is in the order of the flow."""
 
@@ -177,6 +189,8 @@ class Plan:
     """Where its views are to be seen while it runs: a port, a host, or both; ``None``: nowhere."""
     control: str | None = None
     """Where it takes commands over ZeroMQ while it runs; ``None``: nowhere."""
+    logs: LogsPlan | None = None
+    """Where the journal is kept; ``None``: in memory only."""
     folder: str = "."
     """Where the pipeline's file lies; relative paths in its arguments start here."""
     beamtime: str = ""

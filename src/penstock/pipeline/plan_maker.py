@@ -17,7 +17,17 @@ from penstock.pipeline.document import Document, Trail
 from penstock.pipeline.elements import Finder
 from penstock.pipeline.flow import Flow, counts_messages
 from penstock.pipeline.lanes import lanes_of, split_input
-from penstock.pipeline.plan import AlarmPlan, Element, JoinPlan, MergePlan, Plan, SinkPlan, SourcePlan, StagePlan
+from penstock.pipeline.plan import (
+    AlarmPlan,
+    Element,
+    JoinPlan,
+    LogsPlan,
+    MergePlan,
+    Plan,
+    SinkPlan,
+    SourcePlan,
+    StagePlan,
+)
 from penstock.pipeline.processors import Processors, shared_out, write_cpus
 from penstock.pipeline.registry import Kind
 from penstock.pipeline.spec import (
@@ -72,6 +82,7 @@ class PlanMaker:
             sinks=sinks | {recorder.name: recorder for recorder in recorders},
             serve=None if self.spec.serve is None else self.spec.serve.http,
             control=None if self.spec.control is None else self.spec.control.zmq,
+            logs=None if self.spec.logs is None else LogsPlan(**self.spec.logs.model_dump()),
             folder=str(self.document.folder),
             prelude=self.document.prelude,
             beamtime=self._beamtime,

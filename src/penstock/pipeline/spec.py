@@ -31,6 +31,7 @@ __all__ = [
     "ControlSpec",
     "Every",
     "JoinSpec",
+    "LogsSpec",
     "MergeSpec",
     "PipelineSpec",
     "Record",
@@ -305,6 +306,14 @@ class ControlSpec(_Entry):
     """``tcp://HOST:PORT`` or ``ipc://PATH``: where commands are taken."""
 
 
+class LogsSpec(_Entry):
+    """The value of ``logs``."""
+
+    folder: Annotated[str, Field(min_length=1)] = "logs"
+    level: Literal["log", "info", "alarm"] = "info"
+    keep: AtLeastOne = 10
+
+
 class PipelineSpec(_Entry):
     """A whole file, entry by entry; those that were wrong are left out."""
 
@@ -317,6 +326,7 @@ class PipelineSpec(_Entry):
     sinks: dict[str, SinkSpec] = Field(default_factory=dict)
     serve: ServeSpec | None = None
     control: ControlSpec | None = None
+    logs: LogsSpec | None = None
     stop_s: float = STOP_S
     alarms: dict[str, AlarmSpec] = Field(default_factory=dict)
 

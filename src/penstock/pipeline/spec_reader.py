@@ -20,6 +20,7 @@ from penstock.pipeline.spec import (
     AlarmSpec,
     ControlSpec,
     JoinSpec,
+    LogsSpec,
     MergeSpec,
     PipelineSpec,
     ServeSpec,
@@ -31,7 +32,8 @@ from penstock.pipeline.spec import (
 __all__ = ["SECTIONS", "read_spec"]
 
 SECTIONS: Final = (
-    "name", "beamtime", "store", "include", "sources", "events", "stages", "sinks", "serve", "control", "stop_s",
+    "name", "beamtime", "store", "include", "sources", "events", "stages", "sinks", "serve", "control", "logs",
+    "stop_s",
     "alarms",
 )  # fmt: skip
 """The keys at the top. Keys that begin with ``x-`` hold anchors and are not read."""
@@ -67,6 +69,7 @@ class _Reader:
         self._names_are_unique(tree)
         serve = self._model(ServeSpec, tree["serve"], ("serve",)) if tree.get("serve") is not None else None
         control = self._model(ControlSpec, tree["control"], ("control",)) if tree.get("control") is not None else None
+        logs = self._model(LogsSpec, tree["logs"], ("logs",)) if tree.get("logs") is not None else None
         return PipelineSpec(
             name=self._text("name") or self._document.name,
             beamtime=self._text("beamtime"),
@@ -77,6 +80,7 @@ class _Reader:
             sinks=dict(self._section("sinks", SinkSpec)),
             serve=serve,
             control=control,
+            logs=logs,
             stop_s=self._seconds("stop_s", STOP_S),
             alarms=dict(self._section("alarms", AlarmSpec)),
         )
