@@ -26,6 +26,7 @@ from penstock.engines.showing import Showing
 from penstock.engines.to_the_end import AT_ONCE, Progress, run_to_the_end
 from penstock.errors import NotBuiltYetError, PenstockError
 from penstock.monitor.edge_watch import Watches
+from penstock.monitor.notice import use_outlet
 from penstock.monitor.recent import Recent
 from penstock.monitor.report import EdgeReport, RunReport, StepReport, edges_of, latency_report
 from penstock.pipeline.chains import chains_trouble, has_lanes
@@ -47,6 +48,7 @@ from penstock.services.strands.parts import StepPart
 from penstock.services.strands.switching import switching
 from penstock.services.strands.tallies import StepTally
 from penstock.services.waiter import Waiter
+from penstock.services.watching import Watching
 from penstock.services.web_service import WebService
 
 __all__ = ["ChainsRun", "run", "start"]
@@ -130,6 +132,9 @@ class ChainsRun:
         self.alarms = Alarming(plan, self.state.id, utc_ns=self._host.utc_ns, last=self._last.get)
         self._watches = Watches(self.ledger)
         self._recent = Recent()
+        self.watching = Watching(plan, self.state.id, utc=self._host.utc_ns)
+        self._listened: int | None = None
+        """What of the nursery is waited for."""
         self._cut = Cut()
         self._net = Net((), self._host)
         self._nursery = Nursery()
@@ -148,9 +153,10 @@ class ChainsRun:
         PenstockError
             If something cannot be made or opened.
         """
+        self.watching.open()
         if any(stage.run_in == "process" for stage in self.plan.stages.values()):
             self._nursery.open()  # it gets warm while everything else is made
-        with use(self._host):
+        with use(self._host), use_outlet(self.watching.outlet):
             self._cut = cut(self.plan, self.ledger, self._nursery, dict.fromkeys(self.alarms.reads_last, self._last))
             self._declare()
             self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.may_wait])
@@ -164,7 +170,7 @@ class ChainsRun:
         if any(map(has_lanes, self.plan.stages.values())):
             switching.begin()
             self._is_switching = True
-        with use(self._host):
+        with use(self._host), use_outlet(self.watching.outlet):
             self._net.start()
 
     def step(self, longest_s: float = QUIET_S) -> bool:
@@ -177,6 +183,7 @@ class ChainsRun:
         """
         self._net.hear()
         self._showing.poll()
+        self._hear_notices()
         now = time.monotonic_ns()
         for trouble in self._take_troubles():
             self.fail(trouble)
@@ -293,6 +300,7 @@ class ChainsRun:
                 entry.arrive(count)
             self.state.mark(Outcome.ABORTED, f"{count} items before {strand.name} were given up")
         self._nursery.close()
+        self._hear_notices()
         for inlet in self._cut.edges.values():
             self._count_dropped(inlet)
         settle(self.ledger, self.state)
@@ -303,7 +311,7 @@ class ChainsRun:
         ended_well = self.state.prospect is Outcome.FINISHED
         for end in self._cut.sinks.values():
             try:
-                with use(self._host):
+                with use(self._host), use_outlet(self.watching.outlet):
                     end.close(ended_well, str(self.state.prospect), "; ".join(self.state.reasons))
             except PenstockError as error:
                 self.fail(error)
@@ -319,13 +327,15 @@ class ChainsRun:
         self._ended_ns = self._host.monotonic_ns()
         self.state.end()
         report = self.report()
+        self.watching.close(report)
         self._showing.finish(report)
         return report
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended."""
         with self._net.standing_still():
-            return self._report()
+            found = self._report()
+        return self.watching.fill(found)
 
     def _report(self) -> RunReport:
         now = self._ended_ns or self._host.monotonic_ns()
@@ -361,6 +371,17 @@ class ChainsRun:
         self._waiter.drop(pollable)
 
     # Inside
+
+    def _hear_notices(self) -> None:
+        """Take what workers have said, and look at everything once a second."""
+        if self._nursery.pollable != self._listened:
+            self._waiter.drop(self._listened)
+            self._listened = self._nursery.pollable
+            self._waiter.add(self._listened)
+        for said in self._nursery.notices():
+            self.watching.hear(said)
+        if self.watching.is_due and not self._host.is_virtual:
+            self.report()
 
     def _declare(self) -> None:
         parts = self._cut.steps

@@ -9,7 +9,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
@@ -23,8 +23,9 @@ from penstock.core.parameters import Change
 from penstock.core.run import RunState
 from penstock.core.trigger_map import TriggerMap
 from penstock.errors import PenstockError, StateError
-from penstock.monitor.report import RunReport
+from penstock.monitor.report import NoticeReport, RunReport
 from penstock.services.control_desk import ControlDesk
+from penstock.services.watching import Watching
 
 __all__ = ["Grown", "Run", "Supervised"]
 
@@ -45,6 +46,7 @@ class Supervised(Protocol):
 
     state: RunState
     desk: ControlDesk
+    watching: Watching
 
     def open(self) -> None:
         """Start everybody."""
@@ -277,6 +279,41 @@ class Run:
             return self._loop.ask(ask)
         except StateError:
             return self._loop.ended.result()
+
+    def notices(self, level: str = "log", most: int = 1000) -> list[NoticeReport]:
+        """Return the last notices at least so grave, the newest last; after the end too.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level.
+        """
+        try:
+            return self._loop.call(lambda control: control.watching.notices(level, most))
+        except StateError:
+            return self._loop.control.watching.notices(level, most)
+
+    def history(
+        self, names: Collection[str] | None = None, *, since_s: float | None = None, most: int = 300
+    ) -> dict[str, Any]:
+        """Return how numbers were: ``times`` in s since 1970 UTC, ``series`` by name, and all ``names`` there are.
+
+        After the end too. There is a point every second of the last hour, every minute of the last day, and every ten
+        minutes of the last week; what is older, or was not known then, is ``None``.
+
+        Parameters
+        ----------
+        names
+            Of which numbers, as ``edge.camera.fit.arrived``; by default of all.
+        since_s
+            For how long back, in s; by default as far as is known.
+        most
+            Points at most, evenly chosen.
+        """
+        try:
+            return self._loop.call(lambda control: control.watching.past(names, since_s=since_s, most=most))
+        except StateError:
+            return self._loop.control.watching.past(names, since_s=since_s, most=most)
 
     def views(self, stage: str) -> Mapping[str, Any]:
         """Return a copy of what a reduce stage published last: of every event up to some number, and of no other.

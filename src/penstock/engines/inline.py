@@ -50,6 +50,7 @@ from penstock.services.run_names import new_run_id, own_version
 from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
 from penstock.services.waiter import Waiter
+from penstock.services.watching import Watching
 from penstock.streams.opened import opened_store
 from penstock.streams.store import Store
 from penstock.wire.values import encode_value
@@ -163,6 +164,7 @@ class InlineRun:
         self._failures: list[Failure] = []
         self._ended_ns: int | None = None
         self._waiter = Waiter()
+        self.watching = Watching(self.plan, self.state.id)
         self._pollables: dict[str, Any] = {}  # of open sources: a socket, a file descriptor or None
 
     def open(self) -> None:
@@ -175,6 +177,7 @@ class InlineRun:
         PenstockError
             If a constructor raised, or something cannot be opened; ``finish`` closes what was.
         """
+        self.watching.open()
         self._open_log()
         log = None if self._log is None else self._log.log
         self._rooms = self._build(log=log)
@@ -256,6 +259,9 @@ class InlineRun:
         self._tick()
         self._settle()
         self._watches.look(self._clock())
+        self.watching.look()
+        if self.watching.is_due:
+            self.report()
         if self._log is not None:
             self._log.flush()
         if self.is_over:
@@ -388,7 +394,9 @@ class InlineRun:
         self._waiter.close()
         self._ended_ns = self._clock()
         self.state.end()
-        return self.report()
+        report = self.report()
+        self.watching.close(report)
+        return report
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended."""
@@ -397,9 +405,10 @@ class InlineRun:
         edges = edges_of(self.ledger, (now - self._started_ns) / NS_PER_S, self._watches, now)
         # Only a join lets anything wait here: what a stage is given has ended before this thread looks again.
         edges = [e if e.consumer in self._rooms.joins else replace(e, latency=None) for e in edges]
-        return write_report(
+        report = write_report(
             self.plan.name, self.state, self._started, now - self._started_ns, edges, self._rooms, self._failures
         )
+        return self.watching.fill(report)
 
     def wake_on(self, pollable: int) -> None:
         """Stop waiting when this file descriptor can be read."""

@@ -63,9 +63,10 @@ from penstock.services.recording import begin_recording, go_on_recording
 from penstock.services.resumed_run import resumable, resumed_plan
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.sink_room import SinkRoom
-from penstock.services.usage import Usage, usage_of
+from penstock.services.usage import Gauge, Usage
 from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
+from penstock.services.watching import Watching
 from penstock.services.web_service import WebService
 from penstock.streams.opened import opened_store
 from penstock.transport.seqpacket import Link
@@ -78,6 +79,7 @@ __all__ = ["LocalRun", "run", "start"]
 PRELOAD = (
     "numpy",
     "msgspec",
+    "penstock.monitor.notice",
     "penstock.services.source_process",
     "penstock.services.steps_process",
     "penstock.services.worker_process",
@@ -214,6 +216,8 @@ class LocalRun:
         self._ended_s: float | None = None
         self._usage: dict[str, ProcessReport] = {}
         self._usage_s = 0.0
+        self._gauge = Gauge()
+        self.watching = Watching(plan, self.state.id)
         self._lost: list[tuple[str, float]] = []
 
     def open(self) -> None:
@@ -241,11 +245,12 @@ class LocalRun:
             beat_s=self._beat_s,
             replay=self._replay,
         )
+        self.watching.open()
         members = self._all_members()  # before anything starts: whoever cannot be written down is refused
         shown = self._showing.begin(self, self.state.id, self._files)
         if shown is not None:
             self._poller.register(shown, select.POLLIN)
-        self._processes = Processes(preload=PRELOAD)
+        self._processes = Processes(preload=PRELOAD, on_notice=self.watching.hear)
         self._processes.__enter__()
         self._poller.register(self._processes.fileno(), select.POLLIN)
         if plan.is_recorded:
@@ -283,6 +288,7 @@ class LocalRun:
         self._poller.poll(1000 * min(longest_s, self._until_due_s()))
         self._hear()
         self._showing.poll()
+        self.watching.look()
         self._write_due_views()
         self._keep_books()
         if self.alarms.is_due:
@@ -477,6 +483,7 @@ class LocalRun:
         self.state.dead_letters = sum(edge.accounts.get("dead-lettered", 0) for edge in books.edges)
         self.state.end()
         report = self.report()
+        self.watching.close(report)
         self._showing.finish(report)
         return report
 
@@ -494,7 +501,7 @@ class LocalRun:
         books = self._last_books()
         has_ended = self.state.outcome is not Outcome.RUNNING
         failures = [asdict(failure) for failure in self._failures]
-        return msgspec.structs.replace(
+        report = msgspec.structs.replace(
             books,
             outcome=str(self.state.outcome),
             exit_code=self.state.exit_code if has_ended else 0,
@@ -506,6 +513,7 @@ class LocalRun:
             processes=self._process_reports(),
             alarms=self.alarms.reports(),
         )
+        return self.watching.fill(report)
 
     # Who takes part.
 
@@ -657,8 +665,13 @@ class LocalRun:
         if self._is_going and self._closing_s is None and now_s - self._asked_s >= BOOKS_S:
             self._asked_s = now_s
             number = next(self._numbers)
-            self._asked[number] = lambda word: self._take_books(word.report)
+            self._asked[number] = self._note_books
             self._say(say.Asked(number))
+
+    def _note_books(self, word: say.Status) -> None:
+        self._take_books(word.report)
+        if self.watching.is_due:
+            self.report()  # it is looked at, and nobody else wants it
 
     def _write_views(self, stage: str) -> None:
         now = time.monotonic_ns()
@@ -853,7 +866,7 @@ class LocalRun:
     def _note_usage_of(self, name: str, pid: int) -> None:
         member = None if self._members is None else self._members.by_name.get(name)
         role, deaths = ("builder", 0) if member is None else (member.role, member.deaths)
-        usage: Usage = usage_of(pid)
+        usage: Usage = self._gauge.of(pid)
         if usage.cpu_s or usage.private_bytes or name not in self._usage:
             self._usage[name] = ProcessReport(
                 name=name, role=role, pid=pid, deaths=deaths, **msgspec.structs.asdict(usage)

@@ -1,7 +1,7 @@
 """A run as whoever looks at it from outside may use it: in values that JSON can hold."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -14,6 +14,7 @@ from penstock.engines.alarming import Alarming
 from penstock.engines.handle import Grown
 from penstock.errors import StateError
 from penstock.monitor.report import RunReport
+from penstock.services.watching import Watching
 
 __all__ = ["Controlled", "ServedRun"]
 
@@ -22,6 +23,7 @@ class Controlled(Protocol):
     """What of a run is used here."""
 
     parameters: Parameters
+    watching: Watching
     maps: dict[str, TriggerMap]
     alarms: Alarming
 
@@ -60,6 +62,14 @@ class ServedRun:
     def ask_status(self, then: Callable[[Any], None]) -> None:
         """Have a fresh report brought."""
         self._run.ask(lambda report: then(msgspec.to_builtins(report)))
+
+    def notices(self, level: str, most: int) -> Any:  # what JSON can hold
+        """Return the last notices; also when the run has ended."""
+        return msgspec.to_builtins(self._run.watching.notices(level, most))
+
+    def history(self, names: Sequence[str] | None, since_s: float | None, most: int) -> Any:  # what JSON can hold
+        """Return how numbers were; also when the run has ended."""
+        return self._run.watching.past(names, since_s=since_s, most=most)
 
     def describe_parameters(self) -> Any:  # what JSON can hold
         """Return every parameter with its value and the revision that holds for events yet to come."""

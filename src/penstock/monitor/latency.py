@@ -20,11 +20,11 @@ class Latency:
     (0.001, 0.009)
     """
 
-    __slots__ = ("_counts", "_max_ns", "total")
+    __slots__ = ("_counts", "_max_ns", "_sum_ns", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * (OCTAVES << _FINE)
-        self._max_ns = 0
+        self._max_ns = self._sum_ns = 0
         self.total = 0
         """How many durations."""
 
@@ -33,11 +33,18 @@ class Latency:
         """The longest, in seconds; 0 without any."""
         return self._max_ns / 1e9
 
+    @property
+    def sum_s(self) -> float:
+        """All of them together, in seconds."""
+        return self._sum_ns / 1e9
+
     def add(self, ns: int, count: int = 1) -> None:
         """Add the same duration for so many items; one below 0 counts as 0."""
         self.total += count
         if ns > self._max_ns:
             self._max_ns = ns
+        if ns > 0:
+            self._sum_ns += ns * count
         octave = ns.bit_length() - _FINE - 1
         if octave < 0 or ns < 0:
             octave, ns = 0, max(0, ns)

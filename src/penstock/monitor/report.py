@@ -4,6 +4,7 @@ A report is plain values. It opens no file and prints nothing.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -19,6 +20,7 @@ __all__ = [
     "EdgeReport",
     "JoinReport",
     "LatencyReport",
+    "NoticeReport",
     "PoolReport",
     "ProcessReport",
     "RunReport",
@@ -45,6 +47,8 @@ class LatencyReport(msgspec.Struct, frozen=True, kw_only=True):
     p50_s: float
     p99_s: float
     max_s: float
+    sum_s: float = 0.0
+    """Of all of them; over ``count``, it is the mean."""
 
 
 class EdgeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +137,8 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     max_rss_bytes: int = 0
     deaths: int = 0
     """How often one of this name died and was replaced."""
+    cpu_share: float = 0.0
+    """Of one processor, over about the last second; more than 1 where several threads work."""
 
 
 class StepReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +198,22 @@ class AlarmReport(msgspec.Struct, frozen=True, kw_only=True):
     """How often it was raised."""
 
 
+class NoticeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that the pipeline or its code raised for people."""
+
+    time: str
+    """ISO 8601, UTC, with nanoseconds."""
+    level: str
+    """``log``, ``info`` or ``alarm``."""
+    source: str
+    """Who raised it, as ``fit-0``; empty where that is not known."""
+    text: str
+    code: int = 0
+    times: int = 1
+    """How often, where the same came again and again."""
+    values: dict[str, Any] = {}
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is said of one run."""
 
@@ -223,6 +245,13 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of the file."""
     states: list[StateReport] = []
     """The pipeline first, then sources, stages with their workers behind each, and sinks, in the order of the file."""
+    notices: list[NoticeReport] = []
+    """The last ones, the newest last."""
+    notice_counts: dict[str, int] = {}
+    """How often one was raised, by level; of those not kept, under ``unkept``."""
+    machinery: list[ProcessReport] = []
+    """The processes around those of the pipeline while it runs: the supervisor, what makes processes for it, the web
+    process, and programs that any of them has started."""
 
     @property
     def adds_up(self) -> bool:
@@ -287,7 +316,7 @@ def _latency(latency: Latency) -> LatencyReport | None:
     if not latency.total:
         return None
     p50_s, p99_s = latency.percentile_s(50), latency.percentile_s(99)
-    return LatencyReport(count=latency.total, p50_s=p50_s, p99_s=p99_s, max_s=latency.max_s)
+    return LatencyReport(count=latency.total, p50_s=p50_s, p99_s=p99_s, max_s=latency.max_s, sum_s=latency.sum_s)
 
 
 def _edge(entry: Entry, duration_s: float, watches: Watches | None, now: int) -> EdgeReport:

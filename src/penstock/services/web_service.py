@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import msgspec
 
@@ -69,6 +69,12 @@ class Served(Protocol):
 
     def ask_status(self, then: Callable[[Any], None]) -> None:
         """Have a fresh report brought."""
+
+    def notices(self, level: str, most: int) -> Any:  # what JSON can hold
+        """Return the last notices; also when the run has ended."""
+
+    def history(self, names: Sequence[str] | None, since_s: float | None, most: int) -> Any:  # what JSON can hold
+        """Return how numbers were; also when the run has ended."""
 
     def describe_parameters(self) -> Any:  # what JSON can hold
         """Return every parameter with its value."""
@@ -141,6 +147,17 @@ class _Stop(msgspec.Struct, forbid_unknown_fields=True):
     at_once: bool = False
 
 
+class _Notices(msgspec.Struct, forbid_unknown_fields=True):
+    level: Literal["log", "info", "alarm"] = "log"
+    most: int = 1000
+
+
+class _History(msgspec.Struct, forbid_unknown_fields=True):
+    names: list[str] | None = None
+    since_s: float | None = None
+    most: int = 300
+
+
 @dataclass(slots=True)
 class _Running:
     child: Child
@@ -186,6 +203,8 @@ class WebService:
         self._order: WebOrder | None = None
         self._fds: tuple[int, ...] = ()
         self._served: Served | None = None
+        self._noticed: Served | None = None
+        """The run, also when it has ended, for what was noticed of it."""
         self._last: bytes | None = None
         self._quick_deaths = 0
         self._runs: list[dict[str, Any]] = []
@@ -239,6 +258,7 @@ class WebService:
         """
         self._forget_memory()
         self._served, self._last = served, None
+        self._noticed = served
         if served is not None:
             begun = {"run": run, "pipeline": pipeline, "outcome": "running", "began": _now()}
             self._runs = [*self._runs, begun][-MOST_RUNS:]
@@ -434,6 +454,8 @@ class WebService:
                 answer(msgspec.to_builtins(self.desk.records()))
             case "states":
                 self.desk.look(answer)
+            case "notices" | "history" if self._noticed is not None:
+                answer(_what_was_noticed(self._noticed, question))
             case _ if self._served is not None:
                 self._obey_of_run(self._served, question, answer)
             case _:
@@ -519,6 +541,14 @@ def _of_alarms(served: Served, question: Question) -> Any:  # what JSON can hold
         mute = msgspec.json.decode(question.body, type=_Mute)
         return served.mute_alarm(mute.alarm, mute.for_s, mute.who)
     return served.describe_alarms()
+
+
+def _what_was_noticed(served: Served, question: Question) -> Any:  # what JSON can hold
+    if question.what == "notices":
+        notices = msgspec.json.decode(question.body, type=_Notices)
+        return served.notices(notices.level, notices.most)
+    history = msgspec.json.decode(question.body, type=_History)
+    return served.history(history.names, history.since_s, history.most)
 
 
 def _problem(error: Exception) -> str:

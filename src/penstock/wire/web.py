@@ -21,7 +21,7 @@ class Question(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_un
     """The answer has the same."""
     what: str
     """``status``, ``parameters``, ``set``, ``scale``, ``maps``, ``extend``, ``alarms``, ``acknowledge``, ``mute``,
-    ``stop``, ``runs``, ``start``, ``command``, ``commands`` or ``states``."""
+    ``stop``, ``runs``, ``start``, ``command``, ``commands``, ``states``, ``notices`` or ``history``."""
     body: msgspec.Raw = msgspec.Raw(b"null")
     """JSON."""
 

@@ -21,8 +21,11 @@ from penstock.core.timestamp import Timestamp
 from penstock.core.trigger_map import TriggerMap
 from penstock.engines.handle import Grown, Run
 from penstock.errors import CheckError, ParameterError, PenstockError, SinkError, StateError
+from penstock.monitor.notice import notice, use_outlet
 from penstock.monitor.report import RunReport, books_of_nothing
+from penstock.pipeline import Pipeline, Source, Steps
 from penstock.services.control_desk import ControlDesk
+from penstock.services.watching import Watching
 from tests.system.watching import held
 from tests.unit.services.commanded_cases import PLAN, FakeRun
 
@@ -33,6 +36,8 @@ class Control:
     def __init__(self, *, answers: bool = True, opening: BaseException | None = None) -> None:
         self.state = RunState("the-run")
         self.desk = ControlDesk()
+        plan = Pipeline(sources={"n": Source("numbers")}, stages={"s": Steps("count", source="n")}).plan()
+        self.watching = Watching(plan, "the-run")
         self.answers = answers
         self.opening = opening
         self.breaks: BaseException | None = None
@@ -324,3 +329,20 @@ def test_whoever_commands_a_run_that_ends_meanwhile_is_answered() -> None:
         run.abort()
         reply = asked.result(20)
     assert (reply.outcome, reply.problem) in (("failed", "ended"), ("refused", "state"))
+
+
+def test_notices_and_history_can_be_had_while_it_runs_and_after_the_end() -> None:
+    control = Control()
+    run = Run(control)
+    with use_outlet(control.watching.outlet):
+        notice("hot", level="alarm")
+        notice("warm")
+    control.watching.look()
+    assert [each.text for each in run.notices("alarm")] == ["hot"]
+    assert run.history()["times"] == []
+    run.stop()
+    run.wait(20)
+    assert [each.text for each in run.notices()] == ["hot", "warm"]
+    assert run.history(["nothing"])["series"] == {}
+    with pytest.raises(ValueError, match="loud"):
+        run.notices("loud")

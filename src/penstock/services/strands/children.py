@@ -11,7 +11,7 @@ from penstock.services.strands.parallel_feed import ParallelFeed
 __all__ = ["children_reports"]
 
 USAGE_S = 1.0
-"""The kernel takes 2 ms to say what a process uses, so it is not asked more often."""
+"""How old what is said of processes may be."""
 
 
 def children_reports(feeds: Sequence[ParallelFeed]) -> list[ProcessReport]:

@@ -20,7 +20,7 @@ from penstock.services.strands.hands import Hand
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.steps_copy import GIVEN_UP, Answer
 from penstock.services.strands.steps_process import StepsOrder
-from penstock.services.usage import Usage, usage_of
+from penstock.services.usage import Gauge, Usage
 from penstock.services.user_calls import Failure
 from penstock.transport.seqpacket import Link
 from penstock.wire.steps import (
@@ -80,6 +80,7 @@ class ProcessHand(Hand):
         self.mean_bytes = 0.0
         """Of an item, by now."""
         self.usage = Usage()
+        self._gauge = Gauge()
         self.usage_s = 0.0
         """When that was asked."""
 
@@ -200,7 +201,7 @@ class ProcessHand(Hand):
     def look_at_usage(self) -> None:
         """Note what it uses by now."""
         if self.child is not None:
-            self.usage, self.usage_s = usage_of(self.child.pid), time.monotonic()
+            self.usage, self.usage_s = self._gauge.of(self.child.pid), time.monotonic()
 
     def finish(self) -> None:
         """Let it end when it has done what it has."""
