@@ -114,6 +114,35 @@ class Connection(Mapping[str, "RemoteView"]):
         """The books of every edge."""
         return Ledger(self._json("GET", "ledger"))
 
+    def notices(self, level: str = "log", most: int = 100) -> list[dict[str, Any]]:
+        """Return the last notices at least so grave, the newest last: time, level, source, text, code, times, values.
+
+        Raises
+        ------
+        SelectionError
+            If there is no such level; there are ``log``, ``info`` and ``alarm``.
+        """
+        return list(self._json("GET", f"notices?level={quote(level)}&most={int(most)}"))
+
+    def history(self, *names: str, since_s: float | None = None, most: int = 300) -> dict[str, Any]:
+        """Return how numbers were: ``times`` in s since 1970 UTC, ``series`` by name, and all ``names`` there are.
+
+        There is a point every second of the last hour, every minute of the last day, and every ten minutes of the last
+        week; where a number was not known, it is ``None``.
+
+        Parameters
+        ----------
+        *names
+            Of which numbers, as ``edge.camera.fit.arrived``; by default of all.
+        since_s
+            For how long back, in s; by default as far as is known.
+        most
+            Points at most, evenly chosen.
+        """
+        asked = [f"name={quote(name)}" for name in names] + [f"most={int(most)}"]
+        asked += [] if since_s is None else [f"since_s={float(since_s)!r}"]
+        return dict(self._json("GET", f"history?{'&'.join(asked)}"))
+
     def scale(self, stage: str, workers: int) -> None:
         """Let a map stage have so many workers. It does not wait for them.
 

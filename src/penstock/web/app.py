@@ -18,6 +18,7 @@ from penstock.web.changes import Changes
 from penstock.web.gate import Gate
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
 from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
+from penstock.web.watched import serve_watched
 
 with extra("run"):
     from fastapi import Body, FastAPI, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
@@ -181,6 +182,7 @@ def make_app(
     _serve_views(app, views, AnswerRoom(unsent))
     _serve_state(app, line, graph)
     _serve_control(app, line)
+    serve_watched(app, line, has_run=bool(run), errors=ERRORS)
     served = _taking_json(app)
     return served if gate is None else Gate(served, *gate)
 

@@ -18,7 +18,7 @@ PATIENCE_S = 10.0
 FRESH_S = 0.1
 ROOM_S = 0.005
 """How often it is looked whether there is room for the next piece of a long question."""
-ALWAYS = frozenset({"runs", "start", "command", "commands", "states"})
+ALWAYS = frozenset({"runs", "start", "command", "commands", "states", "notices", "history"})
 """What is answered after the end of a run too."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from penstock.core.command import Command
 from penstock.errors import ServiceError, StateError
+from penstock.monitor.report import EdgeReport, books_of_nothing
 from penstock.views import ArrayView, Axis
 from penstock.views.shared_tree import TreeReader, TreeWriter, make_files
 from penstock.web.app import make_app
@@ -19,9 +20,15 @@ from penstock.web.shown_views import ShownViews
 from penstock.web.supervisor_line import UnknownError
 from tests.unit.services.commanded_cases import Operator
 
-REPORT = {
-    "outcome": "running", "reasons": [],
-    "edges": [{"producer": "a", "consumer": "b", "arrived": 3, "accounts": {"done": 2}, "in_flight": 1}],
+EDGE = EdgeReport(
+    producer="a", consumer="b", arrived=3, accounts={"done": 2}, in_flight=1, counters={}, rate_per_s=1.0, remarks=[]
+)
+REPORT: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(books_of_nothing("demo", "r1"), edges=[EDGE]))
+
+
+NOTICE = {
+    "time": "2026-11-26T12:00:00.000000001Z", "level": "alarm", "source": "fit-0", "text": "hot", "code": 7, "times": 1,
+    "values": {"at": 3},
 }  # fmt: skip
 
 
@@ -38,6 +45,11 @@ class FakeLine:
 
     async def ask(self, what: str, body: Any = None) -> Any:
         self.asked.append((what, body))
+        if what == "notices":
+            return [NOTICE]
+        if what == "history":
+            names = ["edge.a.b.arrived"] if body["names"] is None else body["names"]
+            return {"times": [1.0], "series": {name: [3.0] for name in names}, "names": ["edge.a.b.arrived"]}
         if self.last is not None:
             raise StateError("the run has ended")
         if what in ("command", "states", "commands"):
@@ -104,7 +116,7 @@ def ask(app: Any, method: str, path: str, **options: Any) -> httpx.Response:
     async def go() -> httpx.Response:
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return await client.request(method, f"/api/v1/{path}", **options)
+            return await client.request(method, path if path.startswith("/") else f"/api/v1/{path}", **options)
 
     return asyncio.run(go())
 
