@@ -24,7 +24,7 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="Print it once, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report once, for machines.")] = False,
 ) -> None:
-    """Watch a running pipeline: rate, backlog, latency and loss of every edge, steps, processes and memory.
+    """Watch a running pipeline: rate, backlog, latency and loss of edges, steps, states, processes, and notices.
 
     It ends with the run, or with Ctrl-C; the run does not notice. A token is taken from PENSTOCK_VIEWER_TOKEN or
     PENSTOCK_OPERATOR_TOKEN. Exit code 0; 1 if nobody answers.
@@ -53,12 +53,18 @@ def screen(report: "RunReport", width: int, address: str) -> "Group":
 
     from penstock.monitor.edge_table import edge_table, process_table
     from penstock.monitor.ledger_table import summary
+    from penstock.monitor.notice_table import notice_table
+    from penstock.monitor.state_table import state_table
     from penstock.monitor.step_table import step_table
 
     title = Text(f"{summary(report)}  {address}", style="bold")
     reasons = [Text(reason, style="red") for reason in report.reasons[:3]]
-    tables = [edge_table(report, width), *([step_table(report)] if report.steps else [])]
-    return Group(title, *reasons, *tables, *([process_table(report)] if report.processes else []))
+    tables = [edge_table(report, width)]
+    tables += [step_table(report)] if report.steps else []
+    tables += [state_table(report)] if report.states else []
+    tables += [process_table(report)] if report.processes or report.machinery else []
+    tables += [notice_table(report)] if report.notices else []
+    return Group(title, *reasons, *tables)
 
 
 def _watch(seen: Any, console: Any, every_s: float) -> None:

@@ -35,15 +35,19 @@ def edge_table(report: RunReport, width: int) -> "Table":
 
 
 def process_table(report: RunReport) -> "Table":
-    """Return a row a process that is there: what it does, what it has used, how often it has died."""
+    """Return a row a process that is there: what it does, what it uses and has used, how often it has died.
+
+    Below those of the pipeline stand the processes around them.
+    """
     table = _empty("process")
-    for name in ("state", "cpu", "memory", "deaths"):
+    for name in ("state", "cpu", "used", "memory", "deaths"):
         table.add_column(name, justify="right", no_wrap=True)
-    for each in report.processes:
+    for each in (*report.processes, *report.machinery):
         if each.pid:
             table.add_row(
                 each.name,
-                each.state,
+                each.state or "·",
+                f"{100 * each.cpu_share:.0f} %",
                 f"{each.cpu_s:.1f} s",
                 f"{each.private_bytes / 1e6:.0f} MB",
                 f"{each.deaths}" if each.deaths else "·",
