@@ -53,6 +53,10 @@ SUITES: Mapping[str, Mapping[str, str]] = {
     "control": {
         "control_lanes": "bench.control:lane_rows",
     },
+    "monitoring": {
+        "monitoring_busy": "bench.monitoring:busy_rows",
+        "monitoring_idle": "bench.monitoring:idle_rows",
+    },
     "streams": {
         "streams_frames": "bench.streams_blocks:frame_rows",
         "streams_records": "bench.streams_blocks:record_rows",

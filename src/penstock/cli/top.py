@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["screen", "top"]
 
-FAILED = 1
+TABLES = ("delays", "rates", "edges", "steps", "states", "processes", "notices")
 
 
 def top(
@@ -22,9 +23,15 @@ def top(
     ] = "http://127.0.0.1:8400",
     every_s: Annotated[float, typer.Option("--every-s", min=0.1, help="How often to look.")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Print it once, and end.")] = False,
+    only: Annotated[
+        str,
+        typer.Option("--only", help="Show one table: delays, rates, edges, steps, states, processes, notices."),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report once, for machines.")] = False,
 ) -> None:
     """Watch a running pipeline: rate, backlog, latency and loss of edges, steps, states, processes, and notices.
+
+    --only delays says how long each step takes, --only rates how fast messages and files pass.
 
     It ends with the run, or with Ctrl-C; the run does not notice. A token is taken from PENSTOCK_VIEWER_TOKEN or
     PENSTOCK_OPERATOR_TOKEN. Exit code 0; 1 if nobody answers.
@@ -34,23 +41,27 @@ def top(
     from rich.console import Console
 
     from penstock.client import connect
+    from penstock.errors import CheckError, Problem
 
+    if only and only not in TABLES:
+        raise CheckError([Problem(where="--only", text=f"no table is called {only!r}", remedy=", ".join(TABLES))])
     with connect(address) as seen:
         if as_json:
             print(json.dumps(seen.status, indent=2))
             return
         console = Console(highlight=False)
         if once or not sys.stdout.isatty():
-            console.print(screen(_report(seen), console.width, seen.address))
+            console.print(screen(_report(seen), console.width, seen.address, only))
             return
-        _watch(seen, console, every_s)
+        _watch(seen, console, every_s, only)
 
 
-def screen(report: "RunReport", width: int, address: str) -> "Group":
-    """Return what is to be seen of a run, for a terminal so many columns wide."""
+def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Group":
+    """Return what is to be seen of a run, for a terminal so many columns wide; one table, if only that is wanted."""
     from rich.console import Group
     from rich.text import Text
 
+    from penstock.monitor.delay_table import delay_table, rate_table
     from penstock.monitor.edge_table import edge_table, process_table
     from penstock.monitor.ledger_table import summary
     from penstock.monitor.notice_table import notice_table
@@ -59,25 +70,30 @@ def screen(report: "RunReport", width: int, address: str) -> "Group":
 
     title = Text(f"{summary(report)}  {address}", style="bold")
     reasons = [Text(reason, style="red") for reason in report.reasons[:3]]
-    tables = [edge_table(report, width)]
-    tables += [step_table(report)] if report.steps else []
-    tables += [state_table(report)] if report.states else []
-    tables += [process_table(report)] if report.processes or report.machinery else []
-    tables += [notice_table(report)] if report.notices else []
-    return Group(title, *reasons, *tables)
+    tables: dict[str, tuple[Callable[[], Any], bool]] = {
+        "delays": (lambda: delay_table(report), False),
+        "rates": (lambda: rate_table(report), False),
+        "edges": (lambda: edge_table(report, width), True),
+        "steps": (lambda: step_table(report), bool(report.steps)),
+        "states": (lambda: state_table(report), bool(report.states)),
+        "processes": (lambda: process_table(report), bool(report.processes or report.machinery)),
+        "notices": (lambda: notice_table(report), bool(report.notices)),
+    }
+    shown = [make() for name, (make, is_shown) in tables.items() if (name == only if only else is_shown)]
+    return Group(title, *reasons, *shown)
 
 
-def _watch(seen: Any, console: Any, every_s: float) -> None:
+def _watch(seen: Any, console: Any, every_s: float, only: str) -> None:
     from rich.live import Live
 
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             while (report := _report(seen)).outcome == "running":
-                live.update(screen(report, console.width, seen.address), refresh=True)
+                live.update(screen(report, console.width, seen.address, only), refresh=True)
                 time.sleep(every_s)
     except KeyboardInterrupt:
         return
-    console.print(screen(report, console.width, seen.address))
+    console.print(screen(report, console.width, seen.address, only))
 
 
 def _report(seen: Any) -> "RunReport":
