@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -356,9 +357,9 @@ def _named(prefix: str) -> set[int]:
         lists = (Path(f"/proc/{pid}/task").glob("*/children") for pid in parents)
         parents = {int(pid) for paths in lists for path in paths for pid in path.read_text().split()}
     for pid in parents:
-        path = Path(f"/proc/{pid}/comm")
-        if path.exists() and path.read_text().startswith(f"penstock: {prefix}"):
-            found.add(pid)
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            if Path(f"/proc/{pid}/comm").read_text().startswith(f"penstock: {prefix}"):
+                found.add(pid)
     return found
 
 
