@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["screen", "top"]
 
-TABLES = ("delays", "rates", "edges", "steps", "states", "processes", "notices")
+TABLES = ("alarms", "delays", "rates", "edges", "steps", "states", "processes", "notices")
 
 
 def top(
@@ -25,7 +25,7 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="Print it once, and end.")] = False,
     only: Annotated[
         str,
-        typer.Option("--only", help="Show one table: delays, rates, edges, steps, states, processes, notices."),
+        typer.Option("--only", help="Show one table: alarms, delays, rates, edges, steps, states, processes, notices."),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report once, for machines.")] = False,
 ) -> None:
@@ -61,6 +61,7 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
     from rich.console import Group
     from rich.text import Text
 
+    from penstock.monitor.alarm_table import alarm_table, urgent_first
     from penstock.monitor.delay_table import delay_table, rate_table
     from penstock.monitor.edge_table import edge_table, process_table
     from penstock.monitor.ledger_table import summary
@@ -71,6 +72,7 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
     title = Text(f"{summary(report)}  {address}", style="bold")
     reasons = [Text(reason, style="red") for reason in report.reasons[:3]]
     tables: dict[str, tuple[Callable[[], Any], bool]] = {
+        "alarms": (lambda: alarm_table(report), bool(urgent_first(report))),
         "delays": (lambda: delay_table(report), False),
         "rates": (lambda: rate_table(report), False),
         "edges": (lambda: edge_table(report, width), True),

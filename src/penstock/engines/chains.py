@@ -133,6 +133,7 @@ class ChainsRun:
         self._watches = Watches(self.ledger)
         self._recent = Recent()
         self.watching = Watching(plan, self.state.id, utc=self._host.utc_ns)
+        self.alarms.on_change(self.watching.note_alarm)
         self._listened: int | None = None
         """What of the nursery is waited for."""
         self._cut = Cut()
@@ -294,20 +295,9 @@ class ChainsRun:
             self._give_up(AT_ONCE_S)
         for trouble in self._take_troubles():
             self.fail(trouble)
-        for strand, edge, count in self._net.left():
-            entry = self._cut.entries.get(edge)
-            if entry is not None:
-                entry.arrive(count)
-            self.state.mark(Outcome.ABORTED, f"{count} items before {strand.name} were given up")
         self._nursery.close()
         self._hear_notices()
-        for inlet in self._cut.edges.values():
-            self._count_dropped(inlet)
-        settle(self.ledger, self.state)
-        self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
-        for name, feed in self._cut.sources.items():
-            if self._net.strands and not feed.entry.arrived:  # it was read
-                feed.entry.remark("silent", f"{name} never gave anything")
+        self._close_books()
         ended_well = self.state.prospect is Outcome.FINISHED
         for end in self._cut.sinks.values():
             try:
@@ -330,6 +320,20 @@ class ChainsRun:
         self.watching.close(report)
         self._showing.finish(report)
         return report
+
+    def _close_books(self) -> None:
+        for strand, edge, count in self._net.left():
+            entry = self._cut.entries.get(edge)
+            if entry is not None:
+                entry.arrive(count)
+            self.state.mark(Outcome.ABORTED, f"{count} items before {strand.name} were given up")
+        for inlet in self._cut.edges.values():
+            self._count_dropped(inlet)
+        settle(self.ledger, self.state)
+        self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
+        for name, feed in self._cut.sources.items():
+            if self._net.strands and not feed.entry.arrived:  # it was read
+                feed.entry.remark("silent", f"{name} never gave anything")
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended."""

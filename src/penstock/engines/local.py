@@ -218,6 +218,7 @@ class LocalRun:
         self._usage_s = 0.0
         self._gauge = Gauge()
         self.watching = Watching(plan, self.state.id)
+        self.alarms.on_change(self.watching.note_alarm)
         self._lost: list[tuple[str, float]] = []
 
     def open(self) -> None:

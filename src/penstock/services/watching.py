@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from penstock.core.alarm import AlarmChange
 from penstock.core.notice import Level, Notice
 from penstock.core.timestamp import NS_PER_S
 from penstock.errors import RemoteProtocolError
@@ -201,6 +202,14 @@ class Watching:
             for name, values in piece.series.items()
         }
         return {"times": piece.times_s.tolist(), "series": series, "names": self.history.names}
+
+    def note_alarm(self, change: AlarmChange) -> None:
+        """Keep what has happened to an alarm of the pipeline."""
+        level = Level.ALARM if change.what == "raised" and change.level != "info" else Level.INFO
+        self.journal.tell(
+            "alarm", level=level, source=change.alarm, time_ns=change.when_ns, what=change.what, severity=change.level,
+            text=change.text, who=change.who,
+        )  # fmt: skip
 
     # Inside
 

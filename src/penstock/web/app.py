@@ -182,6 +182,7 @@ def make_app(
     _serve_views(app, views, AnswerRoom(unsent))
     _serve_state(app, line, graph)
     _serve_control(app, line)
+    _serve_alarms(app, line)
     serve_watched(app, line, has_run=bool(run), errors=ERRORS)
     served = _taking_json(app)
     return served if gate is None else Gate(served, *gate)
@@ -309,23 +310,6 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
         """Append to the trigger map of a join; only where the pipeline says ``open: true``."""
         return JSONResponse(await line.ask("extend", {"join": join, **wish.model_dump()}))
 
-    @app.get("/api/v1/alarms", tags=["alarms"], responses=_errors(401, 403, 409, 504))
-    async def alarms() -> Any:  # what JSON can hold
-        """Return every alarm as it is, what has happened to them, the newest first, and how telling of them went."""
-        return JSONResponse(await line.ask("alarms"))
-
-    @app.post(
-        "/api/v1/alarms/{alarm}/acknowledge", tags=["alarms"], responses=_errors(401, 403, 404, 409, 413, 422, 504)
-    )
-    async def acknowledge(alarm: str, wish: Annotated[Acknowledgement, Body()]) -> Any:  # what JSON can hold
-        """Say that somebody knows of an alarm."""
-        return JSONResponse(await line.ask("acknowledge", {"alarm": alarm, **wish.model_dump()}))
-
-    @app.post("/api/v1/alarms/{alarm}/mute", tags=["alarms"], responses=_errors(401, 403, 404, 409, 413, 422, 504))
-    async def mute(alarm: str, wish: Annotated[MuteWish, Body()]) -> Any:  # what JSON can hold
-        """Tell nobody of an alarm for so long; 0 s: tell again."""
-        return JSONResponse(await line.ask("mute", {"alarm": alarm, **wish.model_dump()}))
-
     @app.get("/api/v1/runs", tags=["run"], responses=_errors(401, 403, 504))
     async def runs() -> Any:  # what JSON can hold
         """List the runs served here, the newest last: name, outcome, when it began, how long it took."""
@@ -357,6 +341,25 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
     async def stop(wish: Annotated[StopWish, Body()]) -> Any:  # what JSON can hold
         """End the run: bring out what has arrived, or give it up at once."""
         return JSONResponse(await line.ask("stop", wish.model_dump()))
+
+
+def _serve_alarms(app: FastAPI, line: SupervisorLine) -> None:
+    @app.get("/api/v1/alarms", tags=["alarms"], responses=_errors(401, 403, 409, 504))
+    async def alarms() -> Any:  # what JSON can hold
+        """Return every alarm as it is, what has happened to them, the newest first, and how telling of them went."""
+        return JSONResponse(await line.ask("alarms"))
+
+    @app.post(
+        "/api/v1/alarms/{alarm}/acknowledge", tags=["alarms"], responses=_errors(401, 403, 404, 409, 413, 422, 504)
+    )
+    async def acknowledge(alarm: str, wish: Annotated[Acknowledgement, Body()]) -> Any:  # what JSON can hold
+        """Say that somebody knows of an alarm."""
+        return JSONResponse(await line.ask("acknowledge", {"alarm": alarm, **wish.model_dump()}))
+
+    @app.post("/api/v1/alarms/{alarm}/mute", tags=["alarms"], responses=_errors(401, 403, 404, 409, 413, 422, 504))
+    async def mute(alarm: str, wish: Annotated[MuteWish, Body()]) -> Any:  # what JSON can hold
+        """Tell nobody of an alarm for so long; 0 s: tell again."""
+        return JSONResponse(await line.ask("mute", {"alarm": alarm, **wish.model_dump()}))
 
 
 def _errors(*codes: int) -> dict[int | str, dict[str, Any]]:

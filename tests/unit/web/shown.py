@@ -45,11 +45,8 @@ class FakeLine:
 
     async def ask(self, what: str, body: Any = None) -> Any:
         self.asked.append((what, body))
-        if what == "notices":
-            return [NOTICE]
-        if what == "history":
-            names = ["edge.a.b.arrived"] if body["names"] is None else body["names"]
-            return {"times": [1.0], "series": {name: [3.0] for name in names}, "names": ["edge.a.b.arrived"]}
+        if what in ("notices", "history"):
+            return self._noticed(what, body)
         if self.last is not None:
             raise StateError("the run has ended")
         if what in ("command", "states", "commands"):
@@ -72,6 +69,12 @@ class FakeLine:
             case "scale" if body["stage"] != "fit":
                 raise ServiceError(f"no map stage is called {body['stage']!r}; there are fit")
         return {}
+
+    def _noticed(self, what: str, body: Any) -> Any:
+        if what == "notices":
+            return [NOTICE]
+        names = ["edge.a.b.arrived"] if body["names"] is None else body["names"]
+        return {"times": [1.0], "series": {name: [3.0] for name in names}, "names": ["edge.a.b.arrived"]}
 
     def _commanded(self, what: str, body: Any) -> Any:
         found: list[Any] = []
