@@ -56,6 +56,14 @@ def test_the_face_and_its_type_checking_block_agree() -> None:
     assert typed == set(penstock._HOMES.items())
 
 
+def test_nothing_is_pickled_between_processes() -> None:
+    """Only what plays an instrument writes pickles, and nobody reads them by the library."""
+    modules = [path for path in MODULES if "protocols" not in path.parts]
+    libraries = r"^\s*(import|from) (pickle|multiprocessing|marshal|shelve)\b|\bProcessPoolExecutor\b"
+    pattern = re.compile(libraries, re.MULTILINE)
+    assert [_short(path) for path in modules if pattern.search(path.read_text())] == []
+
+
 def test_a_name_the_face_lacks_is_refused_with_those_it_has() -> None:
     with pytest.raises(AttributeError, match=r"no 'Massage'; it has .*Message"):
         penstock.Massage  # noqa: B018

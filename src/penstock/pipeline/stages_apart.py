@@ -89,7 +89,7 @@ def _parts(entry: Any, registry: Registry) -> list[_Part]:
 def _entry_of(written: Any, registry: Registry) -> Mapping[str, Any] | None:
     try:
         thing = read_thing(written)
-        target = thing.target or registry.find("steps", thing.name).target
+        target = registry.find("steps", thing.name).target if thing.target is None else thing.target
     except (PydanticCustomError, CheckError):
         return None
     if not isclass(target) or not issubclass(target, StageOfItsOwn):
