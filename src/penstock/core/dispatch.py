@@ -17,7 +17,7 @@ from penstock.core.binder import Room, bind, first_blocked
 from penstock.core.block import Rows, pick
 from penstock.core.holding import Held, Holder, lease_pattern, split_copies
 from penstock.core.lane import Lane, Pending
-from penstock.core.lease import Assigned, B, Lease, Lost, Taken
+from penstock.core.lease import Assigned, B, GivenUp, Lease, Lost, Taken
 from penstock.core.range_size import RangeSize
 from penstock.core.route_window import Share, cut
 from penstock.core.routes import GENERIC, NOWHERE, Routes
@@ -345,6 +345,22 @@ class Dispatcher(Generic[B]):
                 copies=lease.copies, again=True, attempts=lease.attempts,
             )
         )  # fmt: skip
+
+    def give_up(self) -> GivenUp[B]:
+        """Take everything out that is not lent: account for it, for nobody will work on it."""
+        out: GivenUp[B] = GivenUp(fresh=[], given=[], taken=[])
+        for lane in self._lanes.values():
+            for pending in lane.clear():
+                left = slice(pending.at, pending.size)
+                copies = None if pending.copies is None else pending.copies[left]
+                lease = lease_pattern(lane.name, "", pending, pick(pending.rows, left), pending.left, copies)
+                (out.given if pending.again else out.fresh).append(lease)
+        for worker in self._workers.values():
+            for queue in worker.held.values():
+                out.given.extend(held.lease.part(held.at, held.lease.size) for held in queue)
+                queue.clear()
+            worker.backlog = 0
+        return out
 
     @property
     def workers(self) -> tuple[str, ...]:

@@ -81,6 +81,17 @@ class Lane(Generic[B]):
             self._finish(pending)
         return pick(pending.rows, slice(start, stop))
 
+    def clear(self) -> list[Pending[B]]:
+        """Take everything out that waits, in order; constraints stay as far as later batches may name them."""
+        out = [*self.returned, *self.queue]
+        for pending in self.queue:
+            if pending.routes is not None:
+                self.horizon = max(self.horizon, pending.routes.horizon)
+        self.returned.clear()
+        self.queue.clear()
+        self.waiting = 0
+        return out
+
     def _finish(self, pending: Pending[B]) -> None:
         if pending.again:
             self.returned.remove(pending)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.core.block import Rows, pick
 from penstock.core.routes import Routes
 
-__all__ = ["Assigned", "Lease", "Lost", "Taken"]
+__all__ = ["Assigned", "GivenUp", "Lease", "Lost", "Taken"]
 
 B = TypeVar("B", bound=Sized)
 
@@ -82,6 +82,18 @@ class Assigned(msgspec.Struct, Generic[B], frozen=True, kw_only=True, eq=False, 
 
     leases: list[Lease[B]]
     taken: list[Taken[B]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GivenUp(Generic[B]):
+    """What waited and was taken out, so that nobody will work on it."""
+
+    fresh: list[Lease[B]]
+    """Of which nobody was told with ``taken``: a resequencer does not know them."""
+    given: list[Lease[B]]
+    """Of which results are expected, because they were told with ``taken``."""
+    taken: list[Taken[B]]
+    """What is to be told to the resequencer first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from penstock.core.ascending import as_slice
 from penstock.core.dispatch import Dispatcher
 from penstock.core.holding import Held, lease_pattern
 from penstock.core.lane import Pending
-from penstock.core.lease import Assigned, B, Lease, Taken
+from penstock.core.lease import Assigned, B, GivenUp, Lease, Taken
 from penstock.core.log_records import RangeWorked
 from penstock.core.routes import NOWHERE, Routes
 
@@ -137,6 +137,16 @@ class ReplayedRanges(Dispatcher[B]):
                 self.again(lease)
         rest = super().assign(now_ns)
         return Assigned(leases=[*out.leases, *rest.leases], taken=[*out.taken, *rest.taken])
+
+    def give_up(self) -> GivenUp[B]:
+        """Take everything out that is not lent; the order in which workers had it stays for what comes."""
+        out = super().give_up()
+        out.taken.extend(self._taken)
+        out.given.extend(held.lease for held in self._planned.values())
+        out.given.extend(self._held_back)
+        self._taken, self._held_back, self._planned_rows = [], [], 0
+        self._planned.clear()
+        return out
 
     def end(self, lane: str) -> None:
         """Learn that nothing more comes by a lane; nobody waits for what was recorded and has not come."""

@@ -72,9 +72,11 @@ class Source(Entry):
         record: bool | Mapping[str, str] | None = None,
         when_full: str | None = None,
         slots: int | None = None,
+        restarts: Mapping[str, float] | None = None,
         **arguments: Any,
     ) -> None:
-        super().__init__(use=Use(use, **arguments).thing, record=record, when_full=when_full, slots=slots)
+        thing = Use(use, **arguments).thing
+        super().__init__(use=thing, record=record, when_full=when_full, slots=slots, restarts=restarts)
 
 
 class Join(Entry):
@@ -127,6 +129,7 @@ class Map(_Stage):
         deadline_s: float | None = None,
         trips: int | None = None,
         retry_s: float | None = None,
+        restarts: Mapping[str, float] | None = None,
         prefetch: int | None = None,
         **arguments: Any,
     ) -> None:
@@ -144,6 +147,7 @@ class Map(_Stage):
             "deadline_s": deadline_s,
             "trips": trips,
             "retry_s": retry_s,
+            "restarts": restarts,
             "prefetch": prefetch,
         }
         super().__init__("map", Use(use, **arguments).thing, source, options)
@@ -168,6 +172,7 @@ class Reduce(_Stage):
         deadline_s: float | None = None,
         trips: int | None = None,
         retry_s: float | None = None,
+        restarts: Mapping[str, float] | None = None,
         checkpoint_s: float | None = None,
         **arguments: Any,
     ) -> None:
@@ -183,6 +188,7 @@ class Reduce(_Stage):
             "deadline_s": deadline_s,
             "trips": trips,
             "retry_s": retry_s,
+            "restarts": restarts,
             "checkpoint_s": checkpoint_s,
         }
         super().__init__("reduce", Use(use, **arguments).thing, source, options)
@@ -207,6 +213,7 @@ class Steps(_Stage):
         deadline_s: float | None = None,
         trips: int | None = None,
         retry_s: float | None = None,
+        restarts: Mapping[str, float] | None = None,
     ) -> None:
         options = {
             "workers": workers,
@@ -221,6 +228,7 @@ class Steps(_Stage):
             "deadline_s": deadline_s,
             "trips": trips,
             "retry_s": retry_s,
+            "restarts": restarts,
         }
         super().__init__("steps", [Use(step).thing for step in steps], source, options)
 

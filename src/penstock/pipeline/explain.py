@@ -63,6 +63,7 @@ def _source(source: SourcePlan, spec: PipelineSpec) -> dict[str, Any]:
         "record": _record(spec.sources[source.name].record),
         "when_full": source.when_full,
         **({"slots": source.slots} if source.slots else {}),
+        "restarts": asdict(source.restarts),
     }
 
 
@@ -93,6 +94,7 @@ def _stage(stage: StagePlan, spec: PipelineSpec) -> dict[str, Any]:
         "deadline_s": stage.deadline_s,
         "trips": stage.trips,
         "retry_s": stage.retry_s,
+        "restarts": asdict(stage.restarts),
     }
     if stage.kind == "map":
         tree["prefetch"] = stage.prefetch

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from penstock.core.alarm import AlarmRule
+from penstock.core.restart_budget import RESTARTS, Restarts
 
 __all__ = ["AlarmPlan", "Element", "JoinPlan", "LogsPlan", "MergePlan", "Plan", "SinkPlan", "SourcePlan", "StagePlan"]
 
@@ -42,6 +43,8 @@ class SourcePlan:
     when_full: WhenFull = "block"
     slots: int = 0
     """Of each of its pools, if it is asked for; 0: as many as the plan needs, which is what ``memory`` says."""
+    restarts: Restarts = RESTARTS
+    """How often its process may die."""
     before: Element | None = None
     """Of a run that is resumed: makes the source that gives what was recorded."""
 
@@ -100,6 +103,8 @@ class StagePlan:
     """How long before what failed under ``on_error: retry`` is tried again; twice as long each time."""
     checkpoint_s: float = 1.0
     """A reducer's state is published at the latest so often."""
+    restarts: Restarts = RESTARTS
+    """How often each of its processes may die."""
     record: str = ""
     """The name under which what it gives is kept in the store; empty if it is not recorded."""
     carried_lanes: tuple[str, ...] = ("",)

@@ -145,6 +145,7 @@ class PlanMaker:
             record=_recorded(name, source.record),
             when_full=source.when_full,
             slots=source.slots or 0,
+            restarts=source.restarts.restarts,
         )
 
     def _stage(self, name: str, stage: StageSpec) -> StagePlan | None:
@@ -183,6 +184,7 @@ class PlanMaker:
             trips=stage.trips,
             retry_s=stage.retry_s,
             checkpoint_s=stage.checkpoint_s,
+            restarts=stage.restarts.restarts,
             record=_recorded(name, stage.record),
             carried_lanes=lanes_of(self.spec, stage.inputs.get("", "")) or ("",),
         )

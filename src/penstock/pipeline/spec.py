@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from penstock.core.restart_budget import RESTARTS, Restarts
 from penstock.errors import ServiceError
 from penstock.pipeline.control_address import control_problem
 from penstock.pipeline.join_by import By, read_by
@@ -35,6 +36,7 @@ __all__ = [
     "MergeSpec",
     "PipelineSpec",
     "Record",
+    "RestartsSpec",
     "ServeSpec",
     "SinkSpec",
     "SourceSpec",
@@ -112,14 +114,28 @@ def _record(written: Any) -> Any:
 Recorded = Annotated[bool | Record, PlainValidator(_record)]
 
 
+class RestartsSpec(_Entry):
+    """How often, and after how long, a process that dies is followed by another one."""
+
+    most: Annotated[int, Field(ge=0)] = RESTARTS.most
+    within_s: SomeSeconds = RESTARTS.within_s
+    backoff_s: Seconds = RESTARTS.backoff_s
+
+    @property
+    def restarts(self) -> Restarts:
+        """The same as the engines have it."""
+        return Restarts(most=self.most, within_s=self.within_s, backoff_s=self.backoff_s)
+
+
 class SourceSpec(_Named):
     """One entry of ``sources``."""
 
-    options = frozenset({"record", "when_full", "slots"})
+    options = frozenset({"record", "when_full", "slots", "restarts"})
     record: Recorded = False
     when_full: WhenFull = "block"
     slots: Annotated[int, Field(ge=2)] | None = None
     """Of its pool; by default as many as the plan needs."""
+    restarts: RestartsSpec = RestartsSpec()
 
 
 class JoinSpec(_Entry):
@@ -200,6 +216,7 @@ class StageSpec(_Entry):
     trips: AtLeastOne = 3
     retry_s: Seconds = 0.1
     checkpoint_s: SomeSeconds = 1.0
+    restarts: RestartsSpec = RestartsSpec()
 
     @property
     def kind(self) -> Literal["steps", "map", "reduce"]:

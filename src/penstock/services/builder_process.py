@@ -4,11 +4,9 @@ It moves descriptors and answers for slots. It never runs user code, never waits
 nothing but numbers and times.
 """
 
-import os
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +35,14 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.errors import PenstockError, RemoteProtocolError
 from penstock.formats.event_log import EventLogReader, LogHeader
 from penstock.monitor.edge_watch import Watches
-from penstock.pipeline.lanes import origins, split_input
 from penstock.services.blob import read_blob
 from penstock.services.builder_report import report_of
-from penstock.services.custody import Custody
-from penstock.services.flow import Outlet, Room
 from penstock.services.judge import judge, settle
 from penstock.services.log_file import LONGEST_S, LogFile, LogOutlet, LogStream, RunLog
 from penstock.services.merge_room import MergeRoom, merged_traits
-from penstock.services.one_lane import OneLane
-from penstock.services.orders import BuilderOrder, JoinOrder, MergeOrder
+from penstock.services.orders import BuilderOrder, MergeOrder
 from penstock.services.peer import Peer
+from penstock.services.pool_register import PoolRegister
 from penstock.services.progress import Progress
 from penstock.services.recording import note_traits
 from penstock.services.remote_fold import RemoteFold
@@ -58,6 +53,7 @@ from penstock.services.replayed_merge import ReplayedMerge
 from penstock.services.resumed_run import missed_text
 from penstock.services.room_process import FOR_EVER_S
 from penstock.services.settled_join import SettledJoin, joined_plan, merged_plan
+from penstock.services.wiring import Wiring
 from penstock.streams.opened import opened_store
 from penstock.streams.store import Store
 from penstock.transport.malloc import KEPT_BYTES, prefer_reuse
@@ -67,16 +63,6 @@ from penstock.wire import supervision as say
 from penstock.wire.values import decode_value, encode_value
 
 __all__ = ["BuilderProcess", "run"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Dying:
-    """A pool whose writer has gone, and in which something still lies that is needed."""
-
-    made: wire.PoolMade
-    fd: int
-    of: str
-    is_source: bool
 
 
 LINGER_NS = 50_000_000
@@ -106,6 +92,8 @@ OF_STAGES = frozenset(
     }
 )
 """What the processes of stages and sinks say of what they were given."""
+RECENTLY_NS = 1_000_000_000
+"""Who did nothing for so long, and has nothing to do, is waiting."""
 CHANGED_NS = 50_000_000
 """How often at most it is told that views have changed."""
 
@@ -135,18 +123,18 @@ class BuilderProcess:
         self.state = RunState(order.run)
         self.ledger = Ledger()
         self.watches = Watches(self.ledger)
-        self.custody = Custody(self._made_shelf)
+        self.peers: dict[int, Peer] = {}
+        self.names: dict[str, Peer] = {}
+        self._wiring = Wiring(order)
+        self.memory = PoolRegister(self.names, self._wiring.readers())
+        self.custody = self.memory.custody
         self.floor = Floor(
             custody=self.custody, ledger=self.ledger, state=self.state, kill=self._kill, changed=self._changed,
             fail=self._fail,
         )  # fmt: skip
-        self.peers: dict[int, Peer] = {}
-        self.names: dict[str, Peer] = {}
         self.sources = {name: RemoteSource(name, self.ledger, self.custody) for name in order.sources}
         self.joins: dict[str, SettledJoin] = {}
         self.stages: dict[str, RemoteStage] = {}
-        self._readers: dict[str, set[str]] = {}
-        self._shelves: list[tuple[wire.PoolMade, int]] = []
         self._log: RunLog | None = None
         self._store: Store | None = None
         self._recorded: dict[str, list[EventsFormed]] = {}
@@ -178,19 +166,11 @@ class BuilderProcess:
         """Stages of which workers were to leave."""
         self._wanting: set[int] = set()
         """Links on which something waits for room."""
-        self._dying: dict[tuple[str, int], _Dying] = {}
 
     @property
     def _goes_on(self) -> bool:
         """Whether it repeats what a run has done, and goes on behind that."""
         return self.order.replay is not None and self.order.replay.missed is not None
-
-    @property
-    def pools(self) -> list[wire.PoolMade]:
-        """All that anything may lie in, also those whose writer has gone."""
-        own = [made for made, _ in self._shelves]
-        dying = [dying.made for dying in self._dying.values()]
-        return [*(made for peer in self.names.values() for made, _ in peer.pools.values()), *dying, *own]
 
     def state_of(self, peer: Peer) -> State:
         """Say what a process is at."""
@@ -198,13 +178,20 @@ class BuilderProcess:
             return State.INITIALISED
         if peer.is_closed:
             return State.STOPPED
+        if peer.is_ended:  # how, the supervisor will say
+            return State.FAULT
         if peer.is_leaving or self._closing_ns is not None:
             return State.FINISHING
-        if peer.role == "source":
-            is_busy = self._is_going and self.sources[peer.of].is_open
-        else:
-            is_busy = self.stages[peer.of].is_busy(peer)
+        room = self.sources[peer.of] if peer.role == "source" else self.stages[peer.of]
+        if not room.is_held and peer.worked_ns and time.monotonic_ns() - peer.worked_ns < RECENTLY_NS:
+            return State.PROCESSING
+        is_busy = isinstance(room, RemoteStage) and room.is_busy(peer)
         return State.PROCESSING if is_busy else State.WAITING
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing more is read."""
+        return self._is_stopping or self._is_failing or self._closing_ns is not None
 
     def live(self) -> None:
         """Work until the run is over and reported, or the supervisor has gone."""
@@ -226,6 +213,8 @@ class BuilderProcess:
 
     def _build(self) -> None:
         order = self.order
+        for source in self.sources.values():
+            source.is_held = order.is_held
         records = self._recorded_records()
         self._log = self._new_log(records)
         if self._log is not None:
@@ -245,11 +234,11 @@ class BuilderProcess:
             kind: Callable[..., RemoteStage] = RemoteFold if stage.kind == "reduce" else RemoteMap
             arguments = () if stage.kind == "reduce" else (self._maps,)
             self.stages[stage.name] = made = kind(stage, *arguments, self.floor)
+            made.is_held = order.is_held
             if isinstance(made, RemoteMap) and stage.name in self._ranges:
                 made.repeat(self._ranges[stage.name], ended_at(records, stage.name) if self._goes_on else None)
         for sink in order.sinks:
             self.stages[sink.name] = RemoteFold(sink, self.floor)
-        self._readers = self._find_readers()
 
     def _recorded_records(self) -> list[LogRecord]:
         return [] if self._formed_fd is None else list(EventLogReader(read_blob(self._formed_fd)))
@@ -344,7 +333,7 @@ class BuilderProcess:
     def _wait_s(self, now: int) -> float:
         """Return for how long nothing needs to be done, in s, unless somebody says something."""
         due = [now + round(self.order.beat_s * NS_PER_S)]
-        due += [moment for join in self._live_joins() if (moment := join.builder.next_deadline()) is not None]
+        due += [moment for join in self._live_joins() if (moment := join.next_deadline()) is not None]
         self._tick_ns = min(due)
         if self._closing_ns is not None:
             due.append(self._close_by_ns)
@@ -373,16 +362,34 @@ class BuilderProcess:
         match word:
             case say.Enter(name, of, role):
                 self._enter(Peer(name, of, role, Link(fds.pop(0)), Progress(fds.pop(0))))
-            case say.Leave(name):
+            case say.Leave(name) if name in self.names:
                 self._leave(self.names[name])
+            case say.Leave():
+                pass  # it had died, which the supervisor knows by now
             case say.Go():
                 self._go()
-            case say.SetParameters(number, revision, values):
-                self._set(number, revision, values)
             case say.Extend(number, join):
                 self._extend(number, join, fds.pop(0))
-            case say.Drain(reason):
-                self.state.mark(Outcome.ABORTED, reason)
+            case say.Gone(name, text, is_replaced):
+                self._was_lost(name, text, is_replaced)
+            case _:
+                self._follow(word)
+
+    def _follow(self, word: Any) -> None:
+        """Do what somebody commanded."""
+        match word:
+            case say.SetParameters(number, revision, values):
+                self._set(number, revision, values)
+            case say.Hold(name, is_held):
+                self._hold(name, is_held)
+            case say.Discard(number):
+                now = time.monotonic_ns()
+                self._tell(say.Discarded(number, sum(stage.discard(now) for stage in self.stages.values())))
+            case say.Renew(name):
+                self._renew(name)
+            case say.Drain(reason, outcome):
+                if outcome:
+                    self.state.mark(Outcome(outcome), reason)
                 self._stop_reading()
             case say.Abort(reason, outcome):
                 self.state.mark(Outcome(outcome), reason)
@@ -391,8 +398,6 @@ class BuilderProcess:
                     self._close_by_ns = min(self._close_by_ns, time.monotonic_ns() + ABORT_NS)
             case say.Asked(number):
                 self._tell(say.Status(number, self._report()))
-            case say.Gone(name, text, is_replaced):
-                self._was_lost(name, text, is_replaced)
 
     def _tell(self, *words: Any) -> None:
         try:
@@ -425,56 +430,14 @@ class BuilderProcess:
             )  # fmt: skip
             room.custody = self.custody
             self.joins[join.name] = room
+        self._pause_joins()
         self._note_traits()
         self._note_missed()
-        self._connect()
+        self._wiring.connect({**self.sources, **self.joins, **self.merges, **self.stages})
         self._is_going = True
         for source in self.sources.values():
             if source.peer is not None:
                 source.begin()
-
-    def _connect(self) -> None:
-        order = self.order
-        rooms: dict[str, Any] = {**self.sources, **self.joins, **self.merges, **self.stages}
-        outlets: dict[str, Outlet] = {name: room.outlet for name, room in rooms.items()}
-        recorders = {sink.name for sink in order.sinks if sink.is_recorder}
-        for sink in order.sinks:
-            if sink.is_recorder:  # first: what user code fails on is recorded
-                self._read(sink.input, sink.name, outlets)
-        groups: list[JoinOrder | MergeOrder] = [*order.joins, *order.merges]
-        for group in groups:
-            for stream in group.streams:
-                outlets[stream].rooms.append(rooms[group.name])
-        for reader, written in self._inputs():
-            if reader not in recorders:
-                self._read(written, reader, outlets)
-
-    def _inputs(self) -> list[tuple[str, str]]:
-        """Return every stage and sink with each of its inputs, as written."""
-        stages = [(stage.name, producer) for stage in self.order.stages for _, producer in stage.inputs]
-        return stages + [(sink.name, sink.input) for sink in self.order.sinks]
-
-    def _find_readers(self) -> dict[str, set[str]]:
-        """Return, for every stage and sink, the sources and stages in whose pools lies what it is given."""
-        behind: dict[str, set[str]] = {name: {name} for name in (*self.sources, *self.stages)}
-        groups: list[JoinOrder | MergeOrder] = [*self.order.merges, *self.order.joins]
-        for group in groups:
-            behind[group.name] = set().union(*(behind[stream] for stream in group.streams))
-        found: dict[str, set[str]] = {}
-        for reader, written in self._inputs():
-            found.setdefault(reader, set()).update(behind[split_input(written)[0]])
-        return found
-
-    def _read(self, written: str, reader: str, outlets: Mapping[str, Outlet]) -> None:
-        """Let a stage or a sink read from what was written: everything of it, or one lane."""
-        name, lane = split_input(written)
-        room: Room = self.stages[reader]
-        if lane:
-            inputs = {stage.name: stage.inputs for stage in self.order.stages}
-            streams: list[JoinOrder | MergeOrder] = [*self.order.joins, *self.order.merges]
-            groups = {group.name: group.streams for group in streams}
-            room = OneLane(room, written, origins(inputs, groups, written))
-        outlets[name].rooms.append(room)
 
     def _leave(self, peer: Peer) -> None:
         peer.is_leaving = True
@@ -484,12 +447,53 @@ class BuilderProcess:
         if peer.name in stage.peers:  # else it is not ready yet, and goes when it is
             stage.leave(peer.name)
 
+    def _hold(self, name: str, is_held: bool) -> None:
+        """Let a source or a stage take nothing more in, or go on; once the end is near, nobody is held."""
+        if self.is_ending:
+            return
+        for source in self.sources.values():
+            if name in ("", source.name):
+                source.hold(is_held)
+        for stage in self.order.stages:
+            if name in ("", stage.name):
+                self.stages[stage.name].is_held = is_held
+        if self._heard_ns is not None:  # what was held was not silent
+            self._heard_ns = time.monotonic_ns()
+        self._pause_joins()
+
+    def _pause_joins(self) -> None:
+        """Let no deadline of a join pass while a stream of it is held."""
+        now = time.monotonic_ns()
+        for join in self.joins.values():
+            sources = self._wiring.sources_of(join.builder.streams)
+            join.pause(any(self.sources[name].is_held and self.sources[name].is_open for name in sources), now)
+        self._tick_ns = 0
+
+    @property
+    def _is_anything_held(self) -> bool:
+        held = any(source.is_held and source.is_open for source in self.sources.values())
+        return held or any(stage.is_held for stage in self.stages.values())
+
+    def _renew(self, name: str) -> None:
+        """Have a process replaced, if nothing is lost by it."""
+        peer = self.names.get(name)
+        if peer is None or peer.role == "source":
+            return
+        stage = self.stages[peer.of]
+        if stage.can_renew(peer):
+            peer.is_renewed = True
+            self._kill(name, say.RESTARTED)
+        else:
+            for entry in stage.entries.values():
+                entry.remark("not restarted", f"{name} keeps something that a successor would not have")
+
     def _set(self, number: int, revision: int, values: msgspec.Raw) -> None:
         following = self._following()
         firsts = {}
+        renumbering = {name for name, stage in self.stages.items() if stage.renumbers}
         for name, stage in self.stages.items():
             changes = self._changes.setdefault(name, [])
-            from_event = max(following[root] for root in self._roots(name))
+            from_event = max(following[root] for root in self._wiring.roots(name, renumbering))
             change = wire.Change(revision, max(from_event, changes[-1].from_event if changes else 0), values)
             changes.append(change)
             firsts[name] = change.from_event
@@ -522,18 +526,6 @@ class BuilderProcess:
         formed = {name: join.builder.next_number for name, join in self.joins.items()}
         return {**sources, **merges, **joins, **formed, **steps}
 
-    def _roots(self, name: str) -> set[str]:
-        """Return what numbers the items of a stage or sink: joins, merges, sources, or steps that number anew."""
-        stages = {stage.name: [producer for _, producer in stage.inputs] for stage in self.order.stages}
-        stages |= {sink.name: [sink.input] for sink in self.order.sinks}
-        if name not in stages:
-            return {name}
-        return set().union(*(self._numbers_of(split_input(written)[0]) for written in stages[name]))
-
-    def _numbers_of(self, name: str) -> set[str]:
-        stage = self.stages.get(name)
-        return {name} if stage is not None and stage.renumbers else self._roots(name)
-
     # What processes say.
 
     def _hear(self, peer: Peer, now: int) -> None:
@@ -546,8 +538,10 @@ class BuilderProcess:
         # Nearly everything is said by sources of what they read, or by stages of what they were given.
         kind = type(envelope)
         if kind is wire.Read:
+            peer.worked_ns = now
             self._take_read(self.sources[peer.of], envelope, now)
         elif kind in OF_STAGES:
+            peer.worked_ns = now
             if not self._is_settled:  # behind that, what was under way is in the books as aborted
                 self.stages[peer.of].hear(peer, envelope, now)
             elif kind is wire.Saved:
@@ -565,9 +559,9 @@ class BuilderProcess:
     def _take_rest(self, peer: Peer, envelope: Any, fds: Sequence[int], now: int) -> None:
         match envelope:
             case wire.PoolMade():
-                self._pool_made(peer, envelope, fds[0])
+                self.memory.made(peer, envelope, fds[0])
             case wire.PoolGone(name, generation):
-                self._pool_gone(peer, name, generation)
+                self.memory.gone(peer, name, generation)
             case wire.Ready():
                 self._ready(peer, envelope, now)
             case wire.Broken(text, note) if self._is_going and (recorder := self._recorder(peer)) is not None:
@@ -617,52 +611,10 @@ class BuilderProcess:
         else:
             for change in self._changes.get(peer.of, ()):
                 peer.say(change)
-            self._introduce(peer)
+            self.memory.introduce(peer)
             self.stages[peer.of].renumbers |= ready.renumbers
             self.stages[peer.of].enter(peer, now)
         self._tell(say.Entered(peer.name, ready.keeps_state))
-
-    def _introduce(self, peer: Peer) -> None:
-        """Tell a process of every pool that it may read."""
-        for made, fd in self._shelves:
-            peer.tell_pool(made, fd)
-        wanted = self._readers.get(peer.of)
-        for other in list(self.names.values()):
-            if wanted is None or other.of in wanted:
-                for made, fd in other.pools.values():
-                    peer.tell_pool(made, fd)
-        for dying in self._dying.values():
-            if wanted is None or dying.of in wanted:
-                peer.tell_pool(dying.made, dying.fd)
-
-    def _pool_made(self, peer: Peer, made: wire.PoolMade, fd: int) -> None:
-        if peer.role == "source":
-            self.custody.attach(made, os.dup(fd))
-        peer.pools[made.generation] = made, fd
-        for other in self.names.values():
-            if other.is_ready and other.role != "source" and peer.of in self._readers.get(other.of, ()):
-                other.tell_pool(made, fd)
-
-    def _pool_gone(self, peer: Peer, name: str, generation: int) -> None:
-        made = peer.pools.pop(generation, None)
-        if made is None:
-            return
-        self._retire(name, generation, made[1], is_source=peer.role == "source")
-
-    def _retire(self, name: str, generation: int, fd: int, *, is_source: bool) -> None:
-        os.close(fd)
-        if is_source:
-            self.custody.retire(name, generation)
-        for other in self.names.values():
-            if (name, generation) in other.known_pools:
-                other.known_pools.discard((name, generation))
-                other.say(wire.PoolGone(name, generation))
-
-    def _made_shelf(self, made: wire.PoolMade, fd: int) -> None:
-        self._shelves.append((made, fd))
-        for peer in self.names.values():
-            if peer.is_ready and peer.role != "source":
-                peer.tell_pool(made, fd)
 
     def _ended(self, peer: Peer, now: int) -> None:
         """Listen no more to a process that has gone; whether it should have, and how, the supervisor says."""
@@ -688,7 +640,11 @@ class BuilderProcess:
         if peer.role == "source":
             self._lose_source(peer, text, is_replaced, now)
         elif not peer.is_closed and (peer.is_ready or self._recorder(peer) is not None):
-            self.stages[peer.of].lose(peer, text, now, is_replaced=is_replaced)
+            stage = self.stages[peer.of]
+            stage.lose(peer, text, now, is_replaced=is_replaced)
+            if not is_replaced and stage.peers and self._closing_ns is None:
+                for entry in stage.entries.values():
+                    entry.remark("given up", f"{text}; the others do its work")
         self._bury(peer)
 
     def _recorder(self, peer: Peer) -> RemoteFold | None:
@@ -700,18 +656,27 @@ class BuilderProcess:
         source = self.sources[peer.of]
         if self._is_going and source.is_open and not self._is_stopping:
             verdict = source.lose(text, peer.progress.lease)
-            if not (source.is_repeatable or source.wants_settled):
+            if verdict or not is_replaced:
+                self._give_up(source, verdict or text, now)
+            elif not (source.is_repeatable or source.wants_settled):
                 missing = f"{text}: what {peer.of} sent until it was read again is missing"
                 self.state.mark(Outcome.INCOMPLETE, missing)
-            if verdict:
-                self.state.mark(Outcome.FAILED, verdict)
-                self._fail(verdict)
-            elif not is_replaced:
-                self.state.mark(Outcome.FAILED, text)
         source.peer = None
         if self._is_stopping or not is_replaced:
             source.end(now)
         self._let_read()
+
+    def _give_up(self, source: RemoteSource, why: str, now: int) -> None:
+        """Go on without a source that nobody can read, if what it sent is no more to be had anyway and others go on."""
+        others = [other for other in self.sources.values() if other is not source and not other.given_up]
+        if source.is_repeatable or source.wants_settled or not others:
+            source.given_up = why
+            self.state.mark(Outcome.FAILED, why)
+            self._fail(why)
+            return
+        source.give_up(why, now)
+        self.state.mark(Outcome.INCOMPLETE, source.given_up)
+        self._tell(say.GaveUp(source.name, why))
 
     def _bury(self, peer: Peer) -> None:
         if self.names.get(peer.name) is peer:
@@ -720,8 +685,7 @@ class BuilderProcess:
         if fd in self.peers:
             self._epoll.unregister(fd)
             del self.peers[fd]
-        for made, pool_fd in peer.pools.values():
-            self._dying[made.name, made.generation] = _Dying(made, pool_fd, peer.of, is_source=peer.role == "source")
+        self.memory.bury(peer)
         peer.close()
 
     # What follows.
@@ -736,7 +700,8 @@ class BuilderProcess:
             for stage in self.stages.values():
                 stage.advance(now)
         # Whoever waits for work or for slots is told before anything else is seen to.
-        self._give_back()
+        self.memory.give_back()
+        self._tell_settled()
         self._flush()
         if self._is_going and self._closing_ns is None:
             self._watch(now)
@@ -774,21 +739,6 @@ class BuilderProcess:
             self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if peer.has_unsent else 0))
             (self._wanting.add if peer.has_unsent else self._wanting.discard)(fd)
 
-    def _give_back(self) -> None:
-        """Return slots that nobody needs to those who write them, and let pieces be forgotten."""
-        for pool, generation, slot in self.custody.take_freed():
-            writer = self._writer_of(pool)
-            if writer is not None and generation in writer.pools:
-                writer.free(generation, slot)
-        for key, dying in [(k, d) for k, d in self._dying.items() if not self.custody.is_lent(*k)]:
-            del self._dying[key]
-            self._retire(*key, dying.fd, is_source=dying.is_source)
-        gone, self.custody.gone = self.custody.gone, []
-        for number, known_to in gone:
-            for peer in known_to:
-                peer.drop(number)
-        self._tell_settled()
-
     def _tell_settled(self) -> None:
         """Tell sources what is accounted for, unless something failed or the end has come, when anything is let go."""
         for source in self.sources.values():
@@ -796,14 +746,13 @@ class BuilderProcess:
             if settled and source.peer is not None and not self._is_failing and self._closing_ns is None:
                 source.peer.say(wire.Settled(settled))
 
-    def _writer_of(self, pool: str) -> Peer | None:
-        if pool in self.sources:
-            return self.sources[pool].peer
-        return self.names.get(pool.removesuffix(" results"))
-
     def _live_joins(self) -> list[SettledJoin]:
         """Return the joins whose deadlines count: a file is never late, however long it takes to read."""
-        return [join for join in self.joins.values() if not any(self._is_file(s) for s in join.builder.streams)]
+        return [
+            join
+            for join in self.joins.values()
+            if not join.is_paused and not any(self._is_file(s) for s in join.builder.streams)
+        ]
 
     def _is_file(self, stream: str) -> bool:
         if stream in self.sources:
@@ -823,21 +772,13 @@ class BuilderProcess:
             self.order.replay is not None and not self._goes_on
         ):  # what was read when the run was recorded is read to its end
             return not any(source.is_open for source in self.sources.values())
-        joined = {stream for join in self.joins.values() for stream in self._sources_of(join.builder.streams)}
+        joined = {stream for join in self.joins.values() for stream in self._wiring.sources_of(join.builder.streams)}
         return all(source.has_ended for name, source in self.sources.items() if name not in joined)
-
-    def _sources_of(self, streams: Sequence[str]) -> set[str]:
-        found: set[str] = set()
-        for stream in streams:
-            if stream in self.sources:
-                found.add(stream)
-            else:
-                merge = next(merge for merge in self.order.merges if merge.name == stream)
-                found |= self._sources_of(merge.streams)
-        return found
 
     def _look_for_end(self, now: int) -> None:
         silent_ns = round(self.order.silent_s * NS_PER_S)
+        if not self.is_ending and self._is_anything_held:
+            return  # nobody knows what will come when it is released
         if silent_ns and self._heard_ns is not None and now - self._heard_ns >= silent_ns and not self._is_stopping:
             self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self.order.silent_s:g} s")
             self._stop_reading()
@@ -861,6 +802,11 @@ class BuilderProcess:
     def _stop_reading(self) -> None:
         """Read nothing more, and form what can be formed."""
         self._is_stopping = True
+        for source in self.sources.values():
+            source.is_held = False
+        for stage in self.stages.values():
+            stage.is_held = False  # or what has come would wait for ever
+        self._pause_joins()
         for source in self.sources.values():
             if source.peer is not None and source.is_open:
                 source.peer.say(wire.Stop())

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from penstock.core import NS_PER_S
+from penstock.core.states import State
 from penstock.monitor.report import (
     EdgeReport,
     PoolReport,
     ProcessReport,
     RunReport,
+    StateReport,
     edges_of,
     join_report,
     latency_report,
 )
 from penstock.services.intake import INSTRUMENT
+from penstock.services.remote_source import RemoteSource
+from penstock.wire.supervision import HELD
 
 if TYPE_CHECKING:
     from penstock.services.builder_process import BuilderProcess
@@ -50,7 +54,35 @@ def report_of(builder: "BuilderProcess") -> RunReport:
             for peer in builder.names.values()
         ],
         pools=_pools(builder),
+        states=_states(builder),
     )
+
+
+def _states(builder: "BuilderProcess") -> list[StateReport]:
+    """Return what is known here of whoever has more to say than its processes: why it is so, or that it has ended."""
+    pipeline = State.FINISHING if builder.is_ending else State.PROCESSING
+    found = [StateReport(name=builder.order.pipeline, kind="pipeline", state=str(pipeline))]
+    for name, source in builder.sources.items():
+        state, why = _state_of_source(builder, source)
+        found.append(StateReport(name=name, kind="source", state=str(state), why=why))
+    held = (stage.name for stage in builder.order.stages if builder.stages[stage.name].is_held)
+    return found + [StateReport(name=name, kind="stage", state=str(State.WAITING), why=HELD) for name in held]
+
+
+def _state_of_source(builder: "BuilderProcess", source: RemoteSource) -> tuple[State, str]:
+    if source.given_up:
+        return State.FAULT, source.given_up
+    if not source.is_open:
+        return State.STOPPED, source.trouble or "it has ended"
+    peer = builder.names.get(source.name)
+    if peer is None:
+        return State.FAULT, ""
+    state = builder.state_of(peer)
+    if source.is_held and state is State.WAITING:
+        return State.WAITING, HELD
+    if builder.is_ending and state in (State.WAITING, State.PROCESSING):
+        return State.FINISHING, ""
+    return state, ""
 
 
 def _edges(builder: "BuilderProcess", duration_s: float, now: int) -> list[EdgeReport]:
@@ -72,5 +104,5 @@ def _pools(builder: "BuilderProcess") -> list[PoolReport]:
             slot_bytes=made.slot_bytes,
             free=made.slots - lent[made.name, made.generation],
         )
-        for made in builder.pools
+        for made in builder.memory.pools
     ]

@@ -1,9 +1,11 @@
 """What a supervisor knows of a child: who it is, how it ended, and what it holds open to know that."""
 
 import os
+import select
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from penstock.services.paper import read_report
 from penstock.services.printed import Printed
@@ -11,6 +13,8 @@ from penstock.services.warm_start import WarmStart
 
 __all__ = ["Child", "Death", "Watch"]
 
+_PF_EXITING = 4
+"""``include/linux/sched.h``: in the ninth field of ``/proc/PID/stat``."""
 _PIDFD_SIGNAL_PROCESS_GROUP = 4
 """``include/uapi/linux/pidfd.h``, since Linux 6.9: the group that the process began, though it has ended itself."""
 
@@ -49,6 +53,17 @@ class Death:
         return f"{said}: {last}" if last else said
 
 
+def _is_ending(pid: int) -> bool:
+    """Whether a process is on its way out, or will be as soon as it gets a processor."""
+    try:
+        flags = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[6])
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return True
+    pending = (int(line.split()[1], 16) for line in status.splitlines() if line.startswith((b"SigPnd", b"ShdPnd")))
+    return bool(flags & _PF_EXITING) or any(mask >> (signal.SIGKILL - 1) & 1 for mask in pending)
+
+
 def _name(number: int) -> str:
     with suppress(ValueError):
         return signal.Signals(number).name
@@ -68,6 +83,13 @@ class Watch:
     report_begin: int
     """Where in it the report begins: the length of the request."""
     printed: Printed | None
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the child has not ended, nor is about to: one that was killed takes some ms to let go of it all."""
+        poller = select.poll()
+        poller.register(self.pidfd, select.POLLIN)
+        return not poller.poll(0) and not _is_ending(self.child.pid)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to this child and to nobody who has its pid later; nothing if it has ended."""

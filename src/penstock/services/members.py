@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.core.restart_budget import RESTARTS, RestartBudget
 from penstock.services.child import Child, Death
 from penstock.services.orders import RoomOrder, SourceOrder
 from penstock.services.processes import Processes
@@ -49,6 +50,15 @@ class Member:
     """Whether it said its last word."""
     is_leaving: bool = False
     deaths: int = 0
+    budget: RestartBudget = field(default_factory=lambda: RestartBudget(RESTARTS))
+    due_s: float | None = None
+    """When the next incarnation is to be started, on the monotonic clock; ``None``: it is there, or none will be."""
+    last_death: str = ""
+    """How it died last, until another incarnation is ready."""
+    given_up: str = ""
+    """Why none will follow the last incarnation, though one could have."""
+    is_renewed: bool = False
+    """Whether it leaves to be followed by another one of its name."""
     quick_deaths: int = 0
     """In a row, before it was ready, or very soon after."""
     killed_for: str = ""
@@ -100,8 +110,9 @@ class Members:
         generation = begun * GENERATIONS + 1
         member.order = msgspec.structs.replace(member.order, generation=generation)
         self._begun[member.name] = begun + 1
-        member.is_entered = False
+        member.is_entered = member.has_left = False
         member.killed_for = ""
+        member.due_s = None
         mine, its = Link.pair()
         self._forget(member)
         progress = member.progress = Progress.make(member.name)
@@ -145,6 +156,10 @@ class Members:
         if member.progress is not None:
             member.progress.close()
             member.progress = None
+
+    def is_alive(self, member: Member) -> bool:
+        """Whether its process is there at this very moment, whether or not a death was told yet."""
+        return member.child is not None and self._processes.is_alive(member.child)
 
     @property
     def are_ready(self) -> bool:

@@ -186,3 +186,5 @@ class BuilderOrder(_Order, frozen=True, kw_only=True):
     """Values at the start by address, as far as they can be written."""
     record: RecordOrder | None = None
     replay: ReplayOrder | None = None
+    is_held: bool = False
+    """Whether sources and stages take nothing in until they are released."""

@@ -41,6 +41,10 @@ class Peer:
         self.keeps_state = True
         """Whether a successor could go on, as it said when it was ready."""
         self.is_leaving = False
+        self.is_renewed = False
+        """Whether it is killed on request: it died of nothing that it was given."""
+        self.worked_ns = 0
+        """When it last said that it had done something; 0: it never did."""
         self.is_closed = False
         """Whether it has said its last word."""
         self.kept: dict[SlotName, Any] = {}

@@ -133,6 +133,7 @@ def builder_order(
     parameters: Mapping[str, Any],
     beat_s: float = 1.0,
     replay: RecordedRun | None = None,
+    is_held: bool = False,
 ) -> BuilderOrder:
     """Return what the event builder is to be."""
     return BuilderOrder(
@@ -171,6 +172,7 @@ def builder_order(
         parameters=encode_value(plain(parameters)) if event_log or plan.is_recorded else b"\x80",
         record=_record_order(plan, run) if plan.is_recorded else None,
         replay=None if replay is None else _replay_order(replay),
+        is_held=is_held,
     )
 
 

@@ -164,6 +164,11 @@ class Processes:
         told, self._deaths = self._deaths, []
         return told
 
+    def is_alive(self, child: Child) -> bool:
+        """Whether a child is there at this very moment, whether or not its death was told yet."""
+        watch = self._watches.get(child.number)
+        return watch is not None and watch.is_alive
+
     def stop(self, child: Child) -> None:
         """Raise ``KeyboardInterrupt`` in a child, so that it ends in its own order; nothing if it has ended.
 

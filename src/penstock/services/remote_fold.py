@@ -3,7 +3,7 @@
 A reducer that dies is followed by another one, which begins where the state was published last.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
@@ -20,7 +20,7 @@ from penstock.services.far_results import FarResults
 from penstock.services.flow import Flow, kind_of, numbers_of, with_values
 from penstock.services.orders import SinkOrder, StageOrder
 from penstock.services.peer import Peer
-from penstock.services.remote_stage import Floor, RemoteStage, is_counted, small_flows
+from penstock.services.remote_stage import ON_REQUEST, Floor, RemoteStage, is_counted, small_flows
 from penstock.wire import envelopes as wire
 
 __all__ = ["RemoteFold"]
@@ -156,7 +156,7 @@ class RemoteFold(RemoteStage):
                 entry.remark("restarted", f"{why}; another one records on, and nothing is missing")
         # A recorder that nobody follows ends its recording; without any other sink the supervisor ends the run.
         elif self._is_repeatable and not self._is_stopped and (is_replaced or not self._is_recorder):
-            self._count_death(peer.progress.lease, why)
+            self._count_death(0 if peer.is_renewed else peer.progress.lease, why)
         elif self._is_recorder:
             self.end_recording(f"the recording of {self.name} ends: {why}")
         elif self.is_sink:
@@ -167,7 +167,7 @@ class RemoteFold(RemoteStage):
                 "fold them again: give it checkpoint() and restore(), or views of declared arrays alone"
             )
         else:
-            self._count_death(peer.progress.lease, why)
+            self._count_death(0 if peer.is_renewed else peer.progress.lease, why)
 
     def advance(self, now: int) -> None:
         """Send what there is, and ask for a publication when it would let the rest go on."""
@@ -175,6 +175,34 @@ class RemoteFold(RemoteStage):
         if not self._open and self.is_idle and not self._is_outlet_closed:
             self._is_outlet_closed = True
             self.outlet.close(now)
+
+    def discard(self, now: int) -> int:
+        """Give up what the process was not given; starts and ends stay, and what is to be recorded."""
+        if self._is_recorder or self._is_stopped:
+            return 0
+        sent = [given for given in self._given if given.id <= self._sent]
+        kept, self._last = sent, self._sent
+        counts: Counter[str] = Counter()
+        for given in self._given:
+            if given.id <= self._sent:
+                continue
+            if given.is_flag or given.is_booked:
+                self._last += 1
+                given.id = self._last
+                kept.append(given)
+                continue
+            counts[given.producer] += len(given.flow)
+            self._unfolded_bytes -= given.nbytes
+        for producer, count in counts.items():
+            self.entries[producer].post(Account.ABORTED, count, ON_REQUEST)
+        self._given = deque(kept)
+        return counts.total()
+
+    def can_renew(self, peer: Peer) -> bool:
+        """Whether a successor can go on from what is published, or fold everything again."""
+        if self.is_sink:
+            return self._is_repeatable
+        return self._keeps_state or self._rebuild is not None
 
     def end_recording(self, text: str) -> None:
         """Record nothing more; the run goes on."""
@@ -259,7 +287,7 @@ class RemoteFold(RemoteStage):
 
     def _send(self) -> None:
         peer = self._peer
-        if peer is None or self._sent == self._last:
+        if peer is None or self.is_held or self._sent == self._last:
             return
         first = self._sent + 1 - self._given[0].id
         for given in islice(self._given, first, None):

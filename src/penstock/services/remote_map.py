@@ -1,6 +1,6 @@
 """A map stage, or a chain of steps, as the event builder sees it: leases out, results back in order, deaths mended."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +23,7 @@ from penstock.services.flow import Flow, copies_in, kind_of, lane_of, numbers_of
 from penstock.services.orders import StageOrder
 from penstock.services.peer import Peer
 from penstock.services.progress import BESIDES
-from penstock.services.remote_stage import EVERYTHING, Floor, RemoteStage, is_counted, small_flows
+from penstock.services.remote_stage import EVERYTHING, ON_REQUEST, Floor, RemoteStage, is_counted, small_flows
 from penstock.wire import envelopes as wire
 from penstock.wire.integers import encode_integers
 
@@ -192,7 +192,7 @@ class RemoteMap(RemoteStage):
         if self.peers.pop(peer.name, None) is None:
             return  # it had left
         lost = self._dispatcher.lost(peer.name)
-        at_lease, at_event = peer.progress.lease, peer.progress.event
+        at_lease, at_event = (0, None) if peer.is_renewed else (peer.progress.lease, peer.progress.event)
         self._remark_state(lost, peer.name)
         for lease in lost.leases:
             rest = self._untold(lease)
@@ -213,7 +213,7 @@ class RemoteMap(RemoteStage):
 
     def advance(self, now: int) -> None:
         """Lend what can be lent."""
-        if self._is_stopped or self._is_held_up():
+        if self._is_stopped or self.is_held or self._is_held_up():
             return
         if self._dispatcher.has_waiting:
             assigned = self._dispatcher.assign(now)
@@ -222,6 +222,33 @@ class RemoteMap(RemoteStage):
             for lease in assigned.leases:
                 self._lend(lease)
         self._pass_barriers(now)
+
+    def discard(self, now: int) -> int:
+        """Give up what nobody was lent; starts and ends stay, and results are waited for no more."""
+        given_up = self._dispatcher.give_up()
+        for taken in given_up.taken:
+            self._expect(taken)
+        counts: Counter[str] = Counter()
+        for lease in given_up.fresh:
+            counts[self._producers[lease.lane]] += lease.size
+            self._entry(lease.lane).post(Account.ABORTED, lease.size)
+            self._log_ended(numbers_of(lease.batch)[lease.rows], bytes([Account.ABORTED]) * lease.size, 0)
+        for lease in given_up.given:
+            counts[self._producers[lease.lane]] += lease.size
+            self._give_up(lease, Account.ABORTED, "", now)
+        waiting, self._waiting = self._waiting, deque()
+        for head in waiting:
+            if isinstance(head, _Barrier):
+                self._waiting.append(head)
+            else:
+                flow, producer = head
+                counts[producer] += len(flow)
+                self.entries[producer].post(Account.ABORTED, len(flow))
+                self._log_ended(numbers_of(flow), bytes([Account.ABORTED]) * len(flow), 0)
+        for producer in +counts:
+            self.entries[producer].remark(Account.ABORTED.label, ON_REQUEST)
+        self._pass_barriers(now)
+        return counts.total()
 
     @property
     def is_idle(self) -> bool:
@@ -455,7 +482,7 @@ class RemoteMap(RemoteStage):
                 self._submit(*head)
                 continue
             if head.waits_for is None:
-                if self._lent or self._dispatcher.waiting or not self.peers or self._is_stopped:
+                if self._lent or self._dispatcher.waiting or not self.peers or self._is_stopped or self.is_held:
                     break
                 self._tell(head)
             if head.waits_for:
@@ -466,7 +493,7 @@ class RemoteMap(RemoteStage):
                 self._ends.append(head.flow)
             else:
                 self.outlet.give([head.flow], now)
-        if not self._open and self.is_idle and not self._is_outlet_closed:
+        if not self._open and self.is_idle and not self._is_outlet_closed and not self.is_held:
             self._end(now)
 
     def _end(self, now: int) -> None:

@@ -37,6 +37,10 @@ class RemoteSource:
         self.has_ended = False
         """Whether nothing will ever come again, or its scan is over."""
         self.trouble = ""
+        self.is_held = False
+        """Whether its instrument is left alone."""
+        self.given_up = ""
+        """Why nobody reads it any more, though it had not ended."""
         self.watch: NumberWatch | None = None
         """Looks at the numbers, where no join does."""
         self.entry = ledger.entry(INSTRUMENT, name)
@@ -58,6 +62,8 @@ class RemoteSource:
     def enter(self, peer: Peer) -> None:
         """Let a process read for this source."""
         self.peer = peer
+        if self.is_held:
+            peer.say(wire.Hold(True))
 
     def begin(self) -> None:
         """Have it read: from the beginning, or on from where its predecessor was."""
@@ -71,6 +77,19 @@ class RemoteSource:
                 skip_filtered=self._filtered if is_again else 0,
             )
         )
+
+    def hold(self, is_held: bool) -> None:
+        """Leave its instrument alone, or read it again."""
+        if self.is_held != is_held:
+            self.is_held = is_held
+            if self.peer is not None:
+                self.peer.say(wire.Hold(is_held))
+
+    def give_up(self, why: str, now: int) -> None:
+        """End its stream where it is: nobody will read what its instrument sends from here on."""
+        self.given_up = f"{why}: what {self.name} sends after message {self.last_id} is missing"
+        self.entry.remark("given up", self.given_up)
+        self.end(now)
 
     def lose(self, why: str, at: int) -> str:
         """Note that its process died; return why none should follow, if those before died of the same.

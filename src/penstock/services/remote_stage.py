@@ -23,8 +23,9 @@ from penstock.wire.descriptors import describe_block, describe_events
 from penstock.wire.envelopes import FlowDescriptor, Note
 from penstock.wire.events import split_events
 
-__all__ = ["Floor", "RemoteStage", "is_counted", "small_flows"]
+__all__ = ["ON_REQUEST", "Floor", "RemoteStage", "is_counted", "small_flows"]
 
+ON_REQUEST = "discarded on request"
 MOST_ROWS = 16_384
 """Results that one envelope picks at most, so that it fits a message."""
 EVERYTHING = 1 << 62
@@ -80,6 +81,8 @@ class RemoteStage(ABC):
         """Events from this number on are not let past: user code failed there."""
         for _, producer in producers:
             self.entries[producer] = floor.ledger.entry(producer, name)
+        self.is_held = False
+        """Whether nothing is given to its processes until it is released."""
         self._open = set(self.entries)
         self._deadline_ns = round(deadline_s * 1e9)
         self._seen: dict[str, tuple[tuple[int, int, int], int]] = {}
@@ -113,6 +116,14 @@ class RemoteStage(ABC):
     @abstractmethod
     def advance(self, now: int) -> None:
         """Give out what can be given out."""
+
+    @abstractmethod
+    def discard(self, now: int) -> int:
+        """Give up what was given to no process; return how many items that were."""
+
+    def can_renew(self, peer: Peer) -> bool:
+        """Whether nothing is lost if another process takes the place of one."""
+        return peer.keeps_state
 
     @property
     def holds(self) -> bool:

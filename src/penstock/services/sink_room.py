@@ -83,6 +83,16 @@ class SinkRoom:
             dropped = self.sink.write_block(block)
         self._entry.post(Account.DROPPED if dropped else Account.DONE, len(block), dropped)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it may be written to."""
+        return self._is_open
+
+    @property
+    def written_ns(self) -> int | None:
+        """When views were written last because it was time, on the clock of ``tick``."""
+        return self._written_ns
+
     def reads(self, stage: str) -> bool:
         """Whether it writes the views of a stage."""
         return self._views is not None and self._plan.input == stage

@@ -30,6 +30,7 @@ from penstock.wire.envelopes import (
     Broken,
     Close,
     Go,
+    Hold,
     Opened,
     PoolGone,
     PoolMade,
@@ -68,6 +69,7 @@ class SourceProcess:
         self._source: Source = None  # type: ignore[assignment]  # made before it is used
         self._is_open = False
         self._is_reading = False
+        self._is_held = False
         self._is_asked_to_end = False
         self._waiter = Waiter()
         self._filled: list[BlockFilled] = []
@@ -127,8 +129,8 @@ class SourceProcess:
     def _work_on(self) -> None:
         while not self._is_asked_to_end:
             self.progress.beat()
-            self._listen(self.order.beat_s if not self._is_reading else 0.0)
-            if not self._is_reading or self._is_asked_to_end:
+            self._listen(0.0 if self._is_reading and not self._is_held else self.order.beat_s)
+            if not self._is_reading or self._is_held or self._is_asked_to_end:
                 continue
             now = time.time_ns()
             wait_s = self._source.wait_s(now)
@@ -150,6 +152,8 @@ class SourceProcess:
                     self._begin(envelope)
                 case Go():
                     self._is_reading = self._is_open  # no more, if it crossed a Stop
+                case Hold(is_held):
+                    self._is_held = is_held
                 case Settled(ranges):
                     self._settle(ranges)
                 case Stop():

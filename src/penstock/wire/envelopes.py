@@ -37,6 +37,7 @@ __all__ = [
     "Free",
     "Give",
     "Go",
+    "Hold",
     "Lease",
     "Note",
     "Opened",
@@ -196,6 +197,12 @@ class Settled(_Envelope, frozen=True, tag=23):
 
 class Stop(_Envelope, frozen=True, tag=22):
     """Read nothing more."""
+
+
+class Hold(_Envelope, frozen=True, tag=24):
+    """Leave the instrument alone until the contrary is said."""
+
+    is_held: bool
 
 
 class Piece(_Envelope, frozen=True, tag=30):
@@ -365,8 +372,8 @@ class TickTold(_Envelope, frozen=True, tag=52):
 
 
 Envelope = (
-    PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Settled | Stop | Piece | Drop | Lease
-    | Part | Yielded | Finish | BroughtOut | Raised
+    PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Settled | Stop | Hold | Piece | Drop
+    | Lease | Part | Yielded | Finish | BroughtOut | Raised
     | Done | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed | TickTold
 )  # fmt: skip
 

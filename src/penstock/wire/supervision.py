@@ -10,28 +10,41 @@ from penstock.wire.columns import HOSTILE
 from penstock.wire.envelopes import Note
 
 __all__ = [
+    "HELD",
+    "RESTARTED",
     "Abort",
     "Asked",
     "Broke",
     "Changed",
+    "Discard",
+    "Discarded",
     "Drain",
     "Enter",
     "Entered",
     "Extend",
     "Extended",
     "Finished",
+    "GaveUp",
     "Go",
     "Gone",
+    "Hold",
     "Kill",
     "Leave",
     "Left",
     "Mark",
+    "Renew",
     "SetParameters",
     "Status",
     "WasSet",
     "open_orders",
     "seal_orders",
 ]
+
+
+HELD: Final = "held"
+"""Why a source or a stage waits that takes nothing in until it is released."""
+RESTARTED: Final = "restarted on request"
+"""Why a process is killed that somebody wants to be another one."""
 
 
 class _Word(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -70,6 +83,8 @@ class Drain(_Word, frozen=True, tag=5):
     """Read nothing more, and bring out what has arrived."""
 
     reason: str
+    outcome: str = "aborted"
+    """Empty: this is the end that was wanted."""
 
 
 class Abort(_Word, frozen=True, tag=6):
@@ -91,6 +106,25 @@ class Gone(_Word, frozen=True, tag=8):
     name: str
     text: str
     is_replaced: bool
+
+
+class Hold(_Word, frozen=True, tag=10):
+    """Let a source or a stage, or with no name all of them, take nothing more in, or go on."""
+
+    name: str
+    is_held: bool
+
+
+class Discard(_Word, frozen=True, tag=11):
+    """Give up everything that waits before stages and sinks."""
+
+    id: int
+
+
+class Renew(_Word, frozen=True, tag=12):
+    """Let a process be followed by another one, unless something would be lost by that."""
+
+    name: str
 
 
 class Extend(_Word, frozen=True, tag=9):
@@ -150,6 +184,20 @@ class Extended(_Word, frozen=True, tag=29):
     problem: str = ""
 
 
+class Discarded(_Word, frozen=True, tag=30):
+    """How many items were given up."""
+
+    id: int
+    number: int
+
+
+class GaveUp(_Word, frozen=True, tag=31):
+    """Nobody is to follow the process of a source: its stream has ended, and the run goes on without."""
+
+    name: str
+    why: str
+
+
 class Changed(_Word, frozen=True, tag=26):
     """A reducer's views have changed."""
 
@@ -171,8 +219,9 @@ class Finished(_Word, frozen=True, tag=28):
 
 
 Word = (
-    Enter | Leave | Go | SetParameters | Extend | Drain | Abort | Asked | Gone | Entered | Broke | Kill | Left | Mark
-    | WasSet | Extended | Changed | Status | Finished
+    Enter | Leave | Go | SetParameters | Extend | Drain | Hold | Discard | Renew | Abort
+    | Asked | Gone | Entered | Broke | Kill | Left | Mark | WasSet | Extended | Discarded | GaveUp
+    | Changed | Status | Finished
 )  # fmt: skip
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -247,3 +247,35 @@ def test_few_pixels_of_many_shots_keep_all_workers_busy() -> None:
     for worker, each in finished(dispatcher):
         rows[worker] += len(each)
     assert rows == dict.fromkeys("abcd", 1000)
+
+
+def test_what_is_given_up_is_told_apart_by_whether_anybody_expects_it() -> None:
+    dispatcher = workers("ab", credit=1, max_rows=2)
+    dispatcher.submit(tuple(range(10)), routes(*[0] * 10))  # bound to one of them; the other one is idle
+    dispatcher.submit((10, 11))
+    assigned = dispatcher.assign(0)
+    told = [int(n) for taken in assigned.taken for n in np.array(taken.batch)[taken.rows]]
+    lent = [n for lease in assigned.leases for n in numbers(lease)]
+    given_up = dispatcher.give_up()
+    fresh = [n for lease in given_up.fresh for n in numbers(lease)]
+    given = [n for lease in given_up.given for n in numbers(lease)]
+    assert sorted(lent + given) == told
+    assert given, "nothing was held for a busy worker"
+    assert told + fresh == list(range(12))
+    assert (dispatcher.waiting, dispatcher.has_waiting, given_up.taken) == (0, False, [])
+    for lease in assigned.leases:
+        dispatcher.done(lease.id, 10)
+    dispatcher.submit((12, 13))
+    assert [n for _, found in finished(dispatcher) for n in found] == [12, 13]
+
+
+def test_what_came_back_from_the_dead_is_given_up_as_expected() -> None:
+    dispatcher = workers("a", credit=1, max_rows=4)
+    dispatcher.submit((0, 1, 2, 3, 4))
+    dispatcher.assign(0)
+    for lease in dispatcher.lost("a").leases:
+        dispatcher.again(lease)
+    given_up = dispatcher.give_up()
+    assert [numbers(lease) for lease in given_up.given] == [[0, 1, 2, 3]]
+    assert [numbers(lease) for lease in given_up.fresh] == [[4]]
+    assert not dispatcher.has_returned

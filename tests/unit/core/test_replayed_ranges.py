@@ -119,3 +119,16 @@ def test_ranges_that_never_come_hold_nobody_up() -> None:
     replay.join("fit-0")
     replay.submit(np.arange(10, 15))
     assert [lease.size for lease in replay.assign(0).leases] == [5]
+
+
+def test_what_a_replay_has_planned_is_given_up_as_expected() -> None:
+    log = [
+        RangeWorked(stage="fit", worker="fit-0", began_ns=0, took_ns=0, numbers=np.arange(2)),
+        RangeWorked(stage="fit", worker="fit-1", began_ns=0, took_ns=0, numbers=np.arange(2, 4)),
+    ]
+    replay: ReplayedRanges[Numbers] = ReplayedRanges([""], log, WORKERS, lambda batch: batch)
+    replay.submit(np.arange(6))
+    given_up = replay.give_up()
+    assert [each for lease in given_up.given for each in lease.batch[lease.rows].tolist()] == [4, 5, 0, 1, 2, 3]
+    assert [taken.batch[taken.rows].tolist() for taken in given_up.taken] == [[0, 1, 2, 3, 4, 5]]
+    assert (given_up.fresh, replay.has_waiting, replay.waiting) == ([], False, 0)

@@ -44,7 +44,8 @@ def test_never_more_than_so_many_within_so_long(
     steps: list[float], most: int, within_s: float, backoff_s: float
 ) -> None:
     budget = RestartBudget(Restarts(most=most, within_s=within_s, backoff_s=backoff_s))
-    now, followed = 0.0, []
+    now = 0.0
+    followed: list[float] = []
     for step in steps:
         now += step
         wait = budget.died(now)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.core.restart_budget import RESTARTS, Restarts
 from penstock.pipeline import check_file, load_plan
 from penstock.pipeline.explain import explain
 from penstock.pipeline.plan import Plan
@@ -167,11 +168,16 @@ def test_keys_of_a_stage_that_are_planned(checked: Check) -> None:
 
 def test_limits_can_be_set_and_are_explained(checked: Check) -> None:
     stages = (
-        "stages:\n  fit: {from: scan, map: mine:Fit, deadline_s: 5, prefetch: 4, trips: 1}\n"
+        "stages:\n  fit: {from: scan, map: mine:Fit, deadline_s: 5, prefetch: 4, trips: 1,\n"
+        "        restarts: {most: 3, within_s: 10}}\n"
         "  total: {from: fit, reduce: mine:Total, deadline_s: 7.5, trips: 2, checkpoint_s: 0.1}\n"
         "  watch: {from: cam, steps: [count], deadline_s: 9, trips: 4}\n"
     )
-    text = HEAD.replace('5555"}', '5555", slots: 50}') + "events: {scan: {join: [cam, motor], by: order}}\n" + stages
+    text = (
+        HEAD.replace('5555"}', '5555", slots: 50, restarts: {backoff_s: 0.5}}')
+        + "events: {scan: {join: [cam, motor], by: order}}\n"
+        + stages
+    )
     found = checked(text)
     assert found.plan is not None
     fit, total, watch = (found.plan.stages[name] for name in ("fit", "total", "watch"))
@@ -179,8 +185,13 @@ def test_limits_can_be_set_and_are_explained(checked: Check) -> None:
     assert (total.deadline_s, total.trips, total.checkpoint_s) == (7.5, 2, 0.1)
     assert (watch.deadline_s, watch.trips) == (9.0, 4)
     assert found.plan.sources["cam"].slots == 50
+    assert fit.restarts == Restarts(most=3, within_s=10.0)
+    assert found.plan.sources["cam"].restarts == Restarts(backoff_s=0.5)
+    assert (total.restarts, Restarts()) == (RESTARTS, Restarts(most=20, within_s=60.0, backoff_s=0.1))
     explained = explain(found.spec, found.plan)
-    assert all(f"{key}:" in explained for key in ("slots", "deadline_s", "prefetch", "trips", "checkpoint_s"))
+    assert all(
+        f"{key}:" in explained for key in ("restarts", "slots", "deadline_s", "prefetch", "trips", "checkpoint_s")
+    )
     assert plan_of(checked, explained) == found.plan
 
 

@@ -109,6 +109,8 @@ GRAMMAR = [
     ("workers: 2", "deadline_s: .inf", "stages.fit.deadline_s", "inf is not a finite number", ""),
     ("workers: 2", "prefetch: 0", "stages.fit.prefetch", "0 is not allowed", "at least 1"),
     ("workers: 2", "trips: 0", "stages.fit.trips", "0 is not allowed", "at least 1"),
+    ("workers: 2", "restarts: {most: -1}", "stages.fit.restarts.most", "-1 is not allowed", "at least 0"),
+    ("workers: 2", "restarts: {within_s: 0}", "stages.fit.restarts.within_s", "0 is not allowed", "more than 0"),
     ("workers: 2", "checkpoint_s: 1", "stages.fit.checkpoint_s", "only of reduce", "remove checkpoint_s"),
     (
         "reduce: mine:Total",

@@ -494,3 +494,68 @@ def test_a_sink_of_one_lane_has_the_books_of_the_stage() -> None:
         assert sink.books("fit") == {"in_flight": 2}
         (given_,) = actor.take(wire.Give)
         assert given_.producer == "fit"
+
+
+# Holding and giving up
+
+
+def test_who_is_held_is_given_nothing_until_it_is_released(stage: Stage) -> None:
+    stage.give(stage.events(2))
+    stage.stage.is_held = True
+    stage.give(stage.events(3), stage.flag(Kind.END))
+    stage.folder.act()
+    assert stage.folder.state == [0, 1]
+    successor = stage.succeed()
+    successor.act()
+    assert successor.state == []
+    stage.stage.is_held = False
+    stage.give()
+    successor.act()
+    assert successor.state == [0, 1, 2, 3, 4]
+    assert stage.books() == {"done": 5}
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_was_not_given_is_given_up_and_nothing_else(stage: Stage, dies: bool) -> None:
+    stage.give(stage.events(2))
+    stage.stage.is_held = True
+    stage.give(stage.flag(Kind.START), stage.events(3), stage.flag(Kind.END), stage.events(1))
+    assert stage.stage.discard(0) == 4
+    assert stage.books() == {"aborted": 4, "in_flight": 2}
+    stage.stage.is_held = False
+    stage.give(stage.events(2))
+    folder = stage.succeed() if dies else stage.folder
+    folder.act()
+    folder.save()
+    assert folder.state == [0, 1, 6, 7]
+    assert [kind for _, kind in folder.hooks] == ["START", "END"], "starts and ends are no items, and stay"
+    assert stage.books() == {"done": 4, "aborted": 4}
+    assert stage.stage.is_idle
+    assert stage.stage.discard(0) == 0
+
+
+def test_what_is_to_be_folded_again_is_not_given_up(stage: Stage) -> None:
+    with closing(Stage(keeps_state=False)) as other:
+        other.give(other.results(2))
+        other.folder.act()
+        other.folder.save()
+        other.stage.is_held = True
+        other.lose(other.folder.actor)
+        successor = other.begin()
+        assert other.stage.discard(0) == 0
+        other.stage.is_held = False
+        other.give(other.results(1))
+        successor.act()
+        assert successor.state == [0, 1, 2]
+
+
+def test_whoever_is_restarted_on_request_did_not_die_of_what_it_had(stage: Stage) -> None:
+    stage.give(stage.events(2))
+    for _ in range(remote_fold.MOST_DEATHS + 1):
+        peer = stage.folder.actor.peer
+        peer.progress.begin(1)
+        peer.is_renewed = stage.stage.can_renew(peer)
+        stage.succeed()
+    assert stage.failed == []
+    stage.folder.act()
+    assert stage.folder.state == [0, 1]

@@ -626,3 +626,98 @@ def test_large_ranges_are_cut_so_that_each_fits_a_message(stage: Stage) -> None:
     stage.give(EventBatch(join="scan", names=("a",), numbers=np.arange(n) ** 2, parts=(part,)))
     stage.finish()
     assert stage.out.data == expected(*(number**2 for number in range(n)))
+
+
+# Holding and giving up
+
+
+def test_who_is_held_is_lent_nothing_until_it_is_released(stage: Stage) -> None:
+    stage.give(stage.events(2))
+    stage.stage.is_held = True
+    stage.give(stage.events(4), stage.flag(Kind.END))
+    stage.finish()
+    assert stage.out.data == expected(0, 1)
+    assert stage.books() == {"done": 2, "in_flight": 4}
+    stage.stage.is_held = False
+    stage.give()
+    stage.finish()
+    assert stage.out.data == expected(0, 1, 2, 3, 5)
+    assert stage.out.told[-1][0] == "END"
+
+
+def test_what_a_dead_worker_had_waits_while_the_stage_is_held(stage: Stage) -> None:
+    stage.give(stage.events(2))
+    stage.stage.is_held = True
+    for name in "ab":
+        stage.lose(stage[name])
+    stage.enter("c")
+    stage.finish()
+    assert stage.out.data == []
+    assert stage.stage.discard(0) == 2
+    assert stage.books() == {"aborted": 2}
+
+
+def test_behind_its_last_input_a_held_stage_does_not_end(stage: Stage) -> None:
+    stage.stage.is_held = True
+    stage.stage.close("scan", 0)
+    stage.give()
+    assert stage.out.closed == 0
+    stage.stage.is_held = False
+    stage.give()
+    assert stage.out.closed == 1
+
+
+def test_what_nobody_was_lent_is_given_up_and_nothing_else(stage: Stage) -> None:
+    stage.give(stage.flag(Kind.START))
+    stage.finish()
+    stage.give(*(stage.events(1) for _ in range(10)))
+    lent = sum(len(each) for name in "ab" for each in stage.numbers(name))
+    stage.give(stage.flag(Kind.END), stage.events(3))  # behind an end, which is none of them
+    assert stage.stage.discard(0) == 13 - lent
+    assert stage.books() == {"aborted": 13 - lent, "in_flight": lent}
+    (entry,) = stage.stage.entries.values()
+    assert [f"{remark.what}: {remark.detail}" for remark in entry.remarks] == ["aborted: discarded on request"]
+    stage.give(stage.events(2))
+    stage.finish()
+    assert [kind for kind, _, _ in stage.out.told if kind != "DATA"] == ["START", "END"]
+    assert [number for number, _ in stage.out.data] == [n for n in [*range(lent), 13, 14] if value_of(n) is not None]
+    assert stage.stage.is_idle
+    assert stage.lent() == 0, "what was given up still lies in slots"
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["give", "work", "lose", "discard", "hold"]), st.integers(1, 7)), max_size=25),
+    st.booleans(),
+)
+def test_whatever_is_given_up_and_whoever_dies_the_books_are_right(steps: list[tuple[str, int]], routed: bool) -> None:
+    cells: list[Any] = [[{"constraint": k % 3 if k % 4 else None}] for k in range(200)]
+    maps = {"scan": read_map({"detector": cells})} if routed else None
+    with closing(Stage(maps=maps)) as stage:
+        names = iter("cdefghijklmnopqrstuvwxyzABCDEF")
+        discarded = 0
+        for step, n in steps:
+            if step == "give":
+                stage.give(stage.events(n))
+            elif step == "work":
+                for actor in list(stage.actors.values()):
+                    for lease in actor.take(wire.Lease):
+                        stage.work(actor, lease)
+            elif step == "lose":
+                stage.lose(stage[min(stage.actors)])
+                stage.enter(next(names))
+            elif step == "discard":
+                discarded += stage.stage.discard(stage.now)
+            else:
+                stage.stage.is_held = not stage.stage.is_held
+                stage.give()
+        stage.stage.is_held = False
+        stage.give()
+        stage.finish()
+        books = stage.books()
+        assert books.get("aborted", 0) == discarded
+        assert "in_flight" not in books
+        assert stage.stage.is_idle
+        numbers = [number for number, _ in stage.out.data]
+        assert numbers == sorted(numbers), "out of order"
+        assert routed or len(numbers) == len(set(numbers)), "doubled"
+        assert stage.lent() == 0
