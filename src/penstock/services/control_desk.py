@@ -94,8 +94,6 @@ class ControlDesk:
 
     Parameters
     ----------
-    journal
-        Where what was commanded is written beside.
     clock
         Monotonic, in s.
     utc
@@ -104,12 +102,11 @@ class ControlDesk:
 
     def __init__(
         self,
-        journal: Journal | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         utc: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.audit = CommandAudit(journal)
+        self.audit = CommandAudit()
         self.counts = CommandCounts()
         self.door: Door | None = None
         """One in another thread, if there is any."""
@@ -127,7 +124,7 @@ class ControlDesk:
         self._pending: dict[tuple[str, str], _Pending] = {}
         self._callers: OrderedDict[str, Allowance] = OrderedDict()
         self._arm: Callable[[Mapping[str, Any]], None] | None = None
-        self._stays = False
+        self._stays = self._has_logs = False
         self._looking: list[tuple[int, Callable[[Sight], None]]] = []
         """Who waits to see how things are, and after how many changes."""
         self._changes = 0
@@ -137,6 +134,10 @@ class ControlDesk:
     def pollable(self) -> int | None:
         """A descriptor that can be read when ``poll`` has something to do; ``None`` if nobody comes that way."""
         return None if self.door is None else self.door.pollable
+
+    def write_to(self, journal: Journal, *, has_files: bool) -> None:
+        """Have what is commanded written into a journal, too; one that has files can be rotated by a command."""
+        self.audit.journal, self._has_logs = journal, has_files
 
     # The life of runs.
 
@@ -406,8 +407,8 @@ class ControlDesk:
             raise CommandError(f"{command.name} is refused: {name} is {found.state}{why}", problem=Problem.STATE)
 
     def _allowed(self, sight: Sight) -> list[str]:
-        has_run, has_logs = self._run is not None, self.audit.journal is not None
-        names = allowed_now(sight.state, has_run=has_run, stays=self._stays, has_logs=has_logs)
+        has_run = self._run is not None
+        names = allowed_now(sight.state, has_run=has_run, stays=self._stays, has_logs=self._has_logs)
         return [name for name in names if name != "arm" or self._arm is not None]
 
     def _status(self, sight: Sight) -> dict[str, Any]:

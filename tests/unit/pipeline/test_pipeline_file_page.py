@@ -6,7 +6,16 @@ import pytest
 from pydantic import BaseModel
 
 from penstock.pipeline.join_by import ByKey, ByOrder, ByTimestamp, ByTriggerMap
-from penstock.pipeline.spec import AlarmSpec, JoinSpec, MergeSpec, ServeSpec, SinkSpec, SourceSpec, StageSpec
+from penstock.pipeline.spec import (
+    AlarmSpec,
+    ControlSpec,
+    JoinSpec,
+    MergeSpec,
+    ServeSpec,
+    SinkSpec,
+    SourceSpec,
+    StageSpec,
+)
 from penstock.pipeline.spec_reader import SECTIONS
 from penstock.pipeline.thing import RESERVED
 
@@ -18,6 +27,7 @@ MODELS = (
     StageSpec,
     SinkSpec,
     AlarmSpec,
+    ControlSpec,
     ServeSpec,
     ByKey,
     ByOrder,

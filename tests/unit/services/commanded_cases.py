@@ -139,9 +139,9 @@ class Time:
 class Operator:
     """Whoever commands, at a desk with a run."""
 
-    def __init__(self, journal: Any = None, *, begins: bool = True) -> None:
+    def __init__(self, *, begins: bool = True) -> None:
         self.time = Time()
-        self.desk = ControlDesk(journal, clock=self.time, utc=lambda: 0)
+        self.desk = ControlDesk(clock=self.time, utc=lambda: 0)
         self.run = FakeRun()
         if begins:
             self.desk.begin(self.run, PLAN, "r1")

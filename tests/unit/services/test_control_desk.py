@@ -8,6 +8,7 @@ from penstock.core.command import COMMANDS, Command, Reply
 from penstock.core.states import State
 from penstock.errors import CommandError, ParameterError, PenstockError, StateError
 from penstock.services import command_audit, control_desk
+from penstock.services.command_audit import CommandAudit
 from penstock.services.control_desk import ControlDesk
 from tests.unit.services.commanded_cases import PLAN, FakeRun, Operator
 
@@ -326,8 +327,12 @@ class Book:
 
 
 def test_who_commanded_what_is_kept_and_written() -> None:
-    book = Book()
-    operator = Operator(book)
+    book, operator = Book(), Operator()
+    operator.desk.write_to(book, has_files=False)
+    assert operator.said("rotate-logs", who="nobody").problem == "state"
+    operator.desk.audit = CommandAudit()
+    operator.desk.write_to(book, has_files=True)
+    book.lines.clear()
     operator.said("status", who="me")
     operator.said("stop", "camera", who="me", id="1")
     operator.said("stop", "camera", who="me", id="1")
