@@ -117,7 +117,7 @@ class _Act:
 
     def _bring_out(self, outcome: Outcome | None, text: str) -> None:
         for name in self._sight.plan.stages:
-            if self._sight.is_held(name):  # what waits before it would never come out
+            if self._sight.may_be_held(name):  # what waits before it would never come out
                 self._run.release(name)
         if outcome is None:
             self._run.drain(self._reason("finished"), outcome=None)

@@ -87,6 +87,11 @@ class Sight:
         found = self.thing(name)
         return found is not None and found.why.startswith(HELD)
 
+    def may_be_held(self, name: str) -> bool:
+        """Whether something is held, or so new that it does not say."""
+        found = self.thing(name)
+        return self.is_held(name) or (found is not None and found.state == State.INITIALISED)
+
     def thing(self, name: str) -> StateReport | None:
         """Return what is known of a source, stage or worker."""
         return next((each for each in self.states[1:] if each.name == name), None)

@@ -79,8 +79,10 @@ def test_everything_that_is_held_is_said_and_released(operator: Operator) -> Non
 def test_what_waits_before_a_held_stage_comes_out_with_the_end(operator: Operator) -> None:
     operator.said("stop")
     operator.run.done.clear()
+    operator.run.of["image"] = State.INITIALISED  # which does not say whether it is held
     operator.said("finish")
-    assert operator.run.done == ["release clean", "release fit", "drain finished on command (None)"]
+    released = ["release clean", "release fit", "release image"]
+    assert operator.run.done == [*released, "drain finished on command (None)"]
 
 
 def test_reset_says_how_much_was_given_up(operator: Operator) -> None:
