@@ -26,6 +26,11 @@ class Borrowed(Nursery):
         self.start = lender.start  # type: ignore[method-assign]  # all it does is the lender's
         self.kill = lender.kill  # type: ignore[method-assign]
         self.death_of = lender.death_of  # type: ignore[method-assign]
+        self.notices = lender.notices  # type: ignore[method-assign]
+
+    @property
+    def pollable(self) -> int | None:
+        return self.lender.pollable
 
     def open(self) -> None: ...
 
