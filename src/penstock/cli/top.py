@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["screen", "top"]
 
+MOST_ALARMS = 2
+"""Of the last notices of this level, that stand above everything."""
 TABLES = ("alarms", "delays", "rates", "edges", "steps", "states", "processes", "notices")
 
 
@@ -65,7 +67,7 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
     from penstock.monitor.delay_table import delay_table, rate_table
     from penstock.monitor.edge_table import edge_table, process_table
     from penstock.monitor.ledger_table import summary
-    from penstock.monitor.notice_table import notice_table
+    from penstock.monitor.notice_table import notice_line, notice_table
     from penstock.monitor.state_table import state_table
     from penstock.monitor.step_table import step_table
 
@@ -81,8 +83,10 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
         "processes": (lambda: process_table(report), bool(report.processes or report.machinery)),
         "notices": (lambda: notice_table(report), bool(report.notices)),
     }
+    # Also where the terminal is too low for the table of notices.
+    alarms = [Text(notice_line(each), style="bold red") for each in report.notices if each.level == "alarm"]
     shown = [make() for name, (make, is_shown) in tables.items() if (name == only if only else is_shown)]
-    return Group(title, *reasons, *shown)
+    return Group(title, *reasons, *([] if only else alarms[-MOST_ALARMS:]), *shown)
 
 
 def _watch(seen: Any, console: Any, every_s: float, only: str) -> None:

@@ -128,6 +128,7 @@ def test_the_screen_fits_and_one_table_can_be_had_alone(report: RunReport, width
     assert all(len(line) <= width for line in text("").splitlines())
     for word in ("names → open", "fit.peak", "died 6 times", "too hot", "web"):
         assert word in text("")
+    assert "too hot" in text("").splitlines()[1], "an alarm is seen in the lowest terminal"
     firsts = {"delays": "delay", "rates": "rate", "edges": "edge", "steps": "step", "processes": "process"}
     for only in TABLES:
         headings = [line.split()[0] for line in text(only).splitlines()[1:] if line.strip() and "─" not in line]
