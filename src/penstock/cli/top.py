@@ -84,9 +84,9 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
         "notices": (lambda: notice_table(report), bool(report.notices)),
     }
     # Also where the terminal is too low for the table of notices.
-    alarms = [Text(notice_line(each), style="bold red") for each in report.notices if each.level == "alarm"]
+    graves = [Text(notice_line(each), style="bold red") for each in report.notices if each.level == "alarm"]
     shown = [make() for name, (make, is_shown) in tables.items() if (name == only if only else is_shown)]
-    return Group(title, *reasons, *([] if only else alarms[-MOST_ALARMS:]), *shown)
+    return Group(title, *reasons, *([] if only else graves[-MOST_ALARMS:]), *shown)
 
 
 def _watch(seen: Any, console: Any, every_s: float, only: str) -> None:
