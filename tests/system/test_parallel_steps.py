@@ -6,6 +6,8 @@ import signal
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import pytest
+
 from tests.system.commands import LONGEST_S, Process, Said, assert_adds_up, started
 
 HEARD = "bringing out what has arrived; Ctrl-C again stops at once"
@@ -28,6 +30,18 @@ def stuck(item):
         time.sleep(600)
     return os.getpid()
 
+def pids(upstream):
+    for _ in upstream:
+        yield os.getpid()
+
+def stuck_upstream(upstream):
+    yield from map(stuck, upstream)
+
+async def both(upstream):
+    async for item in upstream:
+        yield item
+        yield os.getpid()
+
 def tell(item, seen=set()):
     if item not in seen:
         seen.add(item)
@@ -40,11 +54,19 @@ stages:
   s: {from: n, steps: ["code_of_steps:STEP"], workers: 2, run_in: process}
   told: {from: s, steps: ["code_of_steps:tell"]}
 """
+GENERATORS = """
+sources: {n: "code_of_steps:endless"}
+stages:
+  s: {from: n, steps: ["code_of_steps:STEP"], run_in: process}
+  t: {from: s, steps: ["code_of_steps:both"], run_in: process}
+  told: {from: t, steps: ["code_of_steps:tell"]}
+"""
+BOTH = [(PIPELINE, "pid", "stuck"), (GENERATORS, "pids", "stuck_upstream")]
 
 
-def begun(folder: Path, step: str) -> AbstractContextManager[Process]:
+def begun(folder: Path, pipeline: str, step: str) -> AbstractContextManager[Process]:
     (folder / "code_of_steps.py").write_text(CODE)
-    (folder / "p.yaml").write_text(PIPELINE.replace("STEP", step))
+    (folder / "p.yaml").write_text(pipeline.replace("STEP", step))
     return started("run", "p.yaml", "--report", "report.json", folder=folder)
 
 
@@ -56,20 +78,27 @@ def assert_nobody_stays(said: Said) -> None:
             assert not Path(f"/proc/{line.split()[1]}").exists()
 
 
-def test_one_signal_brings_out_what_has_come(tmp_path: Path) -> None:
-    with begun(tmp_path, "pid") as process:
+@pytest.mark.parametrize(("pipeline", "step", "_"), BOTH)
+def test_one_signal_brings_out_what_has_come(pipeline: str, step: str, _: str, tmp_path: Path) -> None:
+    with begun(tmp_path, pipeline, step) as process:
         process.line("by ", 2)
         process.process.send_signal(signal.SIGINT)
         said = process.end(tmp_path / "report.json")
     assert said.code == 130
     assert said.report["reasons"] == ["stopped on request"]
     assert_adds_up(said)
-    assert said.edge("n", "s")["in"] == said.edge("n", "s")["done"] == said.edge("s", "told")["done"]
+    books = {(edge["producer"], edge["consumer"]): edge["accounts"] for edge in said.report["edges"]}
+    assert all(set(accounts) == {"done"} for accounts in books.values())
+    if pipeline is PIPELINE:
+        assert books["n", "s"] == books["s", "told"]
+    else:
+        assert books["n", "s"] == books["s", "t"] == {"done": books["t", "told"]["done"] // 2}
     assert_nobody_stays(said)
 
 
-def test_two_signals_stop_at_once(tmp_path: Path) -> None:
-    with begun(tmp_path, "stuck") as process:
+@pytest.mark.parametrize(("pipeline", "_", "step"), BOTH)
+def test_two_signals_stop_at_once(pipeline: str, _: str, step: str, tmp_path: Path) -> None:
+    with begun(tmp_path, pipeline, step) as process:
         process.line("stuck")
         process.process.send_signal(signal.SIGINT)
         process.line(HEARD)
@@ -82,8 +111,9 @@ def test_two_signals_stop_at_once(tmp_path: Path) -> None:
     assert_nobody_stays(said)
 
 
-def test_workers_go_with_a_run_that_is_killed(tmp_path: Path) -> None:
-    with begun(tmp_path, "pid") as process:
+@pytest.mark.parametrize(("pipeline", "step", "_"), BOTH)
+def test_workers_go_with_a_run_that_is_killed(pipeline: str, step: str, _: str, tmp_path: Path) -> None:
+    with begun(tmp_path, pipeline, step) as process:
         pids = [int(process.line("by ", count).split()[1]) for count in (1, 2)]
         watched = [os.pidfd_open(pid) for pid in pids]
         process.process.kill()

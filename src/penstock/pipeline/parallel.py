@@ -34,7 +34,7 @@ def parallel_problems(document: Document, plan: Plan) -> Iterator[Problem]:
                 continue
             trail = ("stages", stage.name, "steps", index)
             shape = known_shape(element)
-            if shape is StepShape.BUFFER or (shape is not None and shape.takes_upstream):
+            if stage.workers > 1 and shape is not None and (shape is StepShape.BUFFER or shape.takes_upstream):
                 text = f"{element.name} is {shape.value}, and each worker would see its own share of the items only"
                 yield document.problem(trail, text, "put it in a stage of its own, without workers and run_in")
             elif stage.run_in == "process":

@@ -14,22 +14,31 @@ from penstock.wire.plain import encode_all
 from penstock.wire.values import decode_value
 
 __all__ = [
+    "MOST_UNHEARD",
     "Answered",
     "Broken",
     "Closed",
     "End",
     "Failed",
+    "Gave",
     "Made",
     "Recall",
     "Returned",
     "Set",
+    "Took",
     "Work",
     "cannot_travel",
     "decode",
     "decode_values",
     "encode",
+    "encode_single",
     "encode_values",
+    "joined_values",
 ]
+
+
+MOST_UNHEARD: Final = 16
+"""``Gave`` that may be on their way until ``Took`` says that what they brought has gone on."""
 
 
 class Work(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -55,8 +64,17 @@ class Recall(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Give back what was not begun. By a link of its own, which a thread that does nothing else listens to."""
 
 
+class Took(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What so many ``Gave`` brought has gone on, and as many more may come."""
+
+    count: int
+
+
 class Made(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The worker has made its steps."""
+
+    is_net: bool = False
+    """Whether a generator or a buffer is among them: then items have no outcomes of their own, and ``Gave`` comes."""
 
 
 class Broken(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -90,6 +108,22 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Why the run is to fail: of the item behind these."""
 
 
+class Gave(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What goes on, and how many items of those that were sent can be lost no more with what comes of them."""
+
+    count: int
+    values: msgspec.Raw
+    """Null if they lie in the memory file that comes beside."""
+    settled: int
+    """So many more items are not to be given again, the oldest."""
+    accounts: tuple[int, int, int]
+    """Of items, since the last time: done, filtered, given up. One may be settled whose account is still open."""
+    took_ns: int
+    tallies: list[tuple[int, int, int, int, int, int]]
+    """As in ``Answered``."""
+    failures: list[Failed]
+
+
 class Returned(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """So many of the last items were given back."""
 
@@ -102,8 +136,8 @@ class Closed(msgspec.Struct, frozen=True, array_like=True, tag=True):
     trouble: str
 
 
-ToWorker = Work | Set | End | Recall
-FromWorker = Made | Broken | Answered | Returned | Closed
+ToWorker = Work | Set | End | Recall | Took
+FromWorker = Made | Broken | Answered | Gave | Returned | Closed
 
 _DECODERS: Final = {
     "worker": msgspec.msgpack.Decoder(ToWorker),
@@ -149,6 +183,27 @@ def encode_values(values: Sequence[Any]) -> bytes:
         for value in values:
             check_value(value, "")
     return encode_all(values)
+
+
+def joined_values(pieces: Sequence[bytes]) -> bytes:
+    """Write values of which each is written already, as ``encode_values`` would write them together."""
+    count = len(pieces)
+    if count < 16:
+        head = bytes((0x90 | count,))  # the heads of an array in MessagePack
+    else:
+        head = b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")
+    return b"".join((head, *pieces))
+
+
+def encode_single(value: Any) -> bytes:
+    """Write a value for ``joined_values``.
+
+    Raises
+    ------
+    ResultTypeError
+        If it cannot travel.
+    """
+    return encode_values([value])[1:]
 
 
 def cannot_travel(value: Any) -> str:

@@ -944,3 +944,23 @@ def test_what_is_dropped_is_seen_while_the_run_goes_on() -> None:
     while chains.step():
         pass
     assert chains.finish().adds_up
+
+
+def raises_at_the_end(upstream: Iterator[int]) -> Iterator[int]:
+    yield from upstream
+    raise ValueError("what is left cannot be brought out")
+
+
+async def raises_at_the_end_async(upstream: AsyncIterator[int]) -> AsyncIterator[int]:
+    async for item in upstream:
+        yield item
+    raise ValueError("what is left cannot be brought out")
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("step", [raises_at_the_end, raises_at_the_end_async])
+def test_a_generator_that_raises_without_taking_anything_is_not_made_anew_for_ever(step: Any) -> None:
+    report = run(chain(step, on_error="skip").plan())
+    assert report.outcome == "failed"
+    assert report.reasons[0].endswith("what is left cannot be brought out; it had taken nothing since it was made")
+    assert report.edge("n", "s").accounts == {"done": 9, "failed": 1}

@@ -2,57 +2,20 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from penstock.engines.chains import ChainsRun, run
+from penstock.engines.chains import ChainsRun
 from penstock.errors import CheckError
-from penstock.monitor.report import RunReport
 from penstock.pipeline import Pipeline, Source, Steps, Use
-from penstock.services.strands.nursery import Nursery
+from penstock.services.strands.process_hand import ProcessHand
+from penstock.services.strands.steps_copy import Answer
 from tests.unit.engines import parallel_code as code
+from tests.unit.engines.parallel_runs import accounts, drained, quick, ran, step_until
 
 PLACES = ["thread", "process"]
-
-
-class Borrowed(Nursery):
-    """One warmed process for many runs: its imports take most of the time."""
-
-    def __init__(self, lender: Nursery) -> None:
-        self.lender = lender
-        self.start = lender.start  # type: ignore[method-assign]  # all it does is the lender's
-        self.kill = lender.kill  # type: ignore[method-assign]
-        self.death_of = lender.death_of  # type: ignore[method-assign]
-        self.notices = lender.notices  # type: ignore[method-assign]
-
-    @property
-    def pollable(self) -> int | None:
-        return self.lender.pollable
-
-    def open(self) -> None: ...
-
-    def close(self) -> None:
-        assert self.lender._processes is not None
-        assert self.lender._processes.children == [], "nobody is left when the run is over"
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Nursery]:
-    nursery = Nursery()
-    nursery.open()
-    yield nursery
-    nursery.close()
-
-
-@pytest.fixture
-def _quick(warm: Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.engines.chains.Nursery", lambda: Borrowed(warm))
-
-
-quick = pytest.mark.usefixtures("_quick")
 
 
 @pytest.fixture(autouse=True)
@@ -65,30 +28,6 @@ def chain(*steps: Any, source: Any = code.numbers, n: int = 10, **options: Any) 
         sources={"n": Source(source, n=n)},
         stages={"s": Steps(*steps, source="n", **{"workers": 2, **options}), "keep": Steps(code.keep, source="s")},
     )
-
-
-def ran(pipeline: Pipeline, **options: Any) -> RunReport:
-    report = run(pipeline.plan(), **options)
-    assert report.adds_up
-    assert all(edge.in_flight == 0 for edge in report.edges)
-    assert all(process.pid == 0 for process in report.processes)
-    return report
-
-
-def accounts(report: RunReport, producer: str = "n", consumer: str = "s") -> Mapping[str, int]:
-    return report.edge(producer, consumer).accounts
-
-
-def step_until(chains: ChainsRun, is_so: Callable[[], bool]) -> None:
-    while not is_so():
-        assert chains.step(0.01)
-
-
-def drained(chains: ChainsRun) -> RunReport:
-    chains.drain()
-    while chains.step():
-        pass
-    return chains.finish()
 
 
 STEPS: dict[str, tuple[list[Any], list[int]]] = {
@@ -361,7 +300,7 @@ def test_it_is_given_up_at_once(place: str) -> None:
     ("steps", "options", "text"),
     [
         ([code.pairs], {}, "pairs is a generator, and each worker would see its own share of the items only"),
-        ([code.Buffer], {"run_in": "process", "workers": 1}, "Buffer is a buffer, and each worker would see"),
+        ([code.Buffer], {"run_in": "process"}, "Buffer is a buffer, and each worker would see"),
         ([lambda item: item], {"run_in": "process"}, "it is a lambda, which has no name"),
         ([code.add], {"run_in": "inline"}, "inline is one thread, which has no workers"),
     ],
@@ -380,3 +319,32 @@ def test_a_maker_of_generators_is_refused_when_it_has_made_one() -> None:
 def test_without_a_place_workers_are_threads() -> None:
     assert chain(code.add).plan().stages["s"].run_in == "thread"
     assert chain(code.add, workers=1).plan().stages["s"].run_in == "inline"
+
+
+@quick
+@pytest.mark.timeout(60)
+def test_a_worker_that_is_done_when_it_is_asked_to_give_back_is_given_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    # With all its items said in the same turn, nothing else would have woken the stage.
+    recall, hear = ProcessHand.recall, ProcessHand.hear
+    heard: list[Answer] = []
+
+    def recall_and_wait(hand: ProcessHand) -> None:
+        recall(hand)
+        (feed,) = chains._cut.parallel
+        while hand.is_recalling or sum(len(a.outcomes) for a in heard) + hand._returned < sum(feed._desks[0].spans):
+            heard.extend(hear(hand))
+
+    def hear_all(hand: ProcessHand) -> list[Answer]:
+        found = heard + hear(hand)
+        heard.clear()
+        return found
+
+    monkeypatch.setattr(ProcessHand, "recall", recall_and_wait)
+    monkeypatch.setattr(ProcessHand, "hear", hear_all)
+    monkeypatch.setattr("penstock.services.strands.parallel_feed.RECALL_NS", 0)
+    chains = ChainsRun(chain(code.add, n=5000, run_in="process", workers=1).plan())
+    chains.open()
+    while chains.step():
+        pass
+    assert chains.finish().outcome == "finished"
+    assert list(range(1, 5001)) == code.KEPT

@@ -26,7 +26,7 @@ from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parallel_feed import ParallelFeed
 from penstock.services.strands.process_hand import ProcessHand
 from penstock.services.strands.stage import Stage
-from penstock.services.strands.steps_process import StepsOrder
+from penstock.services.strands.steps_order import StepsOrder
 from penstock.services.user_calls import Failure
 
 __all__ = ["PATIENCE_S", "ProcessCalls"]

@@ -3,7 +3,7 @@
 It makes sources, steps and sinks of a plan, opens none of them, and starts nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -36,7 +36,7 @@ from penstock.services.strands.strand import Strand
 from penstock.services.strands.tallies import StepTally
 from penstock.services.strands.team import parallel_feed
 
-__all__ = ["Cut", "cut"]
+__all__ = ["Cut", "cut", "cut_stage"]
 
 
 @dataclass(eq=False)
@@ -78,13 +78,91 @@ def cut(plan: Plan, ledger: Ledger, nursery: Nursery, last: Mapping[str, dict[st
     return cutter.found
 
 
-class _Cutter:
+def cut_stage(stage: Stage, steps: Sequence[Step], edge: Edge, out: Edge, between: Callable[[str], Edge]) -> Cut:
+    """Cut the steps of one stage, which read from an edge and give to another.
+
+    Parameters
+    ----------
+    steps
+        Made, with their names.
+    between
+        Makes an edge within the stage, by its name.
+    """
+    cutter = _StageCutter(between)
+    opened = cutter.through(_Open(stage.name, EdgeFeed(edge)), stage, steps)
+    opened.add(OutPart(stage.name, edges=[out]))
+    cutter.found.strands.append(opened.closed())
+    return cutter.found
+
+
+class _StageCutter:
+    """Puts steps into strands."""
+
+    def __init__(self, between: Callable[[str], Edge] = Edge) -> None:
+        self.found = Cut()
+        self._between = between
+
+    def through(self, opened: "_Open", stage: Stage, steps: Iterable[Step]) -> "_Open":
+        """Add a stage's steps to a strand; return that in which they end."""
+        opened.add(MarkPart(stage, "in"))
+        counts = True
+        for step in steps:
+            part = StepPart(step, stage, step.name, step.shape, counts_for_stage=counts)
+            shape = part.shape
+            self.found.steps.append(part)
+            opened = self._add_step(opened, part)
+            counts = counts and not shape.takes_upstream and shape is not StepShape.BUFFER
+        if counts:
+            opened.add(MarkPart(stage, "done"))
+        return opened
+
+    def _add_step(self, opened: "_Open", part: StepPart) -> "_Open":
+        place = f"{part.stage.name}.{part.name}"
+        if part.shape is StepShape.BUFFER:
+            buffer = part.step.thing
+            part.shape = StepShape.COROUTINE if is_async_call(buffer.put) else StepShape.FUNCTION
+            feed = BufferFeed(place, buffer, on_close=part.step.hooks.close)
+            part.call, part.closes = _put(feed), False
+            # What coroutines wait for in a buffer must not be touched from another thread.
+            is_async = any(map(is_async_call, (buffer.put, buffer.get, getattr(buffer, "end", len))))
+            opened = self._fitting(opened, place, is_async=is_async or None)
+            opened.add(part)
+            if part.counts_for_stage:
+                opened.add(MarkPart(part.stage, "done"))
+            opened.ends.append(feed)
+            self.found.strands.append(opened.closed())
+            return _Open(place, feed)
+        opened = self._fitting(opened, place, is_async=_needs(part.shape))
+        if part.counts_for_stage and part.shape.takes_upstream:
+            opened.add(MarkPart(part.stage, "held"))
+        opened.add(part)
+        return opened
+
+    def _fitting(self, opened: "_Open", place: str, *, is_async: bool | None) -> "_Open":
+        """Return a strand in which a step can be, behind an edge if need be.
+
+        Parameters
+        ----------
+        is_async
+            What the step needs; ``None``: either.
+        """
+        if is_async is None or opened.is_async in (None, is_async):
+            opened.is_async = opened.is_async if is_async is None else is_async
+            return opened
+        edge = self._between(f"→ {place}")
+        self.found.edges[place] = edge
+        opened.add(OutPart(place, edges=[edge]))
+        self.found.strands.append(opened.closed())
+        return _Open(place, EdgeFeed(edge), is_async=is_async)
+
+
+class _Cutter(_StageCutter):
     def __init__(self, plan: Plan, ledger: Ledger, nursery: Nursery, last: Mapping[str, dict[str, Any]]) -> None:
+        super().__init__()
         self._plan = plan
         self._last = last
         self._nursery = nursery
         self._ledger = ledger
-        self.found = Cut()
         self._readers = readers_of(plan)
         self._inlets: dict[str, Edge | LanedEdge] = {}
         """By consumer, what it takes its items from."""
@@ -214,10 +292,9 @@ class _Cutter:
         return feed
 
     def _through(self, opened: "_Open", stage: StagePlan) -> "_Open":
-        """Add a stage's steps to a strand; return that in which they end."""
-        made = self.found.stages[stage.name]
-        opened.add(MarkPart(made, "in"))
-        counts = True
+        return self.through(opened, self.found.stages[stage.name], self._steps(stage))
+
+    def _steps(self, stage: StagePlan) -> Iterator[Step]:
         names = step_names([element.name for element in stage.elements])
         for element, name in zip(stage.elements, names, strict=True):
             step = Step(
@@ -225,53 +302,7 @@ class _Cutter:
                 stage=stage.name, step=name,
             )  # fmt: skip
             give_folder(step.thing, self._plan.folder)
-            shape = step.shape
-            part = StepPart(step, made, name, shape, counts_for_stage=counts)
-            self.found.steps.append(part)
-            opened = self._add_step(opened, part)
-            counts = counts and not shape.takes_upstream and shape is not StepShape.BUFFER
-        if counts:
-            opened.add(MarkPart(made, "done"))
-        return opened
-
-    def _add_step(self, opened: "_Open", part: StepPart) -> "_Open":
-        place = f"{part.stage.name}.{part.name}"
-        if part.shape is StepShape.BUFFER:
-            buffer = part.step.thing
-            part.shape = StepShape.COROUTINE if is_async_call(buffer.put) else StepShape.FUNCTION
-            feed = BufferFeed(place, buffer, on_close=part.step.hooks.close)
-            part.call, part.closes = _put(feed), False
-            # What coroutines wait for in a buffer must not be touched from another thread.
-            is_async = any(map(is_async_call, (buffer.put, buffer.get, getattr(buffer, "end", len))))
-            opened = self._fitting(opened, place, is_async=is_async or None)
-            opened.add(part)
-            if part.counts_for_stage:
-                opened.add(MarkPart(part.stage, "done"))
-            opened.ends.append(feed)
-            self.found.strands.append(opened.closed())
-            return _Open(place, feed)
-        opened = self._fitting(opened, place, is_async=_needs(part.shape))
-        if part.counts_for_stage and part.shape.takes_upstream:
-            opened.add(MarkPart(part.stage, "held"))
-        opened.add(part)
-        return opened
-
-    def _fitting(self, opened: "_Open", place: str, *, is_async: bool | None) -> "_Open":
-        """Return a strand in which a step can be, behind an edge if need be.
-
-        Parameters
-        ----------
-        is_async
-            What the step needs; ``None``: either.
-        """
-        if is_async is None or opened.is_async in (None, is_async):
-            opened.is_async = opened.is_async if is_async is None else is_async
-            return opened
-        edge = Edge(f"→ {place}")
-        self.found.edges[place] = edge
-        opened.add(OutPart(place, edges=[edge]))
-        self.found.strands.append(opened.closed())
-        return _Open(place, EdgeFeed(edge), is_async=is_async)
+            yield step
 
 
 @dataclass(eq=False)

@@ -18,7 +18,7 @@ class Desk:
         """How many items of each span it has been given are still to come."""
         self.answered = 0
         """Since it began."""
-        self.seen = (0, 0)
+        self.seen = (0, 0, 0)
         self.since_ns = 0
         """When it was last seen to get on."""
         self.is_recalled = False
@@ -28,7 +28,9 @@ class Desk:
 
     @property
     def holds_up(self) -> bool:
-        """Whether it has items beside the one it is at: some that are done and not said, or not begun."""
+        """Whether it has items that others could have: beside the one it is at, some not said, or not begun."""
+        if self.hand.is_net:
+            return False
         return len(self.spans) > 1 or (bool(self.spans) and self.spans[0] > 1)
 
     def is_open(self, most: int) -> bool:
@@ -59,7 +61,7 @@ class Desk:
 
     def look(self, now_ns: int) -> None:
         """Note whether it got on."""
-        seen = (self.hand.begun, self.answered)
+        seen = (self.hand.begun, self.answered, self.hand.heard)
         if seen[0] != self.seen[0] or not self.spans:
             self.is_recalled = False
         if seen != self.seen or not self.spans:

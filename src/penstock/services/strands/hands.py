@@ -40,6 +40,10 @@ class Hand(ABC):
         self.trouble = ""
         self.is_recalling = False
         """Whether it was asked what it has not begun, and has not said it."""
+        self.is_net = False
+        """Whether generators or buffers are among its steps: then it gives nothing back, and no item has an outcome."""
+        self.heard = 0
+        """How much it has said by now."""
         self.wake: Callable[[], None] = _nothing
 
     @property

@@ -2,7 +2,8 @@
 
 It runs in the strand behind it, between whose items it hears the workers; no thread of its own. Of several lanes the
 most urgent that has something goes first: a worker gives back what it has not begun of others, so that an urgent item
-waits for one item at most.
+waits for one item at most. A worker that is alone may be a *net*, with generators or buffers: then what comes out
+belongs to no item, and the worker says what of its items is in the books.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from penstock.services.strands.process_hand import ProcessHand
 from penstock.services.strands.run import StageFailedError
 from penstock.services.strands.shares import Shares, Suspect
 from penstock.services.strands.stage import Stage, shortened
-from penstock.services.strands.steps_copy import GIVEN_UP, Answer
+from penstock.services.strands.steps_copy import ACCOUNTED, GIVEN_UP, Answer
 from penstock.services.strands.tallies import StepTally
 from penstock.services.user_calls import Failure
 from penstock.wire.steps import cannot_travel
@@ -96,7 +97,14 @@ class ParallelFeed:
         self._desks = [Desk(hand) for hand in hands]
         self._shares = Shares(len(hands), order=stage.plan.order, lanes=len(self._edges))
         self._mean_ns = 0.0
-        self._is_failing = self._is_finishing = False
+        self._is_failing = self._is_finishing = self._has_ended_early = False
+        self._trouble = ""
+        """Why the run is to fail when all that came before has gone on."""
+        self._given: list[Any] = []
+        self._then: dict[Account, int] = {}
+        """What a net has said of its items, in the books when what it gave has gone on."""
+        self._held = 0
+        """Of what is settled: items whose account a net has not said, one at most."""
         self._giving: Iterator[Any] = iter(())
         self._n_giving = 0
         self._values: Mapping[str, Any] = {}
@@ -138,6 +146,7 @@ class ParallelFeed:
         self._begin_here()
         while not self._is_over():
             yield from self._turn()
+            self._count_given()
             self._wait_here()
 
     def pieces(self) -> Iterator[tuple[int, Iterator[Any]]]:
@@ -147,6 +156,7 @@ class ParallelFeed:
         """
         self._begin_here()
         while not self._is_over():
+            self._count_given()
             self._hear_all()
             yield from self._lane_pieces()
             self._wait_here()
@@ -155,6 +165,7 @@ class ParallelFeed:
         with self._lock:
             self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._fd, select.POLLIN)
+        self._is_woken = False  # by whoever did it before there was anything to wake
         self._start()
 
     def _wait_here(self) -> None:
@@ -169,6 +180,7 @@ class ParallelFeed:
 
     def close(self) -> None:
         """Let every worker end; one whose thread never comes back from user code is waited for."""
+        self._release()
         self._count_given()
         for desk in self._desks:
             if not desk.hand.has_ended:
@@ -189,6 +201,7 @@ class ParallelFeed:
             future = self._be_woken()
             for item in self._turn():
                 yield item
+            self._count_given()
             await self._wait_awaiting(future)
 
     async def pieces_awaiting(self) -> AsyncIterator[tuple[int, Iterator[Any]]]:
@@ -196,6 +209,7 @@ class ParallelFeed:
         self._start()
         while not self._is_over():
             future = self._be_woken()
+            self._count_given()
             self._hear_all()
             for piece in self._lane_pieces():
                 yield piece
@@ -248,6 +262,9 @@ class ParallelFeed:
             return True
         if self._fatal is not None and not any(out.left for out in self.outs):
             self._fail(self._fatal)
+        if self._has_ended_early:
+            self._put_back()
+            return True
         if self._shares.in_flight or not self.edge.has_ended or self.edge.items:
             return False
         if any(out.left for out in self.outs):
@@ -264,18 +281,25 @@ class ParallelFeed:
             raise StageFailedError("; ".join(troubles))
         return True
 
+    def _put_back(self) -> None:
+        """Let all that was not settled lie before the stage again, where it is left."""
+        count = self._shares.in_flight
+        self._admitted[0] -= count  # where a worker is a net there is one lane
+        self.stage.take_back(count)
+
     def _turn(self) -> Iterator[Any]:
         """Hear everybody, give out what can be given, and return an iterator over what goes on."""
         self._hear_all()
         return self._ready()
 
     def _hear_all(self) -> None:
-        self._count_given()
         now_ns = time.monotonic_ns()
         for worker, desk in enumerate(self._desks):
             self._hear(worker, desk)
             desk.look(now_ns)
             self._look_after(worker, desk, now_ns)
+            if desk.hand.is_net and desk.hand.is_ready:
+                self._values_to(desk)  # it may give something without being given anything
         self._give_out(now_ns)
 
     def _hear(self, worker: int, desk: Desk) -> None:
@@ -288,8 +312,10 @@ class ParallelFeed:
         if self._is_finishing:
             return
         if hand.trouble:
-            raise StageFailedError(hand.trouble)
-        if hand.has_ended and desk.spans:
+            self._trouble, self._is_failing = hand.trouble, True
+        elif hand.is_net and hand.has_ended:
+            self._has_ended_early = True
+        elif hand.has_ended and desk.spans:
             raise StageFailedError(f"stage {self.stage.name}: {hand.name} has ended in the midst of its work")
 
     def _note(self, worker: int, desk: Desk, answer: Answer) -> None:
@@ -311,10 +337,19 @@ class ParallelFeed:
             tally.longest_ns = max(tally.longest_ns, longest_ns)
         for failure in answer.failures:
             self._keep(failure, lane)
+        if desk.hand.is_net:
+            self._note_accounts(answer)
         if answer.trouble:
             self._shares.answer(worker, [_Fatal(answer.trouble)])
             desk.count(1)
             self._is_failing = True
+
+    def _note_accounts(self, answer: Answer) -> None:
+        self._given += answer.given
+        done, filtered, given_up = answer.accounts
+        for account, more in ((Account.DONE, done), (Account.FILTERED, filtered), (self.stage.account, given_up)):
+            self._then[account] = self._then.get(account, 0) + more
+        self._held += len(answer.outcomes) - sum(answer.accounts)
 
     def _keep(self, failure: Failure, lane: int) -> None:
         self.books[lane].keep(
@@ -334,25 +369,28 @@ class ParallelFeed:
             if hand.is_dead:
                 self._replace(worker, desk, hand)
                 return
-            is_busy = desk.spans or self._is_finishing
+            is_busy = desk.spans or (self._is_finishing and not hand.is_net)  # its rest may take as long as it likes
             if is_busy and not hand.has_ended and waits_ns > self.stage.plan.deadline_s * NS_PER_S:
                 hand.kill()  # its death is heard
         if waits_ns > RECALL_NS and not desk.is_recalled and desk.holds_up:
             desk.is_recalled = True
             hand.recall()
             self._hear(worker, desk)
+            desk.look(now_ns)  # it may have had nothing more to give back, and then nothing else would wake us
 
     def _replace(self, worker: int, desk: Desk, hand: ProcessHand) -> None:
         """Put another process in the place of one that has died, and give what it had to whoever is free."""
         begun, waited_s = hand.begun, (time.monotonic_ns() - desk.since_ns) / NS_PER_S
         # A worker that only waits for something to do may be killed as often as somebody likes.
-        is_barren = not hand.is_made or (bool(desk.spans) and begun == desk.answered)
+        is_barren = not hand.is_made or (bool(desk.spans) and begun == desk.answered) or (hand.is_net and not begun)
         desk.barren_deaths = desk.barren_deaths + 1 if is_barren else 0
         death = hand.death()
         cause = str(death)
         is_hung = waited_s > self.stage.plan.deadline_s
         if is_hung:
             cause += f", because it had not got on for {self.stage.plan.deadline_s:g} s"
+        if hand.is_net:
+            self._let_go_of_kept(cause, death.text, desk)
         if self._is_finishing:
             if is_hung:
                 raise StageFailedError(f"stage {self.stage.name}: {cause}")
@@ -365,6 +403,20 @@ class ParallelFeed:
         if suspect is not None:
             self._judge(suspect, cause, death.text)
         self._guarded(hand.start)
+
+    def _release(self) -> None:
+        """Let what is settled be done, as nobody is left who could fail on it."""
+        self._then[Account.DONE] = self._then.get(Account.DONE, 0) + self._held
+        self._held = 0
+
+    def _let_go_of_kept(self, cause: str, traceback: str, desk: Desk) -> None:
+        """Note that what generators and buffers had kept is lost; the items that it was made of are done."""
+        self._release()
+        if desk.answered or self._is_finishing:
+            cause = f"{cause}; what its generators and buffers had kept is lost"
+            self._keep(Failure(stage="", event=None, cause=cause, traceback=traceback), 0)
+        if self._is_finishing and self.stage.plan.on_error == "fail":
+            self._trouble = f"stage {self.stage.name}: {cause}"
 
     def _judge(self, suspect: Suspect, cause: str, traceback: str) -> None:
         """Let an item that somebody died on be given again, unless too many have."""
@@ -509,6 +561,7 @@ class ParallelFeed:
     def _change(self, values: Mapping[str, Any]) -> None:
         """Note other values of parameters, from whatever thread."""
         self._values = {**self._values, **values}
+        self._wake()
 
     def _values_to(self, desk: Desk) -> None:
         values = self._values
@@ -521,7 +574,11 @@ class ParallelFeed:
 
     def _how_long(self) -> float | None:
         """Return for how long to wait, in s; 0: not at all; ``None``: until somebody has something to say."""
-        if self.is_halted or (self._is_finishing and all(desk.hand.has_ended for desk in self._desks)):
+        if (
+            self.is_halted
+            or self._has_ended_early
+            or (self._is_finishing and all(desk.hand.has_ended for desk in self._desks))
+        ):
             return 0.0
         if not (self._asks_for_items() and self._asks_for_room()):
             return 0.0
@@ -536,7 +593,7 @@ class ParallelFeed:
             longest += [
                 (deadline_ns - (now_ns - desk.since_ns)) / NS_PER_S
                 for desk in self._desks
-                if desk.spans or (self._is_finishing and not desk.hand.has_ended)
+                if desk.spans or (self._is_finishing and not desk.hand.has_ended and not desk.hand.is_net)
             ]
         return max(0.001, min(longest)) if longest else None
 
@@ -572,9 +629,13 @@ class ParallelFeed:
     # What goes on
 
     def _ready(self) -> Iterator[Any]:
-        values, fatal = self._passed(0)
+        given, self._given = self._given, []
+        passed, fatal = self._passed(0)
+        values = [*given, *passed] if given else passed
         self._giving, self._n_giving = iter(values), len(values)
-        return self._giving if fatal is None else self._and_fail(self._giving, fatal)
+        if fatal is not None:
+            return self._and_fail(self._giving, fatal)
+        return self._and_fail(self._giving) if self._trouble else self._giving
 
     def _lane_pieces(self) -> Iterator[tuple[int, Iterator[Any]]]:
         """Yield pieces of what goes on, urgent lanes first, until somebody has something to say."""
@@ -601,18 +662,20 @@ class ParallelFeed:
         for outcomes in self._shares.take_ready(lane):
             if self._is_failing:
                 outcomes, fatal = _until_fatal(outcomes, lane)
-            passed = [outcome for outcome in outcomes if outcome is not None and outcome is not GIVEN_UP]
+            passed = [each for each in outcomes if each is not None and each is not GIVEN_UP and each is not ACCOUNTED]
             if len(passed) < len(outcomes):
-                given_up = sum(1 for outcome in outcomes if outcome is GIVEN_UP)
-                books.post(Account.FILTERED, len(outcomes) - len(passed) - given_up)
-                books.post(books.account, given_up)
+                books.post(Account.FILTERED, sum(1 for outcome in outcomes if outcome is None))
+                books.post(books.account, sum(1 for outcome in outcomes if outcome is GIVEN_UP))
             values += passed
             if fatal is not None:
                 break
         return values, fatal
 
-    def _and_fail(self, values: Iterator[Any], fatal: _Fatal) -> Iterator[Any]:
+    def _and_fail(self, values: Iterator[Any], fatal: _Fatal | None = None) -> Iterator[Any]:
         yield from values
+        self._count_given()
+        if fatal is None:
+            raise StageFailedError(self._trouble)
         self._fail(fatal)
 
     def _fail(self, fatal: _Fatal) -> None:
@@ -621,9 +684,17 @@ class ParallelFeed:
 
     def _count_given(self) -> None:
         """Count as done what went on; what did not, because somebody halts, stays under way."""
-        done, self._n_giving = self._n_giving - length_hint(self._giving), 0
+        left = length_hint(self._giving)
+        done, self._n_giving = self._n_giving - left, 0
         self._giving = iter(())
-        self.stage.post(Account.DONE, done)
+        hand = self._desks[0].hand
+        if not hand.is_net:
+            self.stage.post(Account.DONE, done)
+        elif not left:
+            for account, count in self._then.items():
+                self.stage.post(account, count)
+            self._then.clear()
+            self.processes[0].let_go_on()
         for out in self.outs:
             out.settle()
 

@@ -18,20 +18,23 @@ from penstock.services.child import Child, Death
 from penstock.services.element_orders import plain
 from penstock.services.strands.hands import Hand
 from penstock.services.strands.nursery import Nursery
-from penstock.services.strands.steps_copy import GIVEN_UP, Answer
-from penstock.services.strands.steps_process import StepsOrder
+from penstock.services.strands.steps_copy import ACCOUNTED, GIVEN_UP, Answer
+from penstock.services.strands.steps_order import StepsOrder
 from penstock.services.usage import Gauge, Usage
 from penstock.services.user_calls import Failure
 from penstock.transport.seqpacket import Link
 from penstock.wire.steps import (
+    MOST_UNHEARD,
     Answered,
     Broken,
     Closed,
     End,
+    Gave,
     Made,
     Recall,
     Returned,
     Set,
+    Took,
     Work,
     decode,
     decode_values,
@@ -77,6 +80,8 @@ class ProcessHand(Hand):
         self._is_over = False
         self._returned = 0
         self._asked_to_end = False
+        self._untold = 0
+        """Of its ``Gave``: how many have gone on without its having been told."""
         self.mean_bytes = 0.0
         """Of an item, by now."""
         self.usage = Usage()
@@ -92,7 +97,7 @@ class ProcessHand(Hand):
     @property
     def is_ready(self) -> bool:
         """Whether its steps are made."""
-        return self.is_made and not self._asked_to_end
+        return self.is_made and not self._asked_to_end and not self._is_over
 
     @property
     def has_ended(self) -> bool:
@@ -151,7 +156,7 @@ class ProcessHand(Hand):
             os.close(page)
         self._link, self._control = links[0::2]
         self.is_made = self._is_over = self.is_recalling = False
-        self._returned = 0
+        self._returned = self._untold = 0
 
     def give(self, items: list[Any]) -> None:
         """Let it work on a span of items.
@@ -188,6 +193,12 @@ class ProcessHand(Hand):
         if self._control is not None:
             with suppress(BrokenPipeError):
                 self._control.send(encode(Recall()))
+
+    def let_go_on(self) -> None:
+        """Tell it now and then that everything it gave has gone on."""
+        if self._untold >= MOST_UNHEARD // 2:
+            self._send(Took(self._untold))
+            self._untold = 0
 
     def take_returned(self) -> int:
         """Return how many items it has given back since the last time."""
@@ -241,20 +252,24 @@ class ProcessHand(Hand):
         self.child = None
         return death
 
-    def _send(self, message: Work | Set | End, *fds: int) -> None:
+    def _send(self, message: Work | Set | End | Took, *fds: int) -> None:
         if self._link is not None:
             with suppress(BrokenPipeError):  # it has died, which is heard next
                 self._link.send(encode(message), fds)
 
     def _take(self, message: Any, fds: tuple[int, ...], found: list[Answer]) -> None:
+        self.heard += 1
         match message:
             case Answered():
                 found.append(_answer(message, fds))
+            case Gave():
+                self._untold += 1
+                found.append(_given(message, fds))
             case Returned(count):
                 self._returned += count
                 self.is_recalling = False
-            case Made():
-                self.is_made = True
+            case Made(is_net):
+                self.is_made, self.is_net = True, is_net
             case Broken(text):
                 self.trouble = text
             case Closed(trouble):
@@ -263,16 +278,30 @@ class ProcessHand(Hand):
 
 
 def _answer(message: Answered, fds: tuple[int, ...]) -> Answer:
+    outcomes = _values(message, fds)
+    for at in message.given_up:
+        outcomes[at] = GIVEN_UP
+    return Answer(outcomes, message.took_ns, _failures(message), message.tallies, message.trouble)
+
+
+def _given(message: Gave, fds: tuple[int, ...]) -> Answer:
+    outcomes = [ACCOUNTED] * message.settled
+    answer = Answer(outcomes, message.took_ns, _failures(message), message.tallies)
+    answer.given, answer.accounts = _values(message, fds), message.accounts
+    return answer
+
+
+def _values(message: Answered | Gave, fds: tuple[int, ...]) -> list[Any]:
     data: Any = message.values
     if fds:
         # Of the reader's own: what is written into an array goes nowhere else, and what is not is never copied.
         with os.fdopen(fds[0], "rb") as file:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
-    outcomes = decode_values(data, message.count)
-    for at in message.given_up:
-        outcomes[at] = GIVEN_UP
-    failures = [
+    return decode_values(data, message.count)
+
+
+def _failures(message: Answered | Gave) -> list[Failure]:
+    return [
         Failure(stage="", event=None, cause=failed.cause, traceback=failed.traceback, item=failed.item)
         for failed in message.failures
     ]
-    return Answer(outcomes, message.took_ns, failures, message.tallies, message.trouble)

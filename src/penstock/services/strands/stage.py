@@ -96,6 +96,11 @@ class Stage:
         held, self._held = self._held, 0
         self.post(Account.DONE, held)
 
+    def take_back(self, count: int) -> None:
+        """Count no longer as come what nobody has worked on."""
+        with self._lock:
+            self.entry.arrive(-count)
+
     def note(self, step: str, item: Any, error: BaseException) -> Failure:
         """Keep what happened to an item that is given up."""
         failure = failure_of(self.name, step, item, error)

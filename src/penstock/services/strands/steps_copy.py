@@ -21,10 +21,12 @@ from penstock.services.strands.run import Run, StageFailedError
 from penstock.services.strands.stage import Stage, failure_of
 from penstock.services.user_calls import Failure
 
-__all__ = ["GIVEN_UP", "Answer", "StepsCopy", "Tally"]
+__all__ = ["ACCOUNTED", "GIVEN_UP", "Answer", "StepsCopy", "Tally"]
 
 GIVEN_UP: Final = object()
 """What came of an item on which a step failed, and the run goes on."""
+ACCOUNTED: Final = object()
+"""An item that a generator or a buffer may have taken: what it is in the books is said beside."""
 SLOW_NS: Final = 5_000_000
 """A worker that has been at a span for so long says after each item what it has."""
 
@@ -39,12 +41,16 @@ class Answer:
     """What came of the next items of a worker."""
 
     outcomes: list[Any]
-    """Of each what goes on, ``None`` if it was filtered, ``GIVEN_UP`` if it failed."""
+    """Of each what goes on, ``None`` if it was filtered, ``GIVEN_UP`` if it failed; or ``ACCOUNTED``."""
     took_ns: int = 0
     failures: list[Failure] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
     trouble: str = ""
     """Why the run is to fail: of the item behind these."""
+    given: Sequence[Any] = ()
+    """What goes on beside the outcomes of single items."""
+    accounts: tuple[int, int, int] = (0, 0, 0)
+    """Of items, those of ``ACCOUNTED`` and before: done, filtered, given up."""
 
 
 class StepsCopy:

@@ -97,6 +97,8 @@ class Strand:
             else:
                 piece.append(part)
         self._last = Run(piece, is_async=self.is_async)
+        self._taken_when_made = [0] * len(self._makers)
+        """How many items each generator's place had taken when it was last made."""
         self._edges: Sequence[Edge] = [edge for part in self.parts if isinstance(part, OutPart) for edge in part.edges]
         self._bounds = [edge for edge in self._edges if edge.when_full == "block"]
         self._lane_runs = [Run([part], is_async=self.is_async) for part in self.lanes]
@@ -384,6 +386,12 @@ class Strand:
             maker.stage.give_up_held()
         if maker.stage.plan.on_error == "fail":
             raise StageFailedError(f"stage {maker.stage.name}: {failure.cause}") from error
+        taken = self._runs[at].counted.cells[0]
+        if taken == self._taken_when_made[at]:
+            # Made anew it would raise again, for ever: as one that does so when nothing more comes.
+            text = f"stage {maker.stage.name}: {failure.cause}; it had taken nothing since it was made"
+            raise StageFailedError(text) from error
+        self._taken_when_made[at] = taken
         # Its own loop over what comes before it still lives: nothing was raised there.
         before = self._ups[1 + 2 * at]
         del self._ups[2 + 2 * at :]

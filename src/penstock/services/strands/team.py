@@ -22,7 +22,7 @@ from penstock.services.strands.parallel_feed import ParallelFeed
 from penstock.services.strands.process_hand import ProcessHand
 from penstock.services.strands.stage import Stage
 from penstock.services.strands.steps_copy import StepsCopy
-from penstock.services.strands.steps_process import StepsOrder
+from penstock.services.strands.steps_order import StepsOrder
 from penstock.services.strands.tallies import StepTally, TeamStep
 
 __all__ = ["parallel_feed"]
@@ -82,6 +82,7 @@ def _processes(plan: Plan, stage: StagePlan, nursery: Nursery) -> list[Hand]:
             retry_s=stage.retry_s,
             parameters=encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
             has_lanes=has_lanes(stage),
+            workers=stage.workers,
             modules=modules,
             prelude=plan.prelude,
         )
