@@ -125,6 +125,7 @@ class _BareRun(Run):
         left = [line for line in text.splitlines() if not COUNTING.fullmatch(line)]
         # What had counters only has nothing left.
         text = "\n".join(left).replace(" try:\n  for item", " if True:\n  for item").replace("\n finally:", "")
+        text = text.replace("\n except GivenUpError:\n  raise", "")
         names: dict[str, Any] = {"PLAIN": PLAIN, "share": share}
         exec(text, names)
         self._loop: Callable[..., Any] = names["loop"]

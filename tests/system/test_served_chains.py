@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from penstock.client import connect
-from penstock.errors import ParameterError, ServiceError, StateError
+from penstock.errors import ParameterError, PenstockError, SelectionError, ServiceError, StateError
 from penstock.pipeline import Pipeline, Source, Steps, Use
 from penstock.services.web_service import WebService
 from tests.system import ticking
@@ -45,8 +45,12 @@ def test_a_run_of_chains_has_a_handle_and_is_seen(nothing_left_open: None) -> No
         until(lambda: run.statistics().steps[1].filtered > 10)
         with pytest.raises(ParameterError, match="above"):
             run.set(above="much")
-        with pytest.raises(ServiceError, match="no map stage"):
+        with pytest.raises(SelectionError, match="stage high has no workers"):
             seen.scale("high", 2)
+        with pytest.raises(ServiceError, match="no source or stage is called 'low'"):
+            seen.scale("low", 2)
+        with pytest.raises(PenstockError, match="no source or stage is called 'low'"):
+            run.scale("low", 2)
         with pytest.raises(KeyError, match="no reduce stage"):
             run.views("high")
         graph = httpx.get(f"{web.address}/api/v1/graph")

@@ -3,13 +3,14 @@
 It says what may follow what, and what a whole is when its parts are in different states. It starts and stops nothing.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
 from penstock.errors import StateError
 
-__all__ = ["ALLOWED", "Lifecycle", "State", "state_of_chain", "state_of_copies"]
+__all__ = ["ALLOWED", "Lifecycle", "State", "state_of_chain", "state_of_copies", "way"]
 
 
 class State(StrEnum):
@@ -41,6 +42,27 @@ ALLOWED: Final[dict[State, frozenset[State]]] = {
     State.FAULT: frozenset({State.STOPPED, State.INITIALISED}),
 }
 """What may follow each state; whatever is at work finishes before it stops, unless it breaks."""
+
+
+def way(before: State, after: State) -> tuple[State, ...]:
+    """Return the shortest way that the table allows from one state to another, without the first.
+
+    Of several that are as short it is the one that breaks nothing.
+
+    >>> [state.value for state in way(State.PROCESSING, State.STOPPED)]
+    ['waiting', 'stopped']
+    """
+    ways: deque[tuple[State, ...]] = deque([()])
+    seen = {before}
+    while True:
+        found = ways.popleft()
+        here = found[-1] if found else before
+        if here is after:
+            return found
+        for state in State:  # in their order, in which what is broken comes last
+            if state in ALLOWED[here] and state not in seen:
+                seen.add(state)
+                ways.append((*found, state))
 
 
 class Lifecycle:
@@ -81,6 +103,18 @@ class Lifecycle:
             raise StateError(f"{self.name} is {self._state} and cannot become {state}; it can become {allowed}")
         self._state, self.why = state, why
         return True
+
+    def reach(self, state: State, why: str = "") -> tuple[State, ...]:
+        """Become a state by the shortest legal way, and return what was become; nothing if it is so already.
+
+        For whoever is only looked at now and then: who worked and now is stopped had nothing to do in between.
+        The reason may change in one state too.
+        """
+        steps = way(self._state, state)
+        for step in steps:
+            self.become(step, why)
+        self.why = why
+        return steps
 
 
 _ACTIVE_FIRST: Final = (State.PROCESSING, State.FINISHING, State.WAITING, State.INITIALISED, State.STOPPED)

@@ -15,6 +15,7 @@ import msgspec
 from penstock.core import NS_PER_S, Account, Ledger, Timestamp
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
+from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.clock import use
 from penstock.elements.losses import losses_of
@@ -24,11 +25,11 @@ from penstock.engines.alarming import Alarming
 from penstock.engines.handle import Grown, Run
 from penstock.engines.showing import Showing
 from penstock.engines.to_the_end import AT_ONCE, Progress, run_to_the_end
-from penstock.errors import NotBuiltYetError, PenstockError
+from penstock.errors import NotBuiltYetError, PenstockError, StateError
 from penstock.monitor.edge_watch import Watches
 from penstock.monitor.notice import use_outlet
 from penstock.monitor.recent import Recent
-from penstock.monitor.report import EdgeReport, RunReport, StepReport, edges_of, latency_report
+from penstock.monitor.report import EdgeReport, RunReport, StateReport, StepReport, edges_of, latency_report
 from penstock.pipeline.chains import chains_trouble, has_lanes
 from penstock.pipeline.map_check import MapDocument, no_such_map
 from penstock.pipeline.plan import Plan
@@ -38,10 +39,14 @@ from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.strands.children import children_reports
 from penstock.services.strands.cut import Cut, cut
+from penstock.services.strands.discard import Discard
 from penstock.services.strands.edge import Edge
+from penstock.services.strands.feed import SourceFeed
+from penstock.services.strands.holds import Holds
 from penstock.services.strands.host import Host, LoopFactory, Machine
 from penstock.services.strands.laned_edge import LanedEdge, LaneEdge
 from penstock.services.strands.last_sinks import LastSinks
+from penstock.services.strands.lives import Lives
 from penstock.services.strands.net import Net
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parts import StepPart
@@ -84,6 +89,8 @@ class ChainsRun:
         the pipeline's ``control`` says.
     loop_factory
         Makes the event loop of what is async.
+    is_held
+        Whether to begin with everything held: nothing is read before ``release``.
     clock
         What its strands live on, and what time it is for them: by default the machine's; a
         `penstock.testing.VirtualTime` lets an hour pass in milliseconds.
@@ -100,6 +107,7 @@ class ChainsRun:
         silent_s: float = 0.0,
         web: WebService | None = None,
         desk: ControlDesk | None = None,
+        is_held: bool = False,
         loop_factory: LoopFactory = asyncio.new_event_loop,
         clock: Host | None = None,
         **others: Any,
@@ -138,6 +146,10 @@ class ChainsRun:
         """What of the nursery is waited for."""
         self._cut = Cut()
         self._net = Net((), self._host)
+        self._begins_held = is_held
+        self._holds = Holds(())
+        self._lives = Lives(plan.name, self._cut, self._holds, self._started_ns)
+        self._discards: list[Discard] = []
         self._nursery = Nursery()
         self._last_sinks = LastSinks(())
         self._waiter = Waiter()
@@ -167,6 +179,10 @@ class ChainsRun:
         self._waiter.add(self._showing.begin(self, self.state.id))
         self._net.close()
         self._net = Net(self._cut.strands, self._host)
+        self._holds = Holds(self._cut.strands)
+        self._lives = Lives(self.plan.name, self._cut, self._holds, self._started_ns)
+        if self._begins_held:
+            self._holds.hold("")
         self._waiter.add(self._net.pollable)
         if any(map(has_lanes, self.plan.stages.values())):
             switching.begin()
@@ -190,6 +206,7 @@ class ChainsRun:
             self.fail(trouble)
         if self._host.is_virtual:
             self._look_at_time()
+        self._discards = [each for each in self._discards if not each.is_done()]
         if self._net.is_over:
             return False
         if self._until_ns is not None and now >= self._until_ns:
@@ -225,15 +242,82 @@ class ChainsRun:
         self._net.beat()  # what is called may be another now
         then(change)
 
-    def scale(self, stage: str, workers: int) -> None:  # noqa: ARG002 - they are anybody's who is supervised
-        """Refuse: stages of steps have no workers.
+    def hold(self, name: str) -> None:
+        """Let a source or a stage take nothing more in until it is released; nothing if it is held.
+
+        What it has waits, and so does what comes meanwhile from an instrument that is waited for: one item at most. Who
+        is fused with others into one loop holds all of that. A parallel stage gives nothing more to its workers; what
+        they have comes out.
+
+        Parameters
+        ----------
+        name
+            Of a source or a stage; none: all of them.
 
         Raises
         ------
         PenstockError
-            Always.
+            If there is none of this name.
+        StateError
+            If the run is ending: what has come is brought out then.
         """
-        raise PenstockError(f"no map stage is called {stage!r}; the engine chains has none")
+        if self._until_ns is not None or not self.is_open:
+            raise StateError(
+                f"run {self.state.id} is ending, and brings out what has come; nothing can be held any more"
+            )
+        self._holds.hold(name)
+
+    def release(self, name: str) -> None:
+        """Let a source or a stage go on, or all of them if no name is given; nothing if it is not held.
+
+        Raises
+        ------
+        PenstockError
+            If there is none of this name.
+        """
+        self._holds.release(name)
+
+    def discard(self, then: Callable[[int], None]) -> None:
+        """Give up all that waits before stages and sinks, and what workers were given and have not begun.
+
+        ``then`` is told how many items that was, when those who are held have come back from what they are at.
+        """
+        discard = Discard(self._cut, then, self._net.tell)
+        if not discard.is_done():
+            self._discards.append(discard)
+
+    def scale(self, stage: str, workers: int) -> None:
+        """Let a parallel stage have so many workers from now on; those that leave first finish what they have begun.
+
+        In threads and tasks, the steps of new ones are made here.
+
+        Raises
+        ------
+        PenstockError
+            If there is no such stage, it has no workers, or it cannot have so many.
+        """
+        feed = next((feed for feed in self._cut.parallel if feed.stage.name == stage), None)
+        if feed is not None:
+            feed.scale(workers)
+        elif stage in self._cut.stages:
+            raise PenstockError(f"stage {stage} has no workers; give it some in the pipeline file, workers: 2 or more")
+        else:
+            there_are = ", ".join((*self._cut.sources, *self._cut.stages)) or "none"
+            raise PenstockError(f"no source or stage is called {stage!r}; there are {there_are}")
+
+    def restart(self, worker: str) -> None:
+        """Let another worker take the place of one of a parallel stage, when that has finished what it has begun.
+
+        What it has not begun goes to others. One that has been given up comes again.
+
+        Raises
+        ------
+        PenstockError
+            If there is none of this name.
+        """
+        if not any(feed.restart(worker) for feed in self._cut.parallel):
+            there_are = [desk.hand.name for feed in self._cut.parallel for desk in feed.staff.desks]
+            raise PenstockError(f"no worker is called {worker!r}; there are {', '.join(there_are) or 'none'}")
 
     def extend(
         self,
@@ -274,9 +358,16 @@ class ChainsRun:
         """Whether there is anybody to wait for."""
         return not (self._net.is_over or self._is_halted)
 
-    def drain(self, reason: str = "stopped on request") -> None:
-        """Read nothing more, and bring out what has come."""
-        self.state.mark(Outcome.ABORTED, reason)
+    def drain(self, reason: str = "stopped on request", *, outcome: Outcome | None = Outcome.ABORTED) -> None:
+        """Read nothing more, and bring out what has come, also what was held.
+
+        Parameters
+        ----------
+        outcome
+            What is said of the run therefore, with the reason; ``None``: nothing, as its end was wanted.
+        """
+        if outcome is not None:
+            self.state.mark(outcome, reason)
         self._bring_out()
 
     def abort(self, reason: str = AT_ONCE) -> None:
@@ -313,6 +404,8 @@ class ChainsRun:
             self._is_switching = False
             switching.end()
         self._waiter.close()
+        for discard in self._discards:
+            discard.end()
         self._net.close()
         self._ended_ns = self._host.monotonic_ns()
         self.state.end()
@@ -327,6 +420,9 @@ class ChainsRun:
             if entry is not None:
                 entry.arrive(count)
             self.state.mark(Outcome.ABORTED, f"{count} items before {strand.name} were given up")
+        for strand in self._cut.strands:
+            if isinstance(strand.feed, SourceFeed):
+                strand.feed.entry.arrive(strand.gate.left)
         for inlet in self._cut.edges.values():
             self._count_dropped(inlet)
         settle(self.ledger, self.state)
@@ -364,6 +460,7 @@ class ChainsRun:
             steps=self._steps(duration_s, now),
             processes=children_reports(self._cut.parallel),
             alarms=self.alarms.reports(),
+            states=self._states(now),
         )
 
     def wake_on(self, pollable: int) -> None:
@@ -412,7 +509,7 @@ class ChainsRun:
         if self._host.is_over and self._until_ns is None:
             self.state.mark(Outcome.ABORTED, "the time of the run is over")
             self._bring_out()
-        if not self._host.is_stuck:
+        if not self._host.is_stuck or self._holds.names:
             return
         if self._until_ns is None:
             self.state.mark(Outcome.INCOMPLETE, "everybody waits, and nothing is due any more")
@@ -422,6 +519,7 @@ class ChainsRun:
 
     def _bring_out(self) -> None:
         self._net.stop_reading()
+        self._holds.release("")
         if self._until_ns is None:
             self._until_ns = time.monotonic_ns() + self._stop_ns
 
@@ -447,7 +545,7 @@ class ChainsRun:
 
     def _is_silent(self, now: int) -> bool:
         arrived = sum(feed.entry.arrived for feed in self._cut.sources.values())
-        if arrived != self._heard[0]:
+        if arrived != self._heard[0] or self._holds.names:
             self._heard = (arrived, now)
         return bool(self._silent_ns and arrived) and now - self._heard[1] >= self._silent_ns
 
@@ -480,9 +578,14 @@ class ChainsRun:
         queues = {
             id(self._cut.entries[name]): edge for name, edge in self._cut.edges.items() if name in self._cut.entries
         }
+        in_hand = self._in_hand()
         found = []
         for entry, report in zip(self.ledger, edges_of(self.ledger, duration_s, self._watches, now), strict=True):
             edge = queues.get(id(entry))
+            if count := in_hand.get(id(entry), 0):
+                report = msgspec.structs.replace(
+                    report, arrived=report.arrived + count, in_flight=report.in_flight + count
+                )
             latency = None if edge is None else latency_report([("", edge.latency)]).get("")
             if edge is not None:
                 waiting = 0 if self._ended_ns else len(edge)
@@ -494,6 +597,18 @@ class ChainsRun:
                     waiting=waiting, capacity=edge.capacity, accounts=accounts, loss=report.loss + dropped,
                 )  # fmt: skip
             found.append(msgspec.structs.replace(report, latency=latency))
+        return found
+
+    def _in_hand(self) -> dict[int, int]:
+        """Return by its books what has been taken in and is not there yet."""
+        if self._ended_ns:
+            return {}
+        found = {}
+        for strand in self._cut.strands:
+            feed = strand.feed
+            entry = feed.entry if isinstance(feed, SourceFeed) else self._cut.entries.get(feed.name)
+            if entry is not None:
+                found[id(entry)] = strand.in_hand
         return found
 
     def _steps(self, duration_s: float, now: int) -> list[StepReport]:
@@ -518,6 +633,18 @@ class ChainsRun:
     def _look(self, now: int) -> None:
         self._watches.look(now)
         self._recent.look((part.arrived for part in self._cut.steps), now)
+        self._states(now)
+
+    def _states(self, now: int) -> list[StateReport]:
+        return self._lives.look(
+            now, is_begun=bool(self._net.strands), is_ending=self._until_ns is not None or self._is_halted,
+            end=self._end() if self._ended_ns else None,
+        )  # fmt: skip
+
+    def _end(self) -> tuple[State, str]:
+        """Return what the pipeline is at when all is over, and why."""
+        has_failed = self.state.prospect is Outcome.FAILED
+        return (State.FAULT if has_failed else State.STOPPED), next(iter(self.state.reasons), "")
 
     def _facts(self, sink: str) -> RunFacts:
         return RunFacts(

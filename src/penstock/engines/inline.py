@@ -18,6 +18,7 @@ from penstock.core.log_repeats import Said
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
+from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.resumed_source import ResumedSource
 from penstock.elements.sink import RunFacts
@@ -25,7 +26,8 @@ from penstock.elements.user_code import validate
 from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, StateError, UserCodeError
 from penstock.formats.event_log import LogHeader
 from penstock.monitor.edge_watch import Watches
-from penstock.monitor.report import RunReport, edges_of
+from penstock.monitor.life import Life, Seen, whole
+from penstock.monitor.report import RunReport, StateReport, edges_of
 from penstock.pipeline.map_check import addition_for, no_such_map
 from penstock.pipeline.not_built import words_of_chains
 from penstock.pipeline.plan import Plan
@@ -65,7 +67,11 @@ LINGER_S = 0.05
 MOST_LINGERING = 20
 """Readings after the end at most: an instrument may go on for ever."""
 
+LOOK_NS = NS_PER_S // 4
+"""How often it is looked who has done something lately."""
+
 STOPPED_AT_ONCE = "stopped at once on request"
+NO_COMMANDS = "the inline engine has one thread and takes no commands; use chains or local"
 
 Progress = Callable[[RunReport], None]
 
@@ -163,6 +169,8 @@ class InlineRun:
         self._balance = Balance(self.plan, self._rooms)
         self._failures: list[Failure] = []
         self._ended_ns: int | None = None
+        self._lives: dict[tuple[str, str], Life] = {}
+        self._looked_ns = self._started_ns
         self._waiter = Waiter()
         self.watching = Watching(self.plan, self.state.id)
         self._pollables: dict[str, Any] = {}  # of open sources: a socket, a file descriptor or None
@@ -258,7 +266,7 @@ class InlineRun:
         self._bring()
         self._tick()
         self._settle()
-        self._watches.look(self._clock())
+        self._look(self._clock())
         self.watching.look()
         if self.watching.is_due:
             self.report()
@@ -349,9 +357,56 @@ class InlineRun:
             found[name] = first if roots <= own.keys() else max(change.from_event, first)
         return found
 
-    def drain(self, reason: str = "stopped on request") -> None:
-        """Read nothing more, and bring out what has arrived."""
-        self.state.mark(Outcome.ABORTED, reason)
+    def hold(self, name: str) -> None:  # noqa: ARG002 - as in the other engines
+        """Refuse: there is one thread, which is at work.
+
+        Raises
+        ------
+        PenstockError
+            Always.
+        """
+        raise PenstockError(NO_COMMANDS)
+
+    def release(self, name: str) -> None:  # noqa: ARG002 - as in the other engines
+        """Refuse, as ``hold``.
+
+        Raises
+        ------
+        PenstockError
+            Always.
+        """
+        raise PenstockError(NO_COMMANDS)
+
+    def discard(self, then: Callable[[int], None]) -> None:  # noqa: ARG002 - as in the other engines
+        """Refuse, as ``hold``.
+
+        Raises
+        ------
+        PenstockError
+            Always.
+        """
+        raise PenstockError(NO_COMMANDS)
+
+    def restart(self, worker: str) -> None:  # noqa: ARG002 - as in the other engines
+        """Refuse, as ``hold``.
+
+        Raises
+        ------
+        PenstockError
+            Always.
+        """
+        raise PenstockError(NO_COMMANDS)
+
+    def drain(self, reason: str = "stopped on request", *, outcome: Outcome | None = Outcome.ABORTED) -> None:
+        """Read nothing more, and bring out what has arrived.
+
+        Parameters
+        ----------
+        outcome
+            What is said of the run therefore, with the reason; ``None``: nothing, as its end was wanted.
+        """
+        if outcome is not None:
+            self.state.mark(outcome, reason)
         self._stop_reading()
         self._bring_out()
         self._settle()
@@ -408,7 +463,46 @@ class InlineRun:
         report = write_report(
             self.plan.name, self.state, self._started, now - self._started_ns, edges, self._rooms, self._failures
         )
-        return self.watching.fill(report)
+        return self.watching.fill(replace(report, states=self._states(now)))
+
+    def _look(self, now: int) -> None:
+        self._watches.look(now)
+        if now - self._looked_ns >= LOOK_NS:
+            self._looked_ns = now
+            self._states(now)
+
+    def _states(self, now: int) -> list[StateReport]:
+        """Say where everything is in its life; of one thread only what it has done lately says what it is at."""
+        rooms = self._rooms
+        done: dict[tuple[str, str], int] = {
+            ("source", name): each.entry.arrived for name, each in rooms.intakes.items()
+        }
+        for kind, names in (("stage", self.plan.stages), ("sink", self.plan.sinks)):
+            for name in names if rooms.intakes else ():
+                done[kind, name] = sum(entry.arrived + entry.ended for entry in self.ledger if entry.consumer == name)
+        seen = {key: self._seen(key, count, now) for key, count in done.items()}
+        end = self._end() if self._ended_ns is not None else None
+        self._life(("pipeline", self.plan.name)).see(end or whole(seen.values()), now)
+        return [self._life(key).report(now) for key in (("pipeline", self.plan.name), *seen)]
+
+    def _seen(self, key: tuple[str, str], count: int, now: int) -> Seen:
+        life, intake = self._life(key), self._rooms.intakes.get(key[1])
+        is_active = life.is_active(count, now)
+        if self._ended_ns is not None or (key[0] == "source" and intake is not None and intake.has_ended):
+            seen: Seen = (State.STOPPED, "")
+        else:
+            seen = (State.PROCESSING if is_active else State.WAITING, "")
+        life.see(seen, now)
+        return seen
+
+    def _end(self) -> Seen:
+        has_failed = self.state.prospect is Outcome.FAILED
+        return (State.FAULT if has_failed else State.STOPPED), next(iter(self.state.reasons), "")
+
+    def _life(self, key: tuple[str, str]) -> Life:
+        if key not in self._lives:
+            self._lives[key] = Life(*key, since_ns=self._started_ns)
+        return self._lives[key]
 
     def wake_on(self, pollable: int) -> None:
         """Stop waiting when this file descriptor can be read."""

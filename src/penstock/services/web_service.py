@@ -39,7 +39,7 @@ MOST_QUICK_DEATHS = 5
 """In a row: a web process that ends so soon each time will do so again."""
 QUICK_S = 5.0
 BACKLOG = 128
-UNKNOWN = ("no parameter", "no map stage", "no join by trigger map")
+UNKNOWN = ("no parameter", "no map stage", "no source or stage", "no worker", "no join by trigger map")
 """How errors begin that say that nothing has a name."""
 LAST_WORDS_S = 2.0
 """How long the web process has to bring the last answers to who waits for them."""

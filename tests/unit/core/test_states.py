@@ -3,8 +3,10 @@
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from penstock.core.states import ALLOWED, Lifecycle, State, state_of_chain, state_of_copies
+from penstock.core.states import ALLOWED, Lifecycle, State, state_of_chain, state_of_copies, way
 from penstock.errors import StateError
 
 W, P, F, S, D, X, I = (  # noqa: E741
@@ -71,3 +73,42 @@ def test_a_stage_from_its_workers(workers: list[State], stage: State) -> None:
 def test_a_pipeline_from_its_stages(stages: list[State], pipeline: State) -> None:
     assert state_of_chain(stages) is pipeline
     assert state_of_chain(reversed(stages)) is pipeline
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(State, State)))
+def test_the_way_is_legal_and_none_is_shorter(before: State, after: State) -> None:
+    found = way(before, after)
+    near = {before}
+    for _ in found[:-1]:
+        near |= {state for each in near for state in ALLOWED[each]}
+        assert after not in near, "there was a shorter way"
+    for here, there in zip((before, *found), found, strict=False):
+        assert there in ALLOWED[here]
+    assert (before, *found)[-1] is after
+
+
+def test_of_two_ways_it_takes_the_one_that_breaks_nothing() -> None:
+    assert way(P, S) == (W, S)
+    assert way(W, I) == (S, I)
+
+
+@given(st.lists(st.sampled_from(State), max_size=20))
+def test_whatever_is_seen_is_reached_by_legal_steps_only(seen: list[State]) -> None:
+    thing = Lifecycle("fit.0")
+    for state in seen:
+        before = thing.state
+        steps = thing.reach(state, "because")
+        assert thing.state is state
+        assert thing.why == "because"
+        assert all(there in ALLOWED[here] for here, there in zip((before, *steps), steps, strict=False))
+
+
+@given(st.lists(st.sampled_from(State), min_size=1, max_size=8))
+def test_nothing_claims_to_work_whose_parts_cannot(states: list[State]) -> None:
+    copies, chain = state_of_copies(states), state_of_chain(states)
+    assert (copies is X) == (X in states and set(states) <= {X, S})
+    assert (chain is X) == (X in states)
+    if not {P, D} & set(states):
+        assert P not in (copies, chain)
+    if not {X, D} & set(states):
+        assert D not in (copies, chain)

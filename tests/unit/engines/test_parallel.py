@@ -71,7 +71,7 @@ def test_whoever_wakes_a_stage_just_before_it_forgets_that_it_was_woken_is_heard
 
     def woken_meanwhile(fd: int) -> int:
         if fd == feed._fd:
-            feed._wake()
+            feed.wake()
         return read(fd)
 
     monkeypatch.setattr(os, "eventfd_read", woken_meanwhile)

@@ -1,6 +1,8 @@
-"""How long items stay on an edge between strands."""
+"""What lies on an edge between strands, and for how long: taken, put back, given up."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.services.strands import edge as edges
 from penstock.services.strands.edge import Edge
@@ -48,3 +50,57 @@ def test_items_that_wait_are_timed_from_when_the_books_have_them(edge: Edge, clo
     clock.advance(s=2)
     edge.worked_on(len(edge.take()), clock())
     assert (edge.latency.total, edge.latency.max_s) == (1, 2.0)
+
+
+def test_what_is_given_up_is_not_taken_for_what_stays_long(edge: Edge, clock: ManualClock) -> None:
+    for _ in range(10):
+        put(edge)
+    edge.mark(10, clock())
+    assert edge.discard() == 10
+    clock.advance(s=60)
+    put(edge)
+    edge.mark(1, clock())
+    clock.advance(s=1)
+    edge.worked_on(len(edge.take()), clock())
+    assert edge.latency.percentile_s(1) <= 60.0
+    assert not edge.items
+    assert edge.taken == 1
+
+
+def test_who_waits_for_room_hears_that_all_was_given_up(edge: Edge) -> None:
+    told: list[int] = []
+    while edge.room > 0:
+        put(edge)
+    assert edge.when_room(lambda: told.append(1))
+    assert edge.discard() == edge.capacity
+    assert told == [1]
+    assert edge.room == edge.capacity
+
+
+ACTS = st.lists(st.tuples(st.sampled_from(["put", "take", "back", "discard"]), st.integers(1, 5)), max_size=60)
+
+
+@given(ACTS)
+def test_items_keep_their_order_and_every_one_is_somewhere(acts: list[tuple[str, int]]) -> None:
+    edge = Edge("a → b")
+    edge.join()
+    put, worked, hand, discarded = 0, list[int](), list[int](), 0
+    for what, n in acts:
+        match what:
+            case "put":
+                for _ in range(n):
+                    edge.put(put)
+                    put += 1
+            case "take":
+                worked += hand
+                hand = edge.take(n)
+            case "back":
+                edge.put_back(hand[n:])
+                del hand[n:]
+            case _:
+                discarded += edge.discard()
+        assert edge.taken == len(worked) + len(hand)
+        assert put == edge.taken + discarded + len(edge)
+    found = [*worked, *hand, *edge.take(put + 1)]
+    assert found == sorted(set(found))
+    assert len(found) + discarded == put

@@ -74,6 +74,36 @@ def test_a_death_between_items_suspects_none() -> None:
     assert shares.give(0, 2) == [1, 2]
 
 
+def test_who_comes_later_works_as_well_and_who_has_something_cannot_leave() -> None:
+    shares = Shares(1, order="kept")
+    shares.join(7)
+    shares.add([1, 2, 3])
+    assert (shares.give(0, 1), shares.give(7, 2)) == ([1], [2, 3])
+    with pytest.raises(StateError, match="worker 7 has 2 items and cannot leave"):
+        shares.leave(7)
+    shares.take_back(7, 2)
+    shares.leave(7)
+    with pytest.raises(KeyError):
+        shares.has(7)
+    assert shares.give(0, 9) == [2, 3]
+
+
+def test_what_nobody_has_can_be_given_up_in_its_place() -> None:
+    shares = Shares(1, order="kept")
+    shares.add([1, 2, 3, 4])
+    assert shares.give(0, 2) == [1, 2]
+    assert shares.discard("gone") == [2]
+    assert shares.discard("gone") == [0]
+    assert (shares.waiting, shares.in_flight, gone_on(shares)) == (0, 4, [])
+    shares.answer(0, ["1", "2"])
+    assert gone_on(shares) == ["1", "2", "gone", "gone"]
+    shares.add([5])
+    assert shares.give(0, 1) == [5]
+    shares.answer(0, ["5"])
+    assert gone_on(shares) == ["5"]
+    assert shares.in_flight == 0
+
+
 def test_nobody_answers_for_what_they_do_not_have() -> None:
     shares = Shares(1, order="kept")
     shares.add([1, 2])

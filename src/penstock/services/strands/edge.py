@@ -8,7 +8,7 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -76,23 +76,6 @@ class ConsumersEnd(ABC):
             found = self.take()
         return found
 
-    def each(self, event: threading.Event) -> Iterator[Any]:
-        """Yield every item until the end, waiting in this thread."""
-        while True:
-            found = self.take_waiting(event)
-            if not found and self.has_ended and not len(self):
-                return
-            yield from found
-
-    async def each_awaiting(self) -> AsyncIterator[Any]:
-        """Do as ``each`` on an event loop."""
-        while True:
-            found = await self.take_awaiting()
-            if not found and self.has_ended and not len(self):
-                return
-            for item in found:
-                yield item
-
 
 class Edge(ConsumersEnd):
     """A queue with an end.
@@ -118,8 +101,8 @@ class Edge(ConsumersEnd):
     """
 
     __slots__ = (
-        "_came", "_done", "_empty_wake", "_full_wakes", "_is_thinned", "_lock", "_marks", "_open", "_skips",
-        "_woken_ns", "capacity", "dropped", "hungry", "items", "latency", "name", "producers", "put", "taken",
+        "_came", "_discarded", "_done", "_empty_wake", "_full_wakes", "_is_thinned", "_lock", "_marks", "_open",
+        "_skips", "_woken_ns", "capacity", "dropped", "hungry", "items", "latency", "name", "producers", "put", "taken",
         "when_full",
     )  # fmt: skip
 
@@ -143,7 +126,7 @@ class Edge(ConsumersEnd):
         self._marks: deque[tuple[int, int]] = deque(maxlen=4096)
         self.taken = 0
         """Items that were taken out."""
-        self._came = self._done = 0
+        self._came = self._done = self._discarded = 0
         self._is_thinned = self._skips = False
         self._woken_ns = 0
         """When the consumer was last woken, which was for an item; 0 if that is accounted for."""
@@ -200,7 +183,7 @@ class Edge(ConsumersEnd):
     def mark(self, count: int, now_ns: int) -> None:
         """Note that so many more had been put by then; where items are slow, that is when all of them are done."""
         self._came += count
-        if self.producers == 1 and self._came > self._done:
+        if self.producers == 1 and self._came > self._done + self._discarded:
             self._marks.append((self._came, now_ns))
 
     # Who takes
@@ -209,19 +192,37 @@ class Edge(ConsumersEnd):
         """Return what there is, without waiting."""
         items = self.items
         pop = items.popleft
-        if self.when_full == "block":
+        with self._lock:  # somebody may discard what is here at the same time
             found = [pop() for _ in range(min(len(items), most))]
-        else:
-            with self._lock:
-                found = [pop() for _ in range(min(len(items), most))]
-                self._is_thinned = self._is_thinned and bool(items)
-        self.taken += len(found)
-        if self._full_wakes and self.capacity - len(items) >= self.capacity // 2:
+            self.taken += len(found)
+            if self._is_thinned:
+                self._is_thinned = bool(items)
+        self._tell_of_room()
+        return found
+
+    def put_back(self, items: Sequence[Any]) -> None:
+        """Let the last items that were taken lie before all others again, also where there is no room for them."""
+        with self._lock:
+            self.items.extendleft(reversed(items))
+            self.taken -= len(items)
+
+    def discard(self) -> int:
+        """Give up everything that lies here, from whatever thread; return how many items that was."""
+        with self._lock:
+            count = len(self.items)
+            for _ in range(count):
+                self.items.popleft()
+            self._discarded += count
+            self._is_thinned = False
+        self._tell_of_room()
+        return count
+
+    def _tell_of_room(self) -> None:
+        if self._full_wakes and self.capacity - len(self.items) >= self.capacity // 2:
             with self._lock:
                 wakes, self._full_wakes = self._full_wakes, []
             for wake in wakes:
                 wake()
-        return found
 
     def worked_on(self, count: int, now_ns: int) -> None:
         """Note that so many more of what was taken are done."""
@@ -230,7 +231,8 @@ class Edge(ConsumersEnd):
             self.latency.add(now_ns - self._woken_ns, 1)
             self._woken_ns = 0
         marks = self._marks
-        while marks and marks[0][0] <= self._done:
+        done = self._done + self._discarded
+        while marks and marks[0][0] <= done:
             _, since_ns = marks.popleft()
             self.latency.add(now_ns - since_ns, 1)
 

@@ -13,6 +13,7 @@ from penstock.elements.item_source import ItemSource
 from penstock.elements.losses import losses_of
 from penstock.elements.shape import is_async_call
 from penstock.services.strands.edge import Edge
+from penstock.services.strands.gate import Gate
 from penstock.services.strands.host import Host
 from penstock.services.strands.laned_edge import LanedEdge
 
@@ -45,6 +46,8 @@ class SourceFeed:
     """Set when nothing more is to be read."""
     waiting: "asyncio.Task[Any] | None" = None
     """The task that waits for the source at the moment."""
+    gate: Gate | None = None
+    """Where items wait on an event loop, once there is one."""
 
     @property
     def is_async(self) -> bool:
@@ -76,11 +79,10 @@ class SourceFeed:
                 return
             finally:
                 self.waiting = None
-            if source.in_chunks:
-                for each in item:
-                    yield each
-            else:
-                yield item
+            for each in item if source.in_chunks else (item,):
+                if self.gate is not None and self.gate.is_shut:
+                    await self.gate.pass_awaiting()
+                yield each
 
     def count(self, count: int) -> None:
         """Note that so many items were read."""
@@ -115,6 +117,9 @@ class EdgeFeed:
 
     edge: Edge | LanedEdge
     is_async: bool = False
+    gate: Gate | None = None
+    """Shut while nothing is to be taken from the edge, once there is one."""
+    _taken: Iterator[Any] = field(default_factory=lambda: iter(()))
 
     @property
     def name(self) -> str:
@@ -123,11 +128,33 @@ class EdgeFeed:
 
     def items(self, event: threading.Event) -> Iterator[Any]:
         """Yield the items one by one, waiting in this thread."""
-        return self.edge.each(event)
+        while True:
+            found = self.edge.take_waiting(event)
+            if not found and self.edge.has_ended and not self.edge.items:
+                return
+            self._taken = iter(found)
+            if self.gate is not None and self.gate.is_shut:
+                self.put_back()
+                self.gate.wait(is_first=False)
+            yield from self._taken
 
-    def items_awaiting(self) -> AsyncIterator[Any]:
+    def put_back(self) -> None:
+        """Let what was taken and not given lie on the edge again; in the strand's own thread."""
+        if left := list(self._taken):
+            self.edge.put_back(left)
+
+    async def items_awaiting(self) -> AsyncIterator[Any]:
         """Do as ``items`` on an event loop."""
-        return self.edge.each_awaiting()
+        while True:
+            found = await self.edge.take_awaiting()
+            if not found and self.edge.has_ended and not self.edge.items:
+                return
+            self._taken = iter(found)
+            if self.gate is not None and self.gate.is_shut:
+                self.put_back()
+                await self.gate.wait_awaiting()
+            for item in self._taken:
+                yield item
 
     def close(self) -> None:
         """Let go of nothing."""
@@ -154,6 +181,8 @@ class BufferFeed:
     """Wakes who waits until there is room; ``None``: ``put`` waits itself."""
     on_close: Callable[[], object] | None = None
     """The buffer's own hook."""
+    gate: Gate | None = None
+    """Where items wait on an event loop, once there is one."""
     _is_hungry: bool = False
 
     @property
@@ -256,9 +285,12 @@ class BufferFeed:
                     if not getting.done():
                         return
                 try:
-                    yield await getting
+                    item = await getting
                 except StopAsyncIteration:
                     return
+                if self.gate is not None and self.gate.is_shut:
+                    await self.gate.pass_awaiting()
+                yield item
         finally:
             if getting is not None and not getting.done():
                 getting.cancel()

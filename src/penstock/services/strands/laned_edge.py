@@ -40,12 +40,6 @@ class LaneEdge(Edge):
         if group.when_full != "block":
             self._lock = group.lock
 
-    def put_back(self, items: list[Any]) -> None:
-        """Let items be the next again that were taken last."""
-        with self._lock:
-            self.items.extendleft(reversed(items))
-            self.taken -= len(items)
-
     def _offer(self, item: Any) -> None:
         """Put an item, or have the lowest lane that has any give one up."""
         with self._lock:
@@ -165,6 +159,10 @@ class LanedEdge(ConsumersEnd):
             self.edges[rank].put_back(items)
             if count > len(items):
                 self._taken.append((rank, count - len(items)))
+
+    def discard(self) -> int:
+        """Give up everything that lies here, from whatever thread; return how many items that was."""
+        return sum(edge.discard() for edge in self.edges)
 
     def worked_on(self, count: int, now_ns: int) -> None:
         """Note that so many more of what was taken are done."""

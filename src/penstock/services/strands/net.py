@@ -54,6 +54,7 @@ class Net:
         for strand in self.strands:
             strand.on_trouble = self._note
             strand.on_news = self._end_quiet
+            strand.on_parked = self.tell
             strand.live_on(self._host)
         on_loop = [strand for strand in self.strands if strand.is_async]
         if on_loop:
@@ -61,7 +62,7 @@ class Net:
         for strand in self.strands:
             if not strand.is_async:
                 strand.thread = self._thread(strand.name, partial(self._live, strand))
-        self._host.begin(self.stop_reading, self._tell)
+        self._host.begin(self.stop_reading, self.tell)
 
     @property
     def is_over(self) -> bool:
@@ -134,7 +135,7 @@ class Net:
             strand.live()
         finally:
             strand.has_returned = True
-            self._tell()
+            self.tell()
 
     def _run_loop(self, strands: Sequence[Strand]) -> None:
         with asyncio.Runner(loop_factory=self._host.loop) as runner:
@@ -145,20 +146,21 @@ class Net:
         for strand in strands:
             strand.loop = loop
             strand.task = loop.create_task(strand.live_awaiting(), name=strand.name)
-            strand.task.add_done_callback(lambda _: self._tell())
+            strand.task.add_done_callback(lambda _: self.tell())
         await asyncio.wait([strand.task for strand in strands if strand.task is not None])
 
     def _note(self, trouble: PenstockError) -> None:
         with self._lock:
             self.troubles.append(trouble)
-        self._tell()
+        self.tell()
 
     def _end_quiet(self) -> None:
         if self.is_quiet:
             self.is_quiet = False
-            self._tell()
+            self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Wake whoever waits for the pollable; from any thread."""
         with self._lock:
             if self._is_open:
                 os.eventfd_write(self.pollable, 1)

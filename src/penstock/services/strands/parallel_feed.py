@@ -11,6 +11,7 @@ import os
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,14 +20,16 @@ from typing import Any, Final
 
 from penstock.core import NS_PER_S, Account
 from penstock.errors import PenstockError, ResultTypeError
-from penstock.services.strands.desk import Desk
+from penstock.services.strands.desk import Desk, backoff_ns
 from penstock.services.strands.edge import Edge, waker
+from penstock.services.strands.gate import Gate
 from penstock.services.strands.hands import Hand, TaskHand, ThreadHand
 from penstock.services.strands.lane_out import LaneOut
 from penstock.services.strands.laned_edge import LanedEdge
 from penstock.services.strands.process_hand import ProcessHand
 from penstock.services.strands.run import StageFailedError
 from penstock.services.strands.shares import Shares, Suspect
+from penstock.services.strands.staff import Staff
 from penstock.services.strands.stage import Stage, shortened
 from penstock.services.strands.steps_copy import ACCOUNTED, GIVEN_UP, Answer
 from penstock.services.strands.tallies import StepTally
@@ -42,6 +45,10 @@ SPAN_BYTES: Final = 1 << 20
 """And about so many bytes at most, in processes."""
 RECALL_NS: Final = 50_000_000
 """A worker that has been at one item for so long says what it has done, and gives back what lies ready for it."""
+_DISCARDED: Final = object()
+"""What came of an item that was given up on request."""
+_NOTHING: Final = frozenset({GIVEN_UP, ACCOUNTED, _DISCARDED})
+"""What stands for what came of an item, and does not go on."""
 AHEAD: Final = 16
 """Spans for each worker that may be under way, or done and waiting for one before them."""
 
@@ -69,6 +76,8 @@ class ParallelFeed:
         Of its steps.
     books
         By lane, its books; by default the stage's.
+    make
+        Makes another worker of a name, not begun; without it there will be no others.
     """
 
     def __init__(
@@ -78,6 +87,7 @@ class ParallelFeed:
         hands: Sequence[Hand],
         tallies: Sequence[StepTally],
         books: Sequence[Stage] = (),
+        make: Callable[[str], Hand] | None = None,
     ) -> None:
         self.stage = stage
         self.edge = edge
@@ -94,8 +104,15 @@ class ParallelFeed:
         """By lane, items that were taken from the edge and counted."""
         self._fatal: _Fatal | None = None
         self.is_halted = False
-        self._desks = [Desk(hand) for hand in hands]
+        self.is_held = False
+        """Whether workers are given nothing more."""
+        self.gate: Gate | None = None
+        """Shut while nothing that comes of items is to go on, once there is one."""
         self._shares = Shares(len(hands), order=stage.plan.order, lanes=len(self._edges))
+        self.staff = Staff(stage.name, hands, self._shares, make)
+        self._discards: deque[Callable[[int], None]] = deque()
+        self._discarded: int | None = None
+        """Of what is being discarded, how many items by now; ``None`` if nothing is."""
         self._mean_ns = 0.0
         self._is_failing = self._is_finishing = self._has_ended_early = False
         self._trouble = ""
@@ -111,6 +128,7 @@ class ParallelFeed:
         self._lock = threading.Lock()
         self._is_woken = False
         self._on_wake: Callable[[], None] = _nothing
+        self._woken: asyncio.Future[None] | None = None
         self._fd = -1
         self._poll = select.poll()
         self._polled: set[int] = set()
@@ -121,6 +139,10 @@ class ParallelFeed:
     def name(self) -> str:
         """Of the edge."""
         return self.edge.name
+
+    @property
+    def _desks(self) -> list[Desk]:
+        return self.staff.desks
 
     @property
     def processes(self) -> list[ProcessHand]:
@@ -137,39 +159,74 @@ class ParallelFeed:
     def halt(self) -> None:
         """Let it give nothing more. From any thread."""
         self.is_halted = True
-        self._wake()
+        self.wake()
+
+    # What may be asked of it from one other thread
+
+    def hold(self, *, is_held: bool) -> None:
+        """Give nothing more to workers, or go on."""
+        self.is_held = is_held
+        self.wake()
+
+    def scale(self, workers: int) -> None:
+        """Let there be so many workers from now on; ``Staff.scale`` says how."""
+        self.staff.scale(workers)
+        self.wake()
+
+    def restart(self, name: str) -> bool:
+        """Let another worker take the place of this one; return false if there is none of this name."""
+        is_there = self.staff.restart(name)
+        self.wake()
+        return is_there
+
+    def discard(self, then: Callable[[int], None]) -> None:
+        """Give up what no worker has begun; ``then`` is told how much, in the strand's thread."""
+        self._discards.append(then)
+        self.wake()
 
     # As a thread
 
     def items(self, _event: threading.Event) -> Iterator[Any]:
         """Yield what came of the items, waiting in this thread."""
-        self._begin_here()
+        self._open()
         while not self._is_over():
-            yield from self._turn()
+            found = self._turn()
+            while self._is_shut:
+                self.wait_held()
+            yield from found
             self._count_given()
-            self._wait_here()
+            self._wait(self._how_long())
 
     def pieces(self) -> Iterator[tuple[int, Iterator[Any]]]:
         """Yield lanes, and of each some of what came of its items, waiting in this thread; urgent ones first.
 
         What was not taken of a piece comes again.
         """
-        self._begin_here()
+        self._open()
         while not self._is_over():
             self._count_given()
-            self._hear_all()
+            self._attend()
+            while self._is_shut:
+                self.wait_held()
             yield from self._lane_pieces()
-            self._wait_here()
+            self._wait(self._how_long())
 
-    def _begin_here(self) -> None:
+    def wait_held(self) -> None:
+        """Hear the workers and look after them until one says something more, while what comes of items waits."""
+        self._open()
+        self._attend()
+        self._wait(self._how_long_held())
+
+    def _open(self) -> None:
+        if self._fd >= 0:
+            return  # it was held before it had given anything
         with self._lock:
             self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._is_woken = False  # by whoever did it before there was anything to wake
         self._poll.register(self._fd, select.POLLIN)
-        self._is_woken = False  # by whoever did it before there was anything to wake
         self._start()
 
-    def _wait_here(self) -> None:
-        wait_s = self._how_long()
+    def _wait(self, wait_s: float | None) -> None:
         if wait_s is None or wait_s > 0:
             self._watch_links()
             self._poll.poll(None if wait_s is None else wait_s * 1000)
@@ -182,6 +239,9 @@ class ParallelFeed:
         """Let every worker end; one whose thread never comes back from user code is waited for."""
         self._release()
         self._count_given()
+        while self._discards:
+            self._discards.popleft()(self._discarded or 0)
+            self._discarded = None
         for desk in self._desks:
             if not desk.hand.has_ended:
                 desk.hand.halt()
@@ -196,37 +256,50 @@ class ParallelFeed:
 
     async def items_awaiting(self) -> AsyncIterator[Any]:
         """Do as ``items`` on an event loop."""
+        loop = asyncio.get_running_loop()
         self._start()
         while not self._is_over():
-            future = self._be_woken()
-            for item in self._turn():
+            self._let_wake(loop)
+            found = self._turn()
+            while self._is_shut:
+                await self.wait_held_awaiting()
+            for item in found:
                 yield item
             self._count_given()
-            await self._wait_awaiting(future)
+            await self._wait_awaiting(loop, self._how_long())
 
     async def pieces_awaiting(self) -> AsyncIterator[tuple[int, Iterator[Any]]]:
         """Do as ``pieces`` on an event loop."""
+        loop = asyncio.get_running_loop()
         self._start()
         while not self._is_over():
-            future = self._be_woken()
+            self._let_wake(loop)
             self._count_given()
-            self._hear_all()
+            self._attend()
+            while self._is_shut:
+                await self.wait_held_awaiting()
             for piece in self._lane_pieces():
                 yield piece
-            await self._wait_awaiting(future)
+            await self._wait_awaiting(loop, self._how_long())
 
-    def _be_woken(self) -> "asyncio.Future[None]":
+    async def wait_held_awaiting(self) -> None:
+        """Do as ``wait_held`` on an event loop."""
         loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        self._on_wake = waker(loop, future)
-        self._is_woken = False
-        return future
+        self._let_wake(loop)
+        self._attend()
+        await self._wait_awaiting(loop, self._how_long_held())
 
-    async def _wait_awaiting(self, future: "asyncio.Future[None]") -> None:
-        wait_s = self._how_long()
+    def _let_wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait for whoever wakes it from now on; what was said before is to be heard after this."""
+        self._woken = loop.create_future()
+        self._on_wake = waker(loop, self._woken)
+        self._is_woken = False
+
+    async def _wait_awaiting(self, loop: asyncio.AbstractEventLoop, wait_s: float | None) -> None:
+        assert self._woken is not None, "somebody may wake it"
         if wait_s is None or wait_s > 0:
-            timer = None if wait_s is None else asyncio.get_running_loop().call_later(wait_s, self._wake)
-            await future
+            timer = None if wait_s is None else loop.call_later(wait_s, self.wake)
+            await self._woken
             if timer is not None:
                 timer.cancel()
         else:
@@ -243,10 +316,20 @@ class ParallelFeed:
 
     def _start(self) -> None:
         for desk in self._desks:
-            desk.hand.wake = self._wake
-            self._guarded(desk.hand.start)
+            if not desk.has_begun:
+                self._begin(desk)
 
-    def _wake(self) -> None:
+    def _begin(self, desk: Desk) -> None:
+        desk.has_begun = True
+        desk.hand.wake = self.wake
+        self._guarded(desk.hand.start)
+
+    @property
+    def _is_shut(self) -> bool:
+        return self.gate is not None and self.gate.is_shut and not self.is_halted
+
+    def wake(self) -> None:
+        """Look again whether there is something to do; from any thread."""
         if self._is_woken:
             return
         self._is_woken = True
@@ -273,7 +356,9 @@ class ParallelFeed:
             self._is_finishing = True
             for desk in self._desks:
                 desk.since_ns = time.monotonic_ns()
-                if not desk.hand.has_ended:
+                desk.successor = None
+                if not desk.hand.has_ended and not desk.is_asked_to_end:
+                    desk.is_asked_to_end = True
                     desk.hand.finish()
         if not all(desk.hand.has_ended for desk in self._desks):
             return False
@@ -289,40 +374,68 @@ class ParallelFeed:
 
     def _turn(self) -> Iterator[Any]:
         """Hear everybody, give out what can be given, and return an iterator over what goes on."""
-        self._hear_all()
+        self._attend()
         return self._ready()
 
-    def _hear_all(self) -> None:
+    def _attend(self) -> None:
+        """Hear everybody, and give out what can be given."""
         now_ns = time.monotonic_ns()
-        for worker, desk in enumerate(self._desks):
-            self._hear(worker, desk)
+        self.staff.obey()
+        self._start()
+        for desk in self._desks:
+            self._hear(desk)
             desk.look(now_ns)
-            self._look_after(worker, desk, now_ns)
+            self._look_after(desk, now_ns)
             if desk.hand.is_net and desk.hand.is_ready:
                 self._values_to(desk)  # it may give something without being given anything
+        if self._discards:
+            self._discard()
         self._give_out(now_ns)
 
-    def _hear(self, worker: int, desk: Desk) -> None:
+    def _discard(self) -> None:
+        """Give up what no worker has, and what those give back that have not begun it."""
+        if self._discarded is None:
+            self._discarded = 0
+            for desk in self._desks:
+                if desk.holds_up and not desk.hand.is_recalling:
+                    self._recall(desk)
+        for books, count in zip(self.books, self._shares.discard(_DISCARDED), strict=True):
+            self._discarded += count
+            books.post(Account.ABORTED, count)
+        if any(desk.hand.is_recalling for desk in self._desks):
+            return  # until they have said what they had not begun
+        discarded, self._discarded = self._discarded, None
+        while self._discards:
+            self._discards.popleft()(discarded)
+            discarded = 0
+
+    def _recall(self, desk: Desk) -> None:
+        desk.is_recalled = True
+        desk.hand.recall()
+        self._hear(desk)
+        desk.look(time.monotonic_ns())  # it may have had nothing more to give back, and nothing else would wake us
+
+    def _hear(self, desk: Desk) -> None:
         hand = desk.hand
         for answer in hand.hear():
-            self._note(worker, desk, answer)
+            self._note(desk, answer)
         if returned := hand.take_returned():
             desk.count_returned(returned)
-            self._shares.take_back(worker, returned)
+            self._shares.take_back(desk.worker, returned)
         if self._is_finishing:
             return
         if hand.trouble:
             self._trouble, self._is_failing = hand.trouble, True
-        elif hand.is_net and hand.has_ended:
+        elif hand.is_net and hand.has_ended and desk.is_expected:
             self._has_ended_early = True
         elif hand.has_ended and desk.spans:
             raise StageFailedError(f"stage {self.stage.name}: {hand.name} has ended in the midst of its work")
 
-    def _note(self, worker: int, desk: Desk, answer: Answer) -> None:
-        count, lane = len(answer.outcomes), self._shares.lane_of(worker)
-        self._shares.answer(worker, answer.outcomes)
+    def _note(self, desk: Desk, answer: Answer) -> None:
+        count, lane = len(answer.outcomes), self._shares.lane_of(desk.worker)
+        self._shares.answer(desk.worker, answer.outcomes)
         desk.count(count)
-        desk.barren_deaths = 0
+        desk.barren_deaths = desk.fruitless_deaths = 0
         if count:
             mean_ns = answer.took_ns / count
             self._mean_ns = mean_ns if not self._mean_ns else 0.7 * self._mean_ns + 0.3 * mean_ns
@@ -340,7 +453,7 @@ class ParallelFeed:
         if desk.hand.is_net:
             self._note_accounts(answer)
         if answer.trouble:
-            self._shares.answer(worker, [_Fatal(answer.trouble)])
+            self._shares.answer(desk.worker, [_Fatal(answer.trouble)])
             desk.count(1)
             self._is_failing = True
 
@@ -362,23 +475,50 @@ class ParallelFeed:
             )
         )
 
-    def _look_after(self, worker: int, desk: Desk, now_ns: int) -> None:
+    def _look_after(self, desk: Desk, now_ns: int) -> None:
         hand = desk.hand
+        if desk.is_leaving and not self._is_finishing and self._has_left(desk):
+            return
+        if desk.again_ns is not None and now_ns >= desk.again_ns:
+            desk.again_ns = None
+            self._guarded(hand.start)
         waits_ns = now_ns - desk.since_ns
         if isinstance(hand, ProcessHand):
             if hand.is_dead:
-                self._replace(worker, desk, hand)
+                self._replace(desk, hand)
                 return
-            is_busy = desk.spans or (self._is_finishing and not hand.is_net)  # its rest may take as long as it likes
+            is_ending = self._is_finishing or desk.is_asked_to_end
+            is_busy = desk.spans or (is_ending and not hand.is_net)  # its rest may take as long as it likes
             if is_busy and not hand.has_ended and waits_ns > self.stage.plan.deadline_s * NS_PER_S:
                 hand.kill()  # its death is heard
         if waits_ns > RECALL_NS and not desk.is_recalled and desk.holds_up:
-            desk.is_recalled = True
-            hand.recall()
-            self._hear(worker, desk)
-            desk.look(now_ns)  # it may have had nothing more to give back, and then nothing else would wake us
+            self._recall(desk)
 
-    def _replace(self, worker: int, desk: Desk, hand: ProcessHand) -> None:
+    def _has_left(self, desk: Desk) -> bool:
+        """Let somebody end who is to go; return whether it has, and its successor, if there is one, has begun."""
+        hand = desk.hand
+        if desk.holds_up and not desk.is_recalled:
+            self._recall(desk)
+        if desk.spans or hand.is_recalling:
+            return False
+        if not desk.is_asked_to_end and not hand.has_ended:
+            desk.is_asked_to_end = True
+            desk.since_ns = time.monotonic_ns()
+            hand.finish()
+        if not hand.has_ended:
+            return False
+        if hand.trouble:
+            raise StageFailedError(hand.trouble)
+        if hand.is_net:
+            self._release()
+        if desk.successor is None:
+            self.staff.dismiss(desk)
+        else:
+            desk.take_over()
+            self._begin(desk)
+        return True
+
+    def _replace(self, desk: Desk, hand: ProcessHand) -> None:
         """Put another process in the place of one that has died, and give what it had to whoever is free."""
         begun, waited_s = hand.begun, (time.monotonic_ns() - desk.since_ns) / NS_PER_S
         # A worker that only waits for something to do may be killed as often as somebody likes.
@@ -395,14 +535,28 @@ class ParallelFeed:
             if is_hung:
                 raise StageFailedError(f"stage {self.stage.name}: {cause}")
             return  # it had done everything
-        suspect = self._shares.lose(worker, begun - desk.answered - 1 if begun > desk.answered else None)
+        suspect = self._shares.lose(desk.worker, begun - desk.answered - 1 if begun > desk.answered else None)
+        desk.fruitless_deaths = 0 if suspect is not None or desk.answered else desk.fruitless_deaths + 1
         desk.spans.clear()
         desk.answered, desk.known = 0, {}
-        if desk.barren_deaths >= self.stage.plan.trips:
-            raise StageFailedError(f"stage {self.stage.name}: {cause}")
         if suspect is not None:
             self._judge(suspect, cause, death.text)
-        self._guarded(hand.start)
+        if desk.is_leaving:
+            self.wake()  # it is gone, which was wanted: somebody may be to come in its place
+            return
+        if desk.barren_deaths >= self.stage.plan.trips:
+            self._give_up_worker(desk, cause)
+        elif wait_ns := backoff_ns(desk.fruitless_deaths):
+            desk.again_ns = time.monotonic_ns() + wait_ns
+        else:
+            self._guarded(hand.start)
+
+    def _give_up_worker(self, desk: Desk, cause: str) -> None:
+        """Begin no other in the place of one that dies again and again; the others go on, if there are any."""
+        desk.fault = f"died {desk.barren_deaths} times without having worked on anything; the last: {cause}"
+        self.stage.entry.remark("fault", f"{desk.hand.name} {desk.fault}")
+        if not any(each.is_there for each in self._desks):
+            raise StageFailedError(f"stage {self.stage.name}: {cause}")
 
     def _release(self) -> None:
         """Let what is settled be done, as nobody is left who could fail on it."""
@@ -444,12 +598,14 @@ class ParallelFeed:
     # Giving out
 
     def _give_out(self, now_ns: int) -> None:
+        if self.is_held or self._discards:
+            return
         size = self._span_size()
-        while (worker := self._who_is_free()) is not None:
+        while (desk := self._who_is_free()) is not None:
             most = self._next_span(size, now_ns)
             if not most:
                 return
-            self._give(worker, most)
+            self._give(desk, most)
         if len(self._edges) > 1 and self._make_way(now_ns):
             self._give_out(now_ns)
 
@@ -457,7 +613,7 @@ class ParallelFeed:
         """Return how many items are to be given next, of the most urgent lane that has any; 0 if none has."""
         for lane, edge in enumerate(self._edges):
             waiting = self._shares.waiting_by[lane]
-            share = -(-(waiting + len(edge)) // len(self._desks))
+            share = -(-(waiting + len(edge)) // self.staff.present)
             most = max(1, min(size, share))
             if waiting < most:
                 self._admit(lane, most - waiting, size, now_ns)
@@ -470,10 +626,9 @@ class ParallelFeed:
         lane = next((lane for lane in range(len(self._edges) - 1) if self._waits(lane)), None)
         if lane is None:
             return False
-        for worker in self._in_the_way(lane):
-            desk = self._desks[worker]
+        for desk in self._in_the_way(lane):
             desk.hand.recall()
-            self._hear(worker, desk)
+            self._hear(desk)
             desk.look(now_ns)
         return self._who_is_free() is not None
 
@@ -481,24 +636,24 @@ class ParallelFeed:
         """Return how many items of a lane could be given if somebody were free."""
         return self._shares.waiting_by[lane] + (len(self._edges[lane]) if self._has_room_for(lane) else 0)
 
-    def _in_the_way(self, lane: int) -> list[int]:
+    def _in_the_way(self, lane: int) -> list[Desk]:
         """Return who is to be asked for what is less urgent than what waits in a lane: the longest at work first."""
         most = self._waits(lane) - sum(desk.hand.is_recalling for desk in self._desks)
         if most <= 0:
             return []
         found = [
-            worker
-            for worker, desk in enumerate(self._desks)
-            if not desk.hand.is_recalling and desk.hand.is_ready and self._shares.keeps_back(worker, lane)
+            desk
+            for desk in self._desks
+            if not desk.hand.is_recalling and desk.hand.is_ready and self._shares.keeps_back(desk.worker, lane)
         ]
-        return sorted(found, key=lambda worker: self._desks[worker].since_ns)[:most]
+        return sorted(found, key=lambda desk: desk.since_ns)[:most]
 
-    def _who_is_free(self) -> int | None:
-        free = [k for k, desk in enumerate(self._desks) if desk.is_open(self._credits)]
+    def _who_is_free(self) -> Desk | None:
+        free = [desk for desk in self._desks if desk.is_open(self._credits)]
         if len(self._edges) == 1:
-            return min(free, key=lambda k: len(self._desks[k].spans), default=None)
+            return min(free, key=lambda desk: len(desk.spans), default=None)
         # Of those who are busy, the one that has been at its item longest: what is given may be urgent.
-        return min(free, key=lambda k: (len(self._desks[k].spans), self._desks[k].since_ns), default=None)
+        return min(free, key=lambda desk: (len(desk.spans), desk.since_ns), default=None)
 
     @property
     def _credits(self) -> int:
@@ -514,7 +669,7 @@ class ParallelFeed:
 
     def _admit(self, lane: int, most: int, size: int, now_ns: int) -> None:
         """Take items of a lane from its edge, unless too many are under way."""
-        room = AHEAD * size * len(self._desks) - self._under_way(lane)
+        room = AHEAD * size * self.staff.present - self._under_way(lane)
         if self._is_failing or room <= 0:
             return
         edge = self._edges[lane]
@@ -529,39 +684,38 @@ class ParallelFeed:
         return self._shares.in_flight_by[lane] + (self.outs[lane].left if self.outs else 0)
 
     def _has_room_for(self, lane: int) -> bool:
-        room = AHEAD * self._span_size() * len(self._desks) - self._under_way(lane)
+        room = AHEAD * self._span_size() * self.staff.present - self._under_way(lane)
         return room > 0 and not self._is_failing
 
-    def _give(self, worker: int, most: int) -> None:
-        desk = self._desks[worker]
+    def _give(self, desk: Desk, most: int) -> None:
         self._values_to(desk)
-        items = self._shares.give(worker, most)
+        items = self._shares.give(desk.worker, most)
         try:
             if not desk.spans:
                 desk.since_ns = time.monotonic_ns()
             desk.hand.give(items)
             desk.spans.append(len(items))
         except ResultTypeError:
-            self._give_singly(worker, desk, items)
+            self._give_singly(desk, items)
 
-    def _give_singly(self, worker: int, desk: Desk, items: Sequence[Any]) -> None:
+    def _give_singly(self, desk: Desk, items: Sequence[Any]) -> None:
         """Give up those that cannot travel, until one can; the others wait again."""
-        self._shares.take_back(worker, len(items))
+        self._shares.take_back(desk.worker, len(items))
         for _ in items:
-            (item,) = found = self._shares.give(worker, 1)
+            (item,) = found = self._shares.give(desk.worker, 1)
             why = cannot_travel(item)
             if not why:
                 desk.hand.give(found)
                 desk.spans.append(1)
                 return
             failure = Failure(stage="", event=None, cause=f"an item {why}", traceback="", item=shortened(item))
-            self._keep(failure, self._shares.lane_of(worker, -1))
-            self._shares.answer_last(worker, self._given_up(failure))
+            self._keep(failure, self._shares.lane_of(desk.worker, -1))
+            self._shares.answer_last(desk.worker, self._given_up(failure))
 
     def _change(self, values: Mapping[str, Any]) -> None:
         """Note other values of parameters, from whatever thread."""
         self._values = {**self._values, **values}
-        self._wake()
+        self.wake()
 
     def _values_to(self, desk: Desk) -> None:
         values = self._values
@@ -588,33 +742,48 @@ class ParallelFeed:
             for desk in self._desks
             if desk.holds_up and not desk.is_recalled
         ]
+        longest += [(desk.again_ns - now_ns) / NS_PER_S for desk in self._desks if desk.again_ns is not None]
         if self.processes:
             deadline_ns = self.stage.plan.deadline_s * NS_PER_S
             longest += [
                 (deadline_ns - (now_ns - desk.since_ns)) / NS_PER_S
                 for desk in self._desks
-                if desk.spans or (self._is_finishing and not desk.hand.has_ended and not desk.hand.is_net)
+                if desk.spans or (desk.is_asked_to_end and not desk.hand.has_ended and not desk.hand.is_net)
             ]
         return max(0.001, min(longest)) if longest else None
 
     def _asks_for_items(self) -> bool:
         """Have it woken when an item comes that can be given; return false if there is something to do already."""
-        if self._is_finishing or self._is_failing:
+        if self._is_finishing or self._is_failing or self.is_held or self._discards:
             return True
         is_open = any(desk.is_open(self._credits) for desk in self._desks)
         for lane, edge in enumerate(self._edges):
             # Where everybody has enough to do, what is urgent is heard of all the same.
             is_wanted = is_open or (bool(self._in_the_way(lane)) if edge.items else lane < len(self._edges) - 1)
-            if not (is_wanted and self._has_room_for(lane)) or edge.when_any(self._wake):
+            if not (is_wanted and self._has_room_for(lane)) or edge.when_any(self.wake):
                 continue
             if edge.items or not edge.has_ended:
                 return False
         is_at_its_end = self.edge.has_ended and not self.edge.items and not self._shares.in_flight
         return not is_at_its_end or any(out.left for out in self.outs)
 
+    def _how_long_held(self) -> float | None:
+        """Return for how long to wait while what comes of items waits, as ``_how_long``."""
+        if not self._is_shut:
+            return 0.0
+        wait_s = self._how_long()
+        return None if wait_s == 0 and not (self._is_able_to_take() and self.edge.items) else wait_s
+
+    def _is_able_to_take(self) -> bool:
+        if self._is_finishing or self._is_failing or self.is_held or self._discards:
+            return False
+        if not any(desk.is_open(self._credits) for desk in self._desks):
+            return False
+        return any(map(self._has_room_for, range(len(self._edges))))
+
     def _asks_for_room(self) -> bool:
         """Have it woken when there is room behind lanes that have something; return false if there is already."""
-        return all(out.is_waiting(self._wake) for out in self.outs if out.left)
+        return all(out.is_waiting(self.wake) for out in self.outs if out.left)
 
     def _watch_links(self) -> None:
         links = {fd for hand in self.processes for fd in hand.pollables}
@@ -646,12 +815,12 @@ class ParallelFeed:
         for lane, out in enumerate(self.outs):
             while (piece := out.next_piece()) is not None:
                 for edge in self._edges[:lane]:
-                    edge.when_any(self._wake)
+                    edge.when_any(self.wake)
                 self._is_giving_low = lane > 0
                 yield lane, piece
                 self._is_giving_low = False
                 out.settle()
-                if lane and self._is_woken:
+                if self._is_shut or (lane and self._is_woken):
                     return
 
     def _passed(self, lane: int) -> tuple[list[Any], _Fatal | None]:
@@ -662,7 +831,7 @@ class ParallelFeed:
         for outcomes in self._shares.take_ready(lane):
             if self._is_failing:
                 outcomes, fatal = _until_fatal(outcomes, lane)
-            passed = [each for each in outcomes if each is not None and each is not GIVEN_UP and each is not ACCOUNTED]
+            passed = [each for each in outcomes if each is not None and not (type(each) is object and each in _NOTHING)]
             if len(passed) < len(outcomes):
                 books.post(Account.FILTERED, sum(1 for outcome in outcomes if outcome is None))
                 books.post(books.account, sum(1 for outcome in outcomes if outcome is GIVEN_UP))

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -109,6 +110,15 @@ class ProcessHand(Hand):
         """Of the process; 0 if there is none."""
         child = self.child
         return 0 if child is None else child.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its process lives, as the kernel says now, whoever has heard of its death; from any thread."""
+        pid = self.pid
+        try:
+            return pid > 0 and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        except OSError:
+            return False
 
     @property
     def is_dead(self) -> bool:

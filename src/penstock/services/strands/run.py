@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from penstock.elements.shape import StepShape
 from penstock.errors import PenstockError
 from penstock.services.sharing import PLAIN, share
+from penstock.services.strands.gate import Gate, GivenUpError
 from penstock.services.strands.parts import Counted, MarkPart, OutPart, Part, StepPart
 from penstock.services.strands.stage import shortened
 
@@ -66,12 +67,20 @@ class Run:
         text = _source_text(parts, self._at, self._busy, is_async=is_async, yields=yields)
         names = {
             "__name__": f"{__name__}.compiled", "PLAIN": PLAIN, "share": share, "length_hint": length_hint,
-            "MANY": MANY,
+            "MANY": MANY, "GivenUpError": GivenUpError,
         }  # fmt: skip
         exec(compile(text, FILE, "exec"), names)  # made here, of numbers and fixed words; no name or value of a user's
         self._loop: Callable[..., Any] = names["segment" if yields else "loop"]  # type: ignore[assignment]
         self._loop_async: Callable[..., Any] = names.get("loop_async")  # type: ignore[assignment]
         self._running: Any = None
+        self._part: Part | None = None
+        """That which the item is at that is gone through part by part."""
+        self.is_first = False
+        """Whether items come to it from a feed."""
+        self.gate: Gate | None = None
+        """Where an item waits that is gone through part by part, once there is one."""
+        self.loop_gate: Gate | None = None
+        """Where items of ``work`` wait before anything is done with them, once there is one."""
 
     def calls(self) -> list[Callable[..., Any]]:
         """Return what is called by now, in the order in which compiled code names it."""
@@ -96,7 +105,7 @@ class Run:
             If a step raised and the run is to fail; whatever else is raised is the iterator's.
         """
         # What has come is counted in C, by what `repeat` has left: 2 ns an item. To count it in the loop took 13.
-        left = repeat(True, MANY)
+        left: Any = repeat(True if self.loop_gate is None else self.loop_gate, MANY)
         self._running = self._loop(compress(items, left), left, self.counted.cells, pausing, self.handle, *self.calls())
         next(self._running, None)
 
@@ -155,6 +164,14 @@ class Run:
         n = len(self.parts) + 1
         return grown[:n], grown[n:]
 
+    def at(self) -> Part | None:
+        """Return the part that an item is at by now, as far as that can be seen; ``None`` if none is."""
+        if self._part is not None:
+            return self._part
+        frame = getattr(self._running, "gi_frame", None) or getattr(self._running, "cr_frame", None)
+        at = None if frame is None else self._at.get(frame.f_lineno)
+        return None if at is None else self.parts[at]
+
     def _counted_by_loop(self) -> list[int]:
         """Return what the loop under way has counted, as ``cells``."""
         frame = getattr(self._running, "gi_frame", None) or getattr(self._running, "cr_frame", None)
@@ -172,17 +189,21 @@ class Run:
         left = local.get("left")
         if left is None or "h" not in local:  # at its end, or not begun
             return [local.get("n", 0), *dropped]
-        under_way = frame.f_lineno in self._busy
+        under_way = frame.f_lineno in self._busy or (self.loop_gate is not None and self.loop_gate.has_item())
         return [MANY - length_hint(left) - local["h"] - sum(dropped) - under_way, *dropped]
 
     # Part by part
 
     def one(self, item: Any) -> Any:
         """Take one item through all parts, and note how long each step takes; return what comes out."""
+        if self.gate is not None and self.gate.is_shut:
+            self.gate.wait(is_first=self.is_first)
         return _finish(self._go_on(item, item, 0, is_timed=True))
 
     async def one_awaiting(self, item: Any) -> Any:
         """Do as ``one`` on an event loop."""
+        if self.gate is not None:
+            await self.gate.wait_awaiting()
         return await _finish_awaiting(self._go_on(item, item, 0, is_timed=True))
 
     def handle(self, error: BaseException, item: Any) -> Any:
@@ -207,18 +228,22 @@ class Run:
         self, item: Any, value: Any, at: int, error: BaseException | None = None, *, is_timed: bool = False
     ) -> Generator[Any, Any, Any]:
         """Take an item through the parts from one on; yield what is to be awaited, and seconds to wait."""
-        for k, part in enumerate(self.parts[at:], at):
-            if isinstance(part, MarkPart):
-                continue
-            if isinstance(part, OutPart):
-                yield from self._put(part, k, value, error)
-                continue
-            value = yield from self._step(part, k, item, value, error, is_timed)
-            error = None
-            if value is None:
-                return None
-        self.counted.cells[0] += 1
-        return value
+        try:
+            for k, part in enumerate(self.parts[at:], at):
+                if isinstance(part, MarkPart):
+                    continue
+                self._part = part
+                if isinstance(part, OutPart):
+                    yield from self._put(part, k, value, error)
+                    continue
+                value = yield from self._step(part, k, item, value, error, is_timed)
+                error = None
+                if value is None:
+                    return None
+            self.counted.cells[0] += 1
+            return value
+        finally:
+            self._part = None
 
     def _step(
         self, part: StepPart, k: int, item: Any, value: Any, error: BaseException | None, is_timed: bool
@@ -371,6 +396,9 @@ class _Text:
         self.add(4, "h += 1")
         self.add(4, "failed(error, item)")
         self.add(3, "if pausing: break")
+        self.add(1, "except GivenUpError:")
+        self.add(2, "h += 1", busy=True)  # it has been counted as one that came, and goes nowhere
+        self.add(2, "raise", busy=True)
         self.add(1, "finally:")
         self.add(2, f"n = MANY - length_hint(left) - {' - '.join(['h', *counters])}")
         # Python gives way to another thread, which may look at these, only where something is called or repeated.

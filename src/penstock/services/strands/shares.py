@@ -59,7 +59,7 @@ class Shares:
 
     def __init__(self, workers: int, *, order: Literal["kept", "free"], lanes: int = 1) -> None:
         self._is_kept = order == "kept"
-        self._given: list[deque[Span]] = [deque() for _ in range(workers)]
+        self._given: dict[int, deque[Span]] = {worker: deque() for worker in range(workers)}
         self._waiting: list[Span] = []  # a heap: urgent lanes first, and what comes back before what came later
         self._done: list[dict[int, list[Any]]] = [{} for _ in range(lanes)]
         self._ready: list[list[list[Any]]] = [[] for _ in range(lanes)]
@@ -80,6 +80,22 @@ class Shares:
     def waiting(self) -> int:
         """Those of them that nobody has."""
         return sum(self.waiting_by)
+
+    def join(self, worker: int) -> None:
+        """Let another worker come, under a number that none has had."""
+        self._given[worker] = deque()
+
+    def leave(self, worker: int) -> None:
+        """Let a worker go that has nothing.
+
+        Raises
+        ------
+        StateError
+            If it has something.
+        """
+        if count := self.has(worker):
+            raise StateError(f"worker {worker} has {count} items and cannot leave")
+        del self._given[worker]
 
     def add(self, items: list[Any], lane: int = 0) -> None:
         """Take more items in."""
@@ -196,6 +212,14 @@ class Shares:
         """Say what is to go on in the place of the last item a worker was given, of a span of one."""
         lane, first, _ = self._given[worker].pop()
         self._settle(lane, first, [outcome])
+
+    def discard(self, outcome: Any) -> list[int]:
+        """Say what is to go on in the place of everything that nobody has; return by lane how many items that is."""
+        counts, self.waiting_by = self.waiting_by, [0] * len(self.waiting_by)
+        while self._waiting:
+            lane, first, items = heapq.heappop(self._waiting)
+            self._settle(lane, first, [outcome] * len(items))
+        return counts
 
     def take_ready(self, lane: int = 0) -> list[list[Any]]:
         """Return what goes on now of a lane, in pieces that are not empty."""

@@ -77,6 +77,17 @@ class Stage:
                 self._pending[account] = self._pending.get(account, 0) + count
                 self._settle()
 
+    @property
+    def under_way(self) -> int:
+        """How many have come and not ended, without one that a generator has and may be done with."""
+        return self.entry.in_flight - self._held
+
+    def give_up(self, count: int, why: str) -> None:
+        """Count what came and is given up before anything was done with it."""
+        with self._lock:
+            self.entry.arrive(count)
+            self.entry.post(Account.ABORTED, count, why)
+
     def hold(self, count: int) -> None:
         """Count what a generator has taken: done, but for the last, on which it may still fail."""
         if count:

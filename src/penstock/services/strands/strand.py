@@ -20,6 +20,7 @@ from penstock.errors import PenstockError
 from penstock.services.crew import Crew
 from penstock.services.strands.edge import MOST_AT_ONCE, Edge, waker
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
+from penstock.services.strands.gate import Gate, GivenUpError
 from penstock.services.strands.host import Host
 from penstock.services.strands.laned_edge import LanedEdge
 from penstock.services.strands.parallel_feed import ParallelFeed
@@ -111,6 +112,10 @@ class Strand:
         """As ``pausing``, before each generator."""
         self._is_sample_due = True
         """Whether the next item is timed: the first, and the one after each pause."""
+        self.is_parked = False
+        """Whether it stands still because it is held, with nothing in its hands that may lie on an edge."""
+        self.on_parked: Callable[[], None] = lambda: None
+        """Told, in its own thread, when that has become so."""
         self._crews = _crews_of(self.parts)
         self._together = _together(self.parts)
         # Of an edge it is seen by its books how long items stay on it.
@@ -121,8 +126,81 @@ class Strand:
             self._laned.on_urgent = partial(self.pausing.append, True)
         if isinstance(self.feed, ParallelFeed):
             self.feed.pause = partial(self.pausing.append, True)
+        self.gate = self._gated()
+
+    def _gated(self) -> Gate:
+        """Put one gate wherever items may come while they are to wait, so that none is asked for one by one."""
+        gate = Gate(self._wait_once, self._wake, is_of_feed=not self._makers)
+        for run in self._runs:
+            run.gate = gate
+        self.runs[0].is_first = True
+        self.feed.gate = gate
+        # What lies on an edge stays there, and a parallel stage looks for itself; what a generator gives waits here.
+        if self._makers or not isinstance(self.feed, EdgeFeed | ParallelFeed):
+            self._last.loop_gate = gate
+        return gate
 
     # What may be asked of it from outside
+
+    @property
+    def runs(self) -> list[Run]:
+        """All its runs of parts, in the order of the flow."""
+        return [*self._runs, self._last]
+
+    def hold(self) -> None:
+        """Take nothing more in until released; what comes meanwhile waits. From any thread."""
+        if not self.gate.is_shut:
+            self.gate.shut()
+            for pausing in (self.pausing, *self._pausings):
+                pausing.append(True)
+            self._wake()
+
+    def release(self) -> None:
+        """Go on. From any thread."""
+        if self.gate.is_shut:
+            self.gate.open()
+
+    @property
+    def in_hand(self) -> int:
+        """How many items it has taken in that no books know of yet."""
+        if isinstance(self.feed, SourceFeed):
+            return int(self.gate.has_first)
+        return self.feed.edge.taken - sum(self.runs[0].counted.kept) if isinstance(self.feed, EdgeFeed) else 0
+
+    @property
+    def works_on(self) -> set[str]:
+        """The names of stages, sources and sinks that are at an item by now, as far as that can be seen."""
+        found = set()
+        for run in self.runs:
+            match run.at():
+                case StepPart(stage=stage):
+                    found.add(stage.name)
+                case OutPart(writers=writers):
+                    found |= {writer.name for writer in writers}
+        return found
+
+    def _wake(self) -> None:
+        self.event.set()
+        if isinstance(self.feed, ParallelFeed):
+            self.feed.wake()
+
+    def _wait_once(self) -> None:
+        """Wait in this thread while it is held, perhaps less."""
+        if isinstance(self.feed, ParallelFeed):
+            self.feed.wait_held()  # workers are heard meanwhile
+            return
+        if isinstance(self.feed, EdgeFeed):
+            self.feed.put_back()
+        self._park(is_parked=True)
+        self.event.clear()
+        if self.gate.is_shut and not self.is_halted:
+            self.event.wait()
+        self._park(is_parked=False)
+
+    def _park(self, *, is_parked: bool) -> None:
+        self.is_parked = is_parked
+        if is_parked:
+            self.on_parked()
 
     def live_on(self, host: Host) -> None:
         """Be woken by what a host has; to be called before it begins."""
@@ -142,6 +220,7 @@ class Strand:
     def halt(self) -> None:
         """Work on nothing more."""
         self.is_halted = True
+        self.gate.halt()
         if isinstance(self.feed, BufferFeed):
             self.feed.is_halted = True
         self.stop_reading()
@@ -180,7 +259,7 @@ class Strand:
     @property
     def came(self) -> int:
         """How many items it has done."""
-        return (*self._runs, self._last)[0].came + sum(run.came for run in self._lane_runs)
+        return self.runs[0].came + sum(run.came for run in self._lane_runs)
 
     def left(self) -> dict[str, int]:
         """Return by edge how many items lie before it, or were taken and not worked on."""
@@ -188,13 +267,17 @@ class Strand:
             return self.feed.left()
         if not isinstance(self.feed, EdgeFeed):
             return {}
-        first = (*self._runs, self._last)[0]
-        return {self.feed.name: len(self.feed.edge) + self.feed.edge.taken - first.counted.came}
+        edge = self.feed.edge
+        return {self.feed.name: len(edge) + edge.taken - self.runs[0].counted.came}
+
+    def _is_held(self) -> bool:
+        return self.gate.is_shut
 
     # As a thread
 
     def live(self) -> None:
         """Work until the feed has ended; keep what went wrong."""
+        self.gate.ident = threading.get_ident()
         try:
             if isinstance(self.feed, EdgeFeed) and not self._makers:
                 self._work_from_edge(self.feed.edge)
@@ -202,6 +285,8 @@ class Strand:
                 self._work_by_lanes(self.feed)
             else:
                 self._work_from_items()
+        except GivenUpError:
+            pass  # somebody halts
         except PenstockError as error:
             self.trouble = error
         except Exception as error:  # noqa: BLE001 - whatever is wrong here must end the run and not this thread alone
@@ -233,6 +318,10 @@ class Strand:
 
     def _work_from_edge(self, edge: Edge | LanedEdge) -> None:
         while not self.is_halted:
+            if self._is_held():
+                self._wait_once()
+                self.tick()
+                continue
             items = edge.take_waiting(self.event)
             if items:
                 self._work_list(items)
@@ -260,6 +349,9 @@ class Strand:
             return
         left = iter(items)
         while (count := length_hint(left)) and not self.is_halted and not self._is_overtaken(left):
+            if self._is_held():
+                self._put_back(left)
+                return
             room = min(count, self._wait_for_room())
             if room <= 0:
                 continue
@@ -283,6 +375,10 @@ class Strand:
         self._laned.put_back(list(left))
         return True
 
+    def _put_back(self, left: Iterator[Any]) -> None:
+        assert isinstance(self.feed, EdgeFeed), "what came from elsewhere cannot go back"
+        self.feed.edge.put_back(list(left))
+
     def _work_from_items(self) -> None:
         items = self.feed.items(self.event)
         if isinstance(self.feed, SourceFeed) and self._makers:
@@ -290,13 +386,17 @@ class Strand:
             items = _until_stopped(items, self.feed)
         self._make_ups(items)
         while not self._is_stopped():
+            if self._is_held():
+                self._wait_once()
+                self.tick()
+                continue
             room = self._wait_for_room()
             if room <= 0:
                 continue
             try:
                 if self._work_some(room):
                     return
-            except StageFailedError:
+            except (StageFailedError, GivenUpError):
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
                 self._begin_again(error)
@@ -312,6 +412,8 @@ class Strand:
             self._end_sample(len(self._makers) - 1)
             if item is _UNSEEN:
                 return True
+            if self._is_held() and self._last.loop_gate is not None:
+                self.gate.pass_item(is_first=not self._makers)
             self._last.one(item)
             if most < UNBOUNDED:
                 most -= 1
@@ -423,6 +525,8 @@ class Strand:
         except asyncio.CancelledError:
             if not self.is_halted:
                 raise
+        except GivenUpError:
+            pass  # somebody halts
         except PenstockError as error:
             self.trouble = error
         except Exception as error:  # noqa: BLE001 - as above
@@ -453,12 +557,18 @@ class Strand:
 
     async def _await_edge(self, edge: Edge | LanedEdge) -> None:
         while not self.is_halted:
+            if self._is_held():
+                await self._await_once()
+                continue
             items = await edge.take_awaiting()
             if not items and edge.has_ended and not edge.items:
                 return
             left = iter(items)
             while (count := length_hint(left)) and not self.is_halted:
                 if self._is_overtaken(left):
+                    break
+                if self._is_held():
+                    self._put_back(left)
                     break
                 room = min(count, await self._await_room())
                 if room <= 0:
@@ -475,19 +585,33 @@ class Strand:
     async def _await_items(self) -> None:
         self._make_ups(self.feed.items_awaiting())
         while not self._is_stopped():
+            if self._is_held():
+                await self._await_once()
+                continue
             room = await self._await_room()
             if room <= 0:
                 continue
             try:
                 if await self._await_some(self._ups[-1], min(room, MOST_AT_ONCE)):
                     return
-            except StageFailedError:
+            except (StageFailedError, GivenUpError):
                 raise
             except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
                 self._begin_again(error)
             finally:
                 self._end_pause()
             await asyncio.sleep(0)
+
+    async def _await_once(self) -> None:
+        """Do as ``_wait_once`` on an event loop."""
+        if isinstance(self.feed, ParallelFeed):
+            await self.feed.wait_held_awaiting()
+            return
+        if isinstance(self.feed, EdgeFeed):
+            self.feed.put_back()
+        self._park(is_parked=True)
+        await self.gate.opened()
+        self._park(is_parked=False)
 
     async def _await_some(self, items: AsyncIterator[Any], most: int) -> bool:
         counted = self._last.counted
@@ -595,7 +719,7 @@ class Strand:
 
     def _behind(self, k: int) -> Run:
         """Return the parts that a generator gives to."""
-        return (*self._runs, self._last)[k + 1]
+        return self.runs[k + 1]
 
     def keep_books(self) -> None:
         """Account for what was worked on since the last time."""
@@ -605,7 +729,7 @@ class Strand:
     def _put_in_books(self) -> bool:
         now = perf_counter_ns()
         is_news = False
-        runs = [*self._runs, self._last, *self._lane_runs]
+        runs = [*self.runs, *self._lane_runs]
         makers = [*self._makers, None, *(None for _ in self._lane_runs)]
         with self.books:
             for run, maker in zip(runs, makers, strict=True):
@@ -625,7 +749,7 @@ class Strand:
 
     def _leave(self) -> None:
         """Let everybody behind it know that nothing more comes."""
-        for run in (*self._runs, self._last):
+        for run in self.runs:
             for part in run.parts:
                 self._close_step(part)
         for maker in self._makers:

@@ -1,8 +1,11 @@
 """Making the workers of a parallel stage: copies of its steps in threads or tasks, or orders for processes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from penstock.elements.own_folder import give_folder
 from penstock.elements.signature import Signature
@@ -45,50 +48,50 @@ def parallel_feed(
     CheckError
         If another process cannot have it.
     """
-    hands = _processes(plan, stage.plan, nursery) if stage.plan.run_in == "process" else _here(stage.plan, plan.folder)
-    return ParallelFeed(stage, edge, hands, _tallies(stage), books)
+    make: Callable[[str], Hand] = partial(_here, stage.plan, plan.folder)
+    if stage.plan.run_in == "process":
+        make = partial(_process, stage.plan, _order(plan, stage.plan), nursery)
+    hands = [make(f"{stage.name}-{worker}") for worker in range(stage.plan.workers)]
+    return ParallelFeed(stage, edge, hands, _tallies(stage), books, make)
 
 
-def _here(stage: StagePlan, folder: str) -> list[Hand]:
+def _here(stage: StagePlan, folder: str, worker: str) -> Hand:
     names = step_names([element.name for element in stage.elements])
-    hands: list[Hand] = []
-    for worker in range(stage.workers):
-        steps = [
-            Step(
-                element.target, element.arguments, parameters=own_parameters(stage.parameters, name), stage=stage.name,
-                step=name,
-            )
-            for element, name in zip(stage.elements, names, strict=True)
-        ]  # fmt: skip
-        for step in steps:
-            give_folder(step.thing, folder)
-        copy = StepsCopy(stage, steps, names)
-        hands.append((TaskHand if copy.is_async else ThreadHand)(f"{stage.name}-{worker}", copy))
-    return hands
-
-
-def _processes(plan: Plan, stage: StagePlan, nursery: Nursery) -> list[Hand]:
-    elements = tuple(element_order(element, plan.folder) for element in stage.elements)
-    modules = _modules(plan)
-    hands: list[Hand] = []
-    for worker in range(stage.workers):
-        order = StepsOrder(
-            name=f"{stage.name}-{worker}",
-            stage=stage.name,
-            elements=elements,
-            folder=plan.folder,
-            on_error=stage.on_error,
-            trips=stage.trips,
-            retry_s=stage.retry_s,
-            parameters=encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
-            has_lanes=has_lanes(stage),
-            workers=stage.workers,
-            modules=modules,
-            prelude=plan.prelude,
+    steps = [
+        Step(
+            element.target, element.arguments, parameters=own_parameters(stage.parameters, name), stage=stage.name,
+            step=name,
         )
-        cpus = stage.cpus[worker % len(stage.cpus)] if stage.cpus else ()
-        hands.append(ProcessHand(order, nursery, cpus=cpus))
-    return hands
+        for element, name in zip(stage.elements, names, strict=True)
+    ]  # fmt: skip
+    for step in steps:
+        give_folder(step.thing, folder)
+    copy = StepsCopy(stage, steps, names)
+    return (TaskHand if copy.is_async else ThreadHand)(worker, copy)
+
+
+def _process(stage: StagePlan, order: StepsOrder, nursery: Nursery, worker: str) -> Hand:
+    number = int(worker.rpartition("-")[2])
+    cpus = stage.cpus[number % len(stage.cpus)] if stage.cpus else ()
+    return ProcessHand(replace(order, name=worker), nursery, cpus=cpus)
+
+
+def _order(plan: Plan, stage: StagePlan) -> StepsOrder:
+    """Return what each worker of a stage is to be, but for its name."""
+    return StepsOrder(
+        name="",
+        stage=stage.name,
+        elements=tuple(element_order(element, plan.folder) for element in stage.elements),
+        folder=plan.folder,
+        on_error=stage.on_error,
+        trips=stage.trips,
+        retry_s=stage.retry_s,
+        parameters=encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
+        has_lanes=has_lanes(stage),
+        workers=stage.workers,
+        modules=_modules(plan),
+        prelude=plan.prelude,
+    )
 
 
 def _tallies(stage: Stage) -> list[StepTally]:

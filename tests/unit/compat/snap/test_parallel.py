@@ -17,7 +17,7 @@ from penstock.errors import PenstockError, ServiceError, UserCodeError
 from penstock.pipeline import Pipeline, Sink, Source, Steps, Use
 from penstock.services.strands.nursery import Nursery
 from tests.unit.compat.snap import called_code as code
-from tests.unit.engines.test_parallel import Borrowed
+from tests.unit.engines.conftest import Borrowed
 
 CODE = code.__name__
 NURSERY = "penstock.compat.snap.process_calls.Nursery"
