@@ -93,7 +93,9 @@ class Desk:
     def is_open(self, most: int) -> bool:
         """Return whether it can be given a span, if at most so many are to be there."""
         hand = self.hand
-        if not hand.is_ready or hand.is_recalling or self.is_recalled or self.is_leaving or self.fault:
+        if not hand.is_ready or hand.is_recalling or self.is_recalled or self.is_leaving:
+            return False
+        if not self.is_expected:
             return False
         return len(self.spans) < min(most, hand.credits)
 

@@ -93,7 +93,11 @@ class ProcessHand(Hand):
     @property
     def begun(self) -> int:
         """Return how many items it has begun."""
-        return 0 if self._page is None else self._page[0]
+        page = self._page
+        try:
+            return 0 if page is None else page[0]
+        except ValueError:  # the stage's own thread has let go of it, just now
+            return 0
 
     @property
     def is_ready(self) -> bool:
