@@ -16,7 +16,12 @@ __all__ = ["check"]
 
 def check(
     file: Annotated[Path, typer.Argument(help="The pipeline file.")],
-    node: Annotated[str, typer.Option("--node", "-n", help="Of a SNAP file: which node.")] = "",
+    node: Annotated[
+        str, typer.Option("--node", "-n", help="Of a file of SNAP or rta-dp: which node, or which process.")
+    ] = "",
+    use: Annotated[
+        str, typer.Option("--use", help="Of a file of rta-dp: the class that it does not name.", metavar="MODULE:CLASS")
+    ] = "",
     explain: Annotated[bool, typer.Option("--explain", help="Print the file with every default filled in.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
 ) -> None:
@@ -30,7 +35,7 @@ def check(
     from penstock.pipeline.front_door import Asked
 
     try:
-        checked = check_file(file, asked=Asked(node=node))
+        checked = check_file(file, asked=Asked(node=node, use=use))
         problems = checked.problems
     except CheckError as error:
         checked, problems = None, error.problems

@@ -11,8 +11,13 @@ __all__ = ["convert"]
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="A SNAP file, of version 1 or 2.")],
-    node: Annotated[str, typer.Option("--node", "-n", help="Which node; by default node, or the only one.")] = "",
+    file: Annotated[Path, typer.Argument(help="A SNAP file, of version 1 or 2, or a configuration of rta-dp.")],
+    node: Annotated[
+        str, typer.Option("--node", "-n", help="Which node or process; by default node, or the only one.")
+    ] = "",
+    use: Annotated[
+        str, typer.Option("--use", help="Of a file of rta-dp: the class that it does not name.", metavar="MODULE:CLASS")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write here, and not to the terminal.", metavar="FILE")
     ] = None,
@@ -24,7 +29,7 @@ def convert(
         typer.Option("--allow", help="A dataclass that their pickles may hold.", metavar="MODULE:CLASS"),
     ] = None,
 ) -> None:
-    """Make a pipeline file of a node of a SNAP file. It means the same, names the same code, and needs no SNAP.
+    """Make a pipeline file of a node of SNAP, or a process of rta-dp. It means the same and names the same code.
 
     It names your modules as they are, so it belongs beside them. Variables of the environment stay variables where they
     are values of arguments; others are filled in. Exit code 2 if something could not be converted.
@@ -34,9 +39,11 @@ def convert(
     from penstock.pipeline.yaml_writer import write_yaml
 
     if not is_foreign(file):
-        problem = Problem(where="", text=f"{file} is no SNAP file", remedy="name one that has a node", file=str(file))
+        problem = Problem(
+            where="", text=f"{file} is no file of another system", remedy="name one of SNAP or rta-dp", file=str(file)
+        )
         raise CheckError([problem])
-    asked = Asked(node=node, own_peers=snap_peers, allow=tuple(allow or ()), keeps_variables=True)
+    asked = Asked(node=node, use=use, own_peers=snap_peers, allow=tuple(allow or ()), keeps_variables=True)
     document, problems = read_any(file, os.environ, asked)
     for problem in problems:
         if problem.level != "error":

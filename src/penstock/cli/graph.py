@@ -10,7 +10,12 @@ __all__ = ["graph"]
 
 def graph(
     file: Annotated[Path, typer.Argument(help="The pipeline file.")],
-    node: Annotated[str, typer.Option("--node", "-n", help="Of a SNAP file: which node.")] = "",
+    node: Annotated[
+        str, typer.Option("--node", "-n", help="Of a file of SNAP or rta-dp: which node, or which process.")
+    ] = "",
+    use: Annotated[
+        str, typer.Option("--use", help="Of a file of rta-dp: the class that it does not name.", metavar="MODULE:CLASS")
+    ] = "",
     svg: Annotated[Path | None, typer.Option("--svg", help="Write an SVG file instead of text.")] = None,
 ) -> None:
     """Draw a pipeline: who reads from whom, and what each room is."""
@@ -20,7 +25,7 @@ def graph(
     from penstock.pipeline.graph import draw_text
     from penstock.pipeline.graph_svg import draw_svg
 
-    plan = load_plan(file, asked=Asked(node=node))
+    plan = load_plan(file, asked=Asked(node=node, use=use))
     if svg is None:
         print(draw_text(plan), end="")
         return

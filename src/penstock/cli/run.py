@@ -22,7 +22,12 @@ HEARD = "bringing out what has arrived; Ctrl-C again stops at once"
 
 def run(
     file: Annotated[Path, typer.Argument(help="The pipeline file.")],
-    node: Annotated[str, typer.Option("--node", "-n", help="Of a SNAP file: which node.")] = "",
+    node: Annotated[
+        str, typer.Option("--node", "-n", help="Of a file of SNAP or rta-dp: which node, or which process.")
+    ] = "",
+    use: Annotated[
+        str, typer.Option("--use", help="Of a file of rta-dp: the class that it does not name.", metavar="MODULE:CLASS")
+    ] = "",
     trigger_map: Annotated[
         list[str] | None, typer.Option("--map", help="Trigger map of the scan: FILE, or JOIN=FILE.", metavar="FILE")
     ] = None,
@@ -73,7 +78,10 @@ def run(
     from penstock.services.own_process import end_with_parent
 
     end_with_parent()
-    pipeline = Pipeline.load(file, asked=Asked(node=node, runs=True))
+    pipeline = Pipeline.load(file, asked=Asked(node=node, use=use, runs=True))
+    for problem in pipeline.problems:  # those of a file of another system; what runs otherwise is to be known
+        if problem.level == "warning":
+            print(f"warning: {problem}", file=sys.stderr)
     engine = engine or fitting_engine(pipeline, event_log)
     options: dict[str, Any] = {
         "run_id": run_id,

@@ -19,7 +19,7 @@ from penstock.errors import RemoteProtocolError, SourceError
 from penstock.wire.item_encodings import PENSTOCK, ReadEncoding, ReadItem, check_encoding, reader
 from penstock.wire.item_frames import BEHIND_AT, Frames, Received
 
-__all__ = ["Ends", "ZmqItemSource"]
+__all__ = ["Ends", "ZmqItemSource", "readable"]
 
 Ends = Literal["never", "first", "all"]
 """Whether the source ends: never; with the first sender that ends; when as many senders have ended as there are."""
@@ -144,7 +144,7 @@ class ZmqItemSource:
             while not self._ending.is_over:
                 messages = inlet.receive(_CHUNK, _CHUNK_BYTES)
                 if not messages:
-                    await _readable(inlet)
+                    await readable(inlet)
                     continue
                 if items := self._items_of(messages):
                     yield items
@@ -214,7 +214,7 @@ class _Ending:
             raise SourceError(f"{len(badly)} of {len(self._ended)} senders did not finish: {', '.join(badly)}")
 
 
-async def _readable(inlet: Any) -> None:
+async def readable(inlet: Any) -> None:
     """Wait until there is a message."""
     if inlet.is_ready:  # asked before each wait: the descriptor tells of changes only
         return

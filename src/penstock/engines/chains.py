@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -17,6 +17,7 @@ from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
+from penstock.elements.attendant import Attendant, Attended
 from penstock.elements.clock import use
 from penstock.elements.losses import losses_of
 from penstock.elements.sink import RunFacts
@@ -152,6 +153,7 @@ class ChainsRun:
         self._discards: list[Discard] = []
         self._nursery = Nursery()
         self._last_sinks = LastSinks(())
+        self._attendants: list[Attendant] = []
         self._waiter = Waiter()
         self._beaten_ns = 0
         self._heard = (0, time.monotonic_ns())
@@ -184,6 +186,12 @@ class ChainsRun:
         if self._begins_held:
             self._holds.hold("")
         self._waiter.add(self._net.pollable)
+        things = [feed.source.thing for feed in self._cut.sources.values()]
+        self._attendants = [thing for thing in things if isinstance(thing, Attendant)]
+        for attendant in self._attendants:
+            attendant.is_attending = True
+            for pollable in attendant.attend(cast(Attended, self)):
+                self._waiter.add(pollable)
         if any(map(has_lanes, self.plan.stages.values())):
             switching.begin()
             self._is_switching = True
@@ -201,6 +209,8 @@ class ChainsRun:
         self._net.hear()
         self._showing.poll()
         self._hear_notices()
+        for attendant in self._attendants:
+            attendant.poll()
         now = time.monotonic_ns()
         for trouble in self._take_troubles():
             self.fail(trouble)
@@ -336,6 +346,11 @@ class ChainsRun:
         """
         raise no_such_map(join, self.maps)
 
+    def begun(self) -> Mapping[str, int]:
+        """Return how many items each worker of a parallel stage has begun; one that was replaced counts from 0."""
+        with self._net.standing_still():
+            return {name: count for feed in self._cut.parallel for name, count in feed.begun().items()}
+
     def views(self, stage: str) -> Mapping[str, Any]:
         """Refuse: only reduce stages publish views.
 
@@ -411,6 +426,8 @@ class ChainsRun:
         self.state.end()
         report = self.report()
         self.watching.close(report)
+        for attendant in self._attendants:
+            attendant.leave(report)
         self._showing.finish(report)
         return report
 
@@ -428,7 +445,8 @@ class ChainsRun:
         settle(self.ledger, self.state)
         self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
         for name, feed in self._cut.sources.items():
-            if self._net.strands and not feed.entry.arrived:  # it was read
+            is_to_give = not isinstance(feed.source.thing, Attendant)
+            if self._net.strands and is_to_give and not feed.entry.arrived:  # it was read
                 feed.entry.remark("silent", f"{name} never gave anything")
 
     def report(self) -> RunReport:
@@ -560,7 +578,8 @@ class ChainsRun:
             due.append(self._until_ns)
         if self._silent_ns:
             due.append(self._heard[1] + self._silent_ns)
-        return max(0.0, (min(due) - now) / NS_PER_S)
+        asked_s = min((attendant.until_due_s() for attendant in self._attendants), default=float("inf"))
+        return max(0.0, min((min(due) - now) / NS_PER_S, asked_s))
 
     def _count_dropped(self, edge: Edge | LanedEdge) -> None:
         entry = self._cut.entries.get(edge.name)

@@ -38,6 +38,8 @@ class Asked:
     """Where the run answers whoever asks whether it is there; empty: nowhere."""
     keeps_variables: bool = False
     """Whether variables among arguments are not filled in but marked, for a file that is written of the document."""
+    use: str = ""
+    """The code that a file does not name, as ``module:Class``."""
     runs: bool = False
     """Whether it is read to be run in this process, so that what it says of logging holds from now on."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock.core.ledger import Entry, Ledger
 from penstock.elements.item_source import ItemSource
+from penstock.elements.numbered import give_number
 from penstock.elements.own_folder import give_folder
 from penstock.elements.shape import StepShape, is_async_call
 from penstock.elements.source import Source
@@ -302,6 +303,7 @@ class _Cutter(_StageCutter):
                 stage=stage.name, step=name,
             )  # fmt: skip
             give_folder(step.thing, self._plan.folder)
+            give_number(step.thing, 0)
             yield step
 
 

@@ -149,6 +149,10 @@ class ParallelFeed:
         """Its workers that are processes."""
         return [desk.hand for desk in self._desks if isinstance(desk.hand, ProcessHand)]
 
+    def begun(self) -> dict[str, int]:
+        """Return how many items each worker has begun; one that took the place of another counts from 0."""
+        return {desk.hand.name: desk.hand.begun for desk in self._desks}
+
     def left(self) -> dict[str, int]:
         """Return by edge how many items lie before it that it has not counted."""
         return {

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
+from penstock.elements.numbered import give_number
 from penstock.elements.own_folder import give_folder
 from penstock.elements.parameter_types import validate
 from penstock.elements.shape import StepShape
@@ -89,6 +90,7 @@ def made_steps(order: StepsOrder) -> list[Step]:
     ]  # fmt: skip
     for step in steps:
         give_folder(step.thing, order.folder)
+        give_number(step.thing, int(order.name.rpartition("-")[2]))
     return steps
 
 

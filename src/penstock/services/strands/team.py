@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from penstock.elements.numbered import give_number
 from penstock.elements.own_folder import give_folder
 from penstock.elements.signature import Signature
 from penstock.elements.step import Step
@@ -66,6 +67,7 @@ def _here(stage: StagePlan, folder: str, worker: str) -> Hand:
     ]  # fmt: skip
     for step in steps:
         give_folder(step.thing, folder)
+        give_number(step.thing, int(worker.rpartition("-")[2]))
     copy = StepsCopy(stage, steps, names)
     return (TaskHand if copy.is_async else ThreadHand)(worker, copy)
 

@@ -1,0 +1,5 @@
+"""``from WorkerBase import WorkerBase``, as users of rta-dp write it."""
+
+from penstock.compat.rtadp.workers import WorkerBase
+
+__all__ = ["WorkerBase"]
