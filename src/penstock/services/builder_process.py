@@ -148,6 +148,8 @@ class BuilderProcess:
         self._is_reading = False
         self._is_failing = False
         self._is_stopping = False
+        self._may_be_held = order.is_held
+        """Whether anybody ever was."""
         self._closing_ns: int | None = None
         self._close: wire.Close | None = None
         """What everybody was told at the end."""
@@ -451,6 +453,7 @@ class BuilderProcess:
         """Let a source or a stage take nothing more in, or go on; once the end is near, nobody is held."""
         if self.is_ending:
             return
+        self._may_be_held = True
         for source in self.sources.values():
             if name in ("", source.name):
                 source.hold(is_held)
@@ -777,7 +780,7 @@ class BuilderProcess:
 
     def _look_for_end(self, now: int) -> None:
         silent_ns = round(self.order.silent_s * NS_PER_S)
-        if not self.is_ending and self._is_anything_held:
+        if self._may_be_held and not self.is_ending and self._is_anything_held:
             return  # nobody knows what will come when it is released
         if silent_ns and self._heard_ns is not None and now - self._heard_ns >= silent_ns and not self._is_stopping:
             self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self.order.silent_s:g} s")
