@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from penstock.core.states import State
+from penstock.engines import local as local_engine
 from penstock.engines.local import LocalRun
 from penstock.errors import PenstockError
 from penstock.monitor.report import EdgeReport, RunReport
 from penstock.pipeline import Join, Map, Pipeline, Reduce, Source, Steps
+from penstock.services.interrupt import Interrupt
 from tests.system import controlled
 from tests.system import deadly_code as code
 from tests.system.local_runs import Hits, books, deaths, run
@@ -451,3 +453,26 @@ def test_it_ends_whatever_state_it_is_in(state: str, way: str) -> None:
         if way == "drain":
             assert it.numbers() == list(range(report.joins["scan"].formed)), "what had come was not brought out"
         assert State(report.states[0].state) is State.STOPPED
+
+
+@pytest.mark.parametrize(("by", "state"), [(signal.SIGINT, "waiting"), (signal.SIGTERM, "degraded")])
+def test_a_signal_ends_a_run_whatever_state_it_is_in(by: signal.Signals, state: str) -> None:
+    plan = pipeline(restarts={"most": 0}).plan()
+    reports: list[RunReport] = []
+
+    def look(report: RunReport) -> None:
+        if report.states[0].state == state and not interrupt.is_asked:
+            os.kill(os.getpid(), by)
+        elif state == "degraded" and not any("fault" in each.state for each in report.states):
+            pid = next(each.pid for each in report.processes if each.name == "map-0")
+            if {each.state for each in report.states} == {"processing"}:
+                os.kill(pid, signal.SIGKILL)
+        reports.append(report)
+
+    with Interrupt() as interrupt:
+        ended = local_engine.run(plan, progress=look, interrupt=interrupt, is_held=state == "waiting")
+    assert (ended.outcome, ended.exit_code, ended.reasons) == ("aborted", 130, ["stopped on request"])
+    books(ended)
+    assert (ended.joins["scan"].formed == 0) == (state == "waiting")
+    assert state in {report.states[0].state for report in reports}
+    assert {each.state for each in ended.states} == ({"stopped", "fault"} if state == "degraded" else {"stopped"})

@@ -130,7 +130,7 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     """0 when it has gone."""
     state: str = "waiting"
     """``initialised`` until it has made what it is to run, then ``waiting`` or ``processing``; ``finishing`` when it
-    is to end; ``stopped`` when it has gone."""
+    is to end; ``stopped`` when it has gone, ``fault`` when it has died and nobody has followed."""
     cpu_s: float = 0.0
     private_bytes: int = 0
     """Memory of its own, without pools and what it shares with others."""
