@@ -92,12 +92,14 @@ class RunStates:
         if member.child is None:
             follows = "; another one takes its place soon" if member.due_s is not None else ""
             return State.FAULT, f"{member.last_death}{follows}"
-        has_left = member.has_left or (member.progress is not None and member.progress.has_left)
-        if not has_left and members is not None and not members.is_alive(member):
+        if member.has_left or (member.progress is not None and member.progress.has_left):
+            return State.STOPPED, ""
+        if members is not None and not members.is_alive(member):
             return State.FAULT, f"process {member.child.pid} has ended"
         if not member.is_entered:
             return State.INITIALISED, member.last_death
-        return said.get(member.name, State.WAITING), ""
+        state = said.get(member.name, State.WAITING)
+        return (State.FINISHING if member.is_leaving and state in AT_WORK else state), ""
 
     def _of_source(self, said: StateReport | None, process: Found | None) -> Found:
         if said is not None and said.state == State.FAULT and said.why:
