@@ -2,9 +2,11 @@
 
 import pytest
 
+from penstock.pipeline.chains import chains_trouble, fused, inputs_of
 from penstock.pipeline.explain import explain
 from penstock.pipeline.graph import draw_text
 from penstock.pipeline.lanes import origins
+from penstock.pipeline.parallel import is_parallel
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.receives import receives
 from tests.unit.pipeline.conftest import Check
@@ -59,6 +61,32 @@ def test_lanes_are_told_drawn_and_explained(checked: Check) -> None:
     explained = explain(found.spec, found.plan)
     assert "from: rate.high" in explained
     assert plan_of(checked, explained) == found.plan
+
+
+ITEMS = """\
+sources:
+  a: {numbers: {}}
+  b: {numbers: {}}
+stages:
+  fit: {from: {high: a, low: b}, steps: [{every: {n: 2}}]}
+  again: {from: fit, steps: [{every: {n: 2}}]}
+  one: {from: fit.high, steps: [{every: {n: 2}}]}
+sinks:
+  shown: {use: print, from: one}
+"""
+
+
+def test_lanes_of_steps_run_as_chains_and_are_fused_with_nothing(checked: Check) -> None:
+    found = checked(ITEMS)
+    assert found.plan is not None, found.problems
+    plan = found.plan
+    assert chains_trouble(plan) == ""
+    assert fused(plan) == [["a"], ["b"], ["fit"], ["again"], ["one"]]
+    assert [is_parallel(plan.stages[name]) for name in ("fit", "again", "one")] == [True, True, False]
+    assert inputs_of(plan, plan.stages["again"]) == [("high", "fit.high"), ("low", "fit.low")]
+    assert inputs_of(plan, plan.sinks["shown"]) == [("", "one")]
+    assert "high: a; low: b" in draw_text(plan)
+    assert plan_of(checked, explain(found.spec, plan)) == plan
 
 
 @pytest.mark.parametrize(
