@@ -27,8 +27,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 class Gauge:
     """What some processes use, asked for again and again.
 
-    To count its memory takes the kernel 2 ms a process, so that is done when it has lived twice as long as the last
-    time, and every ten seconds.
+    To count its memory takes the kernel 2 ms a process, so that is done when it has lived three times as long as the
+    last time, and every ten seconds.
     """
 
     MEMORY_S = 10.0
@@ -43,7 +43,7 @@ class Gauge:
         now_s = time.monotonic() if now_s is None else now_s
         known: Usage | None
         first_s, counted_s, known = self._known.get(pid, (now_s, now_s, None))
-        if known is None or now_s - counted_s >= min(self.MEMORY_S, max(1.0, counted_s - first_s)):
+        if known is None or now_s - counted_s >= min(self.MEMORY_S, max(2.0, 2 * (counted_s - first_s))):
             found = usage_of(pid)
             if known is not None and not found.max_rss_bytes:  # it ends just now, and has no memory any more
                 return known
