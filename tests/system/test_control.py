@@ -196,3 +196,66 @@ def test_a_run_of_chains_can_be_ended_at_once_by_a_command(nothing_left_open: No
         assert run.command("status").state in ("waiting", "processing", "initialised")
         assert run.command("abort", reason="now").is_done
         assert run.wait(LONGEST_S).reasons[0] == "now"
+
+
+@pytest.mark.parametrize("engine", ["local", "chains"])
+def test_what_is_held_takes_nothing_in_and_loses_nothing(nothing_left_open: None, engine: str) -> None:
+    pipeline = (
+        Pipeline(
+            name="control",
+            sources={name: Source(controlled.Paced, rate=1000) for name in "ab"},
+            events={"scan": Join("a", "b", by="key")},
+            stages={"map": Map(controlled.scaled, source="scan"), "rows": Reduce(controlled.Rows, source="map")},
+        )
+        if engine == "local"
+        else Pipeline(
+            name="control",
+            sources={"a": Source(ticking.ticks)},
+            stages={
+                "map": Steps(ticking.scaled, source="a", workers=2, run_in="process"),
+                "rows": Steps(ticking.pairs, source="map"),
+            },
+        )
+    )
+    with pipeline.start(engine, is_held=True) as run:
+
+        def came() -> int:
+            return int(run.statistics().edges[0].arrived)
+
+        def whys() -> dict[str, str]:
+            return {each["name"]: each["why"] for each in run.command("status").body["states"]}
+
+        assert run.command("status").state != "processing"
+        assert came() == 0, "held from the beginning"
+        assert run.command("start").is_done
+        until(lambda: came() > 100)
+        assert run.command("stop-data", who="me").is_done
+        until(lambda: whys()["a"] == "held")
+        assert run.command("stop-data", who="me").text.endswith("already held")
+        assert run.command("start-data", "a").is_done
+        assert run.command("stop-processing", "map").is_done
+        until(lambda: whys()["map"] == "held")
+        assert "given up" in run.command("reset").text
+        assert run.command("start").is_done
+        before = came()
+        until(lambda: came() > before + 100)
+        assert run.command("scale", "map", workers=3).is_done
+        until(lambda: "map-2" in whys())
+        assert run.command("restart", "map-0").is_done
+        assert "no worker is called 'map-77'" in run.command("restart", "map-77").text
+        assert run.command("stop-processing").is_done
+        assert run.command("finish", who="me").is_done
+        assert run.command("start").problem == "state"
+        report = run.wait(LONGEST_S)
+    assert (report.outcome, report.adds_up, report.exit_code) == ("finished", True, 0), report.reasons
+
+
+def test_a_run_that_begins_held_is_set_off_by_an_operator(tmp_path: Path) -> None:
+    with running(tmp_path, "--held") as (process, views, commands), connect(views) as seen:
+        until(lambda: seen.states["states"][1]["why"] == "held")
+        assert seen.status["steps"][0]["arrived"] == 0
+        assert call(commands, Command(name="start", id="1")).is_done
+        until(lambda: seen.status["steps"][0]["arrived"] > 10)
+        assert seen.command("finish").is_done
+        assert process.end().code == 0
+    assert report(tmp_path)["outcome"] == "finished"

@@ -169,6 +169,7 @@ class ChainsRun:
             If something cannot be made or opened.
         """
         self.watching.open()
+        self.desk.write_to(self.watching.journal, has_files=self.plan.logs is not None)
         if any(stage.run_in == "process" for stage in self.plan.stages.values()):
             self._nursery.open()  # it gets warm while everything else is made
         with use(self._host), use_outlet(self.watching.outlet):

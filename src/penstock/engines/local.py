@@ -236,6 +236,7 @@ class LocalRun:
             is_held=self._is_held,
         )
         self.watching.open()
+        self.desk.write_to(self.watching.journal, has_files=self.plan.logs is not None)
         members = self._all_members()  # before anything starts: whoever cannot be written down is refused
         shown = self._showing.begin(self, self.state.id, self._sinks.files)
         if shown is not None:

@@ -9,6 +9,7 @@ import msgspec
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameter import Parameter
 from penstock.core.parameters import Change, Parameters
+from penstock.core.run import Outcome
 from penstock.core.trigger_map import TriggerMap
 from penstock.engines.alarming import Alarming
 from penstock.engines.handle import Grown
@@ -46,7 +47,19 @@ class Controlled(Protocol):
     ) -> None:
         """Append to an open trigger map."""
 
-    def drain(self, reason: str = ...) -> None:
+    def hold(self, name: str) -> None:
+        """Take nothing in."""
+
+    def release(self, name: str) -> None:
+        """Take in again."""
+
+    def discard(self, then: Callable[[int], None]) -> None:
+        """Give up what waits."""
+
+    def restart(self, worker: str) -> None:
+        """Replace a worker."""
+
+    def drain(self, reason: str = ..., *, outcome: Outcome | None = ...) -> None:
         """Read nothing more."""
 
     def abort(self, reason: str) -> None:

@@ -3,7 +3,6 @@
 import select
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import cast
 
 import msgspec
 
@@ -11,7 +10,6 @@ from penstock.engines.served import Controlled, ServedRun
 from penstock.monitor.report import RunReport
 from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.plan import Plan
-from penstock.services.commanded import Commanded
 from penstock.services.control_desk import ControlDesk
 from penstock.services.control_door import ControlDoor, control_door
 from penstock.services.run_names import own_version
@@ -66,7 +64,7 @@ class Showing:
         """
         if self._web is None and self._plan.serve is not None:
             self._web = self._own = web_service(self._plan.serve)
-        self.desk.begin(cast(Commanded, run), self._plan, name)
+        self.desk.begin(run, self._plan, name)
         if self._opens_door and self._plan.control is not None:
             self._door = control_door(self._plan.control, self.desk)
             self._door.__enter__()
