@@ -6,9 +6,10 @@ there; a stage follows from its workers, the pipeline from all.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from penstock.core.lives import Lives
+from penstock.core import NS_PER_S
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State, state_of_chain, state_of_copies
+from penstock.monitor.life import Life, Seen
 from penstock.monitor.report import RunReport, StateReport
 from penstock.pipeline.plan import Plan
 from penstock.services.course import Course
@@ -19,8 +20,6 @@ __all__ = ["RunStates"]
 
 AT_WORK = (State.WAITING, State.PROCESSING)
 LESS = (State.FAULT, State.DEGRADED, State.INITIALISED)
-Found = tuple[State, str]
-"""A state, and why."""
 
 
 class RunStates:
@@ -39,15 +38,15 @@ class RunStates:
         self._state = state
         self._course = course
         self._views = views
-        self._lives = Lives()
+        self._lives: dict[tuple[str, str], Life] = {}
 
-    def of_processes(self, members: Members | None, books: RunReport | None) -> dict[str, Found]:
+    def of_processes(self, members: Members | None, books: RunReport | None) -> dict[str, Seen]:
         """Return what every process of a source, worker, reducer or sink is at, by name."""
         said = {} if books is None else {each.name: State(each.state) for each in books.processes}
         return {member.name: self._of_process(members, member, said) for member in members or ()}
 
     def reports(
-        self, members: Members | None, books: RunReport | None, processes: Mapping[str, Found], now_s: float
+        self, members: Members | None, books: RunReport | None, processes: Mapping[str, Seen], now_s: float
     ) -> list[StateReport]:
         """Return the pipeline, sources, stages with their workers behind each, and sinks, in the order of the plan.
 
@@ -61,7 +60,7 @@ class RunStates:
             On any clock that never goes back.
         """
         said = {} if books is None else {(each.kind, each.name): each for each in books.states}
-        found: list[tuple[str, str, str, Found]] = [
+        found: list[tuple[str, str, str, Seen]] = [
             ("source", name, "", self._of_source(said.get(("source", name)), processes.get(name)))
             for name in self._plan.sources
         ]
@@ -76,13 +75,13 @@ class RunStates:
         whole = self._of_pipeline([each for each in found if each[0] != "worker"], said)
         return [self._report(*each, now_s) for each in (("pipeline", self._plan.name, "", whole), *found)]
 
-    def _report(self, kind: str, name: str, of: str, found: Found, now_s: float) -> StateReport:
-        state, why = found
-        self._lives.note(kind, name, state, now_s, why)
-        since_s = self._lives.since_s(kind, name, now_s)
-        return StateReport(name=name, kind=kind, state=str(state), of=of, why=why, since_s=since_s)
+    def _report(self, kind: str, name: str, of: str, found: Seen, now_s: float) -> StateReport:
+        now = round(now_s * NS_PER_S)
+        life = self._lives.setdefault((kind, name), Life(kind, name, of, now))
+        life.see(found, now)
+        return life.report(now)
 
-    def _of_process(self, members: Members | None, member: Member, said: Mapping[str, State]) -> Found:
+    def _of_process(self, members: Members | None, member: Member, said: Mapping[str, State]) -> Seen:
         if member.given_up:
             return State.FAULT, member.given_up
         if self._course.ended_s is not None or (member.child is None and member.has_left):
@@ -101,7 +100,7 @@ class RunStates:
         state = said.get(member.name, State.WAITING)
         return (State.FINISHING if member.is_leaving and state in AT_WORK else state), ""
 
-    def _of_source(self, said: StateReport | None, process: Found | None) -> Found:
+    def _of_source(self, said: StateReport | None, process: Seen | None) -> Seen:
         if said is not None and said.state == State.FAULT and said.why:
             return State.FAULT, said.why  # given up
         if self._course.ended_s is not None:
@@ -114,7 +113,7 @@ class RunStates:
             return State(said.state), said.why
         return process
 
-    def _of_stage(self, workers: Sequence[Found], name: str, said: Mapping[tuple[str, str], StateReport]) -> Found:
+    def _of_stage(self, workers: Sequence[Seen], name: str, said: Mapping[tuple[str, str], StateReport]) -> Seen:
         state = state_of_copies(state for state, _ in workers)
         if state in LESS:
             return state, next((why for each, why in workers if why and each in (state, State.FAULT)), "")
@@ -123,8 +122,8 @@ class RunStates:
         return state, ""
 
     def _of_pipeline(
-        self, found: Sequence[tuple[str, str, str, Found]], said: Mapping[tuple[str, str], StateReport]
-    ) -> Found:
+        self, found: Sequence[tuple[str, str, str, Seen]], said: Mapping[tuple[str, str], StateReport]
+    ) -> Seen:
         reasons = "; ".join(self._state.reasons)
         if self._course.ended_s is not None:
             failed = self._state.prospect is Outcome.FAILED

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from penstock.core.lives import way
 from penstock.core.restart_budget import RestartBudget, Restarts
 from penstock.core.states import Lifecycle, State
 from penstock.errors import ProcessError
@@ -93,10 +92,8 @@ class _Kept:
     def become(self, state: State, why: str = "") -> bool:
         """Change the state; return whether there is news."""
         changed = self.life.state is not state or self.life.why != why
-        for step in way(self.life.state, state):
-            self.life.become(step)
+        if self.life.reach(state, why):
             self.since_s = time.monotonic()
-        self.life.why = why
         return changed
 
     def describe(self) -> dict[str, Any]:
