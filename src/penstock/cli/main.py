@@ -35,6 +35,7 @@ COMMANDS: Final[CommandTable] = {
     "serve": ("penstock.cli.serve:serve", "Serve durable streams to other machines."),
     "token": ("penstock.cli.token:token", "Issue, show and take back tokens of penstock serve."),
     "streams": ("penstock.cli.streams:app", "Look into a store of durable streams, and change it."),
+    "files": ("penstock.cli.files:files", "Show what became of files that were opened into items."),
     "watch": ("penstock.cli.watch:watch", "Make messages of files that appear in folders."),
     "demo": ("penstock.cli.demo:demo", "Analyse a made-up scan, to see what it looks like."),
 }

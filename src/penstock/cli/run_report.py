@@ -88,6 +88,11 @@ def print_report(report: "RunReport") -> None:
     for latency_of, latency in report.latencies.items():
         figures = f"p50 {latency.p50_s * 1e3:.1f} ms, p99 {latency.p99_s * 1e3:.1f} ms"
         console.print(f"{latency_of}: from arrival to result {figures}", markup=False)
+    for files in report.files:
+        kinds = ("waiting", "reading", "read", "done", "failed")
+        counts = ", ".join(f"{count:,} {kind}" for kind in kinds if (count := getattr(files, kind)))
+        where = f"; {files.state_file}" if files.state_file else ""
+        console.print(f"{files.name}: files: {counts or 'none'}{where}", markup=False)
     for sink, path in report.outputs.items():
         console.print(f"{sink}: {path}", markup=False)
     for failure in report.failures[-1:]:
@@ -135,8 +140,12 @@ class Progress:
         from penstock.monitor.ledger_table import ledger_table, summary
         from penstock.monitor.step_table import step_table
 
-        steps = [step_table(report)] if report.steps else []
-        self._ledger = ledger_table(report, self._live.console.width), *steps, Text(summary(report))
+        more = [step_table(report)] if report.steps else []
+        if report.files:
+            from penstock.monitor.files_table import files_table
+
+            more.append(files_table(report.files))
+        self._ledger = ledger_table(report, self._live.console.width), *more, Text(summary(report))
         self._draw()
 
     def show(self, lines: Sequence[str]) -> None:

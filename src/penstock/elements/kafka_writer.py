@@ -81,6 +81,12 @@ class KafkaWriter:
         self._written += 1
         self._hear(0)
 
+    @property
+    def is_delivered(self) -> bool:
+        """Whether everything so far is delivered; not any more when something was not. From any thread."""
+        producer = self._producer
+        return producer is not None and not len(producer) and not self._failures
+
     def settle(self) -> None:
         """Wait until all is delivered.
 

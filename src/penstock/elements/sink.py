@@ -120,6 +120,15 @@ class Sink(ABC):
         """Write a block of a source, if the sink takes blocks; return why it was dropped, if it was."""
         raise NotImplementedError(f"{type(self).__name__} takes items, not blocks of {block.stream}")
 
+    def is_written(self) -> bool:
+        """Return whether all it was given by `write` so far would outlive a kill of this process.
+
+        Asked, from any thread, before files count as done that items come of. By default yes, as `write` says when it
+        returns; a sink that holds something back in memory says no, or writes it now. One that always says no has
+        everything written when it is closed.
+        """
+        return True
+
     def hasten(self) -> None:  # noqa: B027 - few sinks wait
         """Learn, from any thread, that the run is ending: from now on wait for others no longer than is needed.
 

@@ -91,6 +91,15 @@ class TextOutput:
             if self._held_bytes > _HELD:
                 self._flush()
 
+    def is_written(self) -> bool:
+        """Write what was held back; return whether nothing is left that a kill of this process would take."""
+        with self._lock:
+            try:
+                self._flush()
+            except SinkError as error:
+                self._trouble = error
+        return self._trouble is None and not self._held
+
     def close(self) -> None:
         """Write what was held back, and give the file to the disk.
 

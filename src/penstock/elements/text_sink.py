@@ -44,6 +44,10 @@ class TextSink(Sink):
             raise SinkError(f"{self.path}: {error}") from error
         self._output.write(record)
 
+    def is_written(self) -> bool:
+        """Write what was held back, and say whether that was possible."""
+        return self._output is not None and self._output.is_written()
+
     def close(self, ended_well: bool, outcome: str = "") -> None:  # noqa: ARG002 - a text says nothing of runs
         """Write what was held back; an output without items is an empty file."""
         if self._output is not None:

@@ -51,6 +51,7 @@ from penstock.services.strands.lives import Lives
 from penstock.services.strands.net import Net
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parts import StepPart
+from penstock.services.strands.settling import Settling
 from penstock.services.strands.switching import switching
 from penstock.services.strands.tallies import StepTally
 from penstock.services.waiter import Waiter
@@ -151,6 +152,7 @@ class ChainsRun:
         self._holds = Holds(())
         self._lives = Lives(plan.name, self._cut, self._holds, self._started_ns)
         self._discards: list[Discard] = []
+        self._settling = Settling((), {})
         self._nursery = Nursery()
         self._last_sinks = LastSinks(())
         self._attendants: list[Attendant] = []
@@ -175,6 +177,9 @@ class ChainsRun:
         with use(self._host), use_outlet(self.watching.outlet):
             self._cut = cut(self.plan, self.ledger, self._nursery, dict.fromkeys(self.alarms.reads_last, self._last))
             self._declare()
+            self._settling = Settling(self._cut.strands, self._cut.sinks)
+            for name, thing in self._settling.things:
+                thing.run = self._facts(name)
             self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.may_wait])
             for name, end in self._cut.sinks.items():
                 end.open(self._facts(name))
@@ -228,6 +233,7 @@ class ChainsRun:
             self._look(self._host.monotonic_ns())
             if not self._host.is_virtual:  # which would let strands take their turns otherwise each time
                 self._net.beat()
+                self._tell_settled(self._settling.look)
         self._hasten(now)
         if self.alarms.is_due:
             self.alarms.look(self.report())
@@ -414,6 +420,11 @@ class ChainsRun:
                 self.fail(error)
             for why, count in losses_of(end.sink):
                 end.entry.remark("missed", f"{count}, {why}")
+        for failures in self._settling.failures():
+            self.state.mark(Outcome.INCOMPLETE, failures)
+        if not (self._is_halted or self._net.troubles or self.state.prospect is Outcome.FAILED):
+            self._tell_settled(self._settling.end_well)
+        self._settling.leave()
         for untold in self.alarms.close():
             self.state.mark(Outcome.INCOMPLETE, untold)
         if self._is_switching:
@@ -480,6 +491,7 @@ class ChainsRun:
             processes=children_reports(self._cut.parallel),
             alarms=self.alarms.reports(),
             states=self._states(now),
+            files=self._settling.files(),
         )
 
     def wake_on(self, pollable: int) -> None:
@@ -491,6 +503,13 @@ class ChainsRun:
         self._waiter.drop(pollable)
 
     # Inside
+
+    def _tell_settled(self, tell: Callable[[], None]) -> None:
+        """Tell who wants to know what has ended; who cannot note it ends the run."""
+        try:
+            tell()
+        except PenstockError as error:
+            self.fail(error)
 
     def _hear_notices(self) -> None:
         """Take what workers have said, and look at everything once a second."""

@@ -18,6 +18,7 @@ from penstock.monitor.latency import Latency
 __all__ = [
     "AlarmReport",
     "EdgeReport",
+    "FilesReport",
     "JoinReport",
     "LatencyReport",
     "NoticeReport",
@@ -214,6 +215,33 @@ class NoticeReport(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, Any] = {}
 
 
+class FilesReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a source or step is that opens files into items."""
+
+    name: str
+    """Of the source, or ``stage.step``."""
+    waiting: int = 0
+    reading: int = 0
+    read: int = 0
+    """Files of which all items were given, and not all that came of them has ended."""
+    done: int = 0
+    """Those of earlier runs with the same state file included, as for the others."""
+    failed: int = 0
+    failed_in_run: int = 0
+    items: int = 0
+    """That were given in this run."""
+    file: str = ""
+    """The one that is read now."""
+    file_items: int = 0
+    """That it has given."""
+    file_total: int | None = None
+    """That it has; ``None`` if that is not known."""
+    state_file: str = ""
+    """Where it is written down; empty if nowhere."""
+    cause: str = ""
+    """Why the last one failed in this run."""
+
+
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """What is said of one run."""
 
@@ -241,6 +269,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """All there are; their bytes are the bound of what a run holds in shared memory."""
     steps: list[StepReport] = []
     """Of chains that run in one process, in the order of the flow."""
+    files: list[FilesReport] = []
+    """Of each source and step that opens files, on the engine chains."""
     alarms: list[AlarmReport] = []
     """In the order of the file."""
     states: list[StateReport] = []

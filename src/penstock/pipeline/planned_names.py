@@ -12,8 +12,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "dectris": "DECTRIS stream v2, with its threshold channels",
         "eiger": "the Eiger stream v1 over ZeroMQ",
         "epics": "EPICS process variables, by Channel Access or PVAccess",
-        "files": "a list or folder of files, each opened into many items",
-        "folder": "files that appear in watched folders",
         "hdf5": "frames of an HDF5 or NeXus file, at a chosen rate",
         "lecroy": "LeCroy oscilloscope traces",
         "ntndarray": "EPICS PVAccess NTNDArray images",

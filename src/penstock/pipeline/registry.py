@@ -29,6 +29,11 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         ),
         "csv": ("penstock.elements.sources.csv:csv", "rows of a table of comma-separated values, as mappings"),
         "every": ("penstock.elements.sources.every:Every", "one item at every interval"),
+        "files": ("penstock.elements.sources.files:Files", "a list of files, or patterns, each opened into many items"),
+        "folder": (
+            "penstock.elements.sources.folder:Folder",
+            "files that appear in watched folders, each opened into many items",
+        ),
         "json-lines": ("penstock.elements.sources.json_lines:json_lines", "a file of one JSON value a line"),
         "lines": ("penstock.elements.sources.lines:lines", "the lines of a text, also of one that grows"),
         "numbers": ("penstock.elements.sources.numbers:numbers", "whole numbers in a row, to try a pipeline"),
@@ -65,6 +70,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "flatten": ("penstock.elements.steps.flatten:Flatten", "gives what is in a list one by one"),
         "latest": ("penstock.elements.steps.latest:Latest", "adds the latest values of a slow stream"),
         "log": ("penstock.elements.steps.log:Log", "writes a log line for each item"),
+        "open-files": (
+            "penstock.elements.steps.open_files:OpenFiles",
+            "opens files whose names arrive into many items",
+        ),
         "print": ("penstock.elements.steps.print:Print", "prints each item and passes it on"),
         "rate": ("penstock.elements.steps.rate:Rate", "turns items into their rate"),
         "roi": ("penstock.elements.steps.roi:Roi", "cuts a region out of an array"),

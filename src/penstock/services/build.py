@@ -31,6 +31,7 @@ from penstock.services.replayed_merge import ReplayedMerge
 from penstock.services.roots import first_number
 from penstock.services.sink_room import SinkRoom
 from penstock.services.steps_room import StepsRoom
+from penstock.services.value_source import ValueSource
 
 __all__ = ["Rooms", "build", "trigger_maps_of"]
 
@@ -113,7 +114,7 @@ def build(
     """
     rooms = Rooms(parameters=Parameters([], validate=validate))
     rooms.intakes = {
-        name: Intake(source, _source(source), plan.folder, ledger) for name, source in plan.sources.items()
+        name: Intake(source, _source(source, plan.name), plan.folder, ledger) for name, source in plan.sources.items()
     }
     traits = {name: intake.source.traits for name, intake in rooms.intakes.items()}
     for merge in plan.merges.values():
@@ -160,8 +161,10 @@ def build(
     return rooms
 
 
-def _source(plan: SourcePlan) -> Source:
+def _source(plan: SourcePlan, pipeline: str) -> Source:
     live = source_of(plan.element, plan.name)
+    if isinstance(live, ValueSource):
+        live.pipeline = pipeline
     return live if plan.before is None else ResumedSource(source_of(plan.before, plan.name), live)
 
 

@@ -49,6 +49,8 @@ class SourceOrder(_Order, frozen=True, kw_only=True):
     """How often at least it says that it lives."""
     before: ElementOrder | None = None
     """Of a run that is resumed: what gives what was recorded."""
+    pipeline: str = ""
+    """Whose source it is."""
 
 
 class RoomOrder(_Order, frozen=True, kw_only=True):

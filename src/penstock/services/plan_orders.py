@@ -49,6 +49,7 @@ def source_order(plan: Plan, source: SourcePlan, *, beat_s: float = 1.0) -> Sour
         drops=source.when_full != "block",
         beat_s=beat_s,
         before=None if source.before is None else element_order(source.before, plan.folder),
+        pipeline=plan.name,
     )
 
 

@@ -21,6 +21,7 @@ from penstock.services.orders import ElementOrder, SourceOrder
 from penstock.services.own_pools import OwnPools
 from penstock.services.progress import Progress
 from penstock.services.room_process import FOR_EVER_S
+from penstock.services.value_source import ValueSource
 from penstock.services.waiter import Waiter
 from penstock.transport.malloc import prefer_reuse
 from penstock.transport.seqpacket import Link
@@ -111,6 +112,8 @@ class SourceProcess:
             if order.before is not None:
                 self._source = ResumedSource(self._recorded(order.before), self._source)
             self._source.stream, self._source.folder = order.name, order.folder
+            if isinstance(self._source, ValueSource):
+                self._source.pipeline = order.pipeline
             traits = self._source.traits
             # Made and known to everybody before the instrument is opened: touching it takes half a second a gigabyte.
             source = self._source

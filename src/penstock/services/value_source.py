@@ -9,12 +9,15 @@ from threading import Thread
 from typing import Any
 
 from penstock.core.block import Block
+from penstock.core.id_set import IdSet
 from penstock.core.message import Message
 from penstock.elements.item_source import PLAIN_TRAITS, ItemSource
 from penstock.elements.losses import losses_of
 from penstock.elements.own_folder import give_folder
 from penstock.elements.plain_message import PLAIN, plain_message
+from penstock.elements.sink import RunFacts
 from penstock.elements.source import Reading, Source
+from penstock.elements.wants_settled import WantsSettled
 from penstock.errors import PenstockError, UserCodeError
 from penstock.services.value_shelf import ValueShelf
 
@@ -45,6 +48,10 @@ class ValueSource(Source):
 
     def __init__(self, items: ItemSource, name: str) -> None:
         self.is_repeatable = bool(getattr(items.thing, "is_repeatable", False))  # type: ignore[misc]  # of each thing
+        self.wants_settled = isinstance(items.thing, WantsSettled)
+        self.pipeline = ""
+        """Whose source it is; given by the engine before `open`, where it knows."""
+        self._settled = IdSet()
         self._items = items
         self._name = name
         self._shelf: ValueShelf | None = None
@@ -56,6 +63,8 @@ class ValueSource(Source):
     def open(self) -> None:
         """Begin to read."""
         give_folder(self._items.thing, self.folder)
+        if isinstance(self._items.thing, WantsSettled):
+            self._items.thing.run = RunFacts(pipeline=self.pipeline, run="", folder=self.folder, sink=self._name)
         self._shelf = ValueShelf()
         # What time it is goes with the context.
         self._thread = Thread(target=copy_context().run, args=(self._read_all,), name=self._name, daemon=True)
@@ -82,11 +91,24 @@ class ValueSource(Source):
         lost = [why for why, count in losses_of(self._items.thing) for _ in range(count)]
         return Reading(blocks=blocks, unparsable=lost, ended=has_ended)
 
+    def settle(self, first_id: int, last_id: int) -> None:
+        """Tell user code that wants to know up to where all its items have ended; each is a message."""
+        self._settled.add_range(first_id, last_id)
+        if isinstance(self._items.thing, WantsSettled):
+            self._items.thing.settled(self._settled.first_absent(1) - 1)
+
+    def leave(self) -> None:
+        """Tell user code that wants to know that the run is over."""
+        if isinstance(self._items.thing, WantsSettled):
+            self._items.thing.leave()
+
     def close(self) -> None:
         """Let user code end, and wait a little for that."""
         if self._is_closed:
             return
         self._is_closed = True
+        if isinstance(self._items.thing, WantsSettled):
+            self._items.thing.stop()
         if self._shelf is None or self._thread is None:  # nobody has begun to read it
             self._drop(self._close_thing())
             return

@@ -1,7 +1,6 @@
 """Makes messages of files that appear in folders: sees them, waits until each is complete, and has it sent."""
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from select import POLLIN, poll
@@ -9,15 +8,12 @@ from types import TracebackType
 from typing import Self
 
 from penstock.core.stream_address import StreamAddress
-from penstock.streams.directory.file_system import is_network
+from penstock.streams.arriving_files import ArrivingFiles, is_text, oldest_first
 from penstock.streams.file_choice import FileChoice
-from penstock.streams.file_journal import FileEntry, FileJournal, FileState
-from penstock.streams.file_reading import shape_of
+from penstock.streams.file_journal import FileJournal, FileState
 from penstock.streams.file_sender import MOST_FILES, FileSender
-from penstock.streams.file_settling import Settling, Shape
+from penstock.streams.file_settling import Shape
 from penstock.streams.folder_sight import FolderSight, How, Seen
-from penstock.streams.kernel_sight import KernelSight
-from penstock.streams.library_sight import LibrarySight
 from penstock.streams.store import Store
 from penstock.streams.watch_options import WatchCounts, WatchOptions
 from penstock.streams.watched_folders import WatchedFolders, check_beside
@@ -71,16 +67,13 @@ class FolderWatcher:
         self._options = options
         self._folders = WatchedFolders(folders, FileChoice(options.patterns, options.ignore), to)
         check_beside(self._folders.roots, store, journal)
-        self._settling = Settling(options.stable_s)
-        self._ready: dict[str, None] = {}  # complete files, in the order in which they became so
-        self.is_seen_by_kernel = options.complete != "stable" and not any(
-            map(is_network, map(Path, self._folders.roots))
-        )
+        self._arriving = ArrivingFiles(self._folders, options.complete, options.stable_s, self)
+        self.is_seen_by_kernel = self._arriving.is_seen_by_kernel
         """Whether closing and renaming is seen; if not, files are complete when they have not changed for some time."""
         with ExitStack() as opened:
             self._journal = opened.enter_context(FileJournal(journal))
             self._sender = FileSender(
-                store, to, self._folders, self._journal, options, look_again=self._look, tell=tell
+                store, to, self._folders, self._journal, options, look_again=self._arriving.look, tell=tell
             )
             opened.callback(self._sender.close)
             self._opened = opened.pop_all()
@@ -110,17 +103,17 @@ class FolderWatcher:
             If a watched folder is gone, or the stream has ended.
         """
         self._sender.recover()
-        sight = self._sight(stop)
+        sight = self._arriving.sight(stop)
         try:
             self._begin(sight)
             ready()
             while not _is_asked(stop) and not (files and self.counts.sent >= files):
-                if self._ready:
-                    self._sender.send(self._ready, files - self.counts.sent if files else MOST_FILES)
-                    self._see(sight.wait(0))
+                if self._arriving.ready:
+                    self._sender.send(self._arriving.ready, files - self.counts.sent if files else MOST_FILES)
+                    self._arriving.see(sight.wait(0))
                 else:
-                    self._see(sight.wait(self._settling.next_s(time.monotonic())))
-                self._look_at_due()
+                    self._arriving.see(sight.wait(self._arriving.next_s()))
+                self._arriving.look_at_due()
         finally:
             sight.close()
 
@@ -143,77 +136,33 @@ class FolderWatcher:
     def _begin(self, sight: FolderSight) -> None:
         """Look at what is there; what was in a folder that was never watched, is left where it is if so asked."""
         for path in self._journal.unsent():
-            self._ready[path] = None
-        found = {root: _oldest_first(self._folders.files(root)) for root in self._folders.roots}
+            self._arriving.ready[path] = None
+        found = {root: oldest_first(self._folders.files(root)) for root in self._folders.roots}
         seen = sight.wait(0)
         new = {path for path, _ in seen}
         for root, files in found.items():
             if not self._journal.knows_folder(root):
-                old = [(path, shape) for path, shape in files if path not in new and _is_text(path)]
+                old = [(path, shape) for path, shape in files if path not in new and is_text(path)]
                 left = [] if self._options.existing else old
                 self._journal.add_folder(root, left)
                 self.counts.left += len(left)
-            self._see(Seen(path, How.FOUND) for path, _ in files)
-        self._see(seen)
+            self._arriving.see(Seen(path, How.FOUND) for path, _ in files)
+        self._arriving.see(seen)
 
-    def _sight(self, stop: int) -> FolderSight:
-        if self.is_seen_by_kernel:
-            return KernelSight(self._folders.roots, self._folders.passes_over, stop)
-        longest_s = min(max(self._options.stable_s / 4, 0.02), 0.5)
-        return LibrarySight(self._folders.roots, self._folders.passes_over, stop, longest_s=longest_s)
+    # What `ArrivingFiles` asks and tells
 
-    def _see(self, seen: Iterable[Seen]) -> None:
-        """Find out which files are complete, and which may become so."""
-        for path, how in seen:
-            if path in self._ready or not self._folders.means(path):
-                continue
-            if not _is_text(path):
-                self._sender.fail(f"{path!r}: its name is no text in UTF-8")
-            elif self._is_complete(how):
-                self._settling.forget(path)
-                self._ready[path] = None
-            elif how in (How.FOUND, How.CHANGED):
-                self._look(path, is_known=how is How.FOUND)
+    def is_known(self, path: str, shape: Shape) -> bool:
+        """Whether nothing needs to be waited for, because a file is as it was when it was sent, or left."""
+        entry = self._journal.entry(path)
+        return entry is not None and entry.state is not FileState.GIVEN and entry.shape == shape
 
-    def _is_complete(self, how: How) -> bool:
-        return how is How.RENAMED or (how is How.CLOSED and self._options.complete == "closed")
+    def has_vanished(self, path: str) -> None:
+        """Have it counted that one is gone that was to be sent."""
+        self._sender.has_vanished(path)
 
-    def _look_at_due(self) -> None:
-        for path in self._settling.due(time.monotonic()):
-            self._look(path)
-
-    def _look(self, path: str, *, is_known: bool = False) -> None:
-        """Look whether a file has settled."""
-        shape = shape_of(path)
-        if shape is None:
-            self._settling.forget(path)
-            self._sender.has_vanished(path)
-        elif is_known and _is_done(self._journal.entry(path), shape):
-            self._ready[path] = None  # nothing to wait for
-        elif self._settling.look(path, shape, time.monotonic()):
-            self._ready[path] = None
-
-
-def _oldest_first(paths: Iterable[str]) -> list[tuple[str, Shape]]:
-    """Return files with their shapes, in the order in which they were written."""
-    shapes = ((path, shape_of(path)) for path in paths)
-    return sorted(
-        ((path, shape) for path, shape in shapes if shape is not None), key=lambda one: (one[1].mtime_ns, one[0])
-    )
-
-
-def _is_done(entry: FileEntry | None, shape: Shape) -> bool:
-    """Whether nothing needs to be waited for, because a file is as it was when it was sent, or left."""
-    return entry is not None and entry.state is not FileState.GIVEN and entry.shape == shape
-
-
-def _is_text(path: str) -> bool:
-    """Whether a path is in UTF-8; Python keeps bytes that are not as lone surrogates."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    def fail(self, text: str) -> None:
+        """Have it counted that one cannot be sent."""
+        self._sender.fail(text)
 
 
 def _is_asked(stop: int) -> bool:

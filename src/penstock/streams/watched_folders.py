@@ -20,7 +20,7 @@ class WatchedFolders:
     ----------
     to
         A stream; or a source: then a file's stream is called as its folder, below the watched one, and that of files
-        directly in the watched folder as that.
+        directly in the watched folder as that. ``None`` if nobody asks for streams.
 
     Raises
     ------
@@ -28,7 +28,7 @@ class WatchedFolders:
         If one is not there.
     """
 
-    def __init__(self, folders: Sequence[Path], choice: FileChoice, to: StreamAddress) -> None:
+    def __init__(self, folders: Sequence[Path], choice: FileChoice, to: StreamAddress | None = None) -> None:
         self.roots = [str(folder.resolve()) for folder in folders]
         """Their whole paths."""
         self._choice = choice
@@ -51,7 +51,7 @@ class WatchedFolders:
 
     def stream_of(self, path: str) -> str:
         """Return what the stream of a file is called."""
-        if self._to.stream:
+        if self._to is not None and self._to.stream:
             return self._to.stream
         folder, _, _ = self._below(path).rpartition("/")
         return folder or Path(self._root_of(path)).name

@@ -255,7 +255,7 @@ def test_files_that_vanish_or_cannot_be_read_are_counted_and_named(store: Memory
     (folder / "secret").symlink_to("/proc/self/mem")  # reading it fails, for everybody
     with watching(store, folder, options=_with(existing=True, complete="stable", stable_s=0.3)) as watched:
         _write(folder, "brief")
-        until(lambda: len(watched.watcher._settling) > 0)
+        until(lambda: len(watched.watcher._arriving) > 0)
         (folder / "brief").unlink()
         os.mkfifo(folder / "pipe")
         _write(folder, "a")

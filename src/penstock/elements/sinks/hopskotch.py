@@ -119,6 +119,11 @@ class HopskotchSink(Sink):
         if self._confirms:
             self._writer.settle()
 
+    def is_written(self) -> bool:
+        """Return whether all is delivered."""
+        writer = self._writer
+        return writer is not None and writer.is_delivered
+
     def close(self, ended_well: bool, outcome: str = "") -> None:  # noqa: ARG002
         """Deliver what is on its way, however the run ended."""
         writer, self._writer = self._writer, None

@@ -167,6 +167,10 @@ class MqttSink(Sink):
         if self._until is None:
             self._until = time.monotonic() + self._linger_s
 
+    def is_written(self) -> bool:
+        """Return whether the broker has acknowledged all, as far as `qos` lets it."""
+        return all(sent.is_published() for sent in list(self._waiting))
+
     def close(self, ended_well: bool, outcome: str = "") -> None:  # noqa: ARG002 - the broker is told of items only
         """Wait until all is acknowledged, for ``linger_s`` at most.
 

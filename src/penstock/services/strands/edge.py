@@ -193,8 +193,10 @@ class Edge(ConsumersEnd):
         items = self.items
         pop = items.popleft
         with self._lock:  # somebody may discard what is here at the same time
-            found = [pop() for _ in range(min(len(items), most))]
-            self.taken += len(found)
+            # Counted first: whoever looks at both from another thread misses nothing, see `Settling`.
+            count = min(len(items), most)
+            self.taken += count
+            found = [pop() for _ in range(count)]
             if self._is_thinned:
                 self._is_thinned = bool(items)
         self._tell_of_room()

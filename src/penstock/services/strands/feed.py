@@ -12,6 +12,7 @@ from penstock.core.ledger import Entry
 from penstock.elements.item_source import ItemSource
 from penstock.elements.losses import losses_of
 from penstock.elements.shape import is_async_call
+from penstock.elements.wants_settled import WantsSettled
 from penstock.services.strands.edge import Edge
 from penstock.services.strands.gate import Gate
 from penstock.services.strands.host import Host
@@ -53,6 +54,12 @@ class SourceFeed:
     def is_async(self) -> bool:
         """Whether it needs an event loop."""
         return self.source.async_items is not None or is_async_call(getattr(self.source.buffer, "get", len))
+
+    def stop(self) -> None:
+        """Say that nothing more is to be read."""
+        self.stopping.set()
+        if isinstance(self.source.thing, WantsSettled):
+            self.source.thing.stop()
 
     def items(self, _event: threading.Event) -> Iterator[Any]:
         """Return the items, one by one."""

@@ -124,6 +124,12 @@ class ParallelFeed:
         """Of what is settled: items whose account a net has not said, one at most."""
         self._giving: Iterator[Any] = iter(())
         self._n_giving = 0
+        self._n_taken = self._passed_on = 0
+        """Items of which what came is going on now, and of which it has gone on."""
+        self._asked: dict[int, int | None] = {}
+        """By number of items: behind how many that have gone on all of these have; ``None`` if that is not known."""
+        self._told: set[int] = set()
+        """Those of them that have gone on."""
         self._values: Mapping[str, Any] = {}
         self._lock = threading.Lock()
         self._is_woken = False
@@ -148,6 +154,11 @@ class ParallelFeed:
     def processes(self) -> list[ProcessHand]:
         """Its workers that are processes."""
         return [desk.hand for desk in self._desks if isinstance(desk.hand, ProcessHand)]
+
+    @property
+    def is_net(self) -> bool:
+        """Whether its one worker has generators or buffers."""
+        return any(desk.hand.is_net for desk in self._desks)
 
     def begun(self) -> dict[str, int]:
         """Return how many items each worker has begun; one that took the place of another counts from 0."""
@@ -187,6 +198,27 @@ class ParallelFeed:
         """Give up what no worker has begun; ``then`` is told how much, in the strand's thread."""
         self._discards.append(then)
         self.wake()
+
+    def has_passed_on(self, until: int) -> bool:
+        """Return whether what came of the first so many items has gone on; asked again and again, from one thread.
+
+        Of a stage without lanes. It is found out by the strand, on its next turn.
+        """
+        if until in self._told:
+            self._told = {other for other in self._told if other > until}
+            return True
+        self._asked.setdefault(until, None)
+        self.wake()
+        return False
+
+    def _look_who_asks(self) -> None:
+        for until, answered in list(self._asked.items()):
+            # They may go on in any order, but behind those that are ready by then, nobody is left.
+            if answered is None and self._shares.first_open() >= until:
+                answered = self._asked[until] = self._shares.answered
+            if answered is not None and self._passed_on >= answered:
+                del self._asked[until]
+                self._told.add(until)
 
     # As a thread
 
@@ -803,7 +835,9 @@ class ParallelFeed:
 
     def _ready(self) -> Iterator[Any]:
         given, self._given = self._given, []
+        before = self._shares.in_flight
         passed, fatal = self._passed(0)
+        self._n_taken = before - self._shares.in_flight
         values = [*given, *passed] if given else passed
         self._giving, self._n_giving = iter(values), len(values)
         if fatal is not None:
@@ -860,6 +894,11 @@ class ParallelFeed:
         left = length_hint(self._giving)
         done, self._n_giving = self._n_giving - left, 0
         self._giving = iter(())
+        if not left:
+            self._passed_on += self._n_taken
+        self._n_taken = 0
+        if self._asked:
+            self._look_who_asks()
         hand = self._desks[0].hand
         if not hand.is_net:
             self.stage.post(Account.DONE, done)

@@ -104,6 +104,19 @@ class Shares:
             self._added[lane] += len(items)
             self.in_flight_by[lane] += len(items)
 
+    @property
+    def answered(self) -> int:
+        """How many items have gone on or are ready to, of all lanes together."""
+        held = sum(len(outcomes) for done in self._done for outcomes in done.values())
+        return sum(self._added) - self.waiting - sum(map(self.has, self._given)) - held
+
+    def first_open(self) -> int:
+        """Return the number of the first item of lane 0 that is neither ready to go on nor has: all before it are."""
+        if self._is_kept:
+            return self._next[0]
+        spans = [*self._waiting, *(span for given in self._given.values() for span in given)]
+        return min([first for lane, first, _ in spans if not lane], default=self._added[0])
+
     def has(self, worker: int) -> int:
         """Return how many items a worker has."""
         return sum(len(items) for _, _, items in self._given[worker])

@@ -43,6 +43,10 @@ class SinkEnd:
         """Whether writing may take long, or is done for many at once, so that it needs a thread of its own."""
         return self.sink.may_wait or self.sink.takes_numbers or self.plan.when_full != "block"
 
+    def is_written(self) -> bool:
+        """Whether a kill of this process would take nothing of what the sink was given. From any thread."""
+        return self._is_open and self.sink.is_written()
+
     def open(self, run: RunFacts) -> None:
         """Open the sink.
 

@@ -202,6 +202,16 @@ class Strand:
         if is_parked:
             self.on_parked()
 
+    @property
+    def makers(self) -> Sequence[StepPart]:
+        """Its generators, in order."""
+        return self._makers
+
+    @property
+    def out_edges(self) -> Sequence[Edge]:
+        """Where its items leave it, but for sinks."""
+        return self._edges
+
     def live_on(self, host: Host) -> None:
         """Be woken by what a host has; to be called before it begins."""
         self.event = host.event()
@@ -212,7 +222,7 @@ class Strand:
         """Read nothing more from its source, if it has one; the rest comes through."""
         if not isinstance(self.feed, SourceFeed):
             return
-        self.feed.stopping.set()
+        self.feed.stop()
         self.pausing.append(True)
         self.event.set()
         self._on_loop(self._cancel_waiting)
