@@ -36,7 +36,7 @@ def decoded(file: Path, decoder: Decoder) -> list[Message]:
     return [message for record in records for message in decoder.feed(record.parts, 0)]
 
 
-@pytest.mark.parametrize("path", ["first/spot.py", "nanomax/fluorescence.py"])
+@pytest.mark.parametrize("path", ["first/spot.py", "nanomax/fluorescence.py", "telescope/packet.py"])
 def test_their_docstrings(path: str) -> None:
     failed, tried = doctest.testmod(loaded(path))
     assert (failed, tried > 0) == (0, True)
