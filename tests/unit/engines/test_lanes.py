@@ -239,3 +239,16 @@ def test_what_needs_all_items_is_run_elsewhere_or_refused_when_it_is_made() -> N
     report = ran(pipeline(code.pairs_maker))
     assert report.outcome == "failed"
     assert "pairs_maker is a generator, which sees the items of one worker only" in report.reasons[0]
+
+
+@pytest.mark.parametrize("reads", ["s", "s.high"])
+def test_a_sink_behind_lanes_is_not_stopped_before_the_end(reads: str) -> None:
+    sinks = {"out": Sink(code.KeptHere, source=reads, name="out")}
+    chains = ChainsRun(pipeline(code.at_the_gate, source=code.late, sinks=sinks).plan())
+    chains.open()
+    step_until(chains, code.BEGUN.is_set)
+    states = {each.name: each.state for each in chains.report().states}
+    code.GATE.set()
+    report = ran(chains)
+    assert states["out"] != "stopped"
+    assert {each.state for each in report.states} == {"stopped"}

@@ -149,7 +149,8 @@ def _names_in(strand: Strand, kind: str) -> set[str]:
             own = {strand.feed.stage.name} if isinstance(strand.feed, ParallelFeed) else set()
             return own | {part.stage.name for part in strand.parts if isinstance(part, MarkPart | StepPart)}
         case _:
-            return {writer.name for part in strand.parts if isinstance(part, OutPart) for writer in part.writers}
+            outs = [part for part in (*strand.parts, *strand.lanes) if isinstance(part, OutPart)]
+            return {writer.name for part in outs for writer in part.writers}
 
 
 def _begins_in(strand: Strand, stage: str) -> bool:

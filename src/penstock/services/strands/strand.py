@@ -171,7 +171,7 @@ class Strand:
     def works_on(self) -> set[str]:
         """The names of stages, sources and sinks that are at an item by now, as far as that can be seen."""
         found = set()
-        for run in self.runs:
+        for run in (*self.runs, *self._lane_runs):
             match run.at():
                 case StepPart(stage=stage):
                     found.add(stage.name)
