@@ -82,11 +82,11 @@ def find_class(name: str, folder: Path, base: type, face: str) -> type[Any]:  # 
 
 
 def users_line(trace: TracebackType | None) -> tuple[str, int]:
-    """Return file and line of the last call that is neither ours nor of the import itself; empty if there is none."""
+    """Return file and line of the last call that is neither ours nor that of an import or a `with`; empty if none."""
     file, line = "", 0
     for frame, number in traceback.walk_tb(trace):
         name, package = frame.f_code.co_filename, frame.f_globals.get("__name__", "").partition(".")[0]
-        if package not in ("penstock", "importlib") and not name.startswith("<frozen "):
+        if package not in ("penstock", "importlib", "contextlib") and not name.startswith("<frozen "):
             file, line = name, number
     return file, line
 

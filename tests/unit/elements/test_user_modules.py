@@ -78,3 +78,10 @@ def test_a_decoder_is_made_without_arguments(folder: Path) -> None:
     assert type(new_decoder("counter:Whole", folder)).__name__ == "Whole"
     with pytest.raises(CheckError, match=r"counter:Wide: Wide could not be made: TypeError: .*made without arguments"):
         new_decoder("counter:Wide", folder)
+
+
+def test_a_library_that_is_missing_is_named_with_the_users_line(folder: Path) -> None:
+    (folder / "needy.py").write_text('from penstock.extra import extra\nwith extra("dev"):\n    import no_such_thing\n')
+    says = r'\(needy\.py, line \d\): .*"penstock\[dev\]" brings it; mend line \d of .*needy\.py'
+    with pytest.raises(CheckError, match=says):
+        find_class("needy:Whole", folder, Decoder, "penstock.elements")
