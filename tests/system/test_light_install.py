@@ -185,7 +185,8 @@ def test_every_module_can_be_imported_or_says_what_to_install(extra: str) -> Non
     for text in said.values():
         assert re.fullmatch(rf'\w+ is not installed; pip install "penstock\[{wanted}\]" brings it', text)
     lacking = {name for name in said if name.startswith(("penstock.streams.", "penstock.views.", "penstock.core."))}
-    assert lacking == (set() if extra else {"penstock.streams.library_sight", "penstock.streams.folder_watcher"})
+    watching = {"penstock.streams.library_sight", "penstock.streams.arriving_files", "penstock.streams.folder_watcher"}
+    assert lacking == (set() if extra else watching)
     assert "penstock.client" not in said
 
 
@@ -216,6 +217,7 @@ NEED_MORE: Mapping[str, str] = {
     "graph": "graph pipeline.yaml",
     "list": "list",
     "describe": "describe stins",
+    "up": "up .",
     "play": "play recording.cbor --to tcp://127.0.0.1:0",
     "sim": "sim stins",
     "capture": "capture stins recording.cbor --connect tcp://127.0.0.1:1",
@@ -230,6 +232,7 @@ DO_WITH_LESS: Mapping[str, tuple[str, int, str]] = {
     "serve": ("serve --store memory --listen nowhere", 2, "write PORT or HOST:PORT"),
     "token": ("token issue --name light --scope read:c1", 0, "ey"),
     "streams": ("streams ls --store store", 0, "c1/eiger/1"),
+    "files": ("files nothing.jsonl", 2, "nothing.jsonl"),
     "watch": ("watch nowhere --to c1/files --store store", 2, "nowhere"),
 }
 

@@ -1,12 +1,13 @@
 """How far it is with files that are opened into items, as a table for the terminal, with bars."""
 
 from collections.abc import Sequence
-
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from penstock.monitor.report import FilesReport
+
+if TYPE_CHECKING:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
 
 __all__ = ["files_table"]
 
@@ -14,12 +15,15 @@ BAR = 24
 """Columns of a bar."""
 
 
-def files_table(reports: Sequence[FilesReport]) -> Table:
+def files_table(reports: Sequence[FilesReport]) -> "Table":
     """Return a line for each source or step that opens files, and one for the file that is read now.
 
     Bars: files that are done or failed, of all that are known; items that were given of the file, where it is known how
     many it has.
     """
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table.grid(padding=(0, 1))
     for report in reports:
         over = report.done + report.failed
@@ -35,5 +39,7 @@ def files_table(reports: Sequence[FilesReport]) -> Table:
     return table
 
 
-def _bar(done: int, total: int) -> ProgressBar:
+def _bar(done: int, total: int) -> "ProgressBar":
+    from rich.progress_bar import ProgressBar
+
     return ProgressBar(total=max(total, 1), completed=done, width=BAR)

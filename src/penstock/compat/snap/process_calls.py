@@ -152,6 +152,7 @@ def _order(recipe: Recipe, plan: StagePlan, number: int) -> StepsOrder:
         retry_s=plan.retry_s,
         parameters=encoded({}, _STAGE),
         modules=_modules_beside(recipe),
+        workers=max(2, plan.workers),  # one that is alone may be a generator of all items, which is not meant here
         prelude=prelude(),
     )
 
