@@ -108,7 +108,8 @@ class StepsCopy:
         try:
             for item in islice(self._each(), 1):  # it is timed
                 self._run.one(item)
-            self._run.work(self._each(), self._pausing)
+            if self._todo:  # where an item takes milliseconds, the one that was timed was all
+                self._run.work(self._each(), self._pausing)
         except StageFailedError as error:
             self._fail(error)
         self._say()
@@ -119,7 +120,8 @@ class StepsCopy:
         try:
             for item in islice(self._each(), 1):
                 await self._run.one_awaiting(item)
-            await self._run.work_awaiting(self._each(), self._pausing)
+            if self._todo:
+                await self._run.work_awaiting(self._each(), self._pausing)
         except StageFailedError as error:
             self._fail(error)
         self._say()
