@@ -10,13 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import zmq
 
 from penstock.compat.rtadp.namespace import MODULES
-from penstock.engines.chains import ChainsRun
-from penstock.pipeline import Pipeline, Source, Steps
-from penstock.pipeline.chains import chains_trouble
+from penstock.pipeline import Pipeline
 from penstock.pipeline.front_door import Asked
 from tests.system.commands import Process, Said, assert_adds_up, ended, started
 
@@ -28,8 +25,6 @@ SUP, MGR = "P", "P-Echo"
 BEGINNING = [(SUP, "Initialised"), (MGR, "Initialised"), (SUP, "Waiting")]
 START = [(SUP, "Processing"), (MGR, "Wait for data"), (MGR, "Processing")]
 STOP = [(MGR, "Wait for data"), (SUP, "Waiting"), (MGR, "Initialised")]
-
-holds = pytest.mark.skipif(not hasattr(ChainsRun, "hold"), reason="the engine cannot hold stages yet")
 
 
 class Peers:
@@ -136,7 +131,6 @@ def end_of(peers: Peers, process: Process) -> Said:
     return said
 
 
-@holds
 def test_a_configuration_runs_as_it_is_and_obeys_commands(tmp_path: Path) -> None:
     with around(tmp_path) as peers, running(peers) as it:
         peers.send("early")
@@ -171,7 +165,6 @@ def test_a_configuration_runs_as_it_is_and_obeys_commands(tmp_path: Path) -> Non
     assert "3 messages were no commands" in (tmp_path / "Supervisor-P.log").read_text()
 
 
-@holds
 def test_a_program_of_the_users_runs_unmodified_with_processes(tmp_path: Path) -> None:
     environ = {"PYTHONPATH": os.pathsep.join([str(MODULES), *filter(None, [os.environ.get("PYTHONPATH")])])}
     words = ("analyses.py", "config.json")
@@ -200,7 +193,6 @@ def test_a_program_of_the_users_runs_unmodified_with_processes(tmp_path: Path) -
     assert "low → Echo: 7 = done 6, filtered 1" in said.err
 
 
-@holds
 def test_a_shutdown_gives_up_what_waits_and_says_how_much(tmp_path: Path) -> None:
     with around(tmp_path, num_workers=1) as peers, running(peers) as it:
         peers.arrive()
@@ -217,7 +209,6 @@ def test_a_shutdown_gives_up_what_waits_and_says_how_much(tmp_path: Path) -> Non
     assert f"shutdown: {edge['aborted']} items were given up" in said.report["reasons"]
 
 
-@holds
 def test_a_file_name_is_opened_into_many_items_and_results_are_published(tmp_path: Path) -> None:
     changes = {"dataflow_type": "filename", "result_socket_type": "pubsub", "result_lp_socket": f"ipc://{tmp_path}/out"}
     with around(tmp_path, **changes) as peers, running(peers) as it:
@@ -238,15 +229,6 @@ def test_a_file_name_is_opened_into_many_items_and_results_are_published(tmp_pat
     assert edge["in"] % 3 == 0
 
 
-def has_lanes() -> bool:
-    """Whether the engine has lanes for stages of steps."""
-    sources = {name: Source("numbers", n=1) for name in ("a", "b")}
-    pipeline = Pipeline(sources=sources, stages={"n": Steps("count", source={"high": "a", "low": "b"})})
-    return not chains_trouble(pipeline.plan())
-
-
-@holds
-@pytest.mark.skipif(not has_lanes(), reason="stages of steps have no lanes yet")
 def test_both_lanes_come_with_their_priority_and_leave_by_their_sockets(tmp_path: Path) -> None:
     changes = {"data_hp_socket": "high", "result_hp_socket": "high_result", "num_workers": 1}
     with around(tmp_path, **changes) as peers, running(peers) as it:
