@@ -227,6 +227,24 @@ def test_who_is_held_takes_nothing_in_and_loses_nothing() -> None:
         assert (report.outcome, report.reasons) == ("finished", [])
 
 
+def test_a_source_is_held_only_when_its_process_has_heard_it() -> None:
+    with stepped(pipeline()) as it:
+        it.goes_on()
+        pid = it.run.pids()["a"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            it.run.hold("a")
+            it.until(lambda: it.why("a") == "held when what it reads now has come")
+            assert it.states("a") == ["processing"]
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        it.until(lambda: it.why("a") == "held")
+        assert it.states("a") == ["waiting"]
+        it.run.release("a")
+        it.goes_on()
+        it.end()
+
+
 def test_no_part_is_given_up_because_its_stream_was_held() -> None:
     with stepped(pipeline(wait_s=0.2)) as it:
         it.goes_on()

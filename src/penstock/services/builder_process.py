@@ -185,6 +185,8 @@ class BuilderProcess:
         if peer.is_leaving or self._closing_ns is not None:
             return State.FINISHING
         room = self.sources[peer.of] if peer.role == "source" else self.stages[peer.of]
+        if isinstance(room, RemoteSource) and room.is_held:
+            return State.WAITING if room.is_left_alone else State.PROCESSING
         if not room.is_held and peer.worked_ns and time.monotonic_ns() - peer.worked_ns < RECENTLY_NS:
             return State.PROCESSING
         is_busy = isinstance(room, RemoteStage) and room.is_busy(peer)
@@ -585,6 +587,8 @@ class BuilderProcess:
                 if self._log is not None:
                     tick = Ticked(stage=peer.of, worker=peer.name, now_ns=now_ns, after=after, flags=flags, step=step)
                     self._log.log.append(tick)
+            case wire.Obeyed():
+                self.sources[peer.of].obey()
             case wire.Opened(is_file):
                 source = self.sources[peer.of]
                 source.is_file, source.has_opened = is_file, True

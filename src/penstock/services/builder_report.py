@@ -78,8 +78,8 @@ def _state_of_source(builder: "BuilderProcess", source: RemoteSource) -> tuple[S
     if peer is None:
         return State.FAULT, ""
     state = builder.state_of(peer)
-    if source.is_held and state is State.WAITING:
-        return State.WAITING, HELD
+    if source.is_held and state in (State.WAITING, State.PROCESSING):
+        return state, HELD if source.is_left_alone else f"{HELD} when what it reads now has come"
     if builder.is_ending and state in (State.WAITING, State.PROCESSING):
         return State.FINISHING, ""
     return state, ""

@@ -38,7 +38,9 @@ class RemoteSource:
         """Whether nothing will ever come again, or its scan is over."""
         self.trouble = ""
         self.is_held = False
-        """Whether its instrument is left alone."""
+        """Whether its instrument is to be left alone."""
+        self._unanswered = 0
+        """How often its process was told so, or the contrary, and has not answered."""
         self.given_up = ""
         """Why nobody reads it any more, though it had not ended."""
         self.watch: NumberWatch | None = None
@@ -62,8 +64,9 @@ class RemoteSource:
     def enter(self, peer: Peer) -> None:
         """Let a process read for this source."""
         self.peer = peer
+        self._unanswered = 0
         if self.is_held:
-            peer.say(wire.Hold(True))
+            self._say_hold(peer)
 
     def begin(self) -> None:
         """Have it read: from the beginning, or on from where its predecessor was."""
@@ -83,7 +86,20 @@ class RemoteSource:
         if self.is_held != is_held:
             self.is_held = is_held
             if self.peer is not None:
-                self.peer.say(wire.Hold(is_held))
+                self._say_hold(self.peer)
+
+    def obey(self) -> None:
+        """Note that its process has done as it was told last."""
+        self._unanswered -= 1
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether its instrument is held, and all is told that was read before."""
+        return self.is_held and not self._unanswered
+
+    def _say_hold(self, peer: Peer) -> None:
+        peer.say(wire.Hold(self.is_held))
+        self._unanswered += 1
 
     def give_up(self, why: str, now: int) -> None:
         """End its stream where it is: nobody will read what its instrument sends from here on."""

@@ -32,6 +32,7 @@ from penstock.wire.envelopes import (
     Close,
     Go,
     Hold,
+    Obeyed,
     Opened,
     PoolGone,
     PoolMade,
@@ -157,6 +158,7 @@ class SourceProcess:
                     self._is_reading = self._is_open  # no more, if it crossed a Stop
                 case Hold(is_held):
                     self._is_held = is_held
+                    self.line.send(Obeyed())
                 case Settled(ranges):
                     self._settle(ranges)
                 case Stop():

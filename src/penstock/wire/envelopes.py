@@ -40,6 +40,7 @@ __all__ = [
     "Hold",
     "Lease",
     "Note",
+    "Obeyed",
     "Opened",
     "Part",
     "Picked",
@@ -203,6 +204,10 @@ class Hold(_Envelope, frozen=True, tag=24):
     """Leave the instrument alone until the contrary is said."""
 
     is_held: bool
+
+
+class Obeyed(_Envelope, frozen=True, tag=25):
+    """The instrument is left alone, or is not, as was said last; all that was read before is told."""
 
 
 class Piece(_Envelope, frozen=True, tag=30):
@@ -372,7 +377,8 @@ class TickTold(_Envelope, frozen=True, tag=52):
 
 
 Envelope = (
-    PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Settled | Stop | Hold | Piece | Drop
+    PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Settled | Stop | Hold | Obeyed | Piece
+    | Drop
     | Lease | Part | Yielded | Finish | BroughtOut | Raised
     | Done | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed | TickTold
 )  # fmt: skip
