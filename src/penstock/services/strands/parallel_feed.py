@@ -12,7 +12,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from operator import length_hint
@@ -114,6 +114,8 @@ class ParallelFeed:
         self._discarded: int | None = None
         """Of what is being discarded, how many items by now; ``None`` if nothing is."""
         self._mean_ns = 0.0
+        self._size = 1
+        """How many items a span has at most by now."""
         self._is_failing = self._is_finishing = self._has_ended_early = False
         self._trouble = ""
         """Why the run is to fail when all that came before has gone on."""
@@ -138,6 +140,8 @@ class ParallelFeed:
         self._fd = -1
         self._poll = select.poll()
         self._polled: set[int] = set()
+        self._readable: Collection[int] | None = None
+        """What was found to have something to read; ``None`` if nobody has looked."""
         for tally in tallies:
             tally.step.on_change = self._change
 
@@ -263,11 +267,13 @@ class ParallelFeed:
         self._start()
 
     def _wait(self, wait_s: float | None) -> None:
+        self._readable = None
         if wait_s is None or wait_s > 0:
             self._watch_links()
-            self._poll.poll(None if wait_s is None else wait_s * 1000)
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._fd)
+            self._readable = [fd for fd, _ in self._poll.poll(None if wait_s is None else wait_s * 1000)]
+        if self._readable is None or self._fd in self._readable:
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._fd)
         # Only now: whoever wakes between the two would have its wake read, and all later ones be thought needless.
         self._is_woken = False
 
@@ -419,7 +425,8 @@ class ParallelFeed:
         self.staff.obey()
         self._start()
         for desk in self._desks:
-            self._hear(desk)
+            if self._may_have_spoken(desk.hand):
+                self._hear(desk)
             desk.look(now_ns)
             self._look_after(desk, now_ns)
             if desk.hand.is_net and desk.hand.is_ready:
@@ -450,6 +457,12 @@ class ParallelFeed:
         desk.hand.recall()
         self._hear(desk)
         desk.look(time.monotonic_ns())  # it may have had nothing more to give back, and nothing else would wake us
+
+    def _may_have_spoken(self, hand: Hand) -> bool:
+        readable, polled = self._readable, self._polled
+        if readable is None or not isinstance(hand, ProcessHand):
+            return True
+        return any(fd in readable or fd not in polled for fd in hand.pollables)
 
     def _hear(self, desk: Desk) -> None:
         hand = desk.hand
@@ -636,23 +649,24 @@ class ParallelFeed:
     def _give_out(self, now_ns: int) -> None:
         if self.is_held or self._discards:
             return
-        size = self._span_size()
+        self._size = self._span_size()
+        present = self.staff.present
         while (desk := self._who_is_free()) is not None:
-            most = self._next_span(size, now_ns)
+            most = self._next_span(present, now_ns)
             if not most:
                 return
             self._give(desk, most)
         if len(self._edges) > 1 and self._make_way(now_ns):
             self._give_out(now_ns)
 
-    def _next_span(self, size: int, now_ns: int) -> int:
+    def _next_span(self, present: int, now_ns: int) -> int:
         """Return how many items are to be given next, of the most urgent lane that has any; 0 if none has."""
         for lane, edge in enumerate(self._edges):
             waiting = self._shares.waiting_by[lane]
-            share = -(-(waiting + len(edge)) // self.staff.present)
-            most = max(1, min(size, share))
+            share = -(-(waiting + len(edge.items)) // present)
+            most = max(1, min(self._size, share))
             if waiting < most:
-                self._admit(lane, most - waiting, size, now_ns)
+                self._admit(lane, most - waiting, present, now_ns)
             if self._shares.waiting_by[lane]:
                 return most
         return 0
@@ -685,11 +699,12 @@ class ParallelFeed:
         return sorted(found, key=lambda desk: desk.since_ns)[:most]
 
     def _who_is_free(self) -> Desk | None:
-        free = [desk for desk in self._desks if desk.is_open(self._credits)]
-        if len(self._edges) == 1:
-            return min(free, key=lambda desk: len(desk.spans), default=None)
+        most = self._credits
+        free = [desk for desk in self._desks if desk.is_open(most)]
+        if len(free) <= 1:
+            return free[0] if free else None
         # Of those who are busy, the one that has been at its item longest: what is given may be urgent.
-        return min(free, key=lambda desk: (len(desk.spans), desk.since_ns), default=None)
+        return min(free, key=lambda desk: (len(desk.spans), desk.since_ns))
 
     @property
     def _credits(self) -> int:
@@ -698,17 +713,19 @@ class ParallelFeed:
 
     def _span_size(self) -> int:
         size = LARGEST_SPAN if self._mean_ns < 1 else round(SPAN_NS / self._mean_ns)
+        if size <= 1 or not self._mean_ns:
+            return 1
         nbytes = max((hand.mean_bytes for hand in self.processes), default=0.0)
         if nbytes:
             size = min(size, round(SPAN_BYTES / nbytes))
-        return max(1, min(size, LARGEST_SPAN)) if self._mean_ns else 1
+        return max(1, min(size, LARGEST_SPAN))
 
-    def _admit(self, lane: int, most: int, size: int, now_ns: int) -> None:
+    def _admit(self, lane: int, most: int, present: int, now_ns: int) -> None:
         """Take items of a lane from its edge, unless too many are under way."""
-        room = AHEAD * size * self.staff.present - self._under_way(lane)
-        if self._is_failing or room <= 0:
-            return
         edge = self._edges[lane]
+        room = AHEAD * self._size * present - self._under_way(lane)
+        if self._is_failing or room <= 0 or not edge.items:
+            return
         items = edge.take(min(most, room))
         if items:
             self._admitted[lane] += len(items)
@@ -720,7 +737,7 @@ class ParallelFeed:
         return self._shares.in_flight_by[lane] + (self.outs[lane].left if self.outs else 0)
 
     def _has_room_for(self, lane: int) -> bool:
-        room = AHEAD * self._span_size() * self.staff.present - self._under_way(lane)
+        room = AHEAD * self._size * self.staff.present - self._under_way(lane)
         return room > 0 and not self._is_failing
 
     def _give(self, desk: Desk, most: int) -> None:
@@ -792,10 +809,11 @@ class ParallelFeed:
         """Have it woken when an item comes that can be given; return false if there is something to do already."""
         if self._is_finishing or self._is_failing or self.is_held or self._discards:
             return True
-        is_open = any(desk.is_open(self._credits) for desk in self._desks)
+        is_open = self._who_is_free() is not None
+        lowest = len(self._edges) - 1
         for lane, edge in enumerate(self._edges):
             # Where everybody has enough to do, what is urgent is heard of all the same.
-            is_wanted = is_open or (bool(self._in_the_way(lane)) if edge.items else lane < len(self._edges) - 1)
+            is_wanted = is_open or (lane < lowest and (not edge.items or bool(self._in_the_way(lane))))
             if not (is_wanted and self._has_room_for(lane)) or edge.when_any(self.wake):
                 continue
             if edge.items or not edge.has_ended:
@@ -813,7 +831,7 @@ class ParallelFeed:
     def _is_able_to_take(self) -> bool:
         if self._is_finishing or self._is_failing or self.is_held or self._discards:
             return False
-        if not any(desk.is_open(self._credits) for desk in self._desks):
+        if self._who_is_free() is None:
             return False
         return any(map(self._has_room_for, range(len(self._edges))))
 

@@ -7,7 +7,7 @@ also while user code keeps it busy.
 import mmap
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -81,6 +81,8 @@ class ProcessHand(Hand):
         self._is_over = False
         self._returned = 0
         self._asked_to_end = False
+        self.pollables: Sequence[int] = ()
+        """What can be read when it has something to say."""
         self._untold = 0
         """Of its ``Gave``: how many have gone on without its having been told."""
         self.mean_bytes = 0.0
@@ -130,12 +132,6 @@ class ProcessHand(Hand):
         return self._link is not None and self._link.is_ended and not self._is_over
 
     @property
-    def pollables(self) -> list[int]:
-        """What can be read when it has something to say."""
-        links = (self._link, self._control)
-        return [link.fileno() for link in links if link is not None and not link.is_ended]
-
-    @property
     def state(self) -> str:
         """What it is at, for reports."""
         if self.child is None:
@@ -169,6 +165,7 @@ class ProcessHand(Hand):
                 link.close()
             os.close(page)
         self._link, self._control = links[0::2]
+        self._note_pollables()
         self.is_made = self._is_over = self.is_recalling = False
         self._returned = self._untold = 0
 
@@ -197,6 +194,8 @@ class ProcessHand(Hand):
         for link in (self._link, self._control):
             while link is not None and not link.is_ended and (message := link.try_receive()) is not None:
                 self._take(decode(message.data, "stage"), message.fds, found)
+            if link is not None and link.is_ended:
+                self._note_pollables()
         if self._is_over and self._link is not None and self._link.is_ended:
             self._bury()
         return found
@@ -258,6 +257,7 @@ class ProcessHand(Hand):
             if link is not None:
                 link.close()
         self._link = self._control = None
+        self._note_pollables()
         if self._page is not None and self._map is not None:
             self._page.release()
             self._map.close()
@@ -265,6 +265,10 @@ class ProcessHand(Hand):
         death = self._nursery.death_of(child)
         self.child = None
         return death
+
+    def _note_pollables(self) -> None:
+        links = (self._link, self._control)
+        self.pollables = tuple(link.fileno() for link in links if link is not None and not link.is_ended)
 
     def _send(self, message: Work | Set | End | Took, *fds: int) -> None:
         if self._link is not None:
