@@ -93,11 +93,9 @@ class Desk:
     def is_open(self, most: int) -> bool:
         """Return whether it can be given a span, if at most so many are to be there."""
         hand = self.hand
-        if not hand.is_ready or hand.is_recalling or self.is_recalled or self.is_leaving:
+        if len(self.spans) >= min(most, hand.credits) or not hand.is_ready:
             return False
-        if not self.is_expected:
-            return False
-        return len(self.spans) < min(most, hand.credits)
+        return not (hand.is_recalling or self.is_recalled or self.is_leaving) and self.is_expected
 
     def count(self, answered: int) -> None:
         """Note that so many items have been answered."""

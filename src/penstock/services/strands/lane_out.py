@@ -36,7 +36,7 @@ class LaneOut:
     @property
     def left(self) -> int:
         """How many wait."""
-        return length_hint(self._giving)
+        return length_hint(self._giving) if self._count else 0
 
     def add(self, values: list[Any]) -> None:
         """Take more in."""
@@ -47,12 +47,15 @@ class LaneOut:
 
     def settle(self) -> None:
         """Count as done what has gone on."""
-        left = self.left
-        self.books.post(Account.DONE, self._count - left)
-        self._count = left
+        if self._count:
+            left = self.left
+            self.books.post(Account.DONE, self._count - left)
+            self._count = left
 
     def next_piece(self) -> Iterator[Any] | None:
         """Return some that can go on now; ``None`` if there are none."""
+        if not self._count:
+            return None
         most = min(self.left, PIECE, *(edge.room for edge in self._edges))
         return islice(self._giving, most) if most > 0 else None
 

@@ -151,22 +151,18 @@ class ParallelFeed:
         return self.edge.name
 
     @property
-    def _desks(self) -> list[Desk]:
-        return self.staff.desks
-
-    @property
     def processes(self) -> list[ProcessHand]:
         """Its workers that are processes."""
-        return [desk.hand for desk in self._desks if isinstance(desk.hand, ProcessHand)]
+        return [desk.hand for desk in self.staff.desks if isinstance(desk.hand, ProcessHand)]
 
     @property
     def is_net(self) -> bool:
         """Whether its one worker has generators or buffers."""
-        return any(desk.hand.is_net for desk in self._desks)
+        return any(desk.hand.is_net for desk in self.staff.desks)
 
     def begun(self) -> dict[str, int]:
         """Return how many items each worker has begun; one that took the place of another counts from 0."""
-        return {desk.hand.name: desk.hand.begun for desk in self._desks}
+        return {desk.hand.name: desk.hand.begun for desk in self.staff.desks}
 
     def left(self) -> dict[str, int]:
         """Return by edge how many items lie before it that it has not counted."""
@@ -284,7 +280,7 @@ class ParallelFeed:
         while self._discards:
             self._discards.popleft()(self._discarded or 0)
             self._discarded = None
-        for desk in self._desks:
+        for desk in self.staff.desks:
             if not desk.hand.has_ended:
                 desk.hand.halt()
             if isinstance(desk.hand, ThreadHand):
@@ -350,14 +346,14 @@ class ParallelFeed:
     async def close_awaiting(self) -> None:
         """Do as ``close`` on an event loop."""
         self.close()
-        for desk in self._desks:
+        for desk in self.staff.desks:
             if isinstance(desk.hand, TaskHand):
                 await desk.hand.join()
 
     # Both
 
     def _start(self) -> None:
-        for desk in self._desks:
+        for desk in self.staff.desks:
             if not desk.has_begun:
                 self._begin(desk)
 
@@ -396,15 +392,15 @@ class ParallelFeed:
             return False
         if not self._is_finishing:
             self._is_finishing = True
-            for desk in self._desks:
+            for desk in self.staff.desks:
                 desk.since_ns = time.monotonic_ns()
                 desk.successor = None
                 if not desk.hand.has_ended and not desk.is_asked_to_end:
                     desk.is_asked_to_end = True
                     desk.hand.finish()
-        if not all(desk.hand.has_ended for desk in self._desks):
+        if not all(desk.hand.has_ended for desk in self.staff.desks):
             return False
-        if troubles := [desk.hand.trouble for desk in self._desks if desk.hand.trouble]:
+        if troubles := [desk.hand.trouble for desk in self.staff.desks if desk.hand.trouble]:
             raise StageFailedError("; ".join(troubles))
         return True
 
@@ -424,7 +420,7 @@ class ParallelFeed:
         now_ns = time.monotonic_ns()
         self.staff.obey()
         self._start()
-        for desk in self._desks:
+        for desk in self.staff.desks:
             if self._may_have_spoken(desk.hand):
                 self._hear(desk)
             desk.look(now_ns)
@@ -439,13 +435,13 @@ class ParallelFeed:
         """Give up what no worker has, and what those give back that have not begun it."""
         if self._discarded is None:
             self._discarded = 0
-            for desk in self._desks:
+            for desk in self.staff.desks:
                 if desk.holds_up and not desk.hand.is_recalling:
                     self._recall(desk)
         for books, count in zip(self.books, self._shares.discard(_DISCARDED), strict=True):
             self._discarded += count
             books.post(Account.ABORTED, count)
-        if any(desk.hand.is_recalling for desk in self._desks):
+        if any(desk.hand.is_recalling for desk in self.staff.desks):
             return  # until they have said what they had not begun
         discarded, self._discarded = self._discarded, None
         while self._discards:
@@ -604,7 +600,7 @@ class ParallelFeed:
         """Begin no other in the place of one that dies again and again; the others go on, if there are any."""
         desk.fault = f"died {desk.barren_deaths} times without having worked on anything; the last: {cause}"
         self.stage.entry.remark("fault", f"{desk.hand.name} {desk.fault}")
-        if not any(each.is_there for each in self._desks):
+        if not any(each.is_there for each in self.staff.desks):
             raise StageFailedError(f"stage {self.stage.name}: {cause}")
 
     def _release(self) -> None:
@@ -684,23 +680,24 @@ class ParallelFeed:
 
     def _waits(self, lane: int) -> int:
         """Return how many items of a lane could be given if somebody were free."""
-        return self._shares.waiting_by[lane] + (len(self._edges[lane]) if self._has_room_for(lane) else 0)
+        there = len(self._edges[lane].items)
+        return self._shares.waiting_by[lane] + (there if there and self._has_room_for(lane) else 0)
 
     def _in_the_way(self, lane: int) -> list[Desk]:
         """Return who is to be asked for what is less urgent than what waits in a lane: the longest at work first."""
-        most = self._waits(lane) - sum(desk.hand.is_recalling for desk in self._desks)
+        most = self._waits(lane) - sum(desk.hand.is_recalling for desk in self.staff.desks)
         if most <= 0:
             return []
         found = [
             desk
-            for desk in self._desks
+            for desk in self.staff.desks
             if not desk.hand.is_recalling and desk.hand.is_ready and self._shares.keeps_back(desk.worker, lane)
         ]
         return sorted(found, key=lambda desk: desk.since_ns)[:most]
 
     def _who_is_free(self) -> Desk | None:
         most = self._credits
-        free = [desk for desk in self._desks if desk.is_open(most)]
+        free = [desk for desk in self.staff.desks if desk.is_open(most)]
         if len(free) <= 1:
             return free[0] if free else None
         # Of those who are busy, the one that has been at its item longest: what is given may be urgent.
@@ -723,10 +720,10 @@ class ParallelFeed:
     def _admit(self, lane: int, most: int, present: int, now_ns: int) -> None:
         """Take items of a lane from its edge, unless too many are under way."""
         edge = self._edges[lane]
-        room = AHEAD * self._size * present - self._under_way(lane)
-        if self._is_failing or room <= 0 or not edge.items:
+        if self._is_failing or not edge.items:
             return
-        items = edge.take(min(most, room))
+        room = AHEAD * self._size * present - self._under_way(lane)
+        items = edge.take(min(most, room)) if room > 0 else []
         if items:
             self._admitted[lane] += len(items)
             self.books[lane].arrive(len(items))
@@ -784,26 +781,24 @@ class ParallelFeed:
         if (
             self.is_halted
             or self._has_ended_early
-            or (self._is_finishing and all(desk.hand.has_ended for desk in self._desks))
+            or (self._is_finishing and all(desk.hand.has_ended for desk in self.staff.desks))
         ):
             return 0.0
         if not (self._asks_for_items() and self._asks_for_room()):
             return 0.0
-        now_ns = time.monotonic_ns()
-        longest = [
-            (RECALL_NS - (now_ns - desk.since_ns)) / NS_PER_S
-            for desk in self._desks
-            if desk.holds_up and not desk.is_recalled
-        ]
-        longest += [(desk.again_ns - now_ns) / NS_PER_S for desk in self._desks if desk.again_ns is not None]
-        if self.processes:
-            deadline_ns = self.stage.plan.deadline_s * NS_PER_S
-            longest += [
-                (deadline_ns - (now_ns - desk.since_ns)) / NS_PER_S
-                for desk in self._desks
-                if desk.spans or (desk.is_asked_to_end and not desk.hand.has_ended and not desk.hand.is_net)
-            ]
-        return max(0.001, min(longest)) if longest else None
+        due_ns = [at_ns for desk in self.staff.desks for at_ns in self._due_ns(desk)]
+        return max(0.001, (min(due_ns) - time.monotonic_ns()) / NS_PER_S) if due_ns else None
+
+    def _due_ns(self, desk: Desk) -> Iterator[float]:
+        """Yield when something is to be done about a worker that says nothing."""
+        if desk.again_ns is not None:
+            yield desk.again_ns
+        if desk.holds_up and not desk.is_recalled:
+            yield desk.since_ns + RECALL_NS
+        hand = desk.hand
+        is_busy = desk.spans or (desk.is_asked_to_end and not hand.has_ended and not hand.is_net)
+        if is_busy and isinstance(hand, ProcessHand):
+            yield desk.since_ns + self.stage.plan.deadline_s * NS_PER_S
 
     def _asks_for_items(self) -> bool:
         """Have it woken when an item comes that can be given; return false if there is something to do already."""
@@ -865,7 +860,7 @@ class ParallelFeed:
     def _lane_pieces(self) -> Iterator[tuple[int, Iterator[Any]]]:
         """Yield pieces of what goes on, urgent lanes first, until somebody has something to say."""
         for lane, out in enumerate(self.outs):
-            if self._fatal is None:
+            if self._fatal is None and self._shares.is_ready(lane):
                 values, self._fatal = self._passed(lane)
                 out.add(values)
         for lane, out in enumerate(self.outs):
@@ -917,7 +912,7 @@ class ParallelFeed:
         self._n_taken = 0
         if self._asked:
             self._look_who_asks()
-        hand = self._desks[0].hand
+        hand = self.staff.desks[0].hand
         if not hand.is_net:
             self.stage.post(Account.DONE, done)
         elif not left:

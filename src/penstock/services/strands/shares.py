@@ -238,6 +238,10 @@ class Shares:
             self._settle(lane, first, [outcome] * len(items))
         return counts
 
+    def is_ready(self, lane: int) -> bool:
+        """Return whether something goes on now of a lane."""
+        return bool(self._ready[lane])
+
     def take_ready(self, lane: int = 0) -> list[list[Any]]:
         """Return what goes on now of a lane, in pieces that are not empty."""
         ready, self._ready[lane] = self._ready[lane], []
