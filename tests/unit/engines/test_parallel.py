@@ -331,7 +331,9 @@ def test_a_worker_that_is_done_when_it_is_asked_to_give_back_is_given_more(monke
     def recall_and_wait(hand: ProcessHand) -> None:
         recall(hand)
         (feed,) = chains._cut.parallel
-        while hand.is_recalling or sum(len(a.outcomes) for a in heard) + hand._returned < sum(feed._desks[0].spans):
+        while hand.is_recalling or sum(len(a.outcomes) for a in heard) + hand._returned < sum(
+            feed.staff.desks[0].spans
+        ):
             heard.extend(hear(hand))
 
     def hear_all(hand: ProcessHand) -> list[Answer]:

@@ -103,6 +103,8 @@ class ParallelFeed:
         self._admitted = [0] * len(self._edges)
         """By lane, items that were taken from the edge and counted."""
         self._fatal: _Fatal | None = None
+        self._fails_at: int | None = None
+        """Number of an item on which the run is to fail, if it is known."""
         self.is_halted = False
         self.is_held = False
         """Whether workers are given nothing more."""
@@ -625,13 +627,14 @@ class ParallelFeed:
         cause = f"{suspect.deaths} workers died on it; the last: {cause}"
         failure = Failure(stage="", event=None, cause=cause, traceback=traceback, item=shortened(suspect.item))
         self._keep(failure, suspect.lane)
-        self._shares.give_up(suspect, self._given_up(failure))
+        self._shares.give_up(suspect, self._given_up(failure, suspect.number))
 
-    def _given_up(self, failure: Failure) -> Any:
-        """Return what stands in the place of an item that is given up."""
+    def _given_up(self, failure: Failure, number: int | None = None) -> Any:
+        """Return what stands in the place of an item that is given up, and whose number may be known."""
         if self.stage.plan.on_error != "fail":
             return GIVEN_UP
         self._is_failing = True
+        self._fails_at = number
         return _Fatal(f"stage {self.stage.name}: {failure.cause}; the item was {failure.item}")
 
     def _guarded(self, call: Callable[[], None]) -> None:
@@ -649,7 +652,9 @@ class ParallelFeed:
         present = self.staff.present
         while (desk := self._who_is_free()) is not None:
             most = self._next_span(present, now_ns)
-            if not most:
+            if self._fails_at is not None and desk.hand.is_net:  # what it would give goes on at once
+                most = min(most, self._fails_at - self._shares.first_waiting())
+            if most <= 0:
                 return
             self._give(desk, most)
         if len(self._edges) > 1 and self._make_way(now_ns):

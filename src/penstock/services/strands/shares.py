@@ -131,6 +131,10 @@ class Shares:
         given = self._given[worker]
         return any(other > lane and (at > 0 or len(items) > 1) for at, (other, _, items) in enumerate(given))
 
+    def first_waiting(self) -> int:
+        """Return the number of the item of lane 0 that is given next; there is one."""
+        return self._waiting[0][1]
+
     def give(self, worker: int, most: int) -> list[Any]:
         """Let a worker have at most so many of those that wait, of the most urgent lane the oldest, and return them."""
         found: list[Any] = []
