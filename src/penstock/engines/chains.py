@@ -41,7 +41,7 @@ from penstock.services.run_names import new_run_id, own_version
 from penstock.services.strands.children import children_reports
 from penstock.services.strands.cut import Cut, cut
 from penstock.services.strands.discard import Discard
-from penstock.services.strands.edge import Edge
+from penstock.services.strands.edge import Edge, Seen
 from penstock.services.strands.feed import SourceFeed
 from penstock.services.strands.holds import Holds
 from penstock.services.strands.host import Host, LoopFactory, Machine
@@ -613,7 +613,7 @@ class ChainsRun:
             self.state.note(text)
 
     def _edges(self, duration_s: float, now: int) -> list[EdgeReport]:
-        """Return the books, with what waits on an edge: it has arrived, though nobody has looked at it."""
+        """Return the books, with what lies on an edge or was taken from it: it has arrived, counted or not."""
         queues = {
             id(self._cut.entries[name]): edge for name, edge in self._cut.edges.items() if name in self._cut.entries
         }
@@ -627,28 +627,18 @@ class ChainsRun:
                 )
             latency = None if edge is None else latency_report([("", edge.latency)]).get("")
             if edge is not None:
-                waiting = 0 if self._ended_ns else len(edge)
-                # What has no room is put in the books at the end, when nobody gives any more up.
-                dropped = 0 if self._ended_ns else edge.dropped
-                accounts = {**report.accounts, **({Account.DROPPED.label: dropped} if dropped else {})}
-                report = msgspec.structs.replace(
-                    report, arrived=report.arrived + waiting + dropped, in_flight=report.in_flight + waiting,
-                    waiting=waiting, capacity=edge.capacity, accounts=accounts, loss=report.loss + dropped,
-                )  # fmt: skip
+                report = msgspec.structs.replace(report, capacity=edge.capacity)
+            if edge is not None and not self._ended_ns:
+                report = _with_seen(report, edge.seen())
             found.append(msgspec.structs.replace(report, latency=latency))
         return found
 
     def _in_hand(self) -> dict[int, int]:
-        """Return by its books what has been taken in and is not there yet."""
+        """Return by its books what sources have given that waits, and is not there yet."""
         if self._ended_ns:
             return {}
-        found = {}
-        for strand in self._cut.strands:
-            feed = strand.feed
-            entry = feed.entry if isinstance(feed, SourceFeed) else self._cut.entries.get(feed.name)
-            if entry is not None:
-                found[id(entry)] = strand.in_hand
-        return found
+        strands = self._cut.strands
+        return {id(strand.feed.entry): strand.in_hand for strand in strands if isinstance(strand.feed, SourceFeed)}
 
     def _steps(self, duration_s: float, now: int) -> list[StepReport]:
         return [self._step(k, part, duration_s, now) for k, part in enumerate(self._cut.steps)]
@@ -739,6 +729,16 @@ def start(plan: Plan, **options: Any) -> Run:
         If something cannot be made or opened.
     """
     return Run(ChainsRun(plan, **options))
+
+
+def _with_seen(report: EdgeReport, seen: Seen) -> EdgeReport:
+    """Return books that know of all that an edge has seen; what has no room is in none before the end."""
+    accounts = {**report.accounts, **({Account.DROPPED.label: seen.dropped} if seen.dropped else {})}
+    uncounted = seen.came - seen.dropped - report.arrived
+    return msgspec.structs.replace(
+        report, arrived=seen.came, in_flight=report.in_flight + uncounted, waiting=seen.waiting, accounts=accounts,
+        loss=report.loss + seen.dropped,
+    )  # fmt: skip
 
 
 def _shed(edge: Edge) -> str:

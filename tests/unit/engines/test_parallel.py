@@ -2,15 +2,18 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from penstock.core.ledger import Account, Entry
 from penstock.engines.chains import ChainsRun
 from penstock.errors import CheckError
 from penstock.pipeline import Pipeline, Source, Steps, Use
 from penstock.services.strands.process_hand import ProcessHand
+from penstock.services.strands.stage import Stage
 from penstock.services.strands.steps_copy import Answer
 from tests.unit.engines import parallel_code as code
 from tests.unit.engines.parallel_runs import accounts, drained, quick, ran, step_until
@@ -227,6 +230,53 @@ def test_a_data_class_that_the_worker_cannot_import_is_named() -> None:
     assert report.outcome == "failed"
     assert "stage s: an item cannot be read by s-" in report.reasons[0]
     assert "Stranger is not loaded here" in report.reasons[0]
+
+
+# Books that are asked for while others keep them
+
+
+def test_what_was_taken_and_is_not_counted_yet_has_arrived(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_taken, is_told = threading.Event(), threading.Event()
+    arrive = Stage.arrive
+
+    def arrive_when_told(stage: Stage, count: int) -> None:
+        if stage.name == "s":
+            is_taken.set()
+            is_told.wait()
+        arrive(stage, count)
+
+    monkeypatch.setattr(Stage, "arrive", arrive_when_told)
+    chains = ChainsRun(chain(code.add).plan())
+    chains.open()
+    try:
+        step_until(chains, lambda: is_taken.is_set() and accounts(chains.report(), "instrument", "n") == {"done": 10})
+        edge = chains.report().edge("n", "s")
+    finally:
+        is_told.set()
+    assert (edge.arrived, edge.in_flight) == (10, 10)
+    assert edge.waiting < 10
+    assert drained(chains).edge("n", "s").accounts == {"done": 10}
+
+
+def test_nobody_counts_between_two_looks_at_the_books(monkeypatch: pytest.MonkeyPatch) -> None:
+    chains = ChainsRun(chain(code.add).plan())
+    chains.open()
+    while chains.step():
+        pass
+    look, stages = Entry.__getitem__, chains._cut.stages
+
+    def look_late(entry: Entry, account: Account) -> int:
+        for stage in stages.values():  # as threads do that get their turn just now
+            if stage.entry is entry and stage.books.acquire(blocking=False):
+                entry.arrive(1)
+                stage.books.release()
+        return look(entry, account)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Entry, "__getitem__", look_late)
+        report = chains.report()
+    assert report.adds_up
+    assert chains.finish().edge("n", "s").accounts == {"done": 10}
 
 
 # Ends, parameters, hooks

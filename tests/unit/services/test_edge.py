@@ -101,6 +101,7 @@ def test_items_keep_their_order_and_every_one_is_somewhere(acts: list[tuple[str,
                 discarded += edge.discard()
         assert edge.taken == len(worked) + len(hand)
         assert put == edge.taken + discarded + len(edge)
+        assert edge.seen() == (put, len(edge), 0)
     found = [*worked, *hand, *edge.take(put + 1)]
     assert found == sorted(set(found))
     assert len(found) + discarded == put

@@ -119,6 +119,7 @@ def test_nothing_higher_is_given_up_while_something_lower_waits(when_full: Polic
         for k, (each, (_, dropped)) in enumerate(zip(edge.edges, before, strict=True)):
             if each.dropped > dropped:
                 assert not any(waiting for waiting, _ in before[max(k, rank) + 1 :])
+    assert edge.seen() == (sum(put_by), len(edge), edge.dropped)
     for rank, each in enumerate(edge.edges):
         assert put_by[rank] == len(taken[rank]) + len(each) + each.dropped
         assert taken[rank] + list(each.items) == sorted(taken[rank] + list(each.items))

@@ -10,16 +10,26 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from penstock.monitor.latency import Latency
 from penstock.pipeline.chains import CAPACITY
 from penstock.pipeline.plan import WhenFull
 
-__all__ = ["MOST_AT_ONCE", "ConsumersEnd", "Edge", "waker"]
+__all__ = ["MOST_AT_ONCE", "ConsumersEnd", "Edge", "Seen", "waker"]
 
 MOST_AT_ONCE: Final = 1024
 """Items that are worked on between two looks at the books."""
+
+
+class Seen(NamedTuple):
+    """What an edge has seen by one moment, in items."""
+
+    came: int
+    """All that were to be put, whatever became of them."""
+    waiting: int
+    dropped: int
+    """Given up because there was no room."""
 
 
 class ConsumersEnd(ABC):
@@ -36,6 +46,10 @@ class ConsumersEnd(ABC):
 
     @abstractmethod
     def __len__(self) -> int: ...
+
+    @abstractmethod
+    def seen(self) -> Seen:
+        """Return what it has seen by now, each item once; from any thread."""
 
     @abstractmethod
     def take(self, most: int = MOST_AT_ONCE) -> list[Any]:
@@ -185,6 +199,12 @@ class Edge(ConsumersEnd):
         self._came += count
         if self.producers == 1 and self._came > self._done + self._discarded:
             self._marks.append((self._came, now_ns))
+
+    def seen(self) -> Seen:
+        """Return what it has seen by now, each item once; from any thread."""
+        with self._lock:  # so that nothing is between the queue and who takes it, or gives it up
+            waiting = len(self.items)
+            return Seen(self.taken + waiting + self._discarded + self.dropped, waiting, self.dropped)
 
     # Who takes
 

@@ -12,7 +12,7 @@ from typing import Any
 from penstock.monitor.latency import Latency
 from penstock.pipeline.chains import CAPACITY
 from penstock.pipeline.plan import WhenFull
-from penstock.services.strands.edge import MOST_AT_ONCE, ConsumersEnd, Edge
+from penstock.services.strands.edge import MOST_AT_ONCE, ConsumersEnd, Edge, Seen
 
 __all__ = ["LaneEdge", "LanedEdge"]
 
@@ -141,6 +141,11 @@ class LanedEdge(ConsumersEnd):
             edge.dropped += 1
             return False
         return edge.makes_room()
+
+    def seen(self) -> Seen:
+        """Return what all lanes together have seen by now, each item once; from any thread."""
+        came, waiting, dropped = map(sum, zip(*(edge.seen() for edge in self.edges), strict=True))
+        return Seen(came, waiting, dropped)
 
     def take(self, most: int = MOST_AT_ONCE) -> list[Any]:
         """Return what there is in the most urgent lane that has anything, without waiting."""

@@ -84,8 +84,11 @@ class Net:
     def standing_still(self) -> Iterator[None]:
         """Let nobody keep books meanwhile, so that they can be read together."""
         with ExitStack() as stack:
-            for strand in self.strands:
+            for strand in self.strands:  # first, as they do
                 stack.enter_context(strand.books)
+            # What comes to workers and from them is counted in the books of their stage, whatever the strand is at.
+            for stage in {id(stage): stage for strand in self.strands for stage in strand.stages}.values():
+                stack.enter_context(stage.books)
             yield
 
     def stop_reading(self) -> None:

@@ -36,7 +36,8 @@ class Stage:
     entry: Entry
     failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=KEPT_FAILURES))
     dead_letters: deque[Failure] = field(default_factory=lambda: deque(maxlen=KEPT_DEAD_LETTERS))
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    books: threading.Lock = field(default_factory=threading.Lock)
+    """Held while they are kept."""
     _pending: dict[Account, int] = field(default_factory=dict)
     _held: int = 0
 
@@ -66,14 +67,14 @@ class Stage:
 
     def arrive(self, count: int) -> None:
         """Count what came."""
-        with self._lock:
+        with self.books:
             self.entry.arrive(count)
             self._settle()
 
     def post(self, account: Account, count: int) -> None:
         """Count what ended."""
         if count:
-            with self._lock:
+            with self.books:
                 self._pending[account] = self._pending.get(account, 0) + count
                 self._settle()
 
@@ -84,14 +85,14 @@ class Stage:
 
     def give_up(self, count: int, why: str) -> None:
         """Count what came and is given up before anything was done with it."""
-        with self._lock:
+        with self.books:
             self.entry.arrive(count)
             self.entry.post(Account.ABORTED, count, why)
 
     def hold(self, count: int) -> None:
         """Count what a generator has taken: done, but for the last, on which it may still fail."""
         if count:
-            with self._lock:
+            with self.books:
                 self._pending[Account.DONE] = self._pending.get(Account.DONE, 0) + self._held + count - 1
                 self._held = 1
                 self._settle()
@@ -109,7 +110,7 @@ class Stage:
 
     def take_back(self, count: int) -> None:
         """Count no longer as come what nobody has worked on."""
-        with self._lock:
+        with self.books:
             self.entry.arrive(-count)
 
     def note(self, step: str, item: Any, error: BaseException) -> Failure:

@@ -26,6 +26,7 @@ from penstock.services.strands.laned_edge import LanedEdge
 from penstock.services.strands.parallel_feed import ParallelFeed
 from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart, Writer
 from penstock.services.strands.run import FILE, Pause, Run, StageFailedError, said_of
+from penstock.services.strands.stage import Stage
 
 __all__ = ["SourceFailedError", "Strand"]
 
@@ -206,6 +207,13 @@ class Strand:
     def makers(self) -> Sequence[StepPart]:
         """Its generators, in order."""
         return self._makers
+
+    @property
+    def stages(self) -> Iterator[Stage]:
+        """All in whose books something is counted here; one may come several times."""
+        if isinstance(self.feed, ParallelFeed):
+            yield from (self.feed.stage, *self.feed.books)
+        yield from (part.stage for part in self.parts if isinstance(part, MarkPart | StepPart))
 
     @property
     def out_edges(self) -> Sequence[Edge]:
