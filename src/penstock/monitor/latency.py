@@ -40,7 +40,6 @@ class Latency:
 
     def add(self, ns: int, count: int = 1) -> None:
         """Add the same duration for so many items; one below 0 counts as 0."""
-        self.total += count
         if ns > self._max_ns:
             self._max_ns = ns
         if ns > 0:
@@ -52,6 +51,8 @@ class Latency:
             octave, ns = OCTAVES - 2, (1 << OCTAVES + 2) - 1
         # The leading bit of what is left is always there above the first octave, and leads into the next one's buckets.
         self._counts[(octave << _FINE) + (ns >> octave)] += count
+        # Last: whoever looks from another thread finds at least so many in the buckets.
+        self.total += count
 
     def percentile_s(self, percent: float) -> float:
         """Return the duration that so many percent do not exceed, in seconds; 0 without any."""

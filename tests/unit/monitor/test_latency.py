@@ -23,6 +23,19 @@ def test_a_percentile_is_right_to_six_percent(durations: list[tuple[int, int]], 
     assert latency.percentile_s(percent) * 1e9 == pytest.approx(true, rel=1 / 16 + 1e-9, abs=0.5)
 
 
+def test_another_thread_may_look_while_one_is_added() -> None:
+    latency, seen = Latency(), list[float]()
+
+    class LookedAt(int):
+        def bit_length(self) -> int:
+            seen.append(latency.percentile_s(50))
+            return super().bit_length()
+
+    latency.add(LookedAt(1_000_000))
+    latency.add(LookedAt(1_000_000))
+    assert seen == [0.0, pytest.approx(0.001)]
+
+
 def test_what_is_out_of_range_counts_at_the_edge() -> None:
     latency = Latency()
     latency.add(-5)
