@@ -232,6 +232,23 @@ def test_a_drain_brings_out_all_lanes() -> None:
         assert kept("out", lane) == numbered(lane, len(kept("out", lane)))
 
 
+def test_what_lies_before_the_lanes_of_lanes_can_be_discarded() -> None:
+    sources = {lane: Source(code.items, lane=lane, n=20) for lane in LANES}
+    stages = {"s": Steps(code.same, source={lane: lane for lane in LANES}), "g": Steps(code.at_the_gate, source="s")}
+    chains = ChainsRun(Pipeline(sources=sources, stages=stages).plan())
+    chains.open()
+    (feed,) = (feed for feed in chains._cut.parallel if feed.stage.name == "g")
+    step_until(chains, lambda: code.BEGUN.is_set() and feed._shares.has(0) > 1)
+    told: list[int] = []
+    chains.discard(told.append)
+    step_until(chains, lambda: bool(told))
+    code.GATE.set()
+    report = ran(chains)
+    assert report.outcome == "finished", report.reasons
+    assert told[0] == sum(edge.accounts.get("aborted", 0) for edge in report.edges) > 0
+    assert "aborted: discarded on request" in report.edge("s.high", "g").remarks
+
+
 def test_what_needs_all_items_is_run_elsewhere_or_refused_when_it_is_made() -> None:
     trouble = chains_trouble(pipeline(code.pairs).plan())
     assert trouble.startswith("s has lanes, and ")

@@ -42,7 +42,7 @@ class Discard:
         self._answers: dict[str, int | None] = {}
         for feed in cut.parallel:
             self._answers[feed.name] = None
-            feed.discard(partial(self._answered, feed.name))
+            feed.discard(partial(self._answered, feed))
 
     def is_done(self) -> bool:
         """Give up what can be given up by now, and tell if that is all.
@@ -82,10 +82,10 @@ class Discard:
         of_lanes = strand.feed.books if isinstance(strand.feed, ParallelFeed) else ()
         return next((each for each in of_lanes if each.entry is entry), self._cut.stages[entry.consumer])
 
-    def _answered(self, feed: str, count: int) -> None:
-        if count:
-            self._cut.stages[self._cut.entries[feed].consumer].entry.remark(Account.ABORTED.label, WHY)
-        self._answers[feed] = count
+    def _answered(self, feed: ParallelFeed, count: int) -> None:
+        if count:  # by which lane is not asked
+            feed.stage.entry.remark(Account.ABORTED.label, WHY)
+        self._answers[feed.name] = count
         self._tell()
 
 
