@@ -1,5 +1,8 @@
 """What lies on an edge between strands, and for how long: taken, put back, given up."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +78,15 @@ def test_who_waits_for_room_hears_that_all_was_given_up(edge: Edge) -> None:
     assert edge.discard() == edge.capacity
     assert told == [1]
     assert edge.room == edge.capacity
+
+
+def test_whose_loop_is_closed_is_woken_no_more(edge: Edge) -> None:
+    loop = asyncio.new_event_loop()
+    assert edge.when_any(edges.waker(loop, loop.create_future()))
+    loop.close()
+    with ThreadPoolExecutor() as others:
+        others.submit(edge.leave).result()
+    assert edge.has_ended
 
 
 ACTS = st.lists(st.tuples(st.sampled_from(["put", "take", "back", "discard"]), st.integers(1, 5)), max_size=60)

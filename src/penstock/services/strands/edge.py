@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from penstock.monitor.latency import Latency
 from penstock.pipeline.chains import CAPACITY
 from penstock.pipeline.plan import WhenFull
+from penstock.services.strands.on_loop import call_on
 
 __all__ = ["MOST_AT_ONCE", "ConsumersEnd", "Edge", "Seen", "waker"]
 
@@ -317,6 +318,6 @@ def waker(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[None]") -> Ca
         if threading.get_ident() == owner:
             resolve()
         else:
-            loop.call_soon_threadsafe(resolve)
+            call_on(loop, resolve)
 
     return wake

@@ -17,6 +17,7 @@ from penstock.services.strands.edge import Edge
 from penstock.services.strands.gate import Gate
 from penstock.services.strands.host import Host
 from penstock.services.strands.laned_edge import LanedEdge
+from penstock.services.strands.on_loop import call_on
 
 __all__ = ["BufferFeed", "EdgeFeed", "Feed", "SourceFeed"]
 
@@ -274,7 +275,7 @@ class BufferFeed:
             if not over.done():
                 over.set_result(None)
 
-        self.on_end.append(partial(_soon, loop, end))
+        self.on_end.append(partial(call_on, loop, end))
         if self.ended.is_set():
             end()
         has_end = hasattr(self.buffer, "end")
@@ -340,7 +341,3 @@ async def _got_awaiting(buffer: Any) -> AsyncIterator[Any]:
             yield await buffer.get()
         except StopAsyncIteration:
             return
-
-
-def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    loop.call_soon_threadsafe(call)

@@ -11,6 +11,8 @@ from functools import partial
 from types import CodeType
 from typing import Final
 
+from penstock.services.strands.on_loop import call_on
+
 __all__ = ["Gate", "GivenUpError"]
 
 
@@ -134,7 +136,7 @@ class Gate:
         """Wait on an event loop until it is opened, perhaps less."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._wakes.append(partial(_soon, loop, future))
+        self._wakes.append(partial(call_on, loop, partial(_resolve, future)))
         if self.is_shut and not self.is_halted:
             await future
 
@@ -168,11 +170,6 @@ class _Shut(Gate):
 
 
 _ASKED: Final[CodeType] = _Shut.__bool__.__code__
-
-
-def _soon(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[None]") -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(_resolve, future)
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

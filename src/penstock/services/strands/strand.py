@@ -23,6 +23,7 @@ from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFee
 from penstock.services.strands.gate import Gate, GivenUpError
 from penstock.services.strands.host import Host
 from penstock.services.strands.laned_edge import LanedEdge
+from penstock.services.strands.on_loop import call_on
 from penstock.services.strands.parallel_feed import ParallelFeed
 from penstock.services.strands.parts import MarkPart, OutPart, Part, StepPart, Writer
 from penstock.services.strands.run import FILE, Pause, Run, StageFailedError, said_of
@@ -267,8 +268,8 @@ class Strand:
         return False
 
     def _on_loop(self, call: Callable[[], Any]) -> None:
-        if self.loop is not None and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(call)
+        if self.loop is not None:
+            call_on(self.loop, call)
 
     def _cancel_waiting(self) -> None:
         if isinstance(self.feed, SourceFeed) and self.feed.waiting is not None:
