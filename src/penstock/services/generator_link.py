@@ -8,6 +8,7 @@ from typing import Any
 from penstock.elements.step import Step
 from penstock.services.chain_link import Mishaps
 from penstock.services.fed import Row
+from penstock.services.interrupt import HEARING_S
 from penstock.services.taking_link import TakingLink
 
 __all__ = ["GeneratorLink"]
@@ -64,7 +65,8 @@ class GeneratorLink(TakingLink):
             self._thread = Thread(target=copy_context().run, args=arguments, name=self._step.name, daemon=True)
             self._thread.start()
         self._go.release()
-        self._back.acquire()
+        while not self._back.acquire(timeout=HEARING_S):
+            pass  # a signal is heard here
 
     def _work(self, call: Callable[[Any], Any]) -> None:
         self._go.acquire()

@@ -5,9 +5,14 @@ import signal
 import sys
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
-__all__ = ["Interrupt"]
+__all__ = ["HEARING_S", "Interrupt"]
+
+HEARING_S: Final = 0.5
+"""How long the main thread may wait for user code before it looks up. A signal that comes in the instant in which a
+wait for a lock begins does not end it, nor does one that the system gives to another thread; Python hears of it when
+the wait is over."""
 
 
 class Interrupt:

@@ -5,6 +5,8 @@ from contextvars import copy_context
 from threading import Thread
 from typing import Any
 
+from penstock.services.interrupt import HEARING_S
+
 __all__ = ["LoopThread"]
 
 CLOSE_S = 2.0
@@ -32,7 +34,13 @@ class LoopThread:
         """Run a coroutine to its end; raises what it raises."""
         import asyncio
 
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        working = asyncio.run_coroutine_threadsafe(work, self._loop)
+        while True:
+            try:
+                return working.result(HEARING_S)
+            except TimeoutError:  # a signal is heard here
+                if working.done():  # perhaps just now, or what it ran raised this
+                    return working.result()
 
     def close(self) -> None:
         """Cancel everything, and end."""

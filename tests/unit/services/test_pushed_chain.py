@@ -1,8 +1,11 @@
 """A chain of steps of any shape: what it gives for what it is fed, to whom that belongs, and what becomes of errors."""
 
 import asyncio
+import os
 import queue
 import select
+import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
@@ -197,6 +200,38 @@ def test_a_generator_is_closed_where_it_waits() -> None:
             chain.feed(1)
         assert closed.is_set()
         closed.clear()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_signal_is_heard_that_does_not_end_the_wait(is_async: bool) -> None:
+    gate = threading.Event()
+
+    def block() -> None:
+        while sys._current_frames()[threading.main_thread().ident or 0].f_code is not threading.Condition.wait.__code__:
+            os.sched_yield()
+        # Another thread takes it here. One that comes as the wait begins is not heard of either.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        gate.wait()
+
+    def blocking(upstream: Iterator[int]) -> Iterator[int]:
+        for item in upstream:
+            block()
+            yield item
+
+    async def blocking_async(item: int) -> int:
+        block()
+        return item
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Chain(blocking_async if is_async else blocking) as chain:
+            try:
+                with pytest.raises(KeyboardInterrupt):
+                    chain.feed(1)
+            finally:
+                gate.set()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_generator_that_blocks_does_not_keep_the_run_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
