@@ -180,7 +180,7 @@ class ChainsRun:
             self._settling = Settling(self._cut.strands, self._cut.sinks)
             for name, thing in self._settling.things:
                 thing.run = self._facts(name)
-            self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.may_wait])
+            self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.needs_strand])
             for name, end in self._cut.sinks.items():
                 end.open(self._facts(name))
         self.alarms.open(self._facts(""))

@@ -50,6 +50,13 @@ class KeepSlowly(Keep):
     may_wait = True
 
 
+class KeepThreads(Keep):
+    """Say in which thread each item was written."""
+
+    def write(self, item: Any) -> None:
+        super().write((item, threading.get_ident()))
+
+
 class Refuse(Keep):
     """A full disk."""
 
@@ -320,6 +327,18 @@ def test_branches_cannot_write_into_each_others_arrays() -> None:
     assert report.outcome == "failed"
     assert "assignment destination is read-only" in report.reasons[0]
     assert [item["image"].tolist() for item in KEPT["b_out"]][:1] == [[0, 0]]
+
+
+def test_a_sink_of_a_merge_is_written_by_one_thread() -> None:
+    pipeline = Pipeline(
+        sources={name: Source(numbers, n=2000) for name in "ab"},
+        events={"both": Merge("a", "b")},
+        sinks={"out": SinkEntry(KeepThreads, source="both")},
+    )
+    report = ran(pipeline)
+    assert len({thread for _, thread in KEPT["out"]}) == 1
+    assert sorted(item for item, _ in KEPT["out"]) == sorted([*range(2000)] * 2)
+    assert accounts(report)["both→out"] == {"done": 4000}
 
 
 @pytest.mark.parametrize("source", [numbers, numbers_async])

@@ -184,7 +184,9 @@ class _Cutter(_StageCutter):
             entries = [self._ledger.entry(written, name) for _, written in inputs_of(self._plan, stage)]
             self.found.stages[name] = Stage(stage, entries[0])
         for name, sink in self._plan.sinks.items():
-            self.found.sinks[name] = SinkEnd(sink, sink_of(sink.element, name), self._ledger.entry(sink.input, name))
+            entry = self._ledger.entry(sink.input, name)
+            producers = len(streams_of(self._plan, sink.input))
+            self.found.sinks[name] = SinkEnd(sink, sink_of(sink.element, name), entry, producers)
         for name, feed in self.found.sources.items():
             self._strand(_Open(name, feed), name)
         for name, stage in self._plan.stages.items():
@@ -199,7 +201,7 @@ class _Cutter(_StageCutter):
             else:
                 self._strand(opened, name)
         for name, end in self.found.sinks.items():
-            if end.may_wait:
+            if end.needs_strand:
                 opened = _Open(name, EdgeFeed(self._inlet(end.plan)))
                 opened.add(OutPart(name, writers=[end.writer]))
                 self.found.strands.append(opened.closed())
@@ -234,7 +236,7 @@ class _Cutter(_StageCutter):
                 if not reads(self._plan, written, producer, lane):
                     continue
                 end = self.found.sinks[consumer.name] if isinstance(consumer, SinkPlan) else None
-                if end is not None and not end.may_wait:
+                if end is not None and not end.needs_strand:
                     writers.append(end.writer)
                 elif end is not None or not is_fused(self._plan, consumer):  # type: ignore[arg-type]  # then a stage
                     self._inlet(consumer)

@@ -25,23 +25,27 @@ class SinkEnd:
         Made, not open.
     entry
         The books of what is written.
+    producers
+        How many sources and stages it is written by, each in a thread that may be another's.
     """
 
-    def __init__(self, plan: SinkPlan, sink: Sink, entry: Entry) -> None:
+    def __init__(self, plan: SinkPlan, sink: Sink, entry: Entry, producers: int = 1) -> None:
         self.plan = plan
         self.sink = sink
         self.entry = entry
         self.path = ""
         self._is_open = False
         self._number = 0
+        self._producers = producers
         self.writer = Writer(plan.name, sink.write, entry)
         if sink.takes_numbers:
             self.writer.write_all = self._write_numbered
 
     @property
-    def may_wait(self) -> bool:
-        """Whether writing may take long, or is done for many at once, so that it needs a thread of its own."""
-        return self.sink.may_wait or self.sink.takes_numbers or self.plan.when_full != "block"
+    def needs_strand(self) -> bool:
+        """Whether writing may take long, is done for many at once, or would be done by several at the same time."""
+        sink = self.sink
+        return sink.may_wait or sink.takes_numbers or self.plan.when_full != "block" or self._producers > 1
 
     def is_written(self) -> bool:
         """Whether a kill of this process would take nothing of what the sink was given. From any thread."""
