@@ -72,7 +72,7 @@ def test_an_operator_at_a_terminal(tmp_path: Path) -> None:
         assert "allowed now: start, " in said.stdout
         said = ctl(views, "set", "above=20", "--who", "me", folder=tmp_path)
         assert (said.returncode, said.stdout) == (
-            0, "pair.threshold.above = 20.0 from event 0 on, revision 1\n",
+            0, "pair.threshold.above = 20.0 from what comes next on, revision 1\n",
         ), said.stderr  # fmt: skip
 
         # The same id does nothing twice, whichever door it comes by, and after the run too.

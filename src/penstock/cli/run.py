@@ -220,7 +220,7 @@ def _of_outside(engine: str, web: Any, desk: Any, *, is_held: bool) -> dict[str,
         problem = Problem(where="--held", text="the engine inline takes no commands", remedy="leave --engine out")
         raise CheckError([problem])
     if is_held and web is None and (desk is None or desk.door is None):
-        remedy = "add --serve 8400, or --control tcp://127.0.0.1:8410"
+        remedy = "add --serve 8400, or --control tcp://127.0.0.1:8420"
         raise CheckError([Problem(where="--held", text="nobody could start it", remedy=remedy)])
     return {name: value for name, value in given.items() if value is not None}
 

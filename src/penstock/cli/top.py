@@ -16,7 +16,7 @@ __all__ = ["screen", "top"]
 
 MOST_ALARMS = 2
 """Of the last notices of this level, that stand above everything."""
-TABLES = ("alarms", "delays", "rates", "edges", "steps", "states", "processes", "notices")
+TABLES = ("alarms", "delays", "rates", "edges", "steps", "files", "states", "processes", "notices")
 
 
 def top(
@@ -27,11 +27,13 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="Print it once, and end.")] = False,
     only: Annotated[
         str,
-        typer.Option("--only", help="Show one table: alarms, delays, rates, edges, steps, states, processes, notices."),
+        typer.Option(
+            "--only", help="Show one table: alarms, delays, rates, edges, steps, files, states, processes, notices."
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report once, for machines.")] = False,
 ) -> None:
-    """Watch a running pipeline: rate, backlog, latency and loss of edges, steps, states, processes, and notices.
+    """Watch a running pipeline: rate, backlog, latency and loss of edges, steps, files, states, processes, and notices.
 
     --only delays says how long each step takes, --only rates how fast messages and files pass.
 
@@ -66,6 +68,7 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
     from penstock.monitor.alarm_table import alarm_table, urgent_first
     from penstock.monitor.delay_table import delay_table, rate_table
     from penstock.monitor.edge_table import edge_table, process_table
+    from penstock.monitor.files_table import files_table
     from penstock.monitor.ledger_table import summary
     from penstock.monitor.notice_table import notice_line, notice_table
     from penstock.monitor.state_table import state_table
@@ -79,6 +82,7 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
         "rates": (lambda: rate_table(report), False),
         "edges": (lambda: edge_table(report, width), True),
         "steps": (lambda: step_table(report), bool(report.steps)),
+        "files": (lambda: files_table(report.files), bool(report.files)),
         "states": (lambda: state_table(report), bool(report.states)),
         "processes": (lambda: process_table(report), bool(report.processes or report.machinery)),
         "notices": (lambda: notice_table(report), bool(report.notices)),

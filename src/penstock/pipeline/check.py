@@ -31,7 +31,7 @@ from penstock.pipeline.front_door import Asked, read_any
 from penstock.pipeline.map_check import map_problems
 from penstock.pipeline.memory import slots_needed
 from penstock.pipeline.not_built import keys_not_built
-from penstock.pipeline.parallel import parallel_problems
+from penstock.pipeline.parallel import parallel_problems, restarts_problems
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.plan_maker import PlanMaker
 from penstock.pipeline.processors import Processors
@@ -157,6 +157,7 @@ def check(
         *join_problems(document, plan),
         *map_problems(document, plan),
         *parallel_problems(document, plan),
+        *restarts_problems(document, spec, plan),
         *alarm_problems(document, spec, is_chains=not chains_trouble(plan)),
         *stream_problems(document, spec, plan),
     ]

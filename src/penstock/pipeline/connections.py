@@ -94,11 +94,20 @@ class _Connections:
         key, streams = ("join", event.join) if isinstance(event, JoinSpec) else ("merge", event.merge)
         for index, stream in enumerate(streams):
             trail = ("events", name, key, index)
-            self._reference(trail, stream, key)
+            self._stream(trail, stream, key)
             if stream in streams[:index]:
                 self._report(trail, f'"{stream}" is named twice', "name each stream once")
         if isinstance(event, JoinSpec):
             self._options(name, event)
+
+    def _stream(self, trail: Trail, written: str, key: str) -> None:
+        base, lane = split_input(written)
+        if not lane or self.gives.get(base) not in _MAY_FEED[key]:
+            self._reference(trail, base, key)
+        else:
+            text = f'a {key} takes whole streams, and "{written}" would be one lane of {base}'
+            remedy = f'name "{base}"; a stage or a sink may read one lane, from: {written}'
+            self._report(trail, text, remedy if lane in lanes_of(self.spec, base) else f'name "{base}"')
 
     def _options(self, name: str, join: JoinSpec) -> None:
         by = join.by

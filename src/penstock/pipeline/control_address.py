@@ -18,7 +18,7 @@ def control_problem(address: str, *, has_tokens: bool = True) -> str:
         return problem
     kind, _, rest = address.partition("://")
     if kind == "inproc":
-        return f'nobody outside can reach "{address}"; write "tcp://127.0.0.1:8410" or "ipc://name"'
+        return f'nobody outside can reach "{address}"; write "tcp://127.0.0.1:8420" or "ipc://name"'
     if kind == "tcp" and not has_tokens and not is_local(rest.rpartition(":")[0]):
         return (
             f"{address} can be reached from other machines: give a token for viewers, operators or both, "

@@ -1,8 +1,9 @@
 """Stages of steps that several workers do at once, and why some steps cannot be done so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from penstock.core.restart_budget import RESTARTS
 from penstock.elements.shape import StepShape
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.chains import chains_trouble, has_lanes, known_shape
@@ -10,8 +11,9 @@ from penstock.pipeline.document import Document
 from penstock.pipeline.plan import Plan, StagePlan
 from penstock.pipeline.reference import reference_of
 from penstock.pipeline.registry import PlannedTarget
+from penstock.pipeline.spec import PipelineSpec, SourceSpec, StageSpec
 
-__all__ = ["is_parallel", "parallel_problems"]
+__all__ = ["is_parallel", "parallel_problems", "restarts_problems"]
 
 
 def is_parallel(stage: StagePlan) -> bool:
@@ -44,3 +46,23 @@ def parallel_problems(document: Document, plan: Plan) -> Iterator[Problem]:
                     for problem in error.problems:
                         remedy = problem.remedy.replace("run inline", "write run_in: thread")
                         yield document.problem(trail, problem.text, remedy)
+
+
+def restarts_problems(document: Document, spec: PipelineSpec, plan: Plan) -> Iterator[Problem]:
+    """Yield where ``restarts`` stands in a pipeline of plain chains, whose engine goes by ``trips``."""
+    if chains_trouble(plan):
+        return
+    sections: tuple[tuple[str, Mapping[str, SourceSpec | StageSpec]], ...] = (
+        ("sources", spec.sources), ("stages", spec.stages),
+    )  # fmt: skip
+    for section, entries in sections:
+        for name, entry in entries.items():
+            if entry.restarts.restarts == RESTARTS:  # as ``explain`` writes it
+                continue
+            if section == "stages" and name in plan.stages and plan.stages[name].run_in == "process":
+                text = "the engine chains goes by trips: who dies so often in a row, without any work done, is given up"
+                remedy = "write trips: 3, and remove restarts; penstock run --engine local goes by restarts"
+            else:
+                text = f"in a pipeline of chains {name} has no process of its own that could die"
+                remedy = "remove it; penstock run --engine local goes by restarts"
+            yield document.problem((section, name, "restarts"), text, remedy, level="warning")

@@ -16,6 +16,7 @@ __all__ = ["syntax_problems"]
 
 _SECTION = re.compile(r"[A-Za-z_][\w-]*\s*:(\s|$)")
 """A key in the first column: after a mistake, reading goes on there."""
+_VARIABLE = re.compile(r"\$\{[^}\n]*\}?")
 
 
 def syntax_problems(text: str, error: yaml.YAMLError, file: str, compose: Callable[[str], object]) -> list[Problem]:
@@ -154,6 +155,18 @@ def _left_open(line: str) -> str:
     return quote
 
 
+def _variable(it: Mistake) -> Found:
+    """Find a variable that stands bare where braces and brackets are YAML's own."""
+    mark = it.error.problem_mark
+    if mark is None or "flow" not in (it.error.context or "") or mark.line != it.at or mark.column == 0:
+        return None
+    written = _VARIABLE.match(it.line, mark.column - 1)
+    if written is None:
+        return None
+    remedy = f'quote it, "{written[0]}", for a text; for a number write key: {written[0]} in a line of its own'
+    return it.at, f"a variable without quotes between {{ }} or [ ]: {written[0]}", remedy
+
+
 def _open_bracket(it: Mistake) -> Found:
     context = it.error.context or ""
     if "flow" not in context or it.error.context_mark is None:
@@ -243,6 +256,7 @@ def _after_quote(it: Mistake) -> Found:
 
 
 _RULES = (
+    _variable,
     _tab,
     _open_quote,
     _alias,

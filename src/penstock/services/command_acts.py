@@ -136,7 +136,9 @@ class _Act:
             "when": change.when.isoformat(),
         }  # fmt: skip
         told = ", ".join(f"{address} = {value!r}" for address, value in values.items())
-        self._told(f"{told or 'nothing'} from event {change.from_event} on, revision {change.revision}", body)
+        # Where items have no numbers, as in chains, a change names none.
+        since = f"event {change.from_event}" if change.from_event else "what comes next"
+        self._told(f"{told or 'nothing'} from {since} on, revision {change.revision}", body)
 
 
 _ACTS: Final[dict[str, Callable[[_Act], None]]] = {

@@ -21,7 +21,7 @@ from tests.unit.services.test_control_door import opened
         ("localhost status", "localhost", "status", "", {}),
         ("127.0.0.1:8401 stop-data camera", "127.0.0.1:8401", "stop-data", "camera", {}),
         ("http://host:8400 stop all", "http://host:8400", "stop", "all", {}),
-        ("tcp://[::1]:8410 start", "tcp://[::1]:8410", "start", "", {}),
+        ("tcp://[::1]:8420 start", "tcp://[::1]:8420", "start", "", {}),
         ("ipc:///run/pipe start", "ipc:///run/pipe", "start", "", {}),
         ("host.site:80 start fit", "host.site:80", "start", "fit", {}),
         ("scale fit 3", "here", "scale", "fit", {"workers": 3}),

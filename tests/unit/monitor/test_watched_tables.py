@@ -12,6 +12,7 @@ from penstock.monitor.edge_table import process_table
 from penstock.monitor.notice_table import notice_line, notice_table
 from penstock.monitor.report import (
     EdgeReport,
+    FilesReport,
     LatencyReport,
     NoticeReport,
     ProcessReport,
@@ -66,6 +67,7 @@ def report() -> RunReport:
         notices=NOTICES,
         notice_counts={"log": 1, "alarm": 1295},
         processes=[ProcessReport(name="fit-0", role="map", pid=7, cpu_s=12.0, private_bytes=2_000_000, cpu_share=0.5)],
+        files=[FilesReport(name="open", waiting=2, done=3, items=500)],
         machinery=[ProcessReport(name="web", role="web", pid=8, state="", cpu_s=1.0, deaths=0)],
     )  # fmt: skip
 
@@ -126,7 +128,7 @@ def test_the_screen_fits_and_one_table_can_be_had_alone(report: RunReport, width
         return console.file.getvalue()
 
     assert all(len(line) <= width for line in text("").splitlines())
-    for word in ("names → open", "fit.peak", "died 6 times", "too hot", "web"):
+    for word in ("names → open", "fit.peak", "died 6 times", "too hot", "web", "3 of 5 files"):
         assert word in text("")
     assert "too hot" in text("").splitlines()[1], "an alarm is seen in the lowest terminal"
     firsts = {"delays": "delay", "rates": "rate", "edges": "edge", "steps": "step", "processes": "process"}

@@ -273,3 +273,29 @@ def test_dropping_is_built_only_where_a_source_gives_up_the_newest(tmp_path: Pat
     )
     planned = [problem.where for problem in check_file(file).of_level("planned")]
     assert planned == ["sources.b.when_full", "stages.n.when_full", "sinks.p.when_full"]
+
+
+OF_CHAINS = """\
+sources: {n: {use: numbers%s}}
+stages: {fit: {from: n, steps: ["builtins:abs"], %s}}
+sinks: {out: {use: print, from: fit}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "stage", "where", "says"),
+    [
+        ("", "run_in: process, restarts: {most: 3}", "stages.fit.restarts", "write trips: 3, and remove restarts"),
+        ("", "restarts: {most: 3}", "stages.fit.restarts", "fit has no process of its own that could die"),
+        (", restarts: {most: 0}", "trips: 4", "sources.n.restarts", "n has no process of its own that could die"),
+    ],
+)
+def test_restarts_of_chains_are_said_to_be_in_vain(
+    checked: Check, source: str, stage: str, where: str, says: str
+) -> None:
+    found = checked(OF_CHAINS % (source, stage))
+    (problem,) = found.problems
+    assert (problem.level, problem.where) == ("warning", where)
+    assert says in f"{problem.text}; {problem.remedy}"
+    assert found.plan is not None
+    assert checked(OF_CHAINS % ("", "restarts: {most: 20}")).problems == ()

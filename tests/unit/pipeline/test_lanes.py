@@ -115,6 +115,22 @@ def test_a_wrong_lane_is_a_mistake(checked: Check, before: str, after: str, wher
     assert remedy in problem.remedy
 
 
+@pytest.mark.parametrize(
+    ("written", "says", "remedy"),
+    [
+        ("[again.low, a]", '"again.low" would be one lane of again', 'name "again"; a stage or a sink may read'),
+        ("[again.lwo, a]", '"again.lwo" would be one lane of again', 'name "again"'),
+        ("[agian.low, a]", 'there is no "agian"', 'did you mean "again"?'),
+        ("[total.low, a]", "a reducer, whose views only sinks read", "read from"),
+    ],
+)
+def test_a_merge_takes_no_single_lanes(checked: Check, written: str, says: str, remedy: str) -> None:
+    (problem,) = checked(f"{TEXT}events: {{both: {{merge: {written}}}}}\n").of_level("error")
+    assert problem.where == "events.both.merge[0]"
+    assert says in problem.text
+    assert remedy in problem.remedy
+
+
 STAGES = {
     "map": (("high", "one"), ("low", "both")),
     "again": (("", "map"),),

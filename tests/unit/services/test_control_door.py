@@ -242,7 +242,7 @@ def test_an_address_that_is_in_use_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [("inproc://x", "nobody outside"), ("127.0.0.1:8410", 'write "tcp://127'), ("tcp://127.0.0.1", "port missing")],
+    [("inproc://x", "nobody outside"), ("127.0.0.1:8420", 'write "tcp://127'), ("tcp://127.0.0.1", "port missing")],
 )
 def test_what_is_no_address_is_said(address: str, said: str) -> None:
     assert said in control_problem(address)
