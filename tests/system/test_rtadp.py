@@ -162,6 +162,11 @@ def test_a_configuration_runs_as_it_is_and_obeys_commands(tmp_path: Path) -> Non
         said = end_of(peers, it)
     assert (said.code, said.report["outcome"]) == (3, "finished"), "one item was given up"
     assert said.edge("low", "Echo") == {"in": 7, "done": 5, "filtered": 1, "dead-lettered": 1}
+    noticed = {(each["text"], each["level"], each["code"]): each for each in said.report["notices"]}
+    hot = noticed["too hot", "alarm", 7]
+    assert hot["source"] in ("P-Echo-worker-0", "P-Echo-worker-1")
+    assert hot["values"] == {"severity": 3}
+    assert (alarms[0], "alarm", 0) in noticed
     assert "3 messages were no commands" in (tmp_path / "Supervisor-P.log").read_text()
 
 

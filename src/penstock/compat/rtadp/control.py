@@ -25,6 +25,7 @@ from penstock.compat.rtadp.messages import (
     encode_measured,
     encode_notice,
 )
+from penstock.compat.rtadp.raised import raised
 from penstock.compat.rtadp.station import Act, Deed, Measure, Say, Station, Step
 from penstock.compat.rtadp.worker import MOST_BYTES, configurations_of
 from penstock.core.run import Outcome
@@ -370,6 +371,8 @@ class _Desk:
     def _notice(self, kind: NoticeKind, source: str, text: str, *, level: int, code: int = 0) -> None:
         notice = Notice(kind=kind, pidsource=source, level=level, code=code, message=text, time_s=time.time())
         self.crew.supervisor.socket_monitoring.send(encode_notice(notice))
+        if kind != "info":  # a state, of which the pipeline has its own
+            raised(notice)
 
     def _log(self, text: str) -> None:
         self.crew.supervisor.logger.system(text, extra=self.crew.supervisor.globalname)

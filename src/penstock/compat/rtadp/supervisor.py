@@ -18,6 +18,7 @@ from penstock.compat.rtadp.log import Log
 from penstock.compat.rtadp.manager import WorkerManager
 from penstock.compat.rtadp.messages import COMMANDS, Command, Notice, NoticeKind, encode_notice
 from penstock.compat.rtadp.outlet import Outlet
+from penstock.compat.rtadp.raised import raised
 from penstock.errors import RemoteProtocolError
 
 __all__ = ["Supervisor"]
@@ -226,6 +227,7 @@ class Supervisor:
             time_s=time.time(), priority=str(priority),
         )  # fmt: skip
         self.socket_monitoring.send(encode_notice(notice))
+        raised(notice)
 
 
 def _nothing() -> None: ...
