@@ -9,8 +9,9 @@ import pytest
 
 from penstock.client import Connection, connect
 from penstock.elements import RunFacts, Sink
+from penstock.engines.inline import InlineRun
 from penstock.errors import CheckError, ServiceError, SinkError, StateError
-from penstock.monitor.report import AlarmReport
+from penstock.monitor.report import AlarmReport, RunReport
 from penstock.pipeline import Alarm, Map, Pipeline, Reduce, Source, Steps, Use
 from penstock.pipeline import Sink as SinkEntry
 from penstock.services.web_service import WebService
@@ -182,6 +183,38 @@ def test_a_view_raises_an_alarm_in_the_local_engine() -> None:
         run.stop()
     told = next(item for item in TOLD if "alarm" in item)
     assert told["what"] == "raised"
+
+
+def run_inline(found: Pipeline) -> RunReport:
+    """Run in this thread until something is told, and bring out the rest."""
+    inline = InlineRun(found.plan())
+    inline.open()
+    while not any("alarm" in item for item in TOLD):
+        assert inline.step(0.1)
+    inline.drain()
+    return inline.finish()
+
+
+def test_the_inline_engine_looks_at_results() -> None:
+    Valve.level = 7.5
+    report = run_inline(pipeline(high=HIGH, odd=Alarm("watch.in_per_s < 0", to=Bell)))
+    assert [(alarm.name, alarm.state) for alarm in report.alarms] == [("high", "raised"), ("odd", "normal")]
+    told = [item for item in TOLD if "alarm" in item]
+    assert [(item["what"], item["text"]) for item in told] == [("raised", "the level is 7.5")]
+    assert report.adds_up
+
+
+def test_the_inline_engine_looks_at_views_and_names_who_could_not_tell() -> None:
+    to: list[Any] = [Use(Bell, fails=True), Bell]
+    with_view = Pipeline(
+        sources={"valve": Source("every", every_s=0.02, call="tests.system.test_alarms:levels")},
+        stages={"value": Map(number_of, source="valve"), "level": Reduce(Level, source="value")},
+        alarms={"high": Alarm("level.last.level > 5 and absent(level.last.image)", to=to)},
+    )
+    report = run_inline(with_view)
+    assert report.alarms[0].state == "raised"
+    assert any("the bell is broken" in reason for reason in report.reasons)
+    assert report.adds_up
 
 
 def test_every_mistake_is_named_at_once() -> None:

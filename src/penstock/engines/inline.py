@@ -23,6 +23,7 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.elements.resumed_source import ResumedSource
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
+from penstock.engines.alarming import Alarming, small_views
 from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, StateError, UserCodeError
 from penstock.formats.event_log import LogHeader
 from penstock.monitor.edge_watch import Watches
@@ -36,6 +37,7 @@ from penstock.services.build import Rooms, build
 from penstock.services.intake import Intake
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import judge, settle, write_report
+from penstock.services.last_results import LastResults
 from penstock.services.log_file import LogFile, LogOutlet, LogStream, RunLog
 from penstock.services.recorded_run import NO_SETTING, RecordedRun
 from penstock.services.recording import (
@@ -46,6 +48,7 @@ from penstock.services.recording import (
     stream_address,
     with_store,
 )
+from penstock.services.reduce_room import ReduceRoom
 from penstock.services.resumed_run import missed_text, missed_until, resumable, resumed_plan
 from penstock.services.roots import roots_of
 from penstock.services.run_names import new_run_id, own_version
@@ -173,6 +176,9 @@ class InlineRun:
         self._looked_ns = self._started_ns
         self._waiter = Waiter()
         self.watching = Watching(self.plan, self.state.id)
+        self._last = LastResults()
+        self.alarms = Alarming(self.plan, self.state.id, utc_ns=utc, last=self._last_of)
+        self.alarms.on_change(self.watching.note_alarm)
         self._pollables: dict[str, Any] = {}  # of open sources: a socket, a file descriptor or None
 
     def open(self) -> None:
@@ -194,6 +200,10 @@ class InlineRun:
             self._note_start(self._log)
         for name, sink in self._rooms.sinks.items():
             sink.open(self._facts(name))
+        self.alarms.open(self._facts(""))
+        for name in self.alarms.reads_last:
+            if not isinstance(self._rooms.stages[name], ReduceRoom):
+                self._rooms.outlets[name].rooms.append(self._last)
         self._note_traits()
         for room in self._rooms.stages.values():
             self._waiter.add(room.pollable)
@@ -268,7 +278,9 @@ class InlineRun:
         self._settle()
         self._look(self._clock())
         self.watching.look()
-        if self.watching.is_due:
+        if self.alarms.is_due:
+            self.alarms.look(self.report())
+        elif self.watching.is_due:
             self.report()
         if self._log is not None:
             self._log.flush()
@@ -446,12 +458,17 @@ class InlineRun:
                 self.state.mark(Outcome.FAILED, trouble)
         if self._store is not None and self._is_own_store:
             self._store.close()
+        self._close_alarms()
         self._waiter.close()
         self._ended_ns = self._clock()
         self.state.end()
         report = self.report()
         self.watching.close(report)
         return report
+
+    def _close_alarms(self) -> None:
+        for untold in self.alarms.close():
+            self.state.mark(Outcome.INCOMPLETE, untold)
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended."""
@@ -463,7 +480,7 @@ class InlineRun:
         report = write_report(
             self.plan.name, self.state, self._started, now - self._started_ns, edges, self._rooms, self._failures
         )
-        return self.watching.fill(replace(report, states=self._states(now)))
+        return self.watching.fill(replace(report, states=self._states(now), alarms=self.alarms.reports()))
 
     def _look(self, now: int) -> None:
         self._watches.look(now)
@@ -507,6 +524,11 @@ class InlineRun:
     def wake_on(self, pollable: int) -> None:
         """Stop waiting when this file descriptor can be read."""
         self._waiter.add(pollable)
+
+    def _last_of(self, stage: str) -> Any:  # a result, or views
+        if isinstance(self._rooms.stages[stage], ReduceRoom):
+            return small_views(self._rooms.views(stage)) or None
+        return self._last.get(stage)
 
     def views(self, stage: str) -> Mapping[str, Any]:
         """Return what a reduce stage publishes, as it is now.
