@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from penstock.core.alarm import in_one_line
 from penstock.core.command import Command, Outcome, Reply
 from penstock.errors import ParameterError, PenstockError, SelectionError, ServiceError, StateError
 
@@ -184,7 +185,7 @@ class Connection(Mapping[str, "RemoteView"]):
         name
             ``start``, ``stop``, ``status``, …: see `penstock.core.command.COMMANDS`.
         target
-            A source, a stage or a worker; by default the pipeline.
+            A source, a stage, a worker or an alarm; by default the pipeline.
         id
             The same id again gives the same reply, and does nothing twice. By default one is made, and the command is
             sent once more if the connection breaks.
@@ -200,6 +201,10 @@ class Connection(Mapping[str, "RemoteView"]):
         """
         if name == "status" and not (arguments or target):  # for which the token of a viewer is enough
             return self._status_reply(id)
+        if name == "alarms" and not (arguments or target):  # likewise
+            body = self.alarms
+            text = in_one_line(body["alarms"])
+            return Reply(id=id, name=name, target="", outcome=Outcome.DONE, text=text, body=body)
         command = Command(name=name, target=target, id=id or uuid.uuid4().hex, who=who, arguments=arguments)
         answer = self._sent("POST", "commands", again=True, json=msgspec.to_builtins(command))
         reply = _reply_in(answer)

@@ -1,12 +1,16 @@
 """Alarms of a run: seen, told, acknowledged and muted, over HTTP and by sinks."""
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from penstock.cli.main import app
 from penstock.client import Connection, connect
 from penstock.elements import RunFacts, Sink
 from penstock.engines.inline import InlineRun
@@ -62,13 +66,14 @@ def same(item: Any) -> Any:
     return item
 
 
-def pipeline(**alarms: Alarm) -> Pipeline:
+def pipeline(control: dict[str, str] | None = None, **alarms: Alarm) -> Pipeline:
     return Pipeline(
         name="tank",
         sources={"valve": Source("every", every_s=0.02, call=Valve())},
         stages={"watch": Steps(same, source="valve")},
         sinks={"out": SinkEntry(Bell, source="watch")},
         alarms=alarms,
+        control=control,
     )
 
 
@@ -122,6 +127,42 @@ def test_an_alarm_from_its_first_moment_to_its_last() -> None:
     assert [item["what"] for item in told] == ["raised", "returned", "acknowledged"]
     assert told[0]["text"] == "the level is 7.2"
     assert (told[0]["pipeline"], told[0]["run"], told[2]["who"]) == ("tank", run.id, "shift")
+
+
+def test_an_operator_at_a_terminal_acknowledges_and_mutes(tmp_path: Path) -> None:
+    zmq = f"ipc://{tmp_path}/control"
+
+    def said(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, ["ctl", *words])
+        return result.exit_code, result.stdout or result.stderr
+
+    with WebService(port=0) as web, pipeline({"zmq": zmq}, high=HIGH).start("chains", web=web) as run:
+        assert said(zmq, "acknowledge", "high") == (
+            1, "penstock ctl: alarm high is normal; there is nothing to acknowledge\n",
+        )  # fmt: skip
+        Valve.level = 7.25
+        until(lambda: run.command("alarms").text == "1 alarm: high is raised")
+        code, text = said(web.address, "alarms")
+        assert code == 0
+        assert text.startswith("high      error    raised  since 20")
+        assert text.endswith("Z: the level is 7.2\n")
+        assert said(zmq, "mute", "high", "3600", "--who", "shift")[1].startswith("nobody is told of high until 20")
+        assert said(web.address, "acknowledge", "high", "--who", "shift") == (0, "high is acknowledged by shift\n")
+        code, text = said(zmq, "alarms", "--json")
+        (alarm,) = json.loads(text)["body"]["alarms"]
+        assert (code, alarm["state"], alarm["acknowledged_by"], alarm["muted_by"]) == (
+            0, "acknowledged", "shift", "shift",
+        )  # fmt: skip
+        assert said(web.address, "unmute", "high") == (0, "high is told of\n")
+        assert said(web.address, "unmute", "hihg")[0] == 1
+        assert run.command("mute", "hihg", for_s=1).text == "no alarm is called 'hihg'; did you mean \"high\"?"
+        with connect(web.address) as seen:
+            told = [(each["door"], each["name"], each["outcome"]) for each in seen.commands]
+        assert told == [
+            ("zmq", "acknowledge", "refused"), ("zmq", "mute", "done"), ("http", "acknowledge", "done"),
+            ("http", "unmute", "done"), ("http", "unmute", "refused"), ("python", "mute", "refused"),
+        ]  # fmt: skip
+        run.stop()
 
 
 def test_a_muted_one_is_seen_and_not_told() -> None:
@@ -228,7 +269,7 @@ def test_every_mistake_is_named_at_once() -> None:
         "g": Alarm("watch > 1"),
     }
     with pytest.raises(CheckError) as caught:
-        pipeline(**alarms).plan()
+        pipeline(None, **alarms).plan()
     said = {problem.where: f"{problem.text}; {problem.remedy}" for problem in caught.value.problems}
     assert 'did you mean "watch"' in said["alarms.a.when"]
     assert 'did you mean "in_per_s"' in said["alarms.b.when"]

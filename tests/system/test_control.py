@@ -141,6 +141,7 @@ def test_a_token_lets_a_viewer_look_and_an_operator_turn(tmp_path: Path) -> None
             connect(views, token="")
         with connect(views, token="look") as seen:
             assert seen.command("status").is_done
+            assert seen.command("alarms").text == "no alarms"
             with pytest.raises(ServiceError, match="viewer's"):
                 seen.command("stop")
         for token, name, problem in (

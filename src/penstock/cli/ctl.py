@@ -41,7 +41,7 @@ def ctl(
 
     start, stop; start-data, stop-data [SOURCE]; start-processing, stop-processing [STAGE]; reset; status;
     set [STAGE] NAME=VALUE…; scale STAGE N; restart WORKER; finish, drain, abort; shutdown, clean-shutdown;
-    arm [NAME=VALUE…]; rotate-logs.
+    arm [NAME=VALUE…]; alarms; acknowledge ALARM, mute ALARM SECONDS, unmute ALARM; rotate-logs.
 
     A token is taken from PENSTOCK_OPERATOR_TOKEN or PENSTOCK_VIEWER_TOKEN. Exit code 0 done; 1 refused, failed, or
     nobody answers; 2 not written as a command.
@@ -81,6 +81,10 @@ def _show(reply: "Reply", *, as_json: bool) -> None:
         from penstock.cli.ctl_status import status_text
 
         print(status_text(reply.body), flush=True)
+    elif reply.is_done and reply.name == "alarms":
+        from penstock.cli.ctl_status import alarms_text
+
+        print(alarms_text(reply.body), flush=True)
     elif reply.is_done:
         print(reply.text, flush=True)
     else:

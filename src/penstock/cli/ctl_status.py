@@ -1,9 +1,9 @@
-"""The states of a pipeline as a small table of text."""
+"""The states of a pipeline, and its alarms, as small tables of text."""
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["status_text"]
+__all__ = ["alarms_text", "status_text"]
 
 
 def status_text(body: Mapping[str, Any]) -> str:
@@ -22,6 +22,45 @@ def status_text(body: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{count:,} {name}" for name, count in body["commands"].items() if count)
     run = f"run {body['run']}; " if body["run"] else ""
     return "\n".join([*lines, f"{run}commands: {counts or 'none'}", f"allowed now: {', '.join(body['allowed'])}"])
+
+
+def alarms_text(body: Mapping[str, Any]) -> str:
+    """Return the alarms that a reply to ``alarms`` holds: a line for each, and what could not be told of them.
+
+    >>> hot = {"name": "hot", "level": "error", "state": "raised", "raised": "2026-05-01T12:00:00.5Z", "text": "80 K"}
+    >>> hot |= {"acknowledged_by": "", "muted_until": None, "muted_by": "", "times": 2, "not_known": []}
+    >>> print(alarms_text({"alarms": [hot], "history": [], "outputs": []}))
+    hot       error    raised  since 2026-05-01T12:00:00Z, 2 times: 80 K
+    """
+    alarms = body["alarms"]
+    width = max([8, *(len(each["name"]) for each in alarms)])
+    states = max([6, *(len(each["state"]) for each in alarms)])
+    lines = [
+        f"{each['name']:<{width}}  {each['level']:<7}  {each['state']:<{states}}  {_matter(each)}".rstrip()
+        for each in alarms
+    ]
+    lines += [f"{each['output']}: {each['trouble']}" for each in body["outputs"] if each["trouble"]]
+    return "\n".join(lines or ["no alarms"])
+
+
+def _matter(alarm: Mapping[str, Any]) -> str:
+    """Say what is the matter with an alarm, who knows of it, and until when nobody is told."""
+    parts = []
+    if alarm["state"] != "normal":
+        times = f", {alarm['times']} times" if alarm["times"] > 1 else ""
+        by = f", acknowledged by {alarm['acknowledged_by']}" if alarm["acknowledged_by"] else ""
+        parts.append(f"since {_whole(alarm['raised'])}{times}{by}: {alarm['text']}")
+    if alarm["muted_until"]:
+        by = f" by {alarm['muted_by']}" if alarm["muted_by"] else ""
+        parts.append(f"muted{by} until {_whole(alarm['muted_until'])}")
+    if alarm["not_known"]:
+        parts.append(f"not known: {', '.join(alarm['not_known'])}")
+    return "; ".join(parts)
+
+
+def _whole(time: str) -> str:
+    """Return an ISO time without what is below a second."""
+    return f"{time.rstrip('Z').partition('.')[0]}Z"
 
 
 def _row(state: Mapping[str, Any]) -> tuple[str, str, str, str, str]:

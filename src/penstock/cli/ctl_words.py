@@ -50,7 +50,7 @@ def read_words(
     Parameters
     ----------
     words
-        ``[ADDRESS] COMMAND [TARGET] [NAME=VALUE…]``; of ``scale``, the number stands alone.
+        ``[ADDRESS] COMMAND [TARGET] [NAME=VALUE…]``; of ``scale`` and ``mute``, the number stands alone.
     reason, run, maps
         What options said.
     default
@@ -72,6 +72,9 @@ def read_words(
     arguments = _of_options(reason=reason, run=run, maps=maps)
     if name == "scale":
         arguments["workers"] = _workers(bare)
+        bare = bare[:-1]
+    if name == "mute":
+        arguments["for_s"] = _seconds(bare)
         bare = bare[:-1]
     if values or name == "set":
         arguments["values"] = values
@@ -101,6 +104,16 @@ def _workers(bare: Sequence[str]) -> int:
     if len(bare) < 2 or not bare[-1].isdecimal():
         raise CommandError("scale needs a stage and a number; write penstock ctl scale fit 3", problem=Problem.ARGUMENT)
     return int(bare[-1])
+
+
+def _seconds(bare: Sequence[str]) -> float:
+    try:
+        if len(bare) > 1:
+            return float(bare[-1])
+    except ValueError:
+        pass
+    text = "mute needs an alarm and for how many seconds; write penstock ctl mute no_beam 3600"
+    raise CommandError(text, problem=Problem.ARGUMENT)
 
 
 def _of_options(*, reason: str, run: str, maps: Sequence[str]) -> dict[str, Any]:

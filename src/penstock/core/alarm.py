@@ -7,13 +7,23 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from penstock.core.suggest import did_you_mean
 from penstock.core.timestamp import NS_PER_S
 from penstock.errors import StateError
 
-__all__ = ["LEVELS", "Alarm", "AlarmChange", "AlarmLevel", "AlarmRule", "AlarmState", "Alarms", "UnknownAlarmError"]
+__all__ = [
+    "LEVELS",
+    "Alarm",
+    "AlarmChange",
+    "AlarmLevel",
+    "AlarmRule",
+    "AlarmState",
+    "Alarms",
+    "UnknownAlarmError",
+    "in_one_line",
+]
 
 AlarmLevel = Literal["info", "warning", "error"]
 LEVELS: Final = ("info", "warning", "error")
@@ -166,6 +176,19 @@ class Alarm:
             alarm=self.rule.name, what=what, level=self.rule.level, when_ns=now_ns, text=self.text, who=who,
             is_told=not self.is_muted(now_ns),
         )  # fmt: skip
+
+
+def in_one_line(alarms: Sequence[Mapping[str, Any]]) -> str:
+    """Say of alarms, as they are described, how many there are, and how those are that are not normal.
+
+    >>> in_one_line([{"name": "hot", "state": "raised"}, {"name": "no_beam", "state": "normal"}])
+    '2 alarms: hot is raised'
+    >>> in_one_line([{"name": "no_beam", "state": "normal"}])
+    '1 alarm, normal'
+    """
+    count = f"{len(alarms)} alarm{'' if len(alarms) == 1 else 's'}"
+    asked = [f"{each['name']} is {each['state']}" for each in alarms if each["state"] != AlarmState.NORMAL]
+    return f"{count}: {', '.join(asked)}" if asked else f"{count}, normal" if alarms else "no alarms"
 
 
 @dataclass(slots=True)

@@ -16,6 +16,8 @@ from penstock.errors import CommandError
 __all__ = [
     "COMMANDS",
     "LONGEST_WORD",
+    "MOST_SECONDS",
+    "OF_ALARMS",
     "PIPELINE",
     "WHOLE",
     "Acknowledgement",
@@ -46,7 +48,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     """The same id of the same ``who`` again gives the same reply, and does nothing twice; empty: one is made."""
     target: str = ""
-    """``pipeline``, ``all``, a source, a stage or a worker; empty is the pipeline."""
+    """``pipeline``, ``all``, a source, a stage, a worker or an alarm; empty is the pipeline."""
     arguments: dict[str, Any] = {}
     who: str = ""
     """Kept in the audit."""
@@ -108,7 +110,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag="reply", tag_field="t
     allowed: list[str] = []
     """Of a refusal: the commands that make sense in that state."""
     body: Any = None
-    """What JSON can hold: of ``status`` the states, of ``set`` the revision and from which event on it holds."""
+    """What JSON can hold: of ``status`` the states, of ``set`` the revision and from which event on it holds, of
+    ``alarms`` all of them and their history, of what is done to one how it is then."""
 
     @property
     def is_done(self) -> bool:
@@ -123,13 +126,14 @@ class Aim(StrEnum):
     SOURCE = "source"
     STAGE = "stage"
     WORKER = "worker"
+    ALARM = "alarm"
 
 
 class Argument(msgspec.Struct, frozen=True):
     """One argument of a command."""
 
     type: str
-    """``text``, ``number`` (a whole one, from 1) or ``object``."""
+    """``text``, ``number`` (a whole one, from 1), ``seconds`` (above 0) or ``object``."""
     doc: str
     is_required: bool = False
 
@@ -229,11 +233,30 @@ COMMANDS: Final[Mapping[str, CommandKind]] = {
     "restart": CommandKind(
         does="replaces a worker; nothing that it has is lost", states=_RUN, aims=(Aim.WORKER,)
     ),
+    "alarms": CommandKind(
+        does="says how each alarm is, what has happened to them, and how telling of them went", states=_RUN,
+        is_looking=True,
+    ),
+    "acknowledge": CommandKind(
+        does="says that somebody knows of an alarm", states=_RUN, aims=(Aim.ALARM,)
+    ),
+    "mute": CommandKind(
+        does="lets nobody be told of an alarm for so long; it is seen all the same",
+        states=_RUN, aims=(Aim.ALARM,),
+        arguments={"for_s": Argument("seconds", "for how many seconds", is_required=True)},
+    ),
+    "unmute": CommandKind(
+        does="lets those be told of an alarm again who are to know", states=_RUN, aims=(Aim.ALARM,)
+    ),
     "rotate-logs": CommandKind(
         does="closes the log file and begins another one", states=_ALL, is_without_run=True
     ),
 }  # fmt: skip
 """All there are, in the order in which they are shown."""
+OF_ALARMS: Final = frozenset({"acknowledge", "mute", "unmute"})
+"""Those that make sense where a pipeline has alarms."""
+MOST_SECONDS: Final = 31_536_000
+"""Of an argument: a year."""
 
 
 def check_name(name: str) -> CommandKind:
@@ -274,7 +297,7 @@ def check_command(command: Command) -> CommandKind:
     return kind
 
 
-def allowed_now(state: State, *, has_run: bool, stays: bool, has_logs: bool) -> list[str]:
+def allowed_now(state: State, *, has_run: bool, stays: bool, has_logs: bool, has_alarms: bool = True) -> list[str]:
     """Return the names of the commands that make sense now.
 
     Parameters
@@ -287,11 +310,13 @@ def allowed_now(state: State, *, has_run: bool, stays: bool, has_logs: bool) -> 
         Whether the program waits for another one.
     has_logs
         Whether there are logs to rotate.
+    has_alarms
+        Whether the pipeline has alarms.
     """
     found = []
     for name, kind in COMMANDS.items():
         fits = state in kind.states if has_run else kind.is_without_run and (stays or kind.states == _ALL)
-        if fits and (has_logs or name != "rotate-logs"):
+        if fits and (has_logs or name != "rotate-logs") and (has_alarms or name not in OF_ALARMS):
             found.append(name)
     return found
 
@@ -304,6 +329,10 @@ def _check_argument(command: str, kind: CommandKind, name: str, value: Any) -> N
     wants = {
         "text": (isinstance(value, str) and len(value) <= 500 and value.isprintable(), "a text of one line"),
         "number": (type(value) is int and 1 <= value <= 1024, "a whole number from 1 to 1024"),
+        "seconds": (
+            type(value) in (int, float) and 0 < value <= MOST_SECONDS,
+            f"seconds, above 0 and at most {MOST_SECONDS:,}",
+        ),
         "object": (isinstance(value, dict), 'an object, {"name": value}'),
     }
     is_right, wanted = wants[argument.type]

@@ -243,7 +243,7 @@ class Run:
         name
             ``start``, ``stop``, ``status``, …: see `penstock.core.command.COMMANDS`.
         target
-            A source, a stage or a worker; by default the pipeline.
+            A source, a stage, a worker or an alarm; by default the pipeline.
         id
             The same id again gives the same reply, and does nothing twice.
         who

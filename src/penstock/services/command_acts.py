@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from penstock.core.alarm import AlarmState, in_one_line
 from penstock.core.command import Aim, Command
 from penstock.core.parameters import Change
 from penstock.core.run import Outcome
@@ -97,6 +98,24 @@ class _Act:
         self._run.restart(self._name)
         self._told(f"{self._name} is replaced", None)
 
+    def alarms(self) -> None:
+        found = self._run.alarms.describe()
+        self._told(in_one_line(found["alarms"]), found)
+
+    def acknowledge(self) -> None:
+        found = self._run.alarms.acknowledge(self._name, self._command.who)
+        by = f" by {found['acknowledged_by']}" if found["acknowledged_by"] else ""
+        is_over = "; its condition does not hold any more" if found["state"] == AlarmState.NORMAL else ""
+        self._told(f"{self._name} is acknowledged{by}{is_over}", found)
+
+    def mute(self) -> None:
+        found = self._run.alarms.mute(self._name, self._command.arguments["for_s"], self._command.who)
+        self._told(f"nobody is told of {self._name} until {found['muted_until']}", found)
+
+    def unmute(self) -> None:
+        found = self._run.alarms.mute(self._name, 0.0, self._command.who)
+        self._told(f"{self._name} is told of", found)
+
     def _release(self, whole: Iterable[str]) -> None:
         names = self._names(whole)
         were_held = [name for name in names if self._sight.is_held(name)]
@@ -157,6 +176,10 @@ _ACTS: Final[dict[str, Callable[[_Act], None]]] = {
     "set": _Act.set,
     "scale": _Act.scale,
     "restart": _Act.restart,
+    "alarms": _Act.alarms,
+    "acknowledge": _Act.acknowledge,
+    "mute": _Act.mute,
+    "unmute": _Act.unmute,
 }
 
 

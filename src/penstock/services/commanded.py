@@ -13,14 +13,31 @@ from penstock.errors import CommandError
 from penstock.monitor.report import RunReport, StateReport
 from penstock.pipeline.plan import Plan
 
-__all__ = ["HELD", "Commanded", "Sight"]
+__all__ = ["HELD", "Alarmed", "Commanded", "Sight"]
 
 HELD = "held"
 """Why something waits that was told to take nothing in."""
 
 
+class Alarmed(Protocol):
+    """What of a run's alarms is used here, from the run's own thread; all of it returns what JSON can hold."""
+
+    def describe(self) -> Any:
+        """Return every alarm, and the history."""
+
+    def acknowledge(self, name: str, who: str) -> Any:
+        """Say that somebody knows of one."""
+
+    def mute(self, name: str, for_s: float, who: str) -> Any:
+        """Tell nobody of one for so long, 0 s: tell again."""
+
+
 class Commanded(Protocol):
     """What of a run is used here, all of it from the run's own thread; nothing of it waits."""
+
+    @property
+    def alarms(self) -> Alarmed:
+        """Those of the run."""
 
     def ask(self, then: Callable[[RunReport], None]) -> None:
         """Have a fresh report brought."""
@@ -112,7 +129,8 @@ class Sight:
         CommandError
             If there is no such, or the command is not for it.
         """
-        if self.is_whole(target):
+        is_alarm = Aim.ALARM in kind.aims and target in self.plan.alarms  # which may be called "all", too
+        if self.is_whole(target) and not is_alarm:
             if Aim.PIPELINE in kind.aims:
                 return Aim.PIPELINE, ""
             raise CommandError(f"{command} needs a target: {self._choice(kind)}", problem=Problem.ARGUMENT)
@@ -127,6 +145,8 @@ class Sight:
         return aim, target
 
     def _aim_of(self, target: str, kind: CommandKind) -> Aim | None:
+        if Aim.ALARM in kind.aims:  # a stage may have the same name
+            return Aim.ALARM if target in self.plan.alarms else None
         if target in self.plan.sources:
             return Aim.SOURCE
         if target in self.plan.stages:
@@ -154,4 +174,5 @@ class Sight:
     def _names(self, kind: CommandKind) -> list[str]:
         names = list(self.plan.sources) if Aim.SOURCE in kind.aims else []
         names += list(self.plan.stages) if Aim.STAGE in kind.aims else []
+        names += list(self.plan.alarms) if Aim.ALARM in kind.aims else []
         return names + (self.workers() if Aim.WORKER in kind.aims else [])

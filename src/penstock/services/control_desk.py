@@ -18,6 +18,8 @@ from penstock.core.answered import Answered, must_be_same
 from penstock.core.command import (
     COMMANDS,
     LONGEST_WORD,
+    OF_ALARMS,
+    Aim,
     Command,
     CommandKind,
     Outcome,
@@ -348,7 +350,8 @@ class ControlDesk:
         command, kind, run = pending.command, pending.kind, self._run
         self._must_be_allowed(command, kind, sight)
         aim, name = sight.aimed(command.name, kind, command.target)
-        self._must_fit(command, kind, sight, name)
+        if aim is not Aim.ALARM:
+            self._must_fit(command, kind, sight, name)
 
         def told(text: str, body: Any) -> None:
             self._answer(pending, Outcome.DONE, text, body=body)
@@ -368,7 +371,8 @@ class ControlDesk:
                 self.is_shut_down = self.was_told_to_end = True
                 told("the program ends", None)
             case _:
-                self._note(command, kind)
+                if not kind.is_looking:
+                    self._note(command, kind)
                 act(command, aim, name, run, sight, told)
 
     def _note(self, command: Command, kind: CommandKind) -> None:
@@ -387,6 +391,8 @@ class ControlDesk:
             return
         if command.name == "rotate-logs":
             raise CommandError("this pipeline writes no logs", problem=Problem.STATE)
+        if command.name in OF_ALARMS and not sight.plan.alarms:
+            raise CommandError("this pipeline has no alarms", problem=Problem.STATE)
         if command.name == "arm":
             why = (
                 "a run goes on; another one can begin when it has ended"
@@ -408,7 +414,9 @@ class ControlDesk:
 
     def _allowed(self, sight: Sight) -> list[str]:
         has_run = self._run is not None
-        names = allowed_now(sight.state, has_run=has_run, stays=self._stays, has_logs=self._has_logs)
+        names = allowed_now(
+            sight.state, has_run=has_run, stays=self._stays, has_logs=self._has_logs, has_alarms=bool(sight.plan.alarms)
+        )
         return [name for name in names if name != "arm" or self._arm is not None]
 
     def _status(self, sight: Sight) -> dict[str, Any]:

@@ -25,6 +25,9 @@ from tests.unit.services.test_control_door import opened
         ("ipc:///run/pipe start", "ipc:///run/pipe", "start", "", {}),
         ("host.site:80 start fit", "host.site:80", "start", "fit", {}),
         ("scale fit 3", "here", "scale", "fit", {"workers": 3}),
+        ("mute hot 0.5", "here", "mute", "hot", {"for_s": 0.5}),
+        ("unmute hot", "here", "unmute", "hot", {}),
+        ("alarms", "here", "alarms", "", {}),
         ("restart fit-0", "here", "restart", "fit-0", {}),
         ("set a.b=3 c=-1.5 d=x=y", "here", "set", "", {"values": {"a.b": 3, "c": -1.5, "d": "x=y"}}),
         ("set fit roi=[1,2]", "here", "set", "fit", {"values": {"roi": [1, 2]}}),
@@ -52,6 +55,9 @@ def test_words_are_a_command(written: str, address: str, name: str, target: str,
         ("scale 3", {}, "a stage and a number"),
         ("scale fit three", {}, "a stage and a number"),
         ("restart", {}, "penstock ctl restart WORKER"),
+        ("acknowledge", {}, "penstock ctl acknowledge ALARM"),
+        ("mute hot", {}, "penstock ctl mute no_beam 3600"),
+        ("mute hot long", {}, "penstock ctl mute no_beam 3600"),
         ("set", {}, "set lacks a value"),
         ("set fit", {}, "set lacks a value"),
         ("stop roi=3", {}, "stop takes no values; it takes no arguments"),
@@ -137,6 +143,13 @@ def test_what_is_said_is_one_line_and_an_exit_code() -> None:
         assert out.splitlines()[:2] == [
             "demo      pipeline  processing  0 s  as the test says", "camera    source    waiting     0 s  held",
         ]  # fmt: skip
+        assert said("mute hot 60 --who me")[1].startswith("nobody is told of hot until ")
+        code, out, _ = said("alarms")
+        assert (code, out.splitlines()[1]) == (0, "fit       error    normal  not known: fit.loss")
+        assert out.startswith("hot       error    normal  muted by me until 1970-01-01T00:01:01Z; not known: ")
+        code, out, err = said("acknowledge hto")
+        assert (code, out) == (1, "")
+        assert err == "penstock ctl: no alarm is called 'hto'; did you mean \"hot\"?\n"
         assert found.operator.desk.records()[0].who == "me"
         assert "@" in found.operator.desk.records()[-1].who
 

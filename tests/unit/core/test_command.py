@@ -33,6 +33,9 @@ ANYTHING = st.recursive(
         (Command(name="scale", target="fit", arguments={"workers": "3"}), "argument", "a whole number from 1 to 1024"),
         (Command(name="scale", target="fit", arguments={"workers": True}), "argument", "is True"),
         (Command(name="scale", target="fit", arguments={"workers": 0}), "argument", "is 0"),
+        (Command(name="mute", target="hot"), "argument", "mute lacks for_s: for how many seconds"),
+        (Command(name="mute", target="hot", arguments={"for_s": 0}), "argument", "seconds, above 0 and at most 31,5"),
+        (Command(name="mute", target="hot", arguments={"for_s": float("nan")}), "argument", "is nan; seconds"),
         (Command(name="drain", arguments={"reason": "a\nb"}), "argument", "a text of one line"),
         (Command(name="drain", arguments={"why": "x"}), "argument", "it takes reason"),
     ],
@@ -46,7 +49,7 @@ def test_what_is_wrong_is_said(command: Command, problem: str, said: str) -> Non
 
 
 def test_every_command_of_the_table_can_be_right() -> None:
-    right: dict[str, Any] = {"text": "x", "number": 3, "object": {"a": 1}}
+    right: dict[str, Any] = {"text": "x", "number": 3, "seconds": 0.5, "object": {"a": 1}}
     for name, kind in COMMANDS.items():
         arguments = {key: right[argument.type] for key, argument in kind.arguments.items()}
         assert check_command(Command(name=name, target="fit", arguments=arguments)) is kind

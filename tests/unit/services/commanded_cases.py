@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from penstock.core.alarm import AlarmRule
 from penstock.core.command import Command, Reply
 from penstock.core.parameters import Change
 from penstock.core.run import Outcome
@@ -12,7 +13,8 @@ from penstock.core.states import State
 from penstock.core.timestamp import Timestamp
 from penstock.errors import ParameterError, PenstockError
 from penstock.monitor.report import RunReport, StateReport, books_of_nothing
-from penstock.pipeline.plan import Element, Plan, SourcePlan, StagePlan
+from penstock.pipeline.plan import AlarmPlan, Element, Plan, SourcePlan, StagePlan
+from penstock.services.alarm_desk import AlarmDesk
 from penstock.services.control_desk import ControlDesk
 
 
@@ -24,8 +26,13 @@ def _stage(name: str, kind: Any, source: str) -> StagePlan:
     return StagePlan(name=name, kind=kind, inputs=(("", source),), elements=(Element(name="x", target=nothing),))
 
 
+def _alarm(name: str, when: str) -> AlarmPlan:
+    return AlarmPlan(rule=AlarmRule(name=name, level="error", latch=True), when=when)
+
+
 PLAN = Plan(
     name="demo",
+    alarms={"hot": _alarm("hot", "run.in_flight < 1"), "fit": _alarm("fit", "fit.loss > 1")},  # as a stage is called
     sources={name: SourcePlan(name=name, element=Element(name=name, target=nothing)) for name in ("camera", "motors")},
     stages={
         "clean": _stage("clean", "steps", "camera"),
@@ -36,7 +43,7 @@ PLAN = Plan(
 
 
 class FakeRun:
-    """Two sources, a stage of steps, one of two workers, and a reducer."""
+    """Two sources, a stage of steps, one of two workers, and a reducer; its alarms are real."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -49,6 +56,7 @@ class FakeRun:
         self.breaks: Exception | None = None
         self.waiting: list[Callable[[], None]] = []
         self.asked = 0
+        self.alarms = AlarmDesk(PLAN, "r1", utc_ns=lambda: 10**9)
 
     def report(self) -> RunReport:
         states = [StateReport(name="demo", kind="pipeline", state=self.state, why="as the test says")]

@@ -1,5 +1,6 @@
 """The desk: every command is answered once, does nothing twice, and is held against how things are."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +86,34 @@ def test_what_waits_before_a_held_stage_comes_out_with_the_end(operator: Operato
     assert operator.run.done == [*released, "drain finished on command (None)"]
 
 
+def test_alarms_are_seen_acknowledged_and_muted(operator: Operator) -> None:
+    assert operator.said("alarms").text == "2 alarms, normal"
+    operator.run.alarms.look(operator.run.report())
+    reply = operator.said("alarms")
+    assert (reply.text, [each["name"] for each in reply.body["alarms"]]) == ("2 alarms: hot is raised", ["hot", "fit"])
+    muted = operator.said("mute", "hot", who="shift", for_s=3600)
+    assert muted.text == "nobody is told of hot until 1970-01-01T01:00:01.000000000Z"
+    assert (muted.body["muted_by"], muted.body["state"]) == ("shift", "raised")
+    assert operator.said("unmute", "hot").body["muted_until"] is None
+    known = operator.said("acknowledge", "hot", who="shift")
+    assert (known.text, known.body["acknowledged_by"]) == ("hot is acknowledged by shift", "shift")
+    assert operator.said("mute", "fit", for_s=1).is_done, "it is no stage's, though one has its name"
+    assert operator.run.done == []
+    assert [each.name for each in operator.desk.records()] == ["mute", "unmute", "acknowledge", "mute"]
+    history = operator.said("alarms").body["history"]
+    assert [(each["what"], each["who"]) for each in history[1:]] == [
+        ("acknowledged", "shift"), ("unmuted", ""), ("muted", "shift"), ("raised", ""),
+    ]  # fmt: skip
+
+
+def test_a_pipeline_without_alarms_says_so() -> None:
+    operator = Operator(begins=False)
+    operator.desk.begin(operator.run, replace(PLAN, alarms={}), "r1")
+    reply = operator.said("acknowledge", "hot")
+    assert (reply.problem, "this pipeline has no alarms" in reply.text) == ("state", True)
+    assert not {"acknowledge", "mute", "unmute"} & set(reply.allowed)
+
+
 def test_reset_says_how_much_was_given_up(operator: Operator) -> None:
     assert operator.said("reset").text == "everything is held, and 25 items given up"
 
@@ -103,6 +132,12 @@ def test_reset_says_how_much_was_given_up(operator: Operator) -> None:
         (("drain", "fit"), "argument", "drain is not for a stage, which fit is; leave the target out"),
         (("drain", "nobody"), "unknown", "no pipeline is called 'nobody'; leave the target out"),
         (("rotate-logs",), "state", "writes no logs; allowed now: start, "),
+        (("mute",), "argument", "mute lacks for_s"),
+        (("acknowledge",), "argument", "acknowledge needs a target: there are hot and fit"),
+        (("acknowledge", "hto"), "unknown", "no alarm is called 'hto'; did you mean \"hot\"?"),
+        (("unmute", "camera"), "unknown", "no alarm is called 'camera'"),
+        (("alarms", "hot"), "unknown", "no pipeline is called 'hot'; leave the target out"),
+        (("acknowledge", "hot"), "argument", "alarm hot is normal; there is nothing to acknowledge"),
         (("arm",), "state", "a run goes on; another one can begin when it has ended"),
     ],
 )
@@ -119,9 +154,16 @@ def test_what_cannot_be_is_refused_with_what_would_be_right(
 @pytest.mark.parametrize("state", [state for state in State if state is not State.STOPPED])
 def test_a_refusal_names_the_state_and_what_is_allowed(operator: Operator, name: str, state: State) -> None:
     operator.run.state = state
-    needed: dict[str, dict[str, Any]] = {"set": {"values": {"fit.roi": 1}}, "scale": {"workers": 2}}
+    needed: dict[str, dict[str, Any]] = {
+        "set": {"values": {"fit.roi": 1}}, "scale": {"workers": 2}, "mute": {"for_s": 1},
+    }  # fmt: skip
     arguments = needed.get(name, {})
-    reply = operator.said(name, {"scale": "fit", "restart": "fit-0"}.get(name, ""), **arguments)
+    operator.run.alarms.look(operator.run.report())
+    reply = operator.said(
+        name,
+        {"scale": "fit", "restart": "fit-0", "mute": "hot", "unmute": "hot", "acknowledge": "hot"}.get(name, ""),
+        **arguments,
+    )
     if state in COMMANDS[name].states and name != "rotate-logs":
         assert reply.is_done
         return
@@ -309,9 +351,10 @@ def test_ten_thousand_malformed_commands_are_counted_and_change_nothing(operator
 
 def test_a_viewer_may_look_and_nothing_else(operator: Operator) -> None:
     found: list[Reply] = []
-    for name in ("status", "stop"):
+    for name in ("status", "alarms", "stop"):
         operator.desk.take(Command(name=name, id="1"), found.append, door="test", may_turn=False)
-    assert [(reply.outcome, reply.problem) for reply in found] == [("done", ""), ("refused", "forbidden")]
+    seen = [(reply.outcome, reply.problem) for reply in found]
+    assert seen == [("done", ""), ("done", ""), ("refused", "forbidden")]
     assert operator.run.done == []
     assert operator.said("stop", id="1").is_done, "the id of what was forbidden is not used up"
 
