@@ -37,6 +37,8 @@ METRICS: Final[Mapping[str, Mapping[str, str]]] = {
         "latency_p99_s": "99 of 100 take less, in s",
         "workers": "processes that work",
         "deaths": "of its processes, so far",
+        "memory_bytes": "of its processes, without what they share",
+        "largest_bytes": "of the one of its processes that has most",
     },
     "sink": {
         **_ALL,
@@ -139,6 +141,8 @@ class MetricValues:
             "out_per_s": max(behind) if behind else last,
             "workers": sum(1 for each in processes if each.pid),
             "deaths": sum(each.deaths for each in processes),
+            "memory_bytes": sum(each.private_bytes for each in processes if each.pid),
+            "largest_bytes": max((each.private_bytes for each in processes if each.pid), default=0),
         }
 
     def _step(self, step: StepReport, now_ns: int) -> dict[str, Any]:
