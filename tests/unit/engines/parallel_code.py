@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -202,3 +203,18 @@ class OneAtATime:
 
     def __call__(self, item: int) -> int:
         return item + 1
+
+
+class DiesWhenMade:
+    """Die when it is made, all but so many of them; who has come is counted in a folder."""
+
+    def __init__(self, folder: str, live: int) -> None:
+        for number in range(live):
+            with suppress(FileExistsError):
+                (Path(folder) / str(number)).touch(exist_ok=False)
+                return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def __call__(self, item: int) -> int:
+        """Return the item."""
+        return item
