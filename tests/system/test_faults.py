@@ -1,20 +1,27 @@
-"""Faults that take long: a worker whose memory grows, and an hour in which nobody listens."""
+"""Faults: a worker whose memory grows, an hour in which nobody listens, data that come when nobody wants them."""
 
+import json
+import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+import zmq
 
+from penstock.core.command import Command
 from penstock.engines.chains import ChainsRun
 from penstock.engines.handle import Run
 from penstock.monitor.report import ProcessReport, RunReport
 from penstock.pipeline import Alarm, Join, Map, Pipeline, Reduce, Source, Steps
+from penstock.services.control_call import call
 from penstock.services.usage import usage_of
 from penstock.services.watching import MOST_NOTICES, Watching
 from penstock.services.web_service import WebService
 from penstock.testing import engine_cases as cases
 from tests.system import controlled, faulty
+from tests.system.commands import assert_adds_up, started
 
 LONGEST_S = 60.0
 MB = 1_000_000
@@ -159,3 +166,59 @@ def drained(chains: ChainsRun) -> RunReport:
     while chains.step():
         pass
     return chains.finish()
+
+
+# Data before the start and after the stop
+
+FILE = """\
+name: sent
+sources: {items: {use: zmq-pull, bind: "ADDRESS", encoding: json}}
+stages: {kept: {from: items, steps: [{every: {n: 1}}]}}
+sinks: {out: {use: json-lines, from: kept, path: out.jsonl}}
+control: {zmq: "tcp://127.0.0.1:0"}
+"""
+
+
+def test_what_is_sent_before_the_start_and_after_the_stop_waits(tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/items"
+    (tmp_path / "p.yaml").write_text(FILE.replace("ADDRESS", address))
+    out = tmp_path / "out.jsonl"
+
+    def written() -> list[int]:
+        return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+
+    with (
+        zmq.Context() as context,
+        context.socket(zmq.PUSH) as sender,
+        started("run", "p.yaml", "--held", "--report", "report.json", folder=tmp_path) as process,
+    ):
+        sender.linger = 0
+        sender.connect(address)
+        commands = process.line("commands: ").split()[-1]
+
+        def command(name: str) -> None:
+            assert call(commands, Command(name=name, id=f"{name} {time.monotonic_ns()}"), patience_s=LONGEST_S).is_done
+
+        def send(first: int, last: int) -> None:
+            for number in range(first, last):
+                sender.send_string(str(number))
+
+        send(0, 200)
+        assert call(commands, Command(name="status", id="0")).state == "waiting"
+        assert written() == []
+        command("start")
+        until(lambda: len(written()) == 200)
+        command("stop")
+        send(200, 400)
+        command("start")
+        until(lambda: len(written()) == 400)
+        command("stop")
+        send(400, 500)
+        process.process.send_signal(signal.SIGTERM)
+        said = process.end(tmp_path / "report.json")
+    assert (said.code, said.report["outcome"]) == (130, "aborted")
+    assert_adds_up(said)
+    arrived = said.edge("items", "kept")
+    assert arrived == {"in": len(written()), "done": len(written())}
+    assert written() == list(range(len(written()))), "all that was taken in, once and in order"
+    assert len(written()) >= 400
