@@ -1,15 +1,17 @@
 """The page about commands says what the code does: the table, states, fields, problems and limits."""
 
 import re
+from inspect import signature
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from penstock.cli import ctl
+from penstock.cli import ctl, serve
 from penstock.core import answered, command
 from penstock.core.command import COMMANDS, Problem, Reply
 from penstock.core.states import State
+from penstock.pipeline.control_address import control_problem
 from penstock.services import command_audit, control_desk, control_door
 from penstock.wire.control import LONGEST, Wish
 
@@ -80,3 +82,10 @@ def test_a_limit_is_what_the_page_says(said: str) -> None:
 
 def test_replies_are_remembered_for_an_hour() -> None:
     assert answered.KEPT_S == 3600
+
+
+def test_its_examples_do_not_have_the_port_of_the_stream_server() -> None:
+    port = signature(serve.serve).parameters["listen"].default
+    addresses = re.findall(r"tcp://127\.0\.0\.1:(\d+)", f"{PAGE} {control_problem('inproc://x')}")
+    assert len(addresses) >= 3
+    assert port not in addresses
