@@ -330,6 +330,20 @@ def test_foreign_programs_are_understood_and_understand(encoding: Any, item: Any
             assert peer.recv() == frame
 
 
+@pytest.mark.parametrize(("encoding", "bad"), [("json", [b"{"]), ("text", [b"\xff"]), ("bytes", [])])
+def test_of_a_foreign_program_what_is_no_item_is_counted_and_the_rest_comes(encoding: Any, bad: list[bytes]) -> None:
+    with opened(ZmqPullSource(bind=LOCAL, encoding=encoding)) as source:
+        with foreign(zmq.PUSH, source.addresses[0]) as peer:
+            for part in (b"1", *bad, b"2"):
+                peer.send(part)
+                peer.send_multipart([b"3", b"4", b"5"])
+        found = taken(source, 2)
+        assert found == {"json": [1, 2], "text": ["1", "2"], "bytes": [b"1", b"2"]}[encoding]
+        losses = dict(source.losses.news())
+        assert losses.pop("a message of 3 parts, where an item is one") in (1 + len(bad), 2 + len(bad))
+        assert list(losses.values()) == [1] * len(bad)
+
+
 class Evil:
     """A pickle that would leave a file."""
 

@@ -83,6 +83,7 @@ class ZmqItemSink(Sink):
         if ahead_MB <= 0:
             raise ValueError(f"ahead_MB is {ahead_MB}; it must be above 0")
         self._kind: Literal["push", "pub"] = kind
+        self._is_pub = kind == "pub"
         self.losses = Losses(f"zmq-{kind} {', '.join([*self._bind, *self._connect])}")
         """What nobody took."""
         self._topic = TextTemplate(topic)
@@ -136,7 +137,7 @@ class ZmqItemSink(Sink):
             if self._receivers:
                 self._wait_for_receivers()
             self._given += 1
-            if self._kind == "pub" and not self._given % _LOOK_AT_PEERS:
+            if self._is_pub and not self._given % _LOOK_AT_PEERS:
                 self._outlet.look()
             if not self._outlet.send(frames) and not self._send_later(frames):
                 self._not_taken += 1
@@ -177,7 +178,7 @@ class ZmqItemSink(Sink):
         return max(0.0, (self._until or 0.0) - time.monotonic())
 
     def _frames(self, item: Any) -> list[bytes | memoryview]:
-        if self._kind == "push":
+        if not self._is_pub:
             return self._own(item) if self._write is None else [self._write(item)]
         topic = self._topic.fill(item).encode()
         if self._write is not None:

@@ -16,7 +16,16 @@ from penstock.elements.losses import Losses
 from penstock.elements.network_address import listed_addresses
 from penstock.elements.zmq_address import check_addresses
 from penstock.errors import RemoteProtocolError, SourceError
-from penstock.wire.item_encodings import PENSTOCK, ReadEncoding, ReadItem, check_encoding, reader
+from penstock.wire.item_encodings import (
+    PENSTOCK,
+    ReadEncoding,
+    ReadItem,
+    ReadPart,
+    check_encoding,
+    part_reader,
+    parts_trouble,
+    reader,
+)
 from penstock.wire.item_frames import BEHIND_AT, Frames, Received
 
 __all__ = ["Ends", "ZmqItemSource", "readable"]
@@ -95,6 +104,7 @@ class ZmqItemSource:
         self._encoding = encoding
         self._allow = _checked_names(encoding, allow)
         self._read: ReadItem = reader(encoding, {})
+        self._read_part: ReadPart | None = part_reader(encoding) if kind == "pull" else None
         self._inlet: Any = None  # ZmqInlet, imported when it is opened
 
     @property
@@ -142,16 +152,39 @@ class ZmqItemSource:
         inlet = self._inlet
         try:
             while not self._ending.is_over:
-                messages = inlet.receive(_CHUNK, _CHUNK_BYTES)
-                if not messages:
+                has_come, items = self._taken(inlet)
+                if not has_come:
                     await readable(inlet)
                     continue
-                if items := self._items_of(messages):
+                if items:
                     yield items
                 await asyncio.sleep(0)  # others in the loop have their turn, however much comes
             self._ending.raise_failure()
         finally:
             self.close()
+
+    def _taken(self, inlet: Any) -> tuple[bool, list[Any]]:
+        """Return whether anything lay ready, and the items it was."""
+        if self._read_part is None:
+            messages = inlet.receive(_CHUNK, _CHUNK_BYTES)
+            return bool(messages), self._items_of(messages)
+        parts, others = inlet.receive_single(_CHUNK, _CHUNK_BYTES)
+        for count in others:
+            self.losses.add(parts_trouble(count))
+        return bool(parts or others), self._items_of_parts(parts, self._read_part)
+
+    def _items_of_parts(self, parts: Sequence[Any], read: ReadPart) -> list[Any]:
+        try:
+            return list(map(read, parts))  # all at once, as they mostly are items
+        except RemoteProtocolError:
+            pass
+        items = []
+        for part in parts:
+            try:
+                items.append(read(part))
+            except RemoteProtocolError as error:
+                self.losses.add(str(error))
+        return items
 
     def _items_of(self, messages: Sequence[Frames]) -> list[Any]:
         items: list[Any] = []

@@ -24,7 +24,7 @@ MOST_MESSAGE_BYTES: Final = 1 << 30
 AHEAD: Final = 1000
 """Messages in ZeroMQ's queue of one peer, at either end, before their size is known; what ZeroMQ has by default."""
 LEAST_AHEAD: Final = 4
-REUSE_BYTES: Final = 1 << 17
+REUSE_BYTES: Final = 1 << 16
 """From here on freed memory is kept for the next message: to have pages cleared takes twice as long as to fill them."""
 ZERO_COPY_BYTES: Final = 1 << 16
 """Bytes from here on are sent from where they are. Arrays never, because whoever made them may write on in them."""
@@ -204,6 +204,37 @@ class ZmqInlet(_End):
             pass
         return found
 
+    def receive_single(self, most: int, most_bytes: int) -> tuple[list[zmq.Frame], list[int]]:
+        """Return the messages of one part that lie ready, and of how many parts the others are, which are given up.
+
+        As `receive`, where all senders are to send one part: ZeroMQ is asked for a message together with whether
+        another part follows, which takes as long as receiving it alone does.
+        """
+        found: list[zmq.Frame] = []
+        others: list[int] = []
+        socket = self._socket
+        if socket is None:
+            return found, others
+        receive, add, total, largest = socket.recv, found.append, 0, self._largest
+        try:
+            while len(found) + len(others) < most and total < most_bytes:
+                frame = receive(_NOBLOCK, False)
+                if frame.more:
+                    others.append(1)
+                    while frame.more:
+                        frame = receive(0, False)
+                        others[-1] += 1
+                    continue
+                add(frame)
+                nbytes = len(frame)
+                total += nbytes
+                if nbytes > largest:
+                    self._saw(nbytes)
+                    largest = nbytes
+        except zmq.Again:
+            pass
+        return found, others
+
     def close(self) -> None:
         """Close the socket; what was not read is lost."""
         if self._socket is not None:
@@ -252,6 +283,7 @@ class ZmqOutlet(_End):
         self.had_peers = False
         """Whether there has ever been one."""
         self._refused = 0
+        self._send: Any = None  # of the class behind zmq.Socket, which asks for routes and groups at each message
         self._context: Any = None
         self._monitor: Any = None
 
@@ -265,6 +297,7 @@ class ZmqOutlet(_End):
         """
         self._context = zmq.Context()  # its own, because ending it is what waits until all is sent
         self._socket = self._context.socket(_TYPES[self.kind])
+        self._send = super(zmq.Socket, self._socket).send  # type: ignore[misc]  # it is one
         if self.kind == "pub":
             self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         else:
@@ -279,11 +312,11 @@ class ZmqOutlet(_End):
 
     def send(self, parts: Sequence[bytes | memoryview]) -> bool:
         """Send one message, without waiting; return false if no queue has room for it."""
-        send, last = self._socket.send, len(parts) - 1
+        send, last = self._send, len(parts) - 1
         try:
             nbytes = len(parts[0])
             if not last:
-                send(parts[0], _NOBLOCK)
+                send(parts[0], _NOBLOCK, nbytes < ZERO_COPY_BYTES or type(parts[0]) is not bytes)
                 if nbytes > self._largest:
                     self._saw(nbytes)
                 return True
@@ -341,7 +374,7 @@ class ZmqOutlet(_End):
         began, linger_ms = time.monotonic(), int(linger_s * 1000)
         self._socket.close(linger_ms)
         self._context.term()
-        self._context = self._socket = self._monitor = None
+        self._context = self._socket = self._send = self._monitor = None
         # ZeroMQ does not say whether it gave up; if it did, it took all of the time, by a clock of milliseconds.
         return (time.monotonic() - began) * 1000 < linger_ms - _CLOCK_MS
 

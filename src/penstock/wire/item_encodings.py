@@ -14,7 +14,19 @@ from penstock.errors import RemoteProtocolError, ResultTypeError
 from penstock.wire.item_frames import Frames, Received, read_frames
 from penstock.wire.item_json import item_json, item_of_json
 
-__all__ = ["PENSTOCK", "ReadEncoding", "ReadItem", "WriteEncoding", "WriteItem", "check_encoding", "reader", "writer"]
+__all__ = [
+    "PENSTOCK",
+    "ReadEncoding",
+    "ReadItem",
+    "ReadPart",
+    "WriteEncoding",
+    "WriteItem",
+    "check_encoding",
+    "part_reader",
+    "parts_trouble",
+    "reader",
+    "writer",
+]
 
 WriteEncoding = Literal["penstock", "json", "text", "bytes"]
 """``penstock``: every value that may travel, as it is. The others: one frame an item, as other programs read it."""
@@ -23,6 +35,8 @@ ReadEncoding = Literal["penstock", "json", "text", "bytes", "snap-pickle"]
 PENSTOCK: Final = "penstock"
 
 ReadItem = Callable[[Frames], Received]
+ReadPart = Callable[[Any], Any]
+"""Of a message of one part, which is a buffer, the item."""
 WriteItem = Callable[[Any], bytes]
 
 
@@ -65,13 +79,27 @@ def reader(encoding: ReadEncoding, allowed: Mapping[tuple[str, str], Global] | N
     return lambda frames: _plain(read(_only(frames)))
 
 
+def part_reader(encoding: ReadEncoding) -> ReadPart | None:
+    """Return what reads the one part of a message as ``reader`` would; ``None`` where there may be more, or pickles.
+
+    >>> part_reader("text")(b"6.5")
+    '6.5'
+    """
+    return _READERS.get(encoding)
+
+
+def parts_trouble(count: int) -> str:
+    """Say what is wrong with a message of several parts."""
+    return f"a message of {count} parts, where an item is one"
+
+
 def _plain(item: Any) -> Received:
     return Received(item, 0, 0, False)
 
 
 def _only(frames: Frames) -> bytes | memoryview:
     if len(frames) != 1:
-        raise RemoteProtocolError(f"a message of {len(frames)} parts, where an item is one")
+        raise RemoteProtocolError(parts_trouble(len(frames)))
     return frames[0]
 
 
@@ -83,10 +111,10 @@ def _text(data: bytes | memoryview) -> str:
 
 
 def _bytes_of_text(item: Any) -> bytes:
-    if not isinstance(item, str | int | float | np.number):
+    if type(item) is not str and not isinstance(item, str | int | float | np.number):
         raise ResultTypeError(f"a {type(item).__name__} is no text; let a step make one, or use the encoding json")
     try:
-        return str(item).encode()
+        return item.encode() if type(item) is str else str(item).encode()
     except UnicodeEncodeError as error:
         raise ResultTypeError(f"text that is no Unicode: {error}") from error
 
