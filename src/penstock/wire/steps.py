@@ -21,12 +21,14 @@ __all__ = [
     "End",
     "Failed",
     "Gave",
+    "Laid",
     "Made",
     "Recall",
     "Returned",
     "Set",
     "Took",
     "Work",
+    "are_plain",
     "cannot_travel",
     "decode",
     "decode_values",
@@ -34,6 +36,7 @@ __all__ = [
     "encode_single",
     "encode_values",
     "joined_values",
+    "write_bytes",
 ]
 
 
@@ -41,12 +44,22 @@ MOST_UNHEARD: Final = 16
 """``Gave`` that may be on their way until ``Took`` says that what they brought has gone on."""
 
 
+class Laid(msgspec.Struct, frozen=True, array_like=True):
+    """Where in memory that both share values lie."""
+
+    place: int
+    nbytes: int
+
+
 class Work(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Work on these."""
 
     count: int
     values: msgspec.Raw
-    """As ``encode_values`` writes them; null if they lie in the memory file that comes beside."""
+    """As ``encode_values`` writes them; null if they lie in the memory file that comes beside, or are laid down."""
+    laid: Laid | None = None
+    freed: list[int] = []
+    """Places of what was answered that are free again."""
 
 
 class Set(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -106,6 +119,9 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Of these, or of the item under way."""
     trouble: str = ""
     """Why the run is to fail: of the item behind these."""
+    laid: Laid | None = None
+    freed: list[int] = []
+    """Places of items that are free again."""
 
 
 class Gave(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -183,6 +199,31 @@ def encode_values(values: Sequence[Any]) -> bytes:
         for value in values:
             check_value(value, "")
     return encode_all(values)
+
+
+def are_plain(values: Sequence[Any]) -> bool:
+    """Whether all of them are read as copies, so that nothing goes on using the memory they were read from."""
+    return _PLAIN.issuperset(map(type, values))
+
+
+def write_bytes(values: Sequence[bytes], room: memoryview) -> int:
+    """Write values that all are bytes into memory, as ``encode_values`` would; return the length, 0 if it is too long.
+
+    >>> room = bytearray(40)
+    >>> length = write_bytes([b"abc", b""], memoryview(room))
+    >>> decode_values(memoryview(room)[:length], 2)
+    [b'abc', b'']
+    """
+    at = 5
+    if at + sum(map(len, values)) + 5 * len(values) > len(room):
+        return 0
+    room[:at] = b"\xdd" + len(values).to_bytes(4, "big")  # heads of an array and of bytes in MessagePack
+    for value in values:
+        end = at + 5 + len(value)
+        room[at : at + 5] = b"\xc6" + len(value).to_bytes(4, "big")
+        room[at + 5 : end] = value
+        at = end
+    return at
 
 
 def joined_values(pieces: Sequence[bytes]) -> bytes:

@@ -27,6 +27,12 @@ def hits(n: int = 5) -> Iterator[Hit]:
         yield Hit(number, np.full(100_000, float(number)))
 
 
+def long_bytes(n: int) -> Iterator[Any]:
+    for number in range(n):
+        length = 3_000_000 if number % 50 == 20 else 100_000
+        yield number.to_bytes(2, "big") * (length // 2) if number % 7 else f"{number:100000d}"
+
+
 def keep(item: Any) -> None:
     KEPT.append(item)
 
@@ -36,6 +42,12 @@ def keep_as(item: Any, name: str) -> None:
 
 
 def as_it_is(item: Any) -> Any:
+    return item
+
+
+def all_but_some(item: Any) -> Any:
+    if int.from_bytes(item[:2], "big") % 10 == 3 if isinstance(item, bytes) else int(item) % 10 == 3:
+        raise ValueError("one of them")
     return item
 
 

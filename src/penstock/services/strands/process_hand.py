@@ -19,6 +19,7 @@ from penstock.services.child import Child, Death
 from penstock.services.element_orders import plain
 from penstock.services.strands.hands import Hand
 from penstock.services.strands.nursery import Nursery
+from penstock.services.strands.shelf import INLINE_BYTES, SHARED_BYTES, Shelf, are_long, shelves
 from penstock.services.strands.steps_copy import ACCOUNTED, GIVEN_UP, Answer
 from penstock.services.strands.steps_order import StepsOrder
 from penstock.services.usage import Gauge, Usage
@@ -44,10 +45,8 @@ from penstock.wire.steps import (
 )
 from penstock.wire.values import encode_value
 
-__all__ = ["INLINE_BYTES", "ProcessHand"]
+__all__ = ["ProcessHand"]
 
-INLINE_BYTES: Final = 60_000
-"""What is longer travels as a memory file, so that two messages always fit on a link and nobody waits to send."""
 FUNCTION: Final = "penstock.services.strands.steps_process:run"
 _NOTHING: Final = msgspec.Raw(b"\xc0")
 
@@ -76,6 +75,9 @@ class ProcessHand(Hand):
         self._control: Link | None = None
         self._map: mmap.mmap | None = None
         self._page: memoryview | None = None
+        self._items: Shelf | None = None
+        """Where items lie that are long, and likewise what came of them."""
+        self._outcomes: Shelf | None = None
         self.is_made = False
         """Whether it has made its steps."""
         self._is_over = False
@@ -149,12 +151,13 @@ class ProcessHand(Hand):
         page = os.memfd_create("penstock-begun", os.MFD_CLOEXEC)
         links: list[Link] = []
         try:
-            os.ftruncate(page, mmap.PAGESIZE)
+            os.ftruncate(page, SHARED_BYTES)
             for _ in range(2):
                 links += Link.pair()
             fds = (links[1].fileno(), links[3].fileno(), page)
-            self._map = mmap.mmap(page, mmap.PAGESIZE)
-            self._page = memoryview(self._map).cast("q")
+            self._map = mmap.mmap(page, SHARED_BYTES)
+            self._page = memoryview(self._map)[: mmap.PAGESIZE].cast("q")
+            self._items, self._outcomes = shelves(self._map)
             self.child = self._nursery.start(self.name, FUNCTION, self.order, fds, cpus=self.cpus)
         except BaseException:
             for link in links[0::2]:
@@ -177,14 +180,22 @@ class ProcessHand(Hand):
         ResultTypeError
             If one of them cannot travel; nothing was sent.
         """
-        data = encode_values(items)
-        self.mean_bytes = len(data) / len(items)
-        if len(data) <= INLINE_BYTES:
-            self._send(Work(len(items), msgspec.Raw(data)))
+        shelf, freed = (None, []) if self.is_net or self._outcomes is None else (self._items, self._outcomes.news())
+        laid = shelf.lay(items) if shelf is not None and are_long(items) else None
+        if laid is None:
+            data = encode_values(items)
+            self.mean_bytes = len(data) / len(items)
+            if len(data) <= INLINE_BYTES:
+                self._send(Work(len(items), msgspec.Raw(data), None, freed))
+                return
+            laid = shelf.lay(items, data) if shelf is not None else None
+        if laid is not None:
+            self.mean_bytes = laid.nbytes / len(items)
+            self._send(Work(len(items), _NOTHING, laid, freed))
             return
         file = write_blob("items", data)
         try:
-            self._send(Work(len(items), _NOTHING), file)
+            self._send(Work(len(items), _NOTHING, None, freed), file)
         finally:
             os.close(file)
 
@@ -258,6 +269,10 @@ class ProcessHand(Hand):
                 link.close()
         self._link = self._control = None
         self._note_pollables()
+        for shelf in (self._items, self._outcomes):
+            if shelf is not None:
+                shelf.close()
+        self._items = self._outcomes = None
         if self._page is not None and self._map is not None:
             self._page.release()
             self._map.close()
@@ -279,7 +294,9 @@ class ProcessHand(Hand):
         self.heard += 1
         match message:
             case Answered():
-                found.append(_answer(message, fds))
+                if self._items is not None:
+                    self._items.free(message.freed)
+                found.append(self._answer(message, fds))
             case Gave():
                 self._untold += 1
                 found.append(_given(message, fds))
@@ -294,12 +311,14 @@ class ProcessHand(Hand):
                 self.trouble = trouble
                 self._is_over = True
 
-
-def _answer(message: Answered, fds: tuple[int, ...]) -> Answer:
-    outcomes = _values(message, fds)
-    for at in message.given_up:
-        outcomes[at] = GIVEN_UP
-    return Answer(outcomes, message.took_ns, _failures(message), message.tallies, message.trouble)
+    def _answer(self, message: Answered, fds: tuple[int, ...]) -> Answer:
+        if message.laid is not None and self._outcomes is not None:
+            outcomes = self._outcomes.take(message.laid, message.count)
+        else:
+            outcomes = _values(message, fds)
+        for at in message.given_up:
+            outcomes[at] = GIVEN_UP
+        return Answer(outcomes, message.took_ns, _failures(message), message.tallies, message.trouble)
 
 
 def _given(message: Gave, fds: tuple[int, ...]) -> Answer:

@@ -17,6 +17,7 @@ import msgspec
 from penstock.errors import PenstockError, RemoteProtocolError, ResultTypeError
 from penstock.services.blob import write_blob
 from penstock.services.strands.net_process import NetProcess
+from penstock.services.strands.shelf import INLINE_BYTES, SHARED_BYTES, Shelf, are_long, shelves
 from penstock.services.strands.stage import shortened
 from penstock.services.strands.steps_copy import GIVEN_UP, Answer, StepsCopy
 from penstock.services.strands.steps_order import (
@@ -53,17 +54,19 @@ __all__ = ["run"]
 
 FOR_EVER_S = 1e6
 """How long it waits until its stage listens, which may be kept busy by what reads from it."""
-INLINE_BYTES = 60_000
 
 
 class _StepsProcess:
     """One worker: items come in spans, answers go."""
 
-    def __init__(self, order: StepsOrder, copy: StepsCopy, link: Link, control: Link) -> None:
+    def __init__(
+        self, order: StepsOrder, copy: StepsCopy, link: Link, control: Link, shelves: tuple[Shelf, Shelf]
+    ) -> None:
         self._order = order
         self._copy = copy
         self._link = link
         self._control = control
+        self._items, self._outcomes = shelves
         self._reading = threading.Lock()
         self._runner = asyncio.Runner()
         self._reader = ItemReader(order)
@@ -90,8 +93,9 @@ class _StepsProcess:
         while True:
             message, fds = self._next()
             match message:
-                case Work(count, values):
-                    items = self._reader.read(values, fds, count)
+                case Work(count, values, laid, freed):
+                    self._outcomes.free(freed)
+                    items = self._reader.read(values, fds, count) if laid is None else self._items.take(laid, count)
                     if copy.is_async:
                         self._runner.run(copy.work_awaiting(items, self._tell))
                     else:
@@ -132,6 +136,8 @@ class _StepsProcess:
                     count += found.count
                     for fd in message.fds:
                         os.close(fd)
+                    if found.laid is not None:
+                        self._items.skip(found.laid)
                 else:
                     self._found.append((found, message.fds))
         finally:
@@ -139,19 +145,26 @@ class _StepsProcess:
         return count
 
     def _tell(self, answer: Answer) -> None:
-        try:
-            values = encode_values([None if outcome is GIVEN_UP else outcome for outcome in answer.outcomes])
-        except ResultTypeError:
-            self._tell(self._without_travellers(answer))
-            return
-        given_up = [at for at, outcome in enumerate(answer.outcomes) if outcome is GIVEN_UP]
+        outcomes = answer.outcomes
+        if given_up := [at for at, outcome in enumerate(outcomes) if outcome is GIVEN_UP]:
+            outcomes = [None if outcome is GIVEN_UP else outcome for outcome in outcomes]
+        laid = self._outcomes.lay(outcomes) if outcomes and are_long(outcomes) else None
+        values = b""
+        if laid is None:
+            try:
+                values = encode_values(outcomes)
+            except ResultTypeError:
+                self._tell(self._without_travellers(answer))
+                return
+            if len(values) > INLINE_BYTES:
+                laid = self._outcomes.lay(outcomes, values)
+        is_here = laid is None and len(values) <= INLINE_BYTES
         failures = [Failed(failure.cause, failure.traceback, failure.item) for failure in answer.failures]
-        is_long = len(values) > INLINE_BYTES
         message = Answered(
-            len(answer.outcomes), msgspec.Raw(b"\xc0" if is_long else values), answer.took_ns, answer.tallies, given_up,
-            failures, answer.trouble,
+            len(outcomes), msgspec.Raw(values if is_here else b"\xc0"), answer.took_ns, answer.tallies, given_up,
+            failures, answer.trouble, laid, self._items.news(),
         )  # fmt: skip
-        if not is_long:
+        if is_here or laid is not None:
             self._say(message)
             return
         file = write_blob("outcomes", values)
@@ -188,10 +201,10 @@ def run(order: StepsOrder, fds: Sequence[int]) -> None:
     """Be one worker of a parallel stage."""
     prefer_reuse(KEPT_BYTES, is_shared=False)
     link, control = (Link(fd, patience_s=FOR_EVER_S) for fd in fds[:2])
-    begun = memoryview(mmap.mmap(fds[2], mmap.PAGESIZE)).cast("q")
+    memory = mmap.mmap(fds[2], SHARED_BYTES)
     os.close(fds[2])
     try:
-        worker = _worker(order, link, control, begun)
+        worker = _worker(order, link, control, memory)
     except PenstockError as error:
         with suppress(BrokenPipeError):
             link.send(encode(Broken(str(error))))
@@ -200,10 +213,11 @@ def run(order: StepsOrder, fds: Sequence[int]) -> None:
         worker.live()
 
 
-def _worker(order: StepsOrder, link: Link, control: Link, begun: memoryview) -> _StepsProcess | NetProcess:
+def _worker(order: StepsOrder, link: Link, control: Link, memory: mmap.mmap) -> _StepsProcess | NetProcess:
+    begun = memoryview(memory)[: mmap.PAGESIZE].cast("q")
     steps = made_steps(order)
     if order.workers == 1 and not are_functions(steps):
         return NetProcess(order, steps, link, begun)
     copy = StepsCopy(stage_plan(order), steps, names_of(order))
     copy.count_begun(begun)
-    return _StepsProcess(order, copy, link, control)
+    return _StepsProcess(order, copy, link, control, shelves(memory))
