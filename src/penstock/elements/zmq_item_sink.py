@@ -128,18 +128,20 @@ class ZmqItemSink(Sink):
             If the item cannot travel.
         """
         try:
-            frames = self._frames(item)
+            frames = self._frames(item) if self._write is None or self._is_pub else (self._write(item),)
         except (ResultTypeError, LookupError, ValueError) as error:
             raise SinkError(f"{', '.join(self.addresses)}: an item cannot be sent: {error}") from error
         with self._using:
-            if self._outlet is None:
+            outlet = self._outlet
+            if outlet is None:
                 raise SinkError(f"{', '.join(self.addresses)}: closed, and an item came")
             if self._receivers:
                 self._wait_for_receivers()
             self._given += 1
             if self._is_pub and not self._given % _LOOK_AT_PEERS:
-                self._outlet.look()
-            if not self._outlet.send(frames) and not self._send_later(frames):
+                outlet.look()
+            is_sent = outlet.send_part(frames[0]) if len(frames) == 1 else outlet.send(frames)
+            if not is_sent and not self._send_later(frames):
                 self._not_taken += 1
 
     def hasten(self) -> None:
@@ -177,9 +179,9 @@ class ZmqItemSink(Sink):
     def _left_s(self) -> float:
         return max(0.0, (self._until or 0.0) - time.monotonic())
 
-    def _frames(self, item: Any) -> list[bytes | memoryview]:
+    def _frames(self, item: Any) -> Sequence[bytes | memoryview]:
         if not self._is_pub:
-            return self._own(item) if self._write is None else [self._write(item)]
+            return self._own(item)
         topic = self._topic.fill(item).encode()
         if self._write is not None:
             return [topic, self._write(item)] if topic else [self._write(item)]
@@ -206,7 +208,7 @@ class ZmqItemSink(Sink):
                 return
             began = self._say_who_waits(began)
 
-    def _send_later(self, frames: list[bytes | memoryview]) -> bool:
+    def _send_later(self, frames: Sequence[bytes | memoryview]) -> bool:
         began = time.monotonic()
         while self._until is None or self._left_s:
             self._outlet.wait_for_room(_LOOK_S if self._until is None else min(_LOOK_S, self._left_s))

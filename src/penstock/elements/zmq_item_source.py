@@ -168,23 +168,11 @@ class ZmqItemSource:
         if self._read_part is None:
             messages = inlet.receive(_CHUNK, _CHUNK_BYTES)
             return bool(messages), self._items_of(messages)
-        parts, others = inlet.receive_single(_CHUNK, _CHUNK_BYTES)
-        for count in others:
-            self.losses.add(parts_trouble(count))
-        return bool(parts or others), self._items_of_parts(parts, self._read_part)
+        count, items = inlet.receive_single(_CHUNK, _CHUNK_BYTES, self._read_part, self._refuse)
+        return bool(count), items
 
-    def _items_of_parts(self, parts: Sequence[Any], read: ReadPart) -> list[Any]:
-        try:
-            return list(map(read, parts))  # all at once, as they mostly are items
-        except RemoteProtocolError:
-            pass
-        items = []
-        for part in parts:
-            try:
-                items.append(read(part))
-            except RemoteProtocolError as error:
-                self.losses.add(str(error))
-        return items
+    def _refuse(self, parts: int, why: str) -> None:
+        self.losses.add(why or parts_trouble(parts))
 
     def _items_of(self, messages: Sequence[Frames]) -> list[Any]:
         items: list[Any] = []

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
-from penstock.errors import PenstockError, SinkError, SourceError
+from penstock.errors import PenstockError, RemoteProtocolError, SinkError, SourceError
 from penstock.extra import extra
 from penstock.transport.address import check_address
 
@@ -204,36 +204,54 @@ class ZmqInlet(_End):
             pass
         return found
 
-    def receive_single(self, most: int, most_bytes: int) -> tuple[list[zmq.Frame], list[int]]:
-        """Return the messages of one part that lie ready, and of how many parts the others are, which are given up.
+    def receive_single(
+        self, most: int, most_bytes: int, read: Callable[[zmq.Frame], Any], refuse: Callable[[int, str], None]
+    ) -> tuple[int, list[Any]]:
+        """Return how many messages lay ready, and what those of one part hold; where all senders are to send one.
 
-        As `receive`, where all senders are to send one part: ZeroMQ is asked for a message together with whether
-        another part follows, which takes as long as receiving it alone does.
+        ZeroMQ is asked for a message together with whether another part follows, which takes as long as receiving it
+        alone does. Each is read at once: so many frames at a time would have the garbage collector look at them.
+
+        Parameters
+        ----------
+        most, most_bytes
+            As for `receive`.
+        read
+            Makes an item of the part.
+        refuse
+            Told of how many parts a message is that is none, and what ``read`` said against it.
         """
-        found: list[zmq.Frame] = []
-        others: list[int] = []
+        found: list[Any] = []
         socket = self._socket
         if socket is None:
-            return found, others
-        receive, add, total, largest = socket.recv, found.append, 0, self._largest
+            return 0, found
+        receive, add, count, total, largest = socket.recv, found.append, 0, 0, self._largest
         try:
-            while len(found) + len(others) < most and total < most_bytes:
+            while count < most and total < most_bytes:
                 frame = receive(_NOBLOCK, False)
-                if frame.more:
-                    others.append(1)
-                    while frame.more:
-                        frame = receive(0, False)
-                        others[-1] += 1
-                    continue
-                add(frame)
+                count += 1
                 nbytes = len(frame)
                 total += nbytes
+                if frame.more:
+                    refuse(self._parts_behind(frame), "")
+                    continue
+                try:
+                    add(read(frame))
+                except RemoteProtocolError as error:
+                    refuse(1, str(error))
                 if nbytes > largest:
                     self._saw(nbytes)
                     largest = nbytes
         except zmq.Again:
             pass
-        return found, others
+        return count, found
+
+    def _parts_behind(self, frame: zmq.Frame) -> int:
+        count = 1
+        while frame.more:
+            frame = self._socket.recv(0, False)
+            count += 1
+        return count
 
     def close(self) -> None:
         """Close the socket; what was not read is lost."""
@@ -313,17 +331,25 @@ class ZmqOutlet(_End):
     def send(self, parts: Sequence[bytes | memoryview]) -> bool:
         """Send one message, without waiting; return false if no queue has room for it."""
         send, last = self._send, len(parts) - 1
+        if not last:
+            return self.send_part(parts[0])
+        nbytes = 0
         try:
-            nbytes = len(parts[0])
-            if not last:
-                send(parts[0], _NOBLOCK, nbytes < ZERO_COPY_BYTES or type(parts[0]) is not bytes)
-                if nbytes > self._largest:
-                    self._saw(nbytes)
-                return True
             for number, part in enumerate(parts):
                 is_kept = type(part) is bytes and len(part) >= ZERO_COPY_BYTES
                 send(part, _NOBLOCK if number == last else _NOBLOCK | _MORE, copy=not is_kept)
                 nbytes += len(part)
+        except zmq.Again:
+            return False
+        if nbytes > self._largest:
+            self._saw(nbytes)
+        return True
+
+    def send_part(self, part: bytes | memoryview) -> bool:
+        """Send a message of one part, as `send`."""
+        nbytes = len(part)
+        try:
+            self._send(part, _NOBLOCK, nbytes < ZERO_COPY_BYTES or type(part) is not bytes)
         except zmq.Again:
             return False
         if nbytes > self._largest:

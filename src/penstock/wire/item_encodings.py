@@ -111,12 +111,14 @@ def _text(data: bytes | memoryview) -> str:
 
 
 def _bytes_of_text(item: Any) -> bytes:
-    if type(item) is not str and not isinstance(item, str | int | float | np.number):
-        raise ResultTypeError(f"a {type(item).__name__} is no text; let a step make one, or use the encoding json")
     try:
-        return item.encode() if type(item) is str else str(item).encode()
+        if type(item) is str:
+            return item.encode()
+        if isinstance(item, str | int | float | np.number):
+            return str(item).encode()
     except UnicodeEncodeError as error:
         raise ResultTypeError(f"text that is no Unicode: {error}") from error
+    raise ResultTypeError(f"a {type(item).__name__} is no text; let a step make one, or use the encoding json")
 
 
 def _bytes(item: Any) -> bytes:

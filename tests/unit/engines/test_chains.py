@@ -76,6 +76,19 @@ async def numbers_async(n: int = 10) -> AsyncIterator[int]:
         yield number
 
 
+class ListsAsync:
+    """Give numbers as lists, one of them empty and one no list."""
+
+    in_chunks = True
+
+    def __init__(self, n: int = 10) -> None:
+        self._n = n
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        for chunk in ([0, 1, 2], [], iter([3]), list(range(4, 10))):
+            yield chunk
+
+
 def chain(*steps: Any, source: Any = numbers, n: int = 10, sink: Any = Keep, **options: Any) -> Pipeline:
     return Pipeline(
         sources={"n": Source(source, n=n)},
@@ -184,7 +197,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("source", [numbers, numbers_async])
+@pytest.mark.parametrize("source", [numbers, numbers_async, ListsAsync])
 @pytest.mark.parametrize(("steps", "given"), CASES)
 def test_every_shape_of_step(source: Any, steps: list[Any], given: list[Any]) -> None:
     report = ran(chain(*steps, source=source))
@@ -462,7 +475,7 @@ WRONG = [odd_is_wrong, odd_is_wrong_async, odd_breaks, odd_breaks_async]
 
 
 @pytest.mark.parametrize("step", WRONG)
-@pytest.mark.parametrize("source", [numbers, numbers_async])
+@pytest.mark.parametrize("source", [numbers, numbers_async, ListsAsync])
 @pytest.mark.parametrize(("on_error", "account"), [("skip", "failed"), ("dead_letter", "dead-lettered")])
 def test_an_item_that_fails_is_given_up(source: Any, step: Any, on_error: str, account: str) -> None:
     report = ran(chain(add, step, add, source=source, on_error=on_error))
@@ -474,7 +487,7 @@ def test_an_item_that_fails_is_given_up(source: Any, step: Any, on_error: str, a
 
 
 @pytest.mark.parametrize("step", WRONG)
-@pytest.mark.parametrize("source", [numbers, numbers_async])
+@pytest.mark.parametrize("source", [numbers, numbers_async, ListsAsync])
 def test_an_error_ends_the_run(source: Any, step: Any) -> None:
     report = ran(chain(step, source=source))
     assert report.outcome == "failed"
@@ -514,8 +527,8 @@ def test_a_sink_that_cannot_write_fails_the_run(sink: Any) -> None:
     assert accounts(report)["s→out"]["failed"] == 1
 
 
-@pytest.mark.parametrize("is_async", [False, True])
-def test_a_source_that_breaks_fails_the_run(is_async: bool) -> None:
+@pytest.mark.parametrize("kind", ["plain", "async", "lists"])
+def test_a_source_that_breaks_fails_the_run(kind: str) -> None:
     def broken(n: int) -> Iterator[int]:
         yield from range(n)
         raise OSError("the cable")
@@ -525,10 +538,17 @@ def test_a_source_that_breaks_fails_the_run(is_async: bool) -> None:
             yield number
         raise OSError("the cable")
 
-    report = ran(chain(add, pairs, source=broken_async if is_async else broken, n=3))
-    assert report.outcome == "failed"
-    assert report.reasons[0] == "source n: OSError: the cable"
-    assert accounts(report)["instrument→n"] == {"done": 3}
+    class BrokenLists(ListsAsync):
+        async def __aiter__(self) -> AsyncIterator[Any]:
+            yield list(range(self._n))
+            raise OSError("the cable")
+
+    source = {"plain": broken, "async": broken_async, "lists": BrokenLists}[kind]
+    for steps in ([add, pairs], [add]):
+        report = ran(chain(*steps, source=source, n=3))
+        assert report.outcome == "failed"
+        assert report.reasons[0] == "source n: OSError: the cable"
+        assert accounts(report)["instrument→n"] == {"done": 3}
 
 
 # Ends
@@ -541,6 +561,19 @@ def endless(n: int = 0) -> Iterator[int]:
 async def endless_async(n: int = 0) -> AsyncIterator[int]:
     for number in count():
         yield number
+
+
+class EndlessLists:
+    """Give lists for ever."""
+
+    in_chunks = True
+
+    def __init__(self, n: int = 0) -> None:
+        self._n = n
+
+    async def __aiter__(self) -> AsyncIterator[list[int]]:
+        for number in count():
+            yield [number] * 100
 
 
 async def silent(n: int = 0) -> AsyncIterator[int]:
@@ -565,7 +598,7 @@ def begun(pipeline: Pipeline, **options: Any) -> ChainsRun:
     return chains
 
 
-@pytest.mark.parametrize("source", [endless, endless_async, silent])
+@pytest.mark.parametrize("source", [endless, endless_async, EndlessLists, silent])
 @pytest.mark.parametrize("steps", [[nothing], [nothing_passes], [pairs], [pairs_async], [add_async]])
 def test_whatever_never_waits_can_be_stopped(source: Any, steps: list[Any]) -> None:
     chains = begun(chain(*steps, source=source))

@@ -41,6 +41,16 @@ async def given_async() -> AsyncIterator[int]:
         yield item
 
 
+class GivenLists:
+    """An async source of many items at once."""
+
+    in_chunks = True
+
+    async def __aiter__(self) -> AsyncIterator[list[int]]:
+        async for item in given_async():
+            yield [item]
+
+
 class GivenBuffer:
     """A source that is a buffer."""
 
@@ -140,6 +150,7 @@ SHAPES: dict[str, tuple[Any, list[Any]]] = {
     "functions behind a generator": (given, [add, pass_on]),
     "a source that is a buffer": (GivenBuffer, [add]),
     "a coroutine": (given_async, [add_async]),
+    "functions behind a source of lists": (GivenLists, [add]),
     "an async generator": (given_async, [pass_on_async, add]),
 }
 

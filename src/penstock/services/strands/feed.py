@@ -69,14 +69,19 @@ class SourceFeed:
         assert self.source.items is not None, "it is not async"
         return _flat(self.source.items, self) if self.source.in_chunks else self.source.items
 
-    async def items_awaiting(self) -> AsyncIterator[Any]:
-        """Yield the items; whoever has set ``stopping`` may cancel it while it waits."""
+    @property
+    def gives_chunks(self) -> bool:
+        """Whether it is ``chunks_awaiting`` that is to be asked, because many items come at once."""
+        return self.source.in_chunks and self.source.async_items is not None
+
+    async def chunks_awaiting(self) -> AsyncIterator[Any]:
+        """Yield what the source gives; whoever has set ``stopping`` may cancel it while it waits."""
         source = self.source
         chunks = _got_awaiting(source.buffer) if source.async_items is None else source.async_items
         while not self.stopping.is_set():
             self.waiting = task = asyncio.current_task()
             try:
-                item = await anext(chunks)
+                chunk = await anext(chunks)
             except StopAsyncIteration:
                 return
             except asyncio.CancelledError:
@@ -87,7 +92,13 @@ class SourceFeed:
                 return
             finally:
                 self.waiting = None
-            for each in item if source.in_chunks else (item,):
+            yield chunk
+
+    async def items_awaiting(self) -> AsyncIterator[Any]:
+        """Yield the items one by one; as ``chunks_awaiting``."""
+        in_chunks = self.source.in_chunks
+        async for chunk in self.chunks_awaiting():
+            for each in chunk if in_chunks else (chunk,):
                 if self.gate is not None and self.gate.is_shut:
                     await self.gate.pass_awaiting()
                 yield each

@@ -571,8 +571,36 @@ class Strand:
             async for lane, items in self.feed.pieces_awaiting():
                 await self._lane_runs[lane].work_awaiting(items, self.pausing)
                 self._end_pause()
+        elif isinstance(self.feed, SourceFeed) and self.feed.gives_chunks and not self._makers:
+            await self._await_chunks(self.feed)
         else:
             await self._await_items()
+
+    async def _await_chunks(self, feed: SourceFeed) -> None:
+        """Work on what a source gives many at once: no coroutine is gone through for each item."""
+        chunks = feed.chunks_awaiting()
+        while not self.is_halted:
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            except (Exception, SystemExit) as error:  # user code may raise anything
+                raise SourceFailedError(f"source {feed.name}: {said_of(error)}") from error
+            left = iter(chunk if type(chunk) is list else list(chunk))
+            while (count := length_hint(left)) and not self.is_halted:
+                if self._is_held():
+                    await self.gate.pass_awaiting()  # with one of them in its hand, as any source that is held
+                    continue
+                room = min(count, await self._await_room())
+                if room <= 0:
+                    continue
+                if self._is_sample_due:
+                    self._is_sample_due = False
+                    await self._last.one_awaiting(next(left))
+                    room -= 1
+                await self._last.work_awaiting(islice(left, room), self.pausing)
+                self._end_pause()
+            await asyncio.sleep(0)
 
     async def _await_edge(self, edge: Edge | LanedEdge) -> None:
         while not self.is_halted:
