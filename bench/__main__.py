@@ -52,6 +52,10 @@ SUITES: Mapping[str, Mapping[str, str]] = {
     },
     "control": {
         "control_lanes": "bench.control:lane_rows",
+        "control_small": "bench.control_echo:small_rows",
+        "control_large": "bench.control_echo:large_rows",
+        "control_idle": "bench.control_ends:idle_rows",
+        "control_shutdown": "bench.control_ends:shutdown_rows",
     },
     "monitoring": {
         "monitoring_busy": "bench.monitoring:busy_rows",
