@@ -586,3 +586,63 @@ def test_it_is_a_source_and_a_sink_of_a_pipeline() -> None:
     assert made.async_items is not None
     assert ZmqPushSink.may_wait
     made.thing.close()
+
+
+def numbered_texts(n: int, bad: int) -> Iterator[Any]:
+    """Yield texts, and one item that is none."""
+    for number in range(n):
+        yield b"no text" if number == bad else str(number)
+
+
+@pytest.mark.parametrize("bad", [-1, 2500])
+def test_many_items_go_out_as_a_receiver_takes_them_and_one_that_is_wrong_is_named(bad: int) -> None:
+    from penstock.engines import chains
+    from penstock.pipeline import Pipeline, Sink, Source
+
+    n = 20_000
+    found: list[bytes] = []
+    with foreign(zmq.PULL) as peer:
+        peer.rcvtimeo = 200
+        port = peer.bind_to_random_port("tcp://127.0.0.1")
+        is_over = threading.Event()
+
+        def take() -> None:
+            while True:
+                try:
+                    found.append(peer.recv())
+                except zmq.Again:
+                    if is_over.is_set():
+                        return
+
+        taking = threading.Thread(target=take)
+        taking.start()
+        sink = Sink(ZmqPushSink, source="n", connect=f"tcp://127.0.0.1:{port}", encoding="text")
+        plan = Pipeline(sources={"n": Source(numbered_texts, n=n, bad=bad)}, sinks={"out": sink}).plan()
+        report = chains.run(plan)
+        is_over.set()
+        taking.join()
+    assert report.adds_up
+    accounts = report.edge("n", "out").accounts
+    if bad < 0:
+        assert (report.outcome, accounts) == ("finished", {"done": n})
+    else:
+        assert report.outcome == "failed"
+        assert "a bytes is no text" in report.reasons[0]
+        assert (accounts["done"], accounts["failed"]) == (bad, 1)
+    assert found == [str(number).encode() for number in range(n if bad < 0 else bad)]
+
+
+def test_as_many_as_there_is_room_for_are_sent_without_waiting() -> None:
+    with foreign(zmq.PULL) as peer:
+        port = peer.bind_to_random_port("tcp://127.0.0.1")
+        with opened_sink(ZmqPushSink(connect=f"tcp://127.0.0.1:{port}", encoding="text", ahead_MB=0.001)) as sink:
+            sink.write("x" * 1000)
+            assert sink.write_ready(["one", b"no text", "two"]) == 1
+            many = ["y" * 10_000] * 10_000
+            assert 0 < sink.write_ready(many) < len(many), "a queue is full at some time"
+            assert sink.write_ready([b"no text"]) == 0
+            assert [peer.recv(), peer.recv()] == [b"x" * 1000, b"one"]
+        with opened_sink(ZmqPushSink(connect=f"tcp://127.0.0.1:{port}", linger_s=0)) as sink:
+            assert sink.write_ready([1, 2]) == 0, "items of our own form go one by one"
+    with opened_sink(ZmqPushSink(bind=LOCAL, encoding="text", receivers=1, linger_s=0)) as sink:
+        assert sink.write_ready(["x"]) == 0, "nobody is there yet"

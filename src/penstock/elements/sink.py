@@ -1,7 +1,7 @@
 """The sink: where items and views leave a pipeline. Subclass it for a file format, a socket, a control system."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -97,6 +97,16 @@ class Sink(ABC):
         SinkError
             If it could not be written.
         """
+
+    def write_ready(self, items: Sequence[Any]) -> int:  # items of any kind
+        """Write as many of these, from the first on, as can be written without waiting; return how many that were.
+
+        Called instead of `write` where many items lie ready, by a sink that gains by it. The next item is then given to
+        `write`, which waits for room or says what is wrong with it: here nothing is raised because of an item.
+        By default none is written.
+        """
+        del items
+        return 0
 
     def write_numbered(self, numbers: NDArray[np.int64], items: Iterable[Any]) -> Written:
         """Write items, if the sink takes numbers; when it returns they are safe, and need not be given again.

@@ -144,6 +144,26 @@ class ZmqItemSink(Sink):
             if not is_sent and not self._send_later(frames):
                 self._not_taken += 1
 
+    def write_ready(self, items: Sequence[Any]) -> int:
+        """Send the first of these, until there is no room, or one that cannot travel."""
+        write = self._write
+        if self._is_pub or write is None:
+            return 0
+        sent = 0
+        with self._using:
+            if self._outlet is None or self._receivers:
+                return 0
+            send = self._outlet.send_part
+            try:
+                for item in items:
+                    if not send(write(item)):
+                        break
+                    sent += 1
+            except (ResultTypeError, LookupError, ValueError):
+                pass  # it comes again, by itself
+            self._given += sent
+        return sent
+
     def hasten(self) -> None:
         """Wait for ``linger_s`` from now on, and no longer."""
         if self._until is None:

@@ -9,6 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import repeat, starmap
 from time import perf_counter_ns
 from typing import Any, Final, NamedTuple
 
@@ -179,6 +180,12 @@ class Edge(ConsumersEnd):
         free = self.capacity - len(self.items)
         return free if self.producers <= 1 else -(-max(0, free) // self.producers)
 
+    def put_all(self, items: Sequence[Any]) -> None:
+        """Put items for which there is room, before the consumer is woken: it finds all of them, and not the first."""
+        self.items.extend(items)
+        if self.hungry:
+            self.wake()
+
     def when_room(self, wake: Callable[[], None]) -> bool:
         """Have somebody woken when a good part of it is free; return false if it is free already."""
         with self._lock:
@@ -217,7 +224,7 @@ class Edge(ConsumersEnd):
             # Counted first: whoever looks at both from another thread misses nothing, see `Settling`.
             count = min(len(items), most)
             self.taken += count
-            found = [pop() for _ in range(count)]
+            found = list(starmap(pop, repeat((), count)))  # in C: half of what a loop takes
             if self._is_thinned:
                 self._is_thinned = bool(items)
         self._tell_of_room()

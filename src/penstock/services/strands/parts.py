@@ -67,6 +67,8 @@ class Writer:
     is_async: bool = False
     write_all: Callable[[list[Any]], None] | None = None
     """Writes items together, where that is much cheaper; ``None`` if they are written one by one."""
+    write_ready: Callable[[Sequence[Any]], int] | None = None
+    """Writes the first of some items without waiting, and says how many; ``None`` if there is no such thing."""
     not_done: dict[Account, int] = field(default_factory=dict)
     """Of what was written since this was last looked at: what ended in another account than done."""
 

@@ -40,6 +40,8 @@ class SinkEnd:
         self.writer = Writer(plan.name, sink.write, entry)
         if sink.takes_numbers:
             self.writer.write_all = self._write_numbered
+        elif type(sink).write_ready is not Sink.write_ready:
+            self.writer.write_ready = sink.write_ready
 
     @property
     def needs_strand(self) -> bool:

@@ -120,6 +120,7 @@ class Strand:
         """Told, in its own thread, when that has become so."""
         self._crews = _crews_of(self.parts)
         self._together = _together(self.parts)
+        self._only_edge = _only_edge(self.parts)
         # Of an edge it is seen by its books how long items stay on it.
         self._keeps_often = bool(self._edges) or isinstance(self.feed, EdgeFeed)
         self._laned: LanedEdge | None = None
@@ -128,6 +129,7 @@ class Strand:
             self._laned.on_urgent = partial(self.pausing.append, True)
         if isinstance(self.feed, ParallelFeed):
             self.feed.pause = partial(self.pausing.append, True)
+        self._write_ready = None if self._laned is not None else _ready_writer(self.parts)
         self.gate = self._gated()
 
     def _gated(self) -> Gate:
@@ -366,6 +368,8 @@ class Strand:
         if self._together is not None:
             self._write_together(self._together, items)
             return
+        if self._write_ready is not None and not (self._is_sample_due or self._is_held()):
+            items = self._without_written(self._write_ready, items)
         left = iter(items)
         while (count := length_hint(left)) and not self.is_halted and not self._is_overtaken(left):
             if self._is_held():
@@ -381,6 +385,17 @@ class Strand:
             if not self._is_urgent:
                 self._last.work(islice(left, room), self.pausing)
             self._end_pause()
+
+    def _without_written(self, write_ready: Callable[[Sequence[Any]], int], items: list[Any]) -> list[Any]:
+        """Give items to a sink that takes many while it need not wait, and has nothing before it; return the rest."""
+        try:
+            done = write_ready(items)
+        except (Exception, SystemExit) as error:  # a sink may be user code
+            raise StageFailedError(f"{self.name}: {said_of(error)}") from error
+        self._last.counted.cells[0] += done
+        if done == len(items):
+            self._end_pause()
+        return items[done:]
 
     @property
     def _is_urgent(self) -> bool:
@@ -598,7 +613,11 @@ class Strand:
                     self._is_sample_due = False
                     await self._last.one_awaiting(next(left))
                     room -= 1
-                await self._last.work_awaiting(islice(left, room), self.pausing)
+                if self._only_edge is None:
+                    await self._last.work_awaiting(islice(left, room), self.pausing)
+                else:
+                    self._only_edge.put_all(list(islice(left, room)))
+                    self._last.counted.cells[0] += room
                 self._end_pause()
             await asyncio.sleep(0)
 
@@ -837,6 +856,21 @@ def _together(parts: Sequence[Part]) -> Writer | None:
     if len(parts) == 1 and isinstance(parts[0], OutPart) and len(parts[0].writers) == 1 and not parts[0].edges:
         writer = parts[0].writers[0]
         return writer if writer.write_all is not None else None
+    return None
+
+
+def _ready_writer(parts: Sequence[Part]) -> Callable[[Sequence[Any]], int] | None:
+    """Return how many items at once are written, if that is all there is to be done."""
+    if len(parts) == 1 and isinstance(parts[0], OutPart) and len(parts[0].writers) == 1 and not parts[0].is_shared:
+        return parts[0].writers[0].write_ready
+    return None
+
+
+def _only_edge(parts: Sequence[Part]) -> Edge | None:
+    """Return the edge that all there is to be done is to put items on, if there is none else and it blocks."""
+    if len(parts) == 1 and isinstance(parts[0], OutPart) and not parts[0].is_shared and parts[0].edges:
+        (edge,) = parts[0].edges
+        return edge if edge.when_full == "block" else None
     return None
 
 
