@@ -61,6 +61,10 @@ class _Fatal:
     lane: int = 0
 
 
+_SPECIAL: Final = frozenset({type(None), object, _Fatal})
+"""Types of what does not go on, or may not: without any of them all that came of items does."""
+
+
 class ParallelFeed:
     """All workers of a parallel stage, and what they give.
 
@@ -702,11 +706,19 @@ class ParallelFeed:
 
     def _who_is_free(self) -> Desk | None:
         most = self._credits
+        if not self._is_worth_a_turn():
+            most = min(most, 1)
         free = [desk for desk in self.staff.desks if desk.is_open(most)]
         if len(free) <= 1:
             return free[0] if free else None
         # Of those who are busy, the one that has been at its item longest: what is given may be urgent.
         return min(free, key=lambda desk: (len(desk.spans), desk.since_ns))
+
+    def _is_worth_a_turn(self) -> bool:
+        """Whether so much waits that it is to be given to somebody who is busy; else more may come until it is not."""
+        if self._size < 16 or len(self._edges) > 1:
+            return True
+        return self._shares.waiting + len(self._edges[0].items) >= self._size // 4
 
     @property
     def _credits(self) -> int:
@@ -887,6 +899,9 @@ class ParallelFeed:
         for outcomes in self._shares.take_ready(lane):
             if self._is_failing:
                 outcomes, fatal = _until_fatal(outcomes, lane)
+            if fatal is None and _SPECIAL.isdisjoint(map(type, outcomes)):
+                values += outcomes
+                continue
             passed = [each for each in outcomes if each is not None and not (type(each) is object and each in _NOTHING)]
             if len(passed) < len(outcomes):
                 books.post(Account.FILTERED, sum(1 for outcome in outcomes if outcome is None))
