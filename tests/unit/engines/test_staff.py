@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,13 @@ def test_who_was_killed_shows_at_once_and_the_stage_goes_on() -> None:
     assert_nothing_is_lost(drained(chains))
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
 def test_all_may_be_killed_at_once() -> None:
     chains = opened(code.add, run_in="process")
     step_until(chains, lambda: "initialised" not in workers(chains.report()).values())
@@ -168,11 +176,15 @@ def test_all_may_be_killed_at_once() -> None:
     victims = [process.pid for process in chains.report().processes]
     for victim in victims:
         os.kill(victim, signal.SIGKILL)
-    step_until(chains, lambda: not any(Path(f"/proc/{victim}").exists() for victim in victims))
+    while any(is_alive(victim) for victim in victims):
+        time.sleep(0.001)
     report = chains.report()
-    assert set(workers(report).values()) <= {"fault", "initialised"}
-    assert of(report, "s").state in ("fault", "degraded", "initialised")
-    assert report.states[0].state == of(report, "s").state
+    # Where the machine is slow, one may have a successor before the other has died.
+    dead = {process.name for process in report.processes if process.pid in (0, *victims)}
+    assert {workers(report)[name] for name in dead} <= {"fault", "initialised"}
+    if len(dead) == len(victims):
+        assert of(report, "s").state in ("fault", "degraded", "initialised")
+        assert report.states[0].state == of(report, "s").state
     more(chains)
     assert_nothing_is_lost(drained(chains))
 
