@@ -73,7 +73,7 @@ def test_whoever_wakes_a_stage_just_before_it_forgets_that_it_was_woken_is_heard
     read = os.eventfd_read
 
     def woken_meanwhile(fd: int) -> int:
-        if fd == feed._fd:
+        if fd == feed.waking._fd:
             feed.wake()
         return read(fd)
 

@@ -7,13 +7,10 @@ belongs to no item, and the worker says what of its items is in the books.
 """
 
 import asyncio
-import os
-import select
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import length_hint
 from typing import Any, Final
@@ -21,7 +18,7 @@ from typing import Any, Final
 from penstock.core import NS_PER_S, Account
 from penstock.errors import PenstockError, ResultTypeError
 from penstock.services.strands.desk import Desk, backoff_ns
-from penstock.services.strands.edge import Edge, waker
+from penstock.services.strands.edge import Edge
 from penstock.services.strands.gate import Gate
 from penstock.services.strands.hands import Hand, TaskHand, ThreadHand
 from penstock.services.strands.lane_out import LaneOut
@@ -33,6 +30,7 @@ from penstock.services.strands.staff import Staff
 from penstock.services.strands.stage import Stage, shortened
 from penstock.services.strands.steps_copy import ACCOUNTED, GIVEN_UP, Answer
 from penstock.services.strands.tallies import StepTally
+from penstock.services.strands.waking import Waking
 from penstock.services.user_calls import Failure
 from penstock.wire.steps import cannot_travel
 
@@ -139,15 +137,7 @@ class ParallelFeed:
         self._told: set[int] = set()
         """Those of them that have gone on."""
         self._values: Mapping[str, Any] = {}
-        self._lock = threading.Lock()
-        self._is_woken = False
-        self._on_wake: Callable[[], None] = _nothing
-        self._woken: asyncio.Future[None] | None = None
-        self._fd = -1
-        self._poll = select.poll()
-        self._polled: set[int] = set()
-        self._readable: Collection[int] | None = None
-        """What was found to have something to read; ``None`` if nobody has looked."""
+        self.waking = Waking()
         for tally in tallies:
             tally.step.on_change = self._change
 
@@ -260,24 +250,15 @@ class ParallelFeed:
         self._wait(self._how_long_held())
 
     def _open(self) -> None:
-        if self._fd >= 0:
-            return  # it was held before it had given anything
-        with self._lock:
-            self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            self._is_woken = False  # by whoever did it before there was anything to wake
-        self._poll.register(self._fd, select.POLLIN)
-        self._start()
+        if not self.waking.is_open:  # it may have been held before it had given anything
+            self.waking.open()
+            self._start()
 
     def _wait(self, wait_s: float | None) -> None:
-        self._readable = None
-        if wait_s is None or wait_s > 0:
-            self._watch_links()
-            self._readable = [fd for fd, _ in self._poll.poll(None if wait_s is None else wait_s * 1000)]
-        if self._readable is None or self._fd in self._readable:
-            with suppress(BlockingIOError):
-                os.eventfd_read(self._fd)
-        # Only now: whoever wakes between the two would have its wake read, and all later ones be thought needless.
-        self._is_woken = False
+        self.waking.sleep(wait_s, self._links)
+
+    def _links(self) -> list[int]:
+        return [fd for hand in self.processes for fd in hand.pollables]
 
     def close(self) -> None:
         """Let every worker end; one whose thread never comes back from user code is waited for."""
@@ -291,10 +272,7 @@ class ParallelFeed:
                 desk.hand.halt()
             if isinstance(desk.hand, ThreadHand):
                 desk.hand.join()
-        with self._lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
+        self.waking.close()
 
     # As a task
 
@@ -303,51 +281,35 @@ class ParallelFeed:
         loop = asyncio.get_running_loop()
         self._start()
         while not self._is_over():
-            self._let_wake(loop)
+            self.waking.arm(loop)
             found = self._turn()
             while self._is_shut:
                 await self.wait_held_awaiting()
             for item in found:
                 yield item
             self._count_given()
-            await self._wait_awaiting(loop, self._how_long())
+            await self.waking.sleep_awaiting(loop, self._how_long())
 
     async def pieces_awaiting(self) -> AsyncIterator[tuple[int, Iterator[Any]]]:
         """Do as ``pieces`` on an event loop."""
         loop = asyncio.get_running_loop()
         self._start()
         while not self._is_over():
-            self._let_wake(loop)
+            self.waking.arm(loop)
             self._count_given()
             self._attend()
             while self._is_shut:
                 await self.wait_held_awaiting()
             for piece in self._lane_pieces():
                 yield piece
-            await self._wait_awaiting(loop, self._how_long())
+            await self.waking.sleep_awaiting(loop, self._how_long())
 
     async def wait_held_awaiting(self) -> None:
         """Do as ``wait_held`` on an event loop."""
         loop = asyncio.get_running_loop()
-        self._let_wake(loop)
+        self.waking.arm(loop)
         self._attend()
-        await self._wait_awaiting(loop, self._how_long_held())
-
-    def _let_wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait for whoever wakes it from now on; what was said before is to be heard after this."""
-        self._woken = loop.create_future()
-        self._on_wake = waker(loop, self._woken)
-        self._is_woken = False
-
-    async def _wait_awaiting(self, loop: asyncio.AbstractEventLoop, wait_s: float | None) -> None:
-        assert self._woken is not None, "somebody may wake it"
-        if wait_s is None or wait_s > 0:
-            timer = None if wait_s is None else loop.call_later(wait_s, self.wake)
-            await self._woken
-            if timer is not None:
-                timer.cancel()
-        else:
-            await asyncio.sleep(0)
+        await self.waking.sleep_awaiting(loop, self._how_long_held())
 
     async def close_awaiting(self) -> None:
         """Do as ``close`` on an event loop."""
@@ -374,14 +336,7 @@ class ParallelFeed:
 
     def wake(self) -> None:
         """Look again whether there is something to do; from any thread."""
-        if self._is_woken:
-            return
-        self._is_woken = True
-        with self._lock:
-            if self._fd >= 0:
-                os.eventfd_write(self._fd, 1)
-        self._on_wake()
-        if self._is_giving_low:
+        if self.waking.wake() and self._is_giving_low:
             self.pause()
 
     def _is_over(self) -> bool:
@@ -461,10 +416,7 @@ class ParallelFeed:
         desk.look(time.monotonic_ns())  # it may have had nothing more to give back, and nothing else would wake us
 
     def _may_have_spoken(self, hand: Hand) -> bool:
-        readable, polled = self._readable, self._polled
-        if readable is None or not isinstance(hand, ProcessHand):
-            return True
-        return any(fd in readable or fd not in polled for fd in hand.pollables)
+        return not isinstance(hand, ProcessHand) or self.waking.may_have_come(hand.pollables)
 
     def _hear(self, desk: Desk) -> None:
         hand = desk.hand
@@ -851,16 +803,6 @@ class ParallelFeed:
         """Have it woken when there is room behind lanes that have something; return false if there is already."""
         return all(out.is_waiting(self.wake) for out in self.outs if out.left)
 
-    def _watch_links(self) -> None:
-        links = {fd for hand in self.processes for fd in hand.pollables}
-        if links != self._polled:
-            for fd in self._polled - links:
-                with suppress(KeyError):
-                    self._poll.unregister(fd)
-            for fd in links:
-                self._poll.register(fd, select.POLLIN)
-            self._polled = links
-
     # What goes on
 
     def _ready(self) -> Iterator[Any]:
@@ -888,7 +830,7 @@ class ParallelFeed:
                 yield lane, piece
                 self._is_giving_low = False
                 out.settle()
-                if self._is_shut or (lane and self._is_woken):
+                if self._is_shut or (lane and self.waking.is_woken):
                     return
 
     def _passed(self, lane: int) -> tuple[list[Any], _Fatal | None]:
