@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from penstock.core.ledger import Ledger as Ledger
     from penstock.core.message import Kind as Kind
     from penstock.core.message import Message as Message
+    from penstock.core.parameter import Section as Section
     from penstock.core.parameter import Unit as Unit
     from penstock.core.result import Result as Result
     from penstock.core.result import ResultBatch as ResultBatch
@@ -101,6 +102,7 @@ _HOMES = {
     "StreamInfo": "penstock.streams.store",
     "StreamState": "penstock.streams.store",
     "Timestamp": "penstock.core.timestamp",
+    "Section": "penstock.core.parameter",
     "Unit": "penstock.core.parameter",
     "Use": "penstock.pipeline",
     "connect": "penstock.client",

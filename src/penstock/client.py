@@ -9,6 +9,7 @@ import uuid
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -25,6 +26,8 @@ from penstock.errors import ParameterError, PenstockError, SelectionError, Servi
 __all__ = ["Connection", "Knobs", "Ledger", "RemoteView", "connect"]
 
 TIMEOUT_S = 30.0
+LONGEST_SHOWN = 200
+"""Characters of a value that are printed beside others."""
 TOKENS = ("PENSTOCK_OPERATOR_TOKEN", "PENSTOCK_VIEWER_TOKEN")
 
 
@@ -450,7 +453,7 @@ class Knobs:
         object.__setattr__(self, "_connection", connection)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return every parameter: address, type, value, default, unit, bounds, choices, doc."""
+        """Return every parameter: address, type, value, default, unit, section, bounds, choices, doc."""
         return list(self._connection._json("GET", "parameters")["parameters"])
 
     def set(self, values: Mapping[str, Any], *, who: str = "") -> dict[str, Any]:
@@ -464,7 +467,8 @@ class Knobs:
             If the run has ended.
         """
         try:
-            return dict(self._connection._json("PUT", "parameters", {"values": dict(values), "who": who}))
+            plain = {name: _plain(value) for name, value in values.items()}
+            return dict(self._connection._json("PUT", "parameters", {"values": plain, "who": who}))
         except (_NotFoundError, SelectionError) as error:
             raise ParameterError(str(error)) from None
 
@@ -489,7 +493,14 @@ class Knobs:
         return [*object.__dir__(self), *(each["address"].rpartition(".")[2] for each in self.describe())]
 
     def __repr__(self) -> str:
-        return "\n".join(_line(each) for each in self.describe()) or "no parameters"
+        sections: dict[str, list[str]] = {}
+        for each in self.describe():
+            sections.setdefault(each["section"], []).append(_line(each))
+        # Those without a section first, as they would be taken for the last one's otherwise.
+        ordered = sorted(sections.items(), key=lambda item: bool(item[0]))
+        return (
+            "\n".join("\n".join([f"{name}:", *lines] if name else lines) for name, lines in ordered) or "no parameters"
+        )
 
     def _find(self, name: str) -> dict[str, Any]:
         found = self.describe()
@@ -560,7 +571,15 @@ def _item(key: Any) -> str:
     raise SelectionError(f"{key!r} cannot select a part of a view; use whole numbers, slices and ...")
 
 
+def _plain(value: Any) -> Any:  # what JSON can hold
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return str(value) if isinstance(value, PurePath) else value
+
+
 def _line(parameter: Mapping[str, Any]) -> str:
     unit = f" {parameter['unit']}" if parameter["unit"] else ""
     doc = f"  {parameter['doc']}" if parameter["doc"] else ""
-    return f"{parameter['address']} = {parameter['value']!r}{unit}{doc}"
+    value = repr(parameter["value"])
+    value = value if len(value) <= LONGEST_SHOWN else f"{value[: LONGEST_SHOWN - 3]}..."
+    return f"{parameter['address']} = {value}{unit}{doc}"

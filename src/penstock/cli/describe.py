@@ -36,7 +36,7 @@ def _print(entry: dict[str, Any]) -> None:
             print(f"{title}:")
         for argument in entry[key]:
             default = f" = {argument['default']}" if argument["default"] else ""
-            facts = ", ".join(filter(None, (argument["unit"], argument["limits"])))
+            facts = ", ".join(filter(None, (argument["section"], argument["unit"], argument["limits"])))
             print(f"  {argument['name']}: {argument['type'] or 'any'}{default}{f'  [{facts}]' if facts else ''}")
             if argument["doc"]:
                 print(f"      {argument['doc']}")

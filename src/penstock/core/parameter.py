@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, get_args
 
-__all__ = ["Bounds", "Parameter", "Unit"]
+__all__ = ["Bounds", "Parameter", "Section", "Unit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,19 @@ class Unit:
         return self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Mark where an annotated argument stands among others: ``Annotated[float, Section("Calibration")]``."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The numbers allowed; ``None`` where there is no limit."""
+    """The numbers allowed, of an array each of its; ``None`` where there is no limit."""
 
     ge: float | None = None
     gt: float | None = None
@@ -48,6 +58,8 @@ class Parameter:
     annotation: Any = None
     """The whole annotation, for whoever validates."""
     unit: str = ""
+    section: str = ""
+    """Under which heading it is shown; empty for none."""
     bounds: Bounds = Bounds()
     choices: tuple[Any, ...] = ()
     doc: str = ""

@@ -13,8 +13,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import numpy as np
+from numpy.typing import NDArray
 
-from penstock.core.parameter import Bounds, Parameter, Unit
+from penstock.core.parameter import Bounds, Parameter, Section, Unit
 from penstock.errors import ParameterError
 from penstock.extra import extra
 
@@ -23,6 +24,8 @@ with extra("run"):
 
 __all__ = ["as_annotated", "check_argument", "parameter_of", "unmarked", "validate"]
 
+LONGEST_SHOWN = 500
+"""Characters of a refused value that are repeated."""
 _LIMITS: dict[type, str] = {
     annotated_types.Ge: "ge",
     annotated_types.Gt: "gt",
@@ -51,6 +54,7 @@ def parameter_of(
         default=default,
         annotation=annotation,
         unit=next((mark.name for mark in marks if isinstance(mark, Unit)), ""),
+        section=next((mark.name for mark in marks if isinstance(mark, Section)), ""),
         bounds=_bounds(marks),
         choices=_choices(form),
         doc=next((mark for mark in marks if isinstance(mark, str)), "") or _described(name, documentation),
@@ -96,12 +100,16 @@ def as_annotated(annotation: Any, value: Any) -> Any:  # foreign on both sides
     [(0, 3), (5, 9)]
     >>> as_annotated(Path | None, "mask.npy").suffix
     '.npy'
+    >>> as_annotated(NDArray[np.float64], [[1, 2], [3, 4]]).shape
+    (2, 2)
     """
     form = unmarked(annotation)
     origin, inner = get_origin(form) or form, get_args(form)
     if origin in (Union, UnionType):
         others = [each for each in inner if each is not NoneType]
         return as_annotated(others[0], value) if value is not None and len(others) == 1 else value
+    if origin is np.ndarray and isinstance(value, list | np.ndarray):
+        return _as_array(value, form)
     if isinstance(value, list) and origin is tuple:
         return tuple(_each_as_annotated(_of_items(inner, len(value)), value))
     if isinstance(value, list) and origin is list and inner:
@@ -147,6 +155,10 @@ def _adapter(form: _Form) -> Any:  # TypeAdapter of whatever type; named here, i
 
 
 def _valid(parameter: Parameter, value: Any) -> Any:  # as `validate`
+    form = _array_form(parameter.type)
+    if form is not None:
+        may_be_none = form is not parameter.type
+        return None if value is None and may_be_none else _valid_array(parameter, form, as_annotated(form, value))
     from pydantic import ValidationError  # 60 ms
     from pydantic.errors import PydanticUserError
 
@@ -157,6 +169,46 @@ def _valid(parameter: Parameter, value: Any) -> Any:  # as `validate`
         raise _refused(parameter, value, error.errors()[0]["msg"]) from error
     except (PydanticUserError, TypeError) as error:  # a name that is not defined; a bound on what has no order
         raise _unknown(parameter.annotation) from error
+
+
+def _array_form(form: Any) -> Any:  # any typing form
+    """Return what of an annotation is an array; ``None`` if nothing is."""
+    others = [each for each in get_args(form) if each is not NoneType] if get_origin(form) in (Union, UnionType) else []
+    found = others[0] if len(others) == 1 else form
+    return found if (get_origin(found) or found) is np.ndarray else None
+
+
+def _dtype_of(form: Any) -> np.dtype[Any] | None:
+    """Return the dtype of an annotation such as ``NDArray[np.float64]``; ``None`` if any will do."""
+    inner = get_args(get_args(form)[1]) if get_args(form) else ()
+    return np.dtype(inner[0]) if inner and isinstance(inner[0], type) and inner[0] not in (np.generic, Any) else None
+
+
+def _as_array(value: Any, form: Any) -> Any:
+    """Return an array of one's own that nobody changes, or the value if it cannot be one."""
+    dtype = _dtype_of(form)
+    try:
+        array = np.array(value)
+        if array.dtype.kind not in "biufc" or (dtype is not None and not np.can_cast(array.dtype, dtype, "same_kind")):
+            return value
+        array = array.astype(dtype or array.dtype, copy=False)
+    except (ValueError, OverflowError):
+        return value
+    array.flags.writeable = False
+    return array
+
+
+def _valid_array(parameter: Parameter, form: Any, value: Any) -> NDArray[Any]:
+    if not isinstance(value, np.ndarray):
+        raise _refused(parameter, value, f"it is no regular array of {_dtype_of(form) or 'numbers'}")
+    for is_wrong, limit in (
+        (np.less, parameter.bounds.ge), (np.less_equal, parameter.bounds.gt),
+        (np.greater, parameter.bounds.le), (np.greater_equal, parameter.bounds.lt),
+    ):  # fmt: skip
+        if limit is not None and (wrong := is_wrong(value, limit)).any():
+            first = tuple(int(at) for at in np.argwhere(wrong)[0])
+            raise _refused(parameter, value, f"{value[first]} at {list(first)} is out of bounds")
+    return value
 
 
 class _UnknownFormError(ParameterError):
@@ -181,7 +233,9 @@ def _may_be(form: Any, value: Any) -> bool:
 
 def _refused(parameter: Parameter, value: Any, reason: str) -> ParameterError:
     reason = reason[:1].lower() + reason[1:]
-    return ParameterError(f"{parameter.address}: {value!r} is refused ({reason}); expected {parameter.expects}")
+    text = repr(value)
+    text = text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+    return ParameterError(f"{parameter.address}: {text} is refused ({reason}); expected {parameter.expects}")
 
 
 def _of_items(forms: tuple[Any, ...], count: int) -> tuple[Any, ...]:

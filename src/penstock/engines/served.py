@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameter import Parameter
@@ -153,6 +154,7 @@ def _described(parameter: Parameter, value: Any) -> dict[str, Any]:
         "value": _plain(value),
         "default": _plain(parameter.default),
         "unit": parameter.unit,
+        "section": parameter.section,
         "bounds": limits,
         "choices": [_plain(choice) for choice in parameter.choices],
         "doc": parameter.doc,
@@ -160,4 +162,6 @@ def _described(parameter: Parameter, value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return msgspec.to_builtins(value, enc_hook=str)
+    return msgspec.to_builtins(
+        value, enc_hook=lambda each: each.tolist() if isinstance(each, np.ndarray) else str(each)
+    )

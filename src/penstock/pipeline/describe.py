@@ -92,6 +92,7 @@ def _declared(parameter: Parameter) -> dict[str, str]:
         "type": inspect.formatannotation(parameter.type),
         "default": "" if parameter.default is inspect.Parameter.empty else shown(parameter.default),
         "unit": parameter.unit,
+        "section": parameter.section,
         "limits": limits,
         "doc": parameter.doc,
     }

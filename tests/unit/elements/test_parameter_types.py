@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt, MultipleOf
 from numpy.typing import ArrayLike, NDArray
+from pydantic import FilePath
 
-from penstock.core.parameter import Unit
+from penstock.core.parameter import Section, Unit
 from penstock.elements.parameter_types import as_annotated, check_argument, parameter_of, validate
 from penstock.errors import ParameterError
 
@@ -37,6 +38,56 @@ def test_an_interval_is_two_bounds() -> None:
 def test_choices_are_listed() -> None:
     assert parameter_of("line", Literal["Fe", "Ni"], "Fe").expects == "'Fe' | 'Ni'"
     assert parameter_of("line", Line, Line.FE).choices == ("FE", "NI")
+
+
+GAINS = Annotated[NDArray[np.float64] | None, Ge(0), Unit("counts"), Section("Correction")]
+
+
+@pytest.mark.parametrize("value", [[[1, 2], [3, 4]], np.array([[1, 2], [3, 4]]), [[1.0, 2.0], [3.0, 4.0]]])
+def test_an_array_is_given_as_lists_or_as_itself(value: Any) -> None:
+    parameter = parameter_of("gains", GAINS, None)
+    assert parameter.section == "Correction"
+    found = validate(parameter, value)
+    assert (found.dtype, found.shape, found.flags.writeable) == (np.float64, (2, 2), False)
+    assert found.tolist() == [[1, 2], [3, 4]]
+    assert validate(parameter, None) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ([[1, 2], [3]], "it is no regular array of float64"),
+        ("text", "it is no regular array of float64"),
+        (["a"], "it is no regular array of float64"),
+        ([1j], "it is no regular array of float64"),
+        ([[1, 2], [3, -4]], r"-4.0 at \[1, 1\] is out of bounds\); expected .* in counts, ≥ 0"),
+    ],
+)
+def test_what_is_no_such_array_is_refused(value: Any, why: str) -> None:
+    with pytest.raises(ParameterError, match=why):
+        validate(parameter_of("gains", GAINS, None), value)
+
+
+def test_a_mask_takes_no_numbers_and_any_array_takes_all() -> None:
+    assert validate(parameter_of("mask", NDArray[np.bool_], None), [True, False]).dtype == bool
+    with pytest.raises(ParameterError, match="no regular array of bool"):
+        validate(parameter_of("mask", NDArray[np.bool_], None), [1, 0])
+    assert validate(parameter_of("any", NDArray[Any], None), [1, 0]).dtype == int
+    assert validate(parameter_of("any", np.ndarray, None), [0.5]).dtype == float
+
+
+def test_a_long_value_that_is_refused_is_not_repeated_as_a_whole() -> None:
+    with pytest.raises(ParameterError) as found:
+        validate(parameter_of("gains", GAINS, None), [["a"] * 10_000])
+    assert len(str(found.value)) < 1000
+
+
+def test_a_file_must_be_there(tmp_path: Path) -> None:
+    parameter = parameter_of("geometry", FilePath | None, None)
+    with pytest.raises(ParameterError, match="path does not point to a file"):
+        validate(parameter, str(tmp_path / "none.geom"))
+    (tmp_path / "p.geom").touch()
+    assert validate(parameter, str(tmp_path / "p.geom")) == tmp_path / "p.geom"
 
 
 def test_a_docstring_describes() -> None:
@@ -176,7 +227,7 @@ def test_an_argument_that_fits_its_annotation(form: Any, value: Any) -> None:
         (Path, 3, "expected Path"),
         (Line, "CU", "expected 'FE' | 'NI'"),
         (Region, {"start": 3}, "input should be an instance of Region"),
-        (NDArray[np.float64], [1, 2], "it is of the type list); expected ndarray["),
+        (NDArray[np.float64], "1, 2", "it is no regular array of float64); expected ndarray["),
         (range, 3, "it is of the type int); expected range"),
     ],
 )
