@@ -20,7 +20,12 @@ from tests.system.commands import COMMAND, Process
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 TUTORIAL = Page(DOCS / "tutorials" / "read-results.md")
-PAGES = [TUTORIAL, Page(DOCS / "reference" / "client.md"), Page(DOCS / "reference" / "http.md")]
+PAGES = [
+    TUTORIAL,
+    Page(DOCS / "reference" / "client.md"),
+    Page(DOCS / "reference" / "http.md"),
+    Page(DOCS / "how-to" / "open-as-hdf5.md"),
+]
 NOTEBOOK = ROOT / "examples" / "read-results.ipynb"
 ADDRESS = "http://127.0.0.1:8400"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -1,5 +1,6 @@
 """What the commands about recorded runs share: the store, the run, and the pipeline that ran."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +8,7 @@ if TYPE_CHECKING:
     from penstock.services.recorded_run import RecordedRun
     from penstock.streams.store import Store
 
-__all__ = ["existing_store", "pipeline_of", "recorded_run"]
+__all__ = ["existing_store", "pipeline_of", "recorded_run", "serving"]
 
 
 def existing_store(store: str) -> "Store":
@@ -56,3 +57,19 @@ def pipeline_of(recorded: "RecordedRun", file: Path | None) -> Any:  # a Pipelin
         return Pipeline.load(file)
     text, folder = recorded.pipeline_text()
     return Pipeline.recorded(text, folder)
+
+
+def serving(written: str | None, engine: str) -> Any:  # a context of a WebService, or of nothing
+    """Return what serves views at an address; raises ``CheckError`` if it cannot be had."""
+    from penstock.errors import CheckError, Problem, ServiceError
+    from penstock.services.web_address import web_service
+
+    if written is None:
+        return nullcontext()
+    if engine != "local":
+        problem = Problem(where="--serve", text=f"the engine {engine} serves no views", remedy="use --engine local")
+        raise CheckError([problem])
+    try:
+        return web_service(written)
+    except ServiceError as error:
+        raise CheckError([Problem(where="--serve", text=str(error))]) from error

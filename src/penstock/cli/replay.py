@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.recordings import existing_store, pipeline_of, recorded_run
+from penstock.cli.recordings import existing_store, pipeline_of, recorded_run, serving
 from penstock.cli.run_report import Progress, must_be_writable, print_report, report_as_json, value_of, write_report
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ def replay(
     ] = 0.0,
     new_name: Annotated[str, typer.Option("--run", help="Name of the replay; by default made of the time.")] = "",
     engine: Annotated[str, typer.Option(help="inline, in one thread, or local, in processes.")] = "local",
+    serve: Annotated[
+        str | None, typer.Option("--serve", help="Show views and status at this address.", metavar="[HOST:]PORT")
+    ] = None,
+    stay: Annotated[bool, typer.Option("--stay", help="Show the views until Ctrl-C, also after the end.")] = False,
     report_to: Annotated[
         Path | None, typer.Option("--report", help="Write ledger, rates and latencies as JSON.", metavar="FILE")
     ] = None,
@@ -49,9 +53,12 @@ def replay(
     """
     from dataclasses import replace
 
+    from penstock.cli.run import stay_until_asked
     from penstock.errors import CheckError, ParameterError, Problem
     from penstock.services.interrupt import Interrupt
 
+    if stay and serve is None:
+        raise CheckError([Problem(where="--stay", text="there is nothing to be seen", remedy="add --serve 8400")])
     must_be_writable(report_to)
     with existing_store(store) as opened:
         if is_list:
@@ -66,16 +73,22 @@ def replay(
             "replay": recorded, "run_id": new_name, "values": dict(value_of(text) for text in values or []),
         }  # fmt: skip
         is_hidden = quiet or as_json or not sys.stderr.isatty()
-        with Interrupt() as interrupt, Progress(hidden=is_hidden) as progress:
-            try:
-                report = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
-            except ParameterError as error:
-                raise CheckError([Problem(where="--set", text=str(error))]) from error
-    is_written = report_to is None or write_report(report, report_to)
-    if as_json:
-        print(report_as_json(report).decode(), flush=True)
-    else:
-        print_report(report)
+        with serving(serve, engine) as web:
+            if web is not None:
+                options["web"] = web
+                print(f"views: {web.address}", file=sys.stderr)
+            with Interrupt() as interrupt, Progress(hidden=is_hidden) as progress:
+                try:
+                    report = pipeline.run(engine, interrupt=interrupt, progress=progress, **options)
+                except ParameterError as error:
+                    raise CheckError([Problem(where="--set", text=str(error))]) from error
+            is_written = report_to is None or write_report(report, report_to)
+            if as_json:
+                print(report_as_json(report).decode(), flush=True)
+            else:
+                print_report(report)
+            if stay and not interrupt.is_asked:
+                stay_until_asked(web)
     raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
 
 

@@ -2,13 +2,12 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.recordings import existing_store, pipeline_of, recorded_run
+from penstock.cli.recordings import existing_store, pipeline_of, recorded_run, serving
 from penstock.cli.run_report import Progress, must_be_writable, print_report, report_as_json, write_report
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def resume(
         if file is not None and not anyway:
             _must_be_same(recorded, pipeline)
         is_hidden = quiet or as_json or not sys.stderr.isatty()
-        with _serving(serve, engine) as web, Interrupt() as interrupt, Progress(hidden=is_hidden) as progress:
+        with serving(serve, engine) as web, Interrupt() as interrupt, Progress(hidden=is_hidden) as progress:
             options: dict[str, Any] = {} if web is None else {"web": web}
             if web is not None:
                 print(f"views: {web.address}", file=sys.stderr)
@@ -82,21 +81,6 @@ def resume(
     else:
         print_report(report)
     raise typer.Exit(report.exit_code if is_written else report.exit_code or FAILED)
-
-
-def _serving(written: str | None, engine: str) -> Any:  # a context of a WebService, or of nothing
-    from penstock.errors import CheckError, Problem, ServiceError
-    from penstock.services.web_address import web_service
-
-    if written is None:
-        return nullcontext()
-    if engine != "local":
-        problem = Problem(where="--serve", text=f"the engine {engine} serves no views", remedy="use --engine local")
-        raise CheckError([problem])
-    try:
-        return web_service(written)
-    except ServiceError as error:
-        raise CheckError([Problem(where="--serve", text=str(error))]) from error
 
 
 def _must_be_same(recorded: "RecordedRun", pipeline: Any) -> None:  # a Pipeline

@@ -2,8 +2,10 @@
 
 import asyncio
 import io
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
@@ -15,14 +17,16 @@ from penstock.extra import extra
 from penstock.views.blocks import Fewer
 from penstock.web.answer_room import AnswerRoom, BusyError
 from penstock.web.changes import Changes
-from penstock.web.gate import Gate
+from penstock.web.gate import Gate, is_value
+from penstock.web.hdf5_rest import serve_hdf5
+from penstock.web.hdf5_views import Hdf5Views
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
 from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
 from penstock.web.watched import serve_watched
 
 with extra("run"):
     from fastapi import Body, FastAPI, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
-    from fastapi.responses import HTMLResponse, JSONResponse
+    from fastapi.responses import JSONResponse
     from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["make_app"]
@@ -170,16 +174,18 @@ def make_app(
         code = next(CODES[kind] for kind in type(error).__mro__ if kind in CODES)
         return JSONResponse({"detail": str(error)}, code)
 
-    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-    async def page() -> str:
-        return files("penstock.web").joinpath("page.html").read_text("utf-8")
-
     @app.get("/api/v1/run", tags=["run"], responses=_errors(401, 403))
     async def about() -> dict[str, Any]:
         """Say which pipeline and which run this is."""
         return {"pipeline": pipeline, "run": run, "version": version, "ended": line.last is not None or not run}
 
-    _serve_views(app, views, AnswerRoom(unsent))
+    room = AnswerRoom(unsent)
+    _serve_views(app, views, room)
+    facts = {"creator": "penstock", "penstock_release": version, "pipeline": pipeline, "run": run}
+    serve_hdf5(
+        app, Hdf5Views(views, facts, time.time), partial(_in_room, room), version=version, page=_page, errors=ERRORS,
+        small_bytes=SMALL_BYTES, most_json=MOST_JSON,
+    )  # fmt: skip
     _serve_state(app, line, graph)
     _serve_control(app, line)
     _serve_alarms(app, line)
@@ -188,14 +194,25 @@ def make_app(
     return served if gate is None else Gate(served, *gate)
 
 
+def _page() -> str:
+    return files("penstock.web").joinpath("page.html").read_text("utf-8")
+
+
+async def _in_room(room: AnswerRoom, nbytes: int, respond: Callable[[], Response]) -> Response:
+    """Make an answer of so many bytes, if there is room for it; in a thread if that takes long."""
+    with room.taken(nbytes):
+        return respond() if nbytes <= BESIDE_BYTES else await asyncio.to_thread(respond)
+
+
 def _taking_json(app: Any) -> Any:
     """Return an application that takes every body for JSON: ``curl -d`` says of all bodies that they are forms.
 
-    Pages of other sites could send forms without being asked for leave; the gate refuses them by their origin.
+    Pages of other sites could send forms without being asked for leave; the gate refuses them by their origin. Points
+    of a dataset may be bytes, and are told apart by this header.
     """
 
     async def serve(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["method"] in ("PUT", "POST"):
+        if scope["type"] == "http" and scope["method"] in ("PUT", "POST") and not is_value(scope["path"]):
             headers = [each for each in scope["headers"] if each[0] != b"content-type"]
             scope = {**scope, "headers": [*headers, (b"content-type", b"application/json")]}
         await app(scope, receive, send)
@@ -252,8 +269,7 @@ def _serve_views(app: FastAPI, views: ShownViews, room: AnswerRoom) -> None:
         def respond() -> Response:
             return _response(name, views.part(name, part, most_bytes=max_bytes, fewer=fewer), form)
 
-        with room.taken(found):
-            return respond() if found <= BESIDE_BYTES else await asyncio.to_thread(respond)
+        return await _in_room(room, found, respond)
 
     @app.websocket("/api/v1/changes")
     async def follow(socket: WebSocket) -> None:

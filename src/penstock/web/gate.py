@@ -5,18 +5,23 @@ it believes to talk to, and by its origin.
 """
 
 import hmac
+import re
+from base64 import b64decode
+from binascii import Error as NoBase64Error
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from penstock.web.refusal import refuse
 
-__all__ = ["Gate", "host_of"]
+__all__ = ["Gate", "host_of", "is_value"]
 
 MOST_BODY: Final = 16 << 20
 """Bytes of a request: enough for the trigger map of a long scan."""
 LOOKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
+VALUE: Final = re.compile(r"/datasets/[^/]+/value")
+"""Over HDF5-REST, points are asked for with POST."""
 OPEN_PATHS: Final = frozenset({"/health", "/health/live", "/health/ready"})
 """Answered to everybody: they say one word."""
 
@@ -76,12 +81,21 @@ class Gate:
         if self._operator and hmac.compare_digest(token, self._operator):
             return 0, ""
         if self._viewer and hmac.compare_digest(token, self._viewer):
-            if scope["type"] == "websocket" or scope["method"] in LOOKING:
+            if scope["type"] == "websocket" or scope["method"] in LOOKING or _asks_for_points(scope):
                 return 0, ""
             return 403, "this token is a viewer's; to turn things, an operator's is needed"
         if not token:
-            return 401, 'a token is needed: "Authorization: Bearer TOKEN", or ?token=TOKEN'
+            return 401, 'a token is needed: "Authorization: Bearer TOKEN", as the password of any user, or ?token=TOKEN'
         return 401, "this token is not known here"
+
+
+def is_value(path: str) -> bool:
+    """Return whether a path is that of the values of a dataset.
+
+    >>> is_value("/datasets/d-1/value"), is_value("/datasets/d-1")
+    (True, False)
+    """
+    return VALUE.fullmatch(path) is not None
 
 
 def host_of(header: str) -> str:
@@ -98,7 +112,21 @@ def _token(scope: Any, headers: dict[bytes, bytes]) -> bytes:
     scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
     if scheme.lower() == b"bearer":
         return bytes(given).strip()
+    if scheme.lower() == b"basic":
+        return _password(given)
     return str(parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]).encode()
+
+
+def _password(given: bytes) -> bytes:
+    """Return the password of ``user:password``, whoever the user is; clients of HDF5-REST may send nothing else."""
+    try:
+        return b64decode(given.strip(), validate=True).partition(b":")[2]
+    except NoBase64Error:
+        return b"no token"
+
+
+def _asks_for_points(scope: Any) -> bool:
+    return scope["method"] == "POST" and is_value(scope["path"])
 
 
 def _length(scope: Any) -> int:

@@ -71,6 +71,18 @@ class ShownViews:
         """Return the version of each stage that has published, at the cost of a few words."""
         return {stage: version for stage, reader in self._readers.items() if (version := reader.version) is not None}
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Those that publish views, also if they have not done so yet."""
+        return tuple(self._readers)
+
+    def look(self, stage: str, take: Callable[[Published], T]) -> T | None:
+        """Return what ``take`` takes of a stage's views, without a copy of the rest; ``None``: nothing is published.
+
+        See ``TreeReader.look``.
+        """
+        return self._readers[stage].look(take)
+
     def describe_all(self) -> list[dict[str, Any]]:
         """Describe every view."""
         return [entry for stage in self._readers for entry in self._described(stage)]
