@@ -332,6 +332,23 @@ def test_a_run_whose_supervisor_was_killed_is_replayed_up_to_there(tmp_path: Pat
     assert found[0]["points/rows"]
 
 
+def test_the_views_of_a_replay_can_be_looked_at_when_it_has_ended(tmp_path: Path) -> None:
+    h5pyd = pytest.importorskip("h5pyd", reason="h5pyd is needed: ./dev setup installs it")
+    live: RunReport = pipeline(tmp_path, rows=2).run("inline", run_id="live")
+    (tmp_path / "pipeline.yaml").write_text(pipeline(tmp_path, rows=2).to_yaml())
+    words = ("replay", "live", "--pipeline", "pipeline.yaml", "--run", "again", "--serve", "0", "--stay")
+    with started(*words, folder=tmp_path, environ={"PYTHONPATH": f"{ROOT}"}) as process:
+        address = process.line("the views stay at ").split()[4]
+        with h5py.File(live.outputs["points"]) as saved, h5pyd.File("/points-log", "r", endpoint=address) as shown:
+            assert set(shown) == set(saved)
+            for name, dataset in saved.items():
+                assert shown[name].dtype == dataset.dtype
+                assert shown[name][()].tolist() == dataset[()].tolist()
+        process.process.send_signal(signal.SIGINT)
+        said = process.end()
+    assert said.code == 0, said.text
+
+
 def test_mistakes_of_the_command_are_named(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -342,6 +359,7 @@ def test_mistakes_of_the_command_are_named(tmp_path: Path) -> None:
         (["r", "--store", "empty"], f"--store: {empty} holds no store"),
         ([], "RUN: which run; `penstock replay --list` shows them"),
         (["r"], "RUN: no run r is recorded here; there is none"),
+        (["r", "--stay"], "--stay: there is nothing to be seen; add --serve 8400"),
     ):
         with started("replay", *words, folder=tmp_path) as process:
             said = process.end()

@@ -186,4 +186,6 @@ def _add_axis(links: dict[str, Node], path: str, view: str, axis: Axis, values: 
 
 
 def _holds(node: Node, values: NDArray[Any]) -> bool:
-    return isinstance(node, Dataset) and node.array.shape == values.shape and bool(np.all(node.array == values))
+    if not isinstance(node, Dataset) or (node.array.dtype, node.array.shape) != (values.dtype, values.shape):
+        return False
+    return bool(np.all(node.array == values))

@@ -30,9 +30,10 @@ def test_a_view_with_axes_is_a_signal_and_its_axes_lie_beside_it() -> None:
 
 def test_an_axis_gives_way_to_what_has_its_name() -> None:
     one, two = Axis("y", "", np.arange(2.0)), Axis("y", "", np.arange(2.0) + 5)
-    group = group_of({"y": 1, "a": view(one, "x"), "b": view(two, "x"), "c": view(one, "x")}, "/fit")
-    assert list(group.links) == ["y", "a", "b", "c", "a_y", "b_y", "c_y"]
-    assert group.attributes["axes"] == ["a_y", "."]
+    for taken in (1, np.zeros(2, [("a", "f8")]), np.arange(2), {"deep": 1}):
+        group = group_of({"y": taken, "a": view(one, "x"), "b": view(two, "x"), "c": view(one, "x")}, "/fit")
+        assert list(group.links) == ["y", "a", "b", "c", "a_y", "b_y", "c_y"]
+        assert group.attributes["axes"] == ["a_y", "."]
 
 
 def test_what_leads_to_a_plot_is_named_down_to_it() -> None:
