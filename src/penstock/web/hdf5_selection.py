@@ -29,22 +29,24 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Some elements of an array."""
 
     index: Any
-    """As NumPy takes it; a whole number is a slice of one, so that no dimension changes its place."""
+    """As NumPy takes it."""
     shape: tuple[int, ...]
     """Of what is selected."""
 
     def of(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the elements; none but these are copied."""
-        return np.asarray(array[self.index]).reshape(self.shape)
+        return np.asarray(array[self.index])
 
 
 def selected(text: str, shape: Sequence[int]) -> Wanted:
     """Return what a text selects of an array of some shape; empty: all.
 
+    A whole number is a slice of one, and takes no dimension away: HSDS does so, and clients count on it.
+
     >>> selected("[10:20,::2]", (100, 5)).shape
     (10, 3)
     >>> selected("[7,[0,4]]", (100, 5)).shape
-    (2,)
+    (1, 2)
 
     Raises
     ------
@@ -62,9 +64,7 @@ def selected(text: str, shape: Sequence[int]) -> Wanted:
     found = [_entry(entry, k, length) for k, (entry, length) in enumerate(zip(entries, shape, strict=True))]
     if sum(isinstance(index, list) for index, _ in found) > 1:
         raise SelectionError(f'"{text[:_MOST]}" has more than one list; ask for single points')
-    return Wanted(
-        index=tuple(index for index, _ in found), shape=tuple(count for _, count in found if count is not None)
-    )
+    return Wanted(index=tuple(index for index, _ in found), shape=tuple(count for _, count in found))
 
 
 def points_of(points: Any, shape: Sequence[int]) -> Wanted:
@@ -123,11 +123,11 @@ def _coordinates(points: Any) -> NDArray[Any]:
     return found.astype(np.uint64, copy=False)
 
 
-def _entry(text: str, dimension: int, length: int) -> tuple[slice | list[int], int | None]:
-    """Return an index, and how many it selects; ``None``: one, and the dimension goes."""
+def _entry(text: str, dimension: int, length: int) -> tuple[slice | list[int], int]:
+    """Return an index, and how many it selects."""
     if _NUMBER.fullmatch(text):
         _check([int(text)], dimension, length)
-        return slice(int(text), int(text) + 1), None
+        return slice(int(text), int(text) + 1), 1
     if _LIST.fullmatch(text):
         numbers = [int(number) for number in _NUMBER.findall(text)]
         _check(numbers, dimension, length)

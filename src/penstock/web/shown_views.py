@@ -248,7 +248,7 @@ def plain_numbers(array: NDArray[Any]) -> Any:  # nested lists of what JSON can 
             mixed[~finite] = None
             return mixed.tolist()
     if array.dtype.kind == "c":
-        return np.stack([array.real, array.imag], axis=-1).tolist()
+        return plain_numbers(np.stack([array.real, array.imag], axis=-1))
     if array.dtype.kind in "biuf":
         return array.tolist()
     return np.vectorize(_text, otypes=[object])(array).tolist() if array.size else array.astype(str).tolist()
