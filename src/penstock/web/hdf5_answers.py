@@ -4,7 +4,6 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from penstock.errors import ResultTypeError, StateError
 from penstock.views.tree import array_of
@@ -71,7 +70,7 @@ def link_to(name: str, node: Node, times: Times) -> dict[str, Any]:
 
 
 def attributes_of_node(node: Node, times: Times) -> dict[str, dict[str, Any]]:
-    """Return the attributes of a group or a dataset by name, without those that JSON or HDF5 cannot hold."""
+    """Return the attributes of a group or a dataset by name, without those that HDF5 has no type for."""
     found = {name: _attribute(name, value, times) for name, value in node.attributes.items()}
     return {name: each for name, each in found.items() if each is not None}
 
@@ -81,8 +80,6 @@ def _attribute(name: str, value: Any, times: Times) -> dict[str, Any] | None:
         array = array_of(value, name)
         of = type_of(array.dtype)
     except ResultTypeError:
-        return None
-    if array.dtype.kind in "fc" and not np.isfinite(array).all():
         return None
     shape = {"class": "H5S_SIMPLE", "dims": list(array.shape)} if array.ndim else {"class": "H5S_SCALAR"}
     return {"name": name, "type": of, "shape": shape, "value": as_json(array), "created": times.created}

@@ -16,6 +16,9 @@ FLOATS: Final = frozenset({2, 4, 8})
 """Bytes of the floats that HDF5 has a name for."""
 UTF8_BYTES: Final = 4
 """At most, of one character."""
+TRUTH: Final = {"FALSE": 0, "TRUE": 1}
+TRUTH_LISTED: Final = [{"name": name, "value": value} for name, value in TRUTH.items()]
+"""The same, as newer clients want it."""
 NO_TYPE: Final = "HDF5 over HTTP has no type for {}; publish numbers, text or times"
 
 
@@ -51,7 +54,7 @@ def type_of(dtype: np.dtype[Any], *, is_inside: bool = False) -> dict[str, Any]:
             part = {"class": "H5T_FLOAT", "base": f"H5T_IEEE_F{bits // 2}{order}"}
             return _compound({"r": part, "i": part})
         case "b":
-            return {"class": "H5T_ENUM", "base": _integer("H5T_STD_I8LE"), "mapping": {"FALSE": 0, "TRUE": 1}}
+            return {"class": "H5T_ENUM", "base": _integer("H5T_STD_I8LE"), "mapping": TRUTH, "members": TRUTH_LISTED}
         case "m" | "M" if np.datetime_data(dtype)[0] != "generic":
             return _integer("H5T_STD_I64LE")
         case "S":
@@ -90,20 +93,26 @@ def as_bytes(array: NDArray[Any]) -> bytes | memoryview:
 
 
 def as_json(array: NDArray[Any]) -> Any:  # nested lists of what JSON can hold
-    """Return elements as nested lists: of a compound a list each, null for what is no finite number."""
+    """Return elements as nested lists: of a compound a list each, as text what JSON has no number for, such as NaN."""
     if array.dtype.names:
         return _zipped([as_json(array[name]) for name in array.dtype.names], array.ndim)
     match array.dtype.kind:
         case "c":
             return as_json(np.stack([array.real, array.imag], axis=-1))
         case "f":
-            finite = np.isfinite(array)
-            return array.tolist() if finite.all() else np.where(finite, array, None).tolist()  # type: ignore[call-overload]  # None makes objects
+            return array.tolist() if np.isfinite(array).all() else _with_words(array).tolist()
         case "S":
             return np.char.decode(array, "utf-8", "replace").tolist()
         case "m" | "M":
             return _sent(array).tolist()
     return array.tolist()
+
+
+def _with_words(array: NDArray[Any]) -> NDArray[Any]:
+    found = array.astype(object)
+    for word, is_it in (("NaN", np.isnan), ("Infinity", np.isposinf), ("-Infinity", np.isneginf)):
+        found[is_it(array)] = word
+    return found
 
 
 def _sent(array: NDArray[Any]) -> NDArray[Any]:

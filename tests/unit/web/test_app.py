@@ -88,6 +88,10 @@ def test_json_has_null_for_what_is_no_number(app: Any) -> None:
     assert ask(app, "GET", "data/image/note", params={"format": "json"}).json()["data"] == "steady"
 
 
+def test_half_of_a_complex_number_may_be_no_number() -> None:
+    assert shown_views.plain_numbers(np.array([complex(np.nan, 1)])) == [[None, 1.0]]
+
+
 @pytest.mark.parametrize("fewer", [None, *FEWER])
 @pytest.mark.parametrize("part", ["", "::2,5:"])
 def test_fewer_elements_can_be_wanted(app: Any, fewer: Fewer | None, part: str) -> None:

@@ -84,7 +84,7 @@ def test_elements_come_as_bytes_or_as_json(app: Any) -> None:
     answer = value(app, IRON, select="[3:7,::2]")
     assert np.array_equal(np.frombuffer(answer.content), expected[3:7, ::2].ravel())
     assert (answer.headers["X-Penstock-Version"], answer.headers["X-Penstock-Position"]) == ("3", "9")
-    assert get(app, f"/datasets/{IRON}/value", select="[0,0:3]")["value"] == [[None, 1, 2]]
+    assert get(app, f"/datasets/{IRON}/value", select="[0,0:3]")["value"] == [["NaN", 1, 2]]
     assert get(app, f"/datasets/{id_of('/image/note', is_group=False)}/value")["value"] == "steady"
 
 
