@@ -16,6 +16,7 @@ import msgspec
 
 from penstock.errors import RemoteProtocolError
 from penstock.extra import extra
+from penstock.formats.cbor_items import item_end, loads
 
 with extra("run"):
     import cbor2
@@ -25,9 +26,6 @@ __all__ = ["Record", "RecordingReader", "RecordingTraits", "encode_closing", "en
 SELF_DESCRIBED = bytes.fromhex("d9d9f7")
 """CBOR's own magic number, tag 55799 (RFC 8949, 3.4.6)."""
 VERSION = 1
-MAX_ITEM = 1 << 32
-_MAX_DEPTH = 12
-_MAX_PARTS = 1_000_000
 
 
 class RecordingTraits(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +92,7 @@ class RecordingReader:
             If the bytes are no recording. What follows cannot be found then; do not read on.
         """
         self._buffer += piece
-        while (end := _item_end(self._buffer, self._at, self._offset)) is not None:
+        while (end := item_end(self._buffer, self._at, self._offset)) is not None:
             item = bytes(memoryview(self._buffer)[self._at : end])
             position = self._offset + self._at
             self._at = end
@@ -122,9 +120,9 @@ class RecordingReader:
         if self._is_closed:
             raise RemoteProtocolError(f"byte {position}: something follows the end of the recording")
         if position == 0 and item.startswith(SELF_DESCRIBED):
-            self._open(_loads(item[len(SELF_DESCRIBED) :], position))
+            self._open(loads(item[len(SELF_DESCRIBED) :], position))
             return None
-        decoded = _loads(item, position)
+        decoded = loads(item, position)
         if self.is_timed:
             return self._timed(decoded, position)
         return Record(_parts(decoded, position))
@@ -159,48 +157,3 @@ def _parts(item: Any, position: int) -> tuple[bytes, ...]:
     if not isinstance(item, list) or not item or not all(isinstance(part, bytes) for part in item):
         raise RemoteProtocolError(f"byte {position}: not a list of the parts of one message")
     return tuple(item)
-
-
-def _loads(item: bytes, position: int) -> Any:
-    try:
-        return cbor2.loads(item)
-    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError) as error:
-        raise RemoteProtocolError(f"byte {position}: not CBOR: {error}") from error
-
-
-def _item_end(buffer: bytearray, start: int, offset: int) -> int | None:
-    """Return where the item that begins at ``start`` ends, ``None`` if that has not come yet."""
-    at, wanted = start, [1]
-    while wanted:
-        if not wanted[-1]:
-            wanted.pop()
-            continue
-        wanted[-1] -= 1
-        head = _head(buffer, at, offset)
-        if head is None:
-            return None
-        major, argument, at = head
-        if major in (2, 3):
-            at += argument
-        elif major in (4, 5):
-            wanted.append(argument * (major - 3))
-        elif major == 6:
-            wanted.append(1)
-        if at - start > MAX_ITEM or len(wanted) > _MAX_DEPTH or wanted[-1:] > [_MAX_PARTS]:
-            raise RemoteProtocolError(f"byte {offset + start}: an item larger or deeper than any message: no recording")
-    return at if at <= len(buffer) else None
-
-
-def _head(buffer: bytearray, at: int, offset: int) -> tuple[int, int, int] | None:
-    """Return major type and argument of the item at ``at``, and where its content begins (RFC 8949, 3)."""
-    if at >= len(buffer):
-        return None
-    major, short = buffer[at] >> 5, buffer[at] & 31
-    if short < 24:
-        return major, short, at + 1
-    if short > 27:
-        raise RemoteProtocolError(f"byte {offset + at}: an item without a length, or no CBOR: no recording")
-    end = at + 1 + (1 << (short - 24))
-    if end > len(buffer):
-        return None
-    return major, int.from_bytes(buffer[at + 1 : end], "big"), end
