@@ -42,6 +42,11 @@ class BlockBuilder:
         self._kind = Kind.DATA
         self._is_keyed = False
 
+    @property
+    def added(self) -> int:
+        """How many messages it was given so far."""
+        return self._next_id - 1 + len(self._messages)
+
     def add(self, message: Message, now_ns: int) -> int:
         """Take the next message, and return its size in bytes of arrays.
 

@@ -26,6 +26,8 @@ __all__ = ["Record", "RecordingReader", "RecordingTraits", "encode_closing", "en
 SELF_DESCRIBED = bytes.fromhex("d9d9f7")
 """CBOR's own magic number, tag 55799 (RFC 8949, 3.4.6)."""
 VERSION = 1
+_DUMPED_TAG = 42877
+"""Of an event in the dump of dranspose's ingesters, which somebody may take for a recording."""
 
 
 class RecordingTraits(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +131,9 @@ class RecordingReader:
 
     def _open(self, opening: Any) -> None:
         if not isinstance(opening, Mapping) or opening.get("penstock") != "recording":
-            raise RemoteProtocolError("the file is CBOR, but no recording of what an instrument sent")
+            dumped = isinstance(opening, cbor2.CBORTag) and opening.tag == _DUMPED_TAG
+            remedy = "; it is an ingester's dump, which the source ingester-dump reads" if dumped else ""
+            raise RemoteProtocolError(f"the file is CBOR, but no recording of what an instrument sent{remedy}")
         if opening.get("version") != VERSION:
             raise RemoteProtocolError(f"a recording of version {opening.get('version')!r:.20}; {VERSION} can be read")
         known = {name: opening.get(name, "") for name in RecordingTraits.__struct_fields__}

@@ -34,6 +34,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "penstock.elements.sources.folder:Folder",
             "files that appear in watched folders, each opened into many items",
         ),
+        "ingester-dump": (
+            "penstock.elements.sources.ingester_dump:IngesterDumpSource",
+            "one stream of what a dranspose ingester dumped, from a file",
+        ),
         "json-lines": ("penstock.elements.sources.json_lines:json_lines", "a file of one JSON value a line"),
         "lines": ("penstock.elements.sources.lines:lines", "the lines of a text, also of one that grows"),
         "numbers": ("penstock.elements.sources.numbers:numbers", "whole numbers in a row, to try a pipeline"),

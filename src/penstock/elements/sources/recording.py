@@ -1,9 +1,10 @@
-"""A recording as a source: what an instrument sent once, through the same decoder as live, as fast as it is read."""
+"""A recording as a source: what an instrument sent once, through the same decoder as live, at a chosen rate."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from penstock.core.decoder import Decoder, Traits
+from penstock.elements.cadence import Cadence
 from penstock.elements.decoders import new_decoder
 from penstock.elements.decoding import Decoding
 from penstock.elements.recording_file import RecordingFile
@@ -28,17 +29,23 @@ class RecordingSource(Source):
     protocol
         What it was recorded from, such as ``contrast``, or ``module:class`` of a decoder, whose module is looked for
         beside the pipeline first. A timed recording says so itself.
+    every_s
+        At which interval messages are given, in s; by default as fast as they are read. None is left out, and several
+        that came together are given together.
 
     Raises
     ------
     SourceError
         If there is no such protocol.
+    ValueError
+        If the interval is negative.
     """
 
     is_repeatable = True
 
-    def __init__(self, file: str, *, protocol: str = "") -> None:
+    def __init__(self, file: str, *, protocol: str = "", every_s: float = 0.0) -> None:
         self.file = file
+        self._cadence = Cadence(every_s)
         self._protocol = protocol
         # The folder in which a decoder of the user's is looked for is known later.
         self._decoder: Decoder | None = (
@@ -78,13 +85,20 @@ class RecordingSource(Source):
             self._opened.close()
         self._opened = None
 
-    def read(self, now_ns: int) -> Reading:  # noqa: ARG002 - a recording has its own time
+    def wait_s(self, now_ns: int) -> float | None:
+        """Return how long it is until the next message is due, if there is a rate."""
+        return self._cadence.wait_s(now_ns)
+
+    def read(self, now_ns: int) -> Reading:
         """Decode the next records; see the base."""
         if self._decoder is None or self._opened is None:
             return Reading(ended=True)
-        decoding = Decoding(self._decoder, self.builder)
+        decoding, builder = Decoding(self._decoder, self.builder), self.builder
         for record in self._records:
-            if not decoding.feed(record.parts, record.received_ns or 0):
+            before = builder.added
+            may_go_on = decoding.feed(record.parts, record.received_ns or 0)
+            self._cadence.gave(builder.added - before)
+            if not may_go_on or not self._cadence.is_due(now_ns):
                 return decoding.reading()
         decoding.finish(0)
         if self._opened.trouble:
