@@ -5,7 +5,7 @@ keeps the books of what a reading says.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -71,6 +71,16 @@ class Source(ABC):
     """Where relative paths in its arguments start; given by the engine before `open`."""
 
     _builder: BlockBuilder | None = None
+
+    @classmethod
+    def traits_with(cls, arguments: Mapping[str, Any]) -> Traits | None:  # noqa: ARG003 - most do not depend on them
+        """Return what its messages will be if it is made with these arguments; ``None`` if that is not known before.
+
+        Asked by whoever checks a pipeline, so it opens nothing. A subclass whose ``traits`` depend on its arguments
+        says here what it can.
+        """
+        traits: object = cls.traits
+        return traits if isinstance(traits, Traits) else None
 
     def open(self) -> None:  # noqa: B027 - a source without a connection has nothing to open
         """Begin to connect, without waiting for the instrument.

@@ -12,6 +12,7 @@ from penstock.elements.instrument_source import InstrumentSource
 from penstock.elements.item_source import PLAIN_TRAITS, gives_values
 from penstock.elements.signature import Signature
 from penstock.elements.source import Source
+from penstock.elements.sources.ingester_dump import FRAMES, IngesterDumpSource
 from penstock.elements.sources.recording import RecordingSource
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.document import Document, Trail
@@ -49,14 +50,13 @@ def traits_of(source: SourcePlan, folder: str) -> Traits | None:
         return PLAIN_TRAITS if gives_values(target) else None
     if issubclass(target, InstrumentSource) and not target.names_a_decoder():
         return None
-    traits: object = target.traits
-    if not isinstance(traits, Traits):  # it depends on the arguments; a recording has those of what was recorded
+    if target is RecordingSource:  # it has those of what was recorded
         protocol = source.element.arguments.get("protocol")
         try:
             return find_decoder(protocol, Path(folder)).traits if isinstance(protocol, str) and protocol else None
         except CheckError:
             return None
-    return traits
+    return target.traits_with(source.element.arguments)
 
 
 def source_remarks(plan: Plan) -> Iterator[Remark]:
@@ -97,10 +97,13 @@ def address_problems(document: Document, plan: Plan) -> Iterator[Problem]:
 
 
 def protocol_problems(document: Document, plan: Plan) -> Iterator[Problem]:
-    """Yield each recording whose protocol nobody knows."""
+    """Yield each recording, and each dump, whose protocol nobody knows."""
     for source in plan.sources.values():
         protocol = source.element.arguments.get("protocol")
-        if not (source.element.target is RecordingSource and isinstance(protocol, str) and protocol):
+        is_dump = source.element.target is IngesterDumpSource
+        if not (source.element.target is RecordingSource or (is_dump and protocol != FRAMES)):
+            continue
+        if not (isinstance(protocol, str) and protocol):
             continue
         try:
             find_decoder(protocol, Path(plan.folder))

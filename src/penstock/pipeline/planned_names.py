@@ -12,7 +12,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "dectris": "DECTRIS stream v2, with its threshold channels",
         "eiger": "the Eiger stream v1 over ZeroMQ",
         "epics": "EPICS process variables, by Channel Access or PVAccess",
-        "hdf5": "frames of an HDF5 or NeXus file, at a chosen rate",
         "lecroy": "LeCroy oscilloscope traces",
         "ntndarray": "EPICS PVAccess NTNDArray images",
         "pandabox-zmq": "PandABox data over ZeroMQ",

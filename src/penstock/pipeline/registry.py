@@ -34,6 +34,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "penstock.elements.sources.folder:Folder",
             "files that appear in watched folders, each opened into many items",
         ),
+        "hdf5": ("penstock.elements.sources.hdf5:Hdf5Source", "rows of an HDF5 or NeXus file, at a chosen rate"),
         "ingester-dump": (
             "penstock.elements.sources.ingester_dump:IngesterDumpSource",
             "one stream of what a dranspose ingester dumped, from a file",

@@ -18,7 +18,7 @@ from penstock.elements.source import Reading, Source
 from penstock.errors import CheckError, RemoteProtocolError, SourceError
 from penstock.formats.ingester_dump import DumpedEvent, DumpedStream
 
-__all__ = ["PROTOCOLS", "IngesterDumpSource", "packets_of"]
+__all__ = ["FRAMES", "PROTOCOLS", "IngesterDumpSource", "packets_of"]
 
 PROTOCOLS: Final[Mapping[str, str]] = {
     "EIGER_LEGACY": "eiger",
