@@ -83,8 +83,8 @@ def test_an_example_that_is_wrong_would_be_found(example: str, says: str, tmp_pa
     assert {(problem.file, problem.line) for problem in problems} == {(str(tmp_path / "pipeline.yaml"), 4)}
 
 
-def test_the_pipeline_of_the_page_is_right(tmp_path: Path) -> None:
-    (block,) = [block for block in Page(PAGE).blocks() if block.info == "yaml"]
-    (tmp_path / "pipeline.yaml").write_text(block.body)
-    found = check_file(tmp_path / "pipeline.yaml", environ={})
-    assert [str(problem) for problem in found.problems if problem.level != "warning"] == []
+def test_the_pipelines_of_the_page_are_right(tmp_path: Path) -> None:
+    for block in [block for block in Page(PAGE).blocks() if block.info == "yaml"]:
+        (tmp_path / "pipeline.yaml").write_text(block.body)
+        found = check_file(tmp_path / "pipeline.yaml", environ={})
+        assert [str(problem) for problem in found.problems if problem.level != "warning"] == []

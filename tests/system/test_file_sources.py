@@ -1,4 +1,4 @@
-"""Files as instruments: an HDF5 file and an ingester's dump in one run, joined event by event."""
+"""Files as instruments: modules of a detector and a scan's motors, joined in one run, in processes."""
 
 from pathlib import Path
 
@@ -9,40 +9,52 @@ from penstock.formats.ingester_dump import DumpedEvent, DumpedStream, encode_eve
 from penstock.protocols import contrast
 from tests.system.commands import ended
 
-POINTS = 20
+POINTS, LOST = 20, 5
 PIPELINE = """
 name: files
 sources:
-  camera: {use: hdf5, file: scan.h5, data: /images, key: /frame, every_s: 0.001}
+  left: {use: hdf5, file: left.h5, data: /images, key: /frame, every_s: 0.001}
+  right: {use: hdf5, file: right.h5, data: /images, key: /frame}
   motors: {use: ingester-dump, file: scan.cbors, number: event}
 events:
-  points: {join: [camera, motors], by: key}
+  points: {join: [left, right, motors], by: key, incomplete: pass, wait_s: 0.2}
 stages:
-  measure: {from: points, map: analysis:measure, workers: 2}
+  detector: {from: points, steps: [modules: {shape: [2, 3], at: {left: [0, 0], right: [0, 4]}}]}
+  measure: {from: detector, map: analysis:measure}
+  place: {from: points, map: analysis:place}
 sinks:
-  out: {use: json-lines, from: measure, path: out.jsonl}
+  images: {use: json-lines, from: measure, path: images.jsonl}
+  places: {use: json-lines, from: place, path: places.jsonl}
 """
 CODE = """
-def measure(event):
-    camera, motors = event["camera"], event["motors"]
-    return [camera.key, motors.metadata["x"], int(camera.array[0])]
+def measure(image):
+    assert image.geometry.image_shape == image.array.shape == (2, 7)
+    return [image.key, int(image.array[0, 0]), int(image.array[0, 4]), int(image.mask.sum()), list(image.missing)]
+
+def place(event):
+    return [event["left"].key, event["motors"].metadata["x"]]
 """
 
 
 def test_files_are_joined_like_instruments(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "scan.h5", "w") as file:
-        file["images"] = np.arange(POINTS * 3).reshape(POINTS, 3)
-        file["frame"] = np.arange(1, POINTS + 1)
-    packets = [
-        contrast.encode_start(7),
-        *[contrast.encode_point(x=n / 2) for n in range(POINTS)],
-        contrast.encode_end(7),
-    ]
+    frames = np.arange(1, POINTS + 1)
+    for name, kept in (("left", frames), ("right", frames[frames != LOST])):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["images"] = np.broadcast_to(kept[:, None, None], (len(kept), 2, 3)) * (1 if name == "left" else 10)
+            file["frame"] = kept
+    points = [contrast.encode_point(x=n / 2) for n in frames.tolist()]
+    packets = [contrast.encode_start(7), *points, contrast.encode_end(7)]
     dumped = [DumpedEvent(n, {"contrast": DumpedStream("contrast", tuple(p))}) for n, p in enumerate(packets)]
     (tmp_path / "scan.cbors").write_bytes(b"".join(map(encode_event, dumped)))
     (tmp_path / "pipeline.yaml").write_text(PIPELINE)
     (tmp_path / "analysis.py").write_text(CODE)
-    said = ended("run", "pipeline.yaml", folder=tmp_path)
+    said = ended("run", "pipeline.yaml", "--report", "report.json", folder=tmp_path)
     assert said.code == 0, said.text
-    lines = (tmp_path / "out.jsonl").read_text().split("\n")[:-1]
-    assert sorted(lines) == sorted(f"[{n + 1},{n / 2},{n * 3}]" for n in range(POINTS))
+    images = {n: f"[{n},{n},{n * 10},2,[]]" for n in frames.tolist()} | {LOST: f'[{LOST},{LOST},0,8,["right"]]'}
+    assert sorted(lines(tmp_path / "images.jsonl")) == sorted(images.values())
+    assert sorted(lines(tmp_path / "places.jsonl")) == sorted(f"[{n},{n / 2}]" for n in frames.tolist())
+    assert "module right is missing" in (tmp_path / "report.json").read_text()
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().split("\n")[:-1]

@@ -75,6 +75,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "flatten": ("penstock.elements.steps.flatten:Flatten", "gives what is in a list one by one"),
         "latest": ("penstock.elements.steps.latest:Latest", "adds the latest values of a slow stream"),
         "log": ("penstock.elements.steps.log:Log", "writes a log line for each item"),
+        "modules": ("penstock.elements.modules:Modules", "puts the modules of a detector together behind a join"),
         "open-files": (
             "penstock.elements.steps.open_files:OpenFiles",
             "opens files whose names arrive into many items",
