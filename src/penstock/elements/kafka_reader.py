@@ -3,7 +3,7 @@
 It waits in the thread that calls it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
@@ -123,6 +123,11 @@ class KafkaReader:
         except KafkaException as error:
             raise SourceError(f"{self}: {text_of(error)}") from error
 
+    @property
+    def partitions(self) -> Set[tuple[str, int]]:
+        """Topic and number of those that it reads now."""
+        return self._next.keys() if self._unfinished is not None else frozenset()
+
     def stop(self) -> None:
         """Let `read` return; from any thread."""
         self._stopped.set()
@@ -133,8 +138,13 @@ class KafkaReader:
         if consumer is not None:
             consumer.close()
 
-    def read(self) -> "list[Message] | None":
+    def read(self, at_most_s: float | None = None) -> "list[Message] | None":
         """Wait for records; return those there are, ``MOST`` at most, or ``None`` behind the last one.
+
+        Parameters
+        ----------
+        at_most_s
+            How long to wait, in s, about; then an empty list is returned. ``None``: until there are some.
 
         Raises
         ------
@@ -143,10 +153,11 @@ class KafkaReader:
         """
         from confluent_kafka import KafkaException
 
-        consumer = self._consumer
+        consumer, left_s = self._consumer, at_most_s
         while consumer is not None and not self._stopped.is_set():
+            poll_s = _POLL_S if left_s is None else min(_POLL_S, max(left_s, 0.0))
             try:
-                first = consumer.poll(_POLL_S)
+                first = consumer.poll(poll_s)
                 # consume alone would wait until there are as many as it is asked for
                 found = [] if first is None else [first, *consumer.consume(MOST - 1, 0)]
                 records = self._without_news(consumer, found)
@@ -157,6 +168,8 @@ class KafkaReader:
                 return records
             if self._ends and self._unfinished is not None and not self._unfinished:
                 return None
+            if left_s is not None and (left_s := left_s - poll_s) <= 0:
+                return []
         return None
 
     def accept(self) -> None:

@@ -81,7 +81,7 @@ class KafkaRecords(ABC):
             await loop.run_in_executor(thread, reader.open)
             while (items := await loop.run_in_executor(thread, self._next, reader)) is not None:
                 yield items
-                reader.accept()  # whoever asks for the next has given these on
+                self._accept(reader)  # whoever asks for the next has given these on
         finally:
             reader.stop()
             try:
@@ -89,17 +89,42 @@ class KafkaRecords(ABC):
             finally:
                 thread.shutdown(wait=False)
 
+    def wait_s(self) -> float | None:
+        """Return when `arranged` wants to be asked again, though nothing comes, in s; ``None``: never."""
+        return None
+
+    def arranged(self, items: list[Any], *, ended: bool = False) -> list[Any]:  # noqa: ARG002 - as a rule, as they came
+        """Return what to give now that these came, which may be more, less, or in another order.
+
+        Parameters
+        ----------
+        items
+            What came; empty if nothing did.
+        ended
+            Nothing will come any more.
+        """
+        return items
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether something that came is not given yet; then nothing is committed."""
+        return False
+
+    def _accept(self, reader: KafkaReader) -> None:
+        if not self.holds_back:
+            reader.accept()
+
     def _next(self, reader: KafkaReader) -> list[Any] | None:
-        while (records := reader.read()) is not None:
+        while (records := reader.read(self.wait_s())) is not None:
             self.lost = reader.lost
             items: list[Any] = []
             for record in records:
                 self._add(record, items)
-            if items:
+            if items := self.arranged(items):
                 return items
-            reader.accept()
+            self._accept(reader)
         self.lost = reader.lost
-        return None
+        return self.arranged([], ended=True) or None
 
     def _add(self, record: "Record", items: list[Any]) -> None:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from penstock.core.decoder import Traits
 from penstock.core.suggest import did_you_mean
 from penstock.elements.decoders import find_decoder
+from penstock.elements.gives_messages import GivesMessages
 from penstock.elements.instrument_source import InstrumentSource
 from penstock.elements.item_source import PLAIN_TRAITS, gives_values
 from penstock.elements.signature import Signature
@@ -47,6 +48,8 @@ def traits_of(source: SourcePlan, folder: str) -> Traits | None:
     """Return what the instrument says of its messages; ``None`` if that depends on what it is connected to."""
     target = source.element.target
     if not (isclass(target) and issubclass(target, Source)):
+        if isclass(target) and issubclass(target, GivesMessages):
+            return target.traits_with(source.element.arguments)
         return PLAIN_TRAITS if gives_values(target) else None
     if issubclass(target, InstrumentSource) and not target.names_a_decoder():
         return None

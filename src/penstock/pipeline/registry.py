@@ -28,6 +28,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "the Contrast orchestrator's records, over ZeroMQ",
         ),
         "csv": ("penstock.elements.sources.csv:csv", "rows of a table of comma-separated values, as mappings"),
+        "ess": ("penstock.elements.sources.ess:EssSource", "neutrons, values, images and runs of the ESS, over Kafka"),
         "every": ("penstock.elements.sources.every:Every", "one item at every interval"),
         "files": ("penstock.elements.sources.files:Files", "a list of files, or patterns, each opened into many items"),
         "folder": (
@@ -45,7 +46,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "hopskotch": ("penstock.elements.sources.hopskotch:HopskotchSource", "messages of Hopskotch topics"),
         "kafka": (
             "penstock.elements.sources.kafka:KafkaSource",
-            "records of Kafka topics; the FlatBuffers schemas of neutron sources are not built yet",
+            "records of Kafka topics",
         ),
         "mqtt": ("penstock.elements.sources.mqtt:MqttSource", "what is published on topics of an MQTT broker"),
         "pandabox": ("penstock.elements.sources.pandabox:PandaboxSource", "PandABox position captures, over TCP"),

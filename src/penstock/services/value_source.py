@@ -11,6 +11,7 @@ from typing import Any
 from penstock.core.block import Block
 from penstock.core.id_set import IdSet
 from penstock.core.message import Message
+from penstock.elements.gives_messages import GivesMessages
 from penstock.elements.item_source import PLAIN_TRAITS, ItemSource
 from penstock.elements.losses import losses_of
 from penstock.elements.own_folder import give_folder
@@ -44,9 +45,9 @@ class ValueSource(Source):
         Of the source, for the texts of errors.
     """
 
-    traits = PLAIN_TRAITS
-
     def __init__(self, items: ItemSource, name: str) -> None:
+        thing = items.thing
+        self.traits = thing.traits if isinstance(thing, GivesMessages) else PLAIN_TRAITS  # type: ignore[misc]  # of each
         self.is_repeatable = bool(getattr(items.thing, "is_repeatable", False))  # type: ignore[misc]  # of each thing
         self.wants_settled = isinstance(items.thing, WantsSettled)
         self.pipeline = ""
