@@ -2,6 +2,7 @@
 
 from penstock.core.decoder import Decoder, Traits
 from penstock.elements.filling_source import Filled, FillingSource
+from penstock.elements.gives_messages import GivesMessages
 from penstock.elements.sink import RunFacts, Sink, Written
 from penstock.elements.source import Reading, Source
 from penstock.elements.tcp_source import TcpSource
@@ -11,6 +12,7 @@ __all__ = [
     "Decoder",
     "Filled",
     "FillingSource",
+    "GivesMessages",
     "Reading",
     "RunFacts",
     "Sink",

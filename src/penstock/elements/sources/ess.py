@@ -102,7 +102,7 @@ class EssSource(KafkaRecords, GivesMessages):
         self._traits = _traits(runs, sources)
 
     @property
-    def traits(self) -> Traits:
+    def traits(self) -> Traits:  # type: ignore[override]  # they depend on the arguments
         """Numbers of one source, times, and runs if they are told."""
         return self._traits
 
