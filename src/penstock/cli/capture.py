@@ -12,7 +12,8 @@ def capture(
     source: Annotated[
         str,
         typer.Argument(
-            help="A protocol: contrast, pandabox, stins, xspress3, or module:class of a decoder of your own."
+            help="A protocol: contrast, dectris, eiger, pandabox, stins, xspress3, "
+            "or module:class of a decoder of your own."
         ),
     ],
     file: Annotated[Path, typer.Argument(help="Where to write; with the ending .gz it is compressed.")],

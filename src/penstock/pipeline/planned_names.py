@@ -9,8 +9,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "sources": {
         "albaem": "AlbaEM electrometers over ZeroMQ",
         "bluesky": "Bluesky documents over ZeroMQ, run start and stop as the bounds of a run",
-        "dectris": "DECTRIS stream v2, with its threshold channels",
-        "eiger": "the Eiger stream v1 over ZeroMQ",
         "epics": "EPICS process variables, by Channel Access or PVAccess",
         "lecroy": "LeCroy oscilloscope traces",
         "ntndarray": "EPICS PVAccess NTNDArray images",

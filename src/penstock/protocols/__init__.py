@@ -8,6 +8,8 @@ __all__ = ["DECODERS", "decoder_named"]
 
 DECODERS = {
     "contrast": "penstock.protocols.contrast:ContrastDecoder",
+    "dectris": "penstock.protocols.dectris:DectrisDecoder",
+    "eiger": "penstock.protocols.eiger:EigerDecoder",
     "pandabox": "penstock.protocols.pandabox:PandaboxDecoder",
     "stins": "penstock.protocols.stins:StinsDecoder",
     "xspress3": "penstock.protocols.xspress3:Xspress3Decoder",
