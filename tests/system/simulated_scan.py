@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from penstock.core import Block, Kind
 from penstock.elements.source import Source
-from penstock.elements.sources.pandabox import PandaboxSource
-from penstock.elements.sources.stins import StinsSource
-from penstock.elements.sources.xspress3 import Xspress3Source
+from penstock.pipeline.registry import Registry
 from penstock.simulators.faults import Faults, Injector, Send
 from penstock.simulators.stins import StinsSimulator
 from penstock.simulators.xrf_scan import XrfScan
@@ -55,11 +53,12 @@ class Table:
 """
 
 
-SOURCES: dict[str, type[Source]] = {"pandabox": PandaboxSource, "stins": StinsSource, "xspress3": Xspress3Source}
+ONE_OF_EACH = ("pandabox", "stins", "xspress3")
+"""A simulated instrument for each way to travel: TCP, push, and publish."""
 
 
 def opened(name: str, address: str) -> Source:
-    source = SOURCES[name](address)  # type: ignore[call-arg]
+    source: Source = Registry().find("sources", name).target(address)
     source.stream = "it"
     source.open()
     return source

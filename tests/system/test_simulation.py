@@ -27,11 +27,11 @@ from penstock.simulators import SIMULATORS
 from penstock.simulators.xrf_scan import XrfScan
 from penstock.transport.zmq import ZmqReceiver
 from tests.system.commands import LONGEST_S
-from tests.system.simulated_scan import opened, rows_of
+from tests.system.simulated_scan import ONE_OF_EACH, opened, rows_of
 from tests.system.sockets import DEADLINE_S, read_scan
 from tests.system.watching import held
 
-names = pytest.mark.parametrize("name", sorted(SIMULATORS))
+names = pytest.mark.parametrize("name", ONE_OF_EACH)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,7 +77,7 @@ def in_a_thread(setup: Setup) -> Iterator[tuple[Simulation, list[SimulationRepor
         assert not thread.is_alive(), "the simulation does not end"
 
 
-@names
+@pytest.mark.parametrize("name", sorted(SIMULATORS))
 def test_a_thread_sends_to_its_own_process(nothing_left_open: None, name: str) -> None:
     with in_a_thread(small(name, series=2)) as (simulation, reports):
         source = opened(name, simulation.address)
@@ -227,7 +227,7 @@ def test_a_setup_that_cannot_be_is_refused(more: dict[str, object], says: str) -
 
 
 def test_three_processes_start_together_and_leave_nothing(nothing_left_open: None) -> None:
-    setups = [small(name) for name in sorted(SIMULATORS)]
+    setups = [small(name) for name in ONE_OF_EACH]
     with Simulated(setups[0]) as a, Simulated(setups[1]) as b, Simulated(setups[2]) as c:
         for each in (a, b, c):
             source = opened(each.setup.instrument, each.address)

@@ -33,7 +33,7 @@ from penstock.core.image_header import ImageHeader, image_array, json_object
 from penstock.core.message import MAX_KEY, Kind, Message
 from penstock.errors import RemoteProtocolError
 
-__all__ = ["LZ4_BLOCK", "TABLES", "Detail", "EigerDecoder", "encode_end", "encode_image", "encode_start"]
+__all__ = ["TABLES", "Detail", "EigerDecoder", "encode_end", "encode_image", "encode_start"]
 
 Part = bytes | memoryview
 Detail = Literal["all", "basic", "none"]
@@ -44,9 +44,6 @@ TABLES: Final[Mapping[str, str]] = {
     "countrate_table": "dcountrate_table-1.0",
 }
 """What follows the configuration for ``header_detail`` "all", in this order: our name, and ``htype``."""
-LZ4_BLOCK: Final = "lz4-block"
-"""The encoding of one LZ4 block without any frame."""
-
 _PARTS: Final[Mapping[Any, int]] = {"none": 1, "basic": 2, "all": 2 + 2 * len(TABLES)}
 """By header_detail, without the appendix."""
 _ENCODING = re.compile(r"(?:bs(?P<bits>8|16|32|64)-)?(?P<lz4>lz4)?(?P<order>[<>])?")
@@ -118,7 +115,7 @@ def _pixels(frame: int, described: Mapping[str, Any], pixels: Part) -> tuple[NDA
         return array, None
     dtype = np.dtype(header.type)
     if not found["bits"]:
-        return array, Encoding(LZ4_BLOCK, dtype.str, header.shape)
+        return array, Encoding("lz4", dtype.str, header.shape)
     if int(found["bits"]) != 8 * dtype.itemsize:
         raise RemoteProtocolError(f"frame {frame} is encoded as {written} and has pixels of {8 * dtype.itemsize} bits")
     becomes, wanted = int.from_bytes(pixels[:8], "big"), dtype.itemsize * int(np.prod(header.shape, dtype=object))

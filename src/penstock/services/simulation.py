@@ -34,7 +34,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """What is simulated, where, how fast, and what goes wrong."""
 
     instrument: str
-    """A simulator: ``pandabox``, ``stins``, ``xspress3``, or ``module:class``, from the current folder or installed."""
+    """A simulator: ``dectris``, ``eiger``, ``pandabox``, ``stins``, ``xspress3``, or ``module:class``, from the current
+    folder or installed."""
     rows: int
     columns: int
     seed: int = SEED
@@ -158,7 +159,7 @@ class Simulation:
         self.setup = setup
         self._progress = progress
         self._make = find_simulator(setup.instrument)
-        self._injector = Injector(Faults.parse(setup.faults), setup.seed, setup.instrument)
+        self._injector = Injector(Faults.parse(setup.faults), setup.seed, setup.instrument, self._make.spoilable)
         self._address = setup.address
         self._outlet: Outlet = self._new_outlet()
         self._stop: Stop | None = None

@@ -8,6 +8,8 @@ from penstock.simulators.xrf_scan import XrfScan
 __all__ = ["SIMULATORS", "Packets", "Simulator", "XrfScan", "simulator_named"]
 
 SIMULATORS = {
+    "dectris": "penstock.simulators.dectris:DectrisSimulator",
+    "eiger": "penstock.simulators.eiger:EigerSimulator",
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
     "stins": "penstock.simulators.stins:StinsSimulator",
     "xspress3": "penstock.simulators.xspress3:Xspress3Simulator",

@@ -202,10 +202,13 @@ class Injector:
         Of chance; the same one, name and frames give the same instructions.
     name
         Of the instrument, so that several with one seed do not suffer at the same points.
+    spoilable
+        What the simulator says.
     """
 
-    def __init__(self, faults: Faults, seed: int, name: str = "") -> None:
+    def __init__(self, faults: Faults, seed: int, name: str = "", spoilable: int | None = None) -> None:
         self._faults = faults
+        self._spoilable = spoilable
         self._dice = np.random.default_rng((seed, zlib.crc32(name.encode())))
         self._held: list[_Held] = []
         self.counts = dict.fromkeys(FAULTS, 0)
@@ -229,7 +232,7 @@ class Injector:
             self._held.append(_Held(fault, Send(point, packets), wanted))
             return
         if fault == "corrupt":
-            yield Send(point, _damaged(packets, share))
+            yield Send(point, _damaged(packets, share, self._spoilable))
         elif fault != "lost":
             yield Send(point, packets)
             if fault == "doubled":
@@ -276,14 +279,14 @@ class Injector:
             yield from self._overtake(ready.send.point)
 
 
-def _damaged(packets: Packets, share: float) -> Packets:
+def _damaged(packets: Packets, share: float, spoilable: int | None) -> Packets:
     """Flip the highest bit of one byte of the text at the beginning.
 
     Not of pixels: they carry no checksum, so nobody could notice. Not the last byte: without the end of its line a row
     would take the next one along.
     """
     (text, *parts), *more = packets
-    place = int(share * (len(text) - 1))
+    place = int(share * (len(text) - 1 if spoilable is None else spoilable))
     spoilt = bytearray(text)
     spoilt[place] ^= 0x80
     return [[bytes(spoilt), *parts], *more]

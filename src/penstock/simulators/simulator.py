@@ -23,7 +23,7 @@ class Simulator(ABC):
     """An instrument at a scan that never happened. A subclass names the ``decoder`` that reads what it says.
 
     The first part of the first packet of a point has at least two bytes, and is text or has a checksum, so that a fault
-    in it is noticed.
+    in it is noticed; or ``spoilable`` says where one is.
 
     Parameters
     ----------
@@ -37,6 +37,8 @@ class Simulator(ABC):
     """How its packets travel; the other side of what the decoder's traits say."""
     greeting: ClassVar[bytes] = b""
     """What a TCP client must say first; what the decoder says."""
+    spoilable: ClassVar[int | None] = None
+    """So many bytes at the beginning of a point are those that a fault may fall on; ``None``: all but the last one."""
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)

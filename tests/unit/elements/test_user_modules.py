@@ -8,6 +8,7 @@ from penstock.core.decoder import Decoder
 from penstock.elements.decoders import find_decoder, new_decoder
 from penstock.elements.user_modules import find_class
 from penstock.errors import CheckError
+from penstock.protocols import DECODERS
 from penstock.protocols.stins import StinsDecoder
 
 pytestmark = pytest.mark.usefixtures("imports_end_here")
@@ -64,7 +65,7 @@ def test_a_class_is_found_in_the_folder(folder: Path) -> None:
         ("conter:Whole", 'conter: there is no module "conter" in {folder} or installed; did you mean "counter"?'),
         (
             "stinks",
-            "no protocol is called 'stinks'; there are contrast, pandabox, stins, xspress3, or write module:cla",
+            f"no protocol is called 'stinks'; there are {', '.join(DECODERS)}, or write module:cla",
         ),
     ],
 )

@@ -91,7 +91,7 @@ def test_a_start_has_what_its_detail_says() -> None:
         ("bs8-lz4<", "uint8", (12).to_bytes(8, "big") + bytes(5), Encoding("bslz4", "|u1", (3, 4))),
         ("bs32-lz4<", "uint32", (48).to_bytes(8, "big") + bytes(5), Encoding("bslz4", "<u4", (3, 4))),
         ("bs16-lz4>", "uint16", SQUEEZED, Encoding("bslz4", ">u2", (3, 4))),
-        ("lz4<", "uint32", b"squeezed", Encoding("lz4-block", "<u4", (3, 4))),
+        ("lz4<", "uint32", b"squeezed", Encoding("lz4", "<u4", (3, 4))),
     ],
 )
 def test_a_compressed_image_stays_as_it_came(encoding: str, dtype: str, pixels: bytes, becomes: Encoding) -> None:

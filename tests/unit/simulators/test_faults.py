@@ -203,7 +203,7 @@ def test_a_frame_that_was_not_sent_is_not_counted() -> None:
 @given(given=faults(20), seed=st.integers(0, 2**40))
 def test_each_spoilt_frame_is_one_error_and_the_others_arrive(name: str, given: Faults, seed: int) -> None:
     simulator = simulator_named(name)(XrfScan(4, 5, seed))
-    injector = Injector(given, seed, name)
+    injector = Injector(given, seed, name, simulator.spoilable)
     points = [each for point in range(20) for each in injector.feed(point, simulator.point(point))]
     frames = sends([*points, *injector.finish()])
     sent = [
@@ -221,7 +221,7 @@ def test_each_spoilt_frame_is_one_error_and_the_others_arrive(name: str, given: 
 def test_no_bit_that_may_be_flipped_goes_unnoticed(name: str) -> None:
     simulator = simulator_named(name)(XrfScan(2, 2))
     (text, *parts), *more = simulator.point(1)
-    for place in range(len(text) - 1):
+    for place in range(len(text) - 1 if simulator.spoilable is None else simulator.spoilable):
         spoilt = bytearray(text)
         spoilt[place] ^= 0x80
         sent = [
