@@ -98,12 +98,16 @@ def _with_text_keys(found: Mapping[Any, Any], is_immutable: bool) -> Mapping[Any
     return found
 
 
-def _cause_of(error: BaseException) -> BaseException:
-    """Return what a tag said, which the library wraps; else the error."""
+def _cause_of(error: BaseException) -> str:
+    """Return what a tag said, which the library wraps; else the error and what caused it."""
+    chain: list[BaseException] = []
     inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, RemoteProtocolError):
+    while inner is not None:
+        if isinstance(inner, RemoteProtocolError):
+            return str(inner)
+        chain.append(inner)
         inner = inner.__cause__
-    return inner or error
+    return ": ".join(map(str, chain))
 
 
 def _put_aside(data: memoryview) -> tuple[bytes, list[memoryview]]:

@@ -88,6 +88,7 @@ def test_what_a_tag_refuses_is_said() -> None:
         (b"\xa1\x61a\x9a\x00\x01\x86\xa1" + bytes(100_001), "or 100000 items"),
         (b"\xa1\x61a\xf8\x20", "a simple value that is none of"),
         (b"\xa1\x61a\x1f", "begins no item"),
+        (b"\xa1\x61a\x61\xff", "error decoding text string: 'utf-8' codec can't decode byte 0xff"),
     ],
 )
 def test_an_error_says_where(encoded: bytes, says: str) -> None:
