@@ -122,8 +122,9 @@ class ZmqReceiver:
             frame = socket.recv(copy=False)
         parts.append(last := _view(frame))
         self.is_reached = True
-        if len(last) > self._largest:
-            self._bound(socket, len(last))
+        size = len(last) if len(parts) < 3 else max(map(len, parts))  # an Eiger's pixels are in the middle
+        if size > self._largest:
+            self._bound(socket, size)
         return parts
 
     def wait(self, timeout_s: float) -> None:
