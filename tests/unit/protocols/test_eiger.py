@@ -160,3 +160,30 @@ def test_an_unknown_detail_is_refused(detail: Any) -> None:
 def test_a_start_of_too_many_parts_says_how_many_are_right() -> None:
     with pytest.raises(RemoteProtocolError, match="header_detail basic of 4 parts; 2, or 3 with an appendix, would be"):
         EigerDecoder().feed([*encode_start(6), b"{}", b"{}"], 0)
+
+
+def test_it_reads_what_a_detector_writes() -> None:
+    start = [
+        b'{"header_detail":"all","htype":"dheader-1.0","series":6}',
+        b'{"bit_depth_image":32,"count_time":0.0099999,"detector_translation":[0.0,0.0,0.0],"nimages":3}',
+        b'{"htype":"dflatfield-1.0","shape":[4,2],"type":"float32"}', bytes(32),
+        b'{"htype":"dpixelmask-1.0","shape":[4,2],"type":"uint32"}', bytes(32),
+        b'{"htype":"dcountrate_table-1.0","shape":[2,3],"type":"float32"}', bytes(24),
+        b'{"col": 0, "row": 0}',
+    ]  # fmt: skip
+    image = [
+        b'{"frame":2,"hash":"25c4ffc0f9e65563dbe499d89f545214","htype":"dimage-1.0","series":6}',
+        b'{"encoding":"bs32-lz4<","htype":"dimage_d-1.0","shape":[4,2],"size":20,"type":"uint32"}',
+        bytes.fromhex("0000000000000020 00002000 0000000000000000"),
+        b'{"htype":"dconfig-1.0","real_time":9999900,"start_time":103597379252740,"stop_time":103597389252640}',
+        b"{}",
+    ]
+    decoder = EigerDecoder()
+    (first,), (second,), (third,) = (
+        decoder.feed(parts, 0) for parts in (start, image, [b'{"htype":"dseries_end-1.0","series":6}'])
+    )
+    assert [array.shape for array in first.buffers] == [(2, 4), (2, 4), (3, 2)]
+    assert first.metadata["appendix"] == {"col": 0, "row": 0}
+    assert (second.key, second.encodings, second.array.nbytes) == (2, (Encoding("bslz4", "<u4", (2, 4)),), 20)
+    assert (second.metadata["stop_time"], second.metadata["appendix"]) == (103_597_389_252_640, {})
+    assert (third.kind, third.metadata["series"]) == (Kind.END, 6)
