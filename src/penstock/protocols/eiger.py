@@ -19,8 +19,10 @@ An encoding is written ``[bs<bits>-][lz4]<``, with ``>`` for big endian. Behind 
 as HDF5's filter does; ``lz4`` alone is one bare block.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -29,7 +31,7 @@ from numpy.typing import NDArray
 
 from penstock.core.decoder import Decoder, Traits
 from penstock.core.encoding import Encoding
-from penstock.core.image_header import ImageHeader, image_array, json_object
+from penstock.core.image_header import json_object
 from penstock.core.message import MAX_KEY, Kind, Message
 from penstock.errors import RemoteProtocolError
 
@@ -47,6 +49,9 @@ TABLES: Final[Mapping[str, str]] = {
 _PARTS: Final[Mapping[Any, int]] = {"none": 1, "basic": 2, "all": 2 + 2 * len(TABLES)}
 """By header_detail, without the appendix."""
 _ENCODING = re.compile(r"(?:bs(?P<bits>8|16|32|64)-)?(?P<lz4>lz4)?(?P<order>[<>])?")
+_TYPES: Final = (
+    "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64",
+)  # fmt: skip
 _HEAD_BYTES: Final = 12
 """Of the frame of HDF5's bitshuffle filter: the size of what it becomes, 8 bytes, and of its blocks, 4, big endian."""
 
@@ -103,27 +108,17 @@ def _pixels(frame: int, described: Mapping[str, Any], pixels: Part) -> tuple[NDA
     declared = described.get("size", size)
     if type(declared) is not int or declared != size:
         raise RemoteProtocolError(f"frame {frame} has {size} bytes where its header says {declared!r:.40}")
-    written = described.get("encoding")
-    found = _ENCODING.fullmatch(written) if isinstance(written, str) else None
-    if found is None or (found["bits"] and not found["lz4"]):
-        raise RemoteProtocolError(
-            f"frame {frame} is encoded as {written!r:.40}, which is unknown; lz4< and bs32-lz4< are known"
-        )
-    header = _described(described, f"frame {frame}", frame, found["order"] or "<", found["lz4"] or "none")
-    array = image_array(header, pixels)
-    if not found["lz4"]:
-        return array, None
-    dtype = np.dtype(header.type)
-    if not found["bits"]:
-        return array, Encoding("lz4", dtype.str, header.shape)
-    if int(found["bits"]) != 8 * dtype.itemsize:
-        raise RemoteProtocolError(f"frame {frame} is encoded as {written} and has pixels of {8 * dtype.itemsize} bits")
-    becomes, wanted = int.from_bytes(pixels[:8], "big"), dtype.itemsize * int(np.prod(header.shape, dtype=object))
-    if size < _HEAD_BYTES or becomes != wanted:
-        raise RemoteProtocolError(
-            f"frame {frame} becomes {becomes} bytes where shape {list(header.shape)} of {dtype} asks for {wanted}"
-        )
-    return array, Encoding("bslz4", dtype.str, header.shape)
+    layout = _layout_of(described, described.get("encoding"), f"frame {frame}")
+    if layout.encoding is None:
+        return _array(layout, pixels, f"frame {frame}"), None
+    if layout.is_framed and (size < _HEAD_BYTES or int.from_bytes(pixels[:8], "big") != layout.nbytes):
+        becomes = int.from_bytes(pixels[:8], "big")
+        raise RemoteProtocolError(f"frame {frame} becomes {becomes} bytes where {_asked(layout)}")
+    if not size:
+        raise RemoteProtocolError(f"frame {frame} is compressed and has no bytes")
+    array: NDArray[Any] = np.ndarray((size,), np.uint8, pixels)
+    array.setflags(write=False)
+    return array, layout.encoding
 
 
 def _start(head: dict[str, Any], parts: Sequence[Part], received_ns: int) -> Message:
@@ -148,18 +143,60 @@ def _start(head: dict[str, Any], parts: Sequence[Part], received_ns: int) -> Mes
 
 
 def _table(htype: str, head: Part, values: Part) -> NDArray[Any]:
-    described = _json_part(head, htype, "a start")
-    return image_array(_described(described, htype, 0, "<", "none"), values)
+    return _array(_layout_of(_json_part(head, htype, "a start"), "<", htype), values, htype)
 
 
-def _described(described: Mapping[str, Any], what: str, frame: int, order: str, compression: str) -> ImageHeader:
-    shape, kind = described.get("shape"), described.get("type")
-    if not isinstance(shape, list) or not shape or not all(type(length) is int for length in shape):
-        raise RemoteProtocolError(f"{what} has shape {shape!r:.60}; [x, y] would be right")
-    if kind not in ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64"):
-        raise RemoteProtocolError(f"{what} has type {kind!r:.40}; such as uint32 would be right")
-    name = kind if order == "<" else np.dtype(kind).newbyteorder(">").str
-    return ImageHeader("image", frame, tuple(reversed(shape)), name, compression)
+class _Layout(msgspec.Struct, frozen=True, gc=False):
+    """What an array is, or becomes when it is decompressed."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    """Rows first."""
+    nbytes: int
+    encoding: Encoding | None
+    is_framed: bool
+
+
+def _layout_of(described: Mapping[str, Any], written: Any, what: str) -> _Layout:
+    shape = described.get("shape")
+    try:
+        return _layout(written, described.get("type"), *(shape if isinstance(shape, list) else ()))
+    except TypeError as error:  # something that cannot be hashed
+        raise RemoteProtocolError(f"{what}: a list or an object as encoding, type or length: {error}") from error
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(f"{what} {error}") from error
+
+
+@lru_cache(maxsize=256, typed=True)
+def _layout(written: Any, kind: Any, *shape: Any) -> _Layout:
+    """Work out what encoding, type and shape say; the same for all images of a series."""
+    found = _ENCODING.fullmatch(written) if isinstance(written, str) else None
+    if found is None or (found["bits"] and not found["lz4"]):
+        raise RemoteProtocolError(f"is encoded as {written!r:.40}, which is unknown; lz4< and bs32-lz4< are known")
+    if not 1 <= len(shape) <= 8 or not all(type(length) is int and 0 < length < 2**32 for length in shape):
+        raise RemoteProtocolError(f"has shape {list(shape)!r:.60}; [x, y] would be right")
+    if kind not in _TYPES:
+        raise RemoteProtocolError(f"has type {kind!r:.40}; such as uint32 would be right")
+    dtype = np.dtype(kind).newbyteorder(found["order"] or "<")
+    if found["bits"] and int(found["bits"]) != 8 * dtype.itemsize:
+        raise RemoteProtocolError(f"is encoded as {written} and has pixels of {8 * dtype.itemsize} bits")
+    name = "bslz4" if found["bits"] else found["lz4"]
+    rows_first = shape[::-1]
+    encoding = Encoding(name, dtype.str, rows_first) if name else None
+    return _Layout(dtype, rows_first, math.prod(shape) * dtype.itemsize, encoding, name == "bslz4")
+
+
+def _array(layout: _Layout, values: Part, what: str) -> NDArray[Any]:
+    size = values.nbytes if isinstance(values, memoryview) else len(values)
+    if size != layout.nbytes:
+        raise RemoteProtocolError(f"{what} has {size} bytes where {_asked(layout)}")
+    array: NDArray[Any] = np.ndarray(layout.shape, layout.dtype, values)
+    array.setflags(write=False)
+    return array
+
+
+def _asked(layout: _Layout) -> str:
+    return f"shape {list(layout.shape[::-1])} of {layout.dtype} asks for {layout.nbytes}"
 
 
 def _json_part(part: Part, htype: str, where: str) -> dict[str, Any]:
