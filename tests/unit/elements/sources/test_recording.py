@@ -11,7 +11,7 @@ from penstock.elements.source import Source
 from penstock.elements.sources.recording import RecordingSource
 from penstock.errors import SourceError
 from penstock.formats.recording import RecordingTraits, encode_closing, encode_opening, encode_record
-from penstock.protocols import stins
+from penstock.protocols import DECODERS, stins
 
 PACKETS = [
     stins.encode_start("a.h5"),
@@ -149,7 +149,7 @@ def test_a_decoder_of_ones_own_is_found_beside_the_pipeline(tmp_path: Path, raw:
         (None, "stins", "cannot be read: No such file"),
         (b"\x89HDF\r\n\x1a\n" + bytes(64), "stins", "holds no recording"),
         (b"text, nothing else", "stins", "holds no recording"),
-        (PLAIN, "", "add protocol: contrast or pandabox or stins or xspress3"),
+        (PLAIN, "", f"add protocol: {' or '.join(DECODERS)}"),
         (PLAIN, "stinks", "no protocol is called 'stinks'; there are contrast, "),
         (PLAIN, "nowhere:Decoder", 'there is no module "nowhere"'),
         (PLAIN, "math:pi", "a float is no Decoder; subclass penstock.elements.Decoder"),
