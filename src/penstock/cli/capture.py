@@ -11,10 +11,7 @@ __all__ = ["capture"]
 def capture(
     source: Annotated[
         str,
-        typer.Argument(
-            help="A protocol: contrast, dectris, eiger, pandabox, stins, xspress3, "
-            "or module:class of a decoder of your own."
-        ),
+        typer.Argument(help="A protocol, such as pandabox or stins, or module:class of a decoder of your own."),
     ],
     file: Annotated[Path, typer.Argument(help="Where to write; with the ending .gz it is compressed.")],
     connect: Annotated[str, typer.Option(metavar="ADDRESS", help="Of the instrument, such as tcp://detector:5556.")],

@@ -7,7 +7,6 @@ __all__ = ["PLANNED"]
 
 PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "sources": {
-        "albaem": "AlbaEM electrometers over ZeroMQ",
         "bluesky": "Bluesky documents over ZeroMQ, run start and stop as the bounds of a run",
         "epics": "EPICS process variables, by Channel Access or PVAccess",
         "lecroy": "LeCroy oscilloscope traces",

@@ -23,6 +23,7 @@ KINDS: Final[tuple[Kind, ...]] = ("sources", "steps", "workers", "reducers", "si
 
 BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "sources": {
+        "albaem": ("penstock.elements.sources.albaem:AlbaemSource", "AlbaEM electrometers, over ZeroMQ"),
         "contrast": (
             "penstock.elements.sources.contrast:ContrastSource",
             "the Contrast orchestrator's records, over ZeroMQ",

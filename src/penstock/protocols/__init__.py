@@ -7,6 +7,7 @@ from penstock.core.decoder import Decoder
 __all__ = ["DECODERS", "decoder_named"]
 
 DECODERS = {
+    "albaem": "penstock.protocols.albaem:AlbaemDecoder",
     "contrast": "penstock.protocols.contrast:ContrastDecoder",
     "dectris": "penstock.protocols.dectris:DectrisDecoder",
     "eiger": "penstock.protocols.eiger:EigerDecoder",

@@ -34,8 +34,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """What is simulated, where, how fast, and what goes wrong."""
 
     instrument: str
-    """A simulator: ``dectris``, ``eiger``, ``pandabox``, ``stins``, ``xspress3``, or ``module:class``, from the current
-    folder or installed."""
+    """A simulator of those that come with penstock, or ``module:class``, from the current folder or installed."""
     rows: int
     columns: int
     seed: int = SEED

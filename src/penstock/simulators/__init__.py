@@ -8,6 +8,7 @@ from penstock.simulators.xrf_scan import XrfScan
 __all__ = ["SIMULATORS", "Packets", "Simulator", "XrfScan", "simulator_named"]
 
 SIMULATORS = {
+    "albaem": "penstock.simulators.albaem:AlbaemSimulator",
     "dectris": "penstock.simulators.dectris:DectrisSimulator",
     "eiger": "penstock.simulators.eiger:EigerSimulator",
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",

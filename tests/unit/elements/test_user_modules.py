@@ -63,10 +63,7 @@ def test_a_class_is_found_in_the_folder(folder: Path) -> None:
         ("counter:Mute", "counter:Mute: Mute has no traits; write traits = Traits("),
         ("counter:Hole", 'counter:Hole: counter has no "Hole"; did you mean "Whole"?'),
         ("conter:Whole", 'conter: there is no module "conter" in {folder} or installed; did you mean "counter"?'),
-        (
-            "stinks",
-            f"no protocol is called 'stinks'; there are {', '.join(DECODERS)}, or write module:cla",
-        ),
+        ("stinks", f"no protocol is called 'stinks'; there are {', '.join(DECODERS)}, or write module:cla"),
     ],
 )
 def test_what_is_no_decoder_says_what_would_be(folder: Path, name: str, says: str) -> None:

@@ -92,5 +92,6 @@ def test_a_point_begins_with_what_can_be_spoilt(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["xspres", "", "penstock.simulators.stins:StinsSimulator"])
 def test_what_is_no_simulator_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"no simulator is called '{name}'; there are {', '.join(SIMULATORS)}, or"):
+    there = ", ".join(SIMULATORS)
+    with pytest.raises(ValueError, match=f"no simulator is called '{name}'; there are {there}, or"):
         simulator_named(name)
