@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penstock.core.message import NO_METADATA, Kind, Message
 from penstock.core.origin import Origins, united
 
-__all__ = ["Block", "RaggedColumn", "Rows", "concatenate", "pick"]
+__all__ = ["Block", "RaggedColumn", "Rows", "concatenate", "pick", "unnumbered_block"]
 
 Rows = slice | NDArray[np.intp]
 """Rows of a block: a slice where they are consecutive, else their indices."""
@@ -23,6 +23,9 @@ ALL_ROWS: Final = slice(None)
 SWEPT_BYTES: Final = 512
 """Larger messages are read by user code in long runs, which needs no help."""
 CACHE_LINE_BYTES: Final = 64
+_NO_IDS: Final = np.zeros(256, np.uint64)
+"""Of blocks that no stream has numbered; shared, because small blocks come 100,000 times a second."""
+_NO_IDS.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,37 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
             columns=tuple(c.take(rows) if isinstance(c, RaggedColumn) else c[rows] for c in self.columns),
             origins=self.origins,
         )
+
+
+def unnumbered_block(
+    rows: NDArray[Any],
+    timestamps: NDArray[np.int64],
+    keys: NDArray[np.uint64] | None = None,
+    metadata: Mapping[str, Any] = NO_METADATA,
+) -> Block:
+    """Return messages of data as a decoder gives them: no stream has numbered them yet, so that their ids are 0.
+
+    Parameters
+    ----------
+    rows
+        (n, …), the array of each, at least one; not copied, and never written again.
+    timestamps
+        (n,), ns UTC.
+    keys
+        (n,), the instrument's own numbers, if it gives any.
+    metadata
+        The same for all of them.
+    """
+    n = len(rows)
+    rows.flags.writeable = False
+    return Block(
+        stream="",
+        ids=_NO_IDS[:n] if n <= len(_NO_IDS) else np.zeros(n, np.uint64),
+        keys=keys,
+        timestamps=timestamps,
+        metadata=(metadata,) * n if metadata else None,
+        columns=(rows,),
+    )
 
 
 def _buffers(column: Column, rows: Rows) -> Iterator[Any]:  # arrays, or None where a ragged column has none

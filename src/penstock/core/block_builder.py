@@ -6,10 +6,11 @@ It decides only where a block ends. It reads no clock: time comes in with each m
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.block import Block, Column
+from penstock.core.block import Block, Column, concatenate
 from penstock.core.message import Kind, Message
 
 __all__ = ["BIG_BYTES", "MAX_BYTES", "MAX_MESSAGES", "MAX_NS", "BlockBuilder"]
@@ -30,13 +31,19 @@ class BlockBuilder:
     `close` is called, which whoever reads the source does before it waits.
     """
 
-    __slots__ = ("_bytes", "_closed", "_is_keyed", "_kind", "_messages", "_next_id", "_opened_ns", "stream")
+    __slots__ = (
+        "_blocks", "_bytes", "_closed", "_is_keyed", "_kind", "_messages", "_next_id", "_opened_ns", "_rows", "stream",
+    )  # fmt: skip
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
         self._next_id = 1
         self._closed: list[Block] = []
         self._messages: list[Message] = []
+        self._blocks: list[Block] = []
+        """Given as blocks, and to become one; there are none while there are messages."""
+        self._rows = 0
+        """In those blocks."""
         self._bytes = 0
         self._opened_ns = 0
         self._kind = Kind.DATA
@@ -81,6 +88,17 @@ class BlockBuilder:
             self._cut()
         return size
 
+    def add_either(self, given: Message | Block, now_ns: int) -> int:
+        """Take a message, or a block of unnumbered ones; return its size in bytes of arrays. Else as `add`.
+
+        Whoever gives blocks calls nothing but this: `add` does not look for them, since it is called for every message.
+        """
+        if type(given) is Block:
+            return self._add_block(given, now_ns)
+        if self._blocks:
+            self._join_blocks()
+        return self.add(given, now_ns)  # type: ignore[arg-type]  # what is none is noticed there
+
     def add_all(self, messages: Iterable[Message], now_ns: int) -> None:
         """Take several messages, in order."""
         for message in messages:
@@ -95,12 +113,52 @@ class BlockBuilder:
         """Close the block that is open, if any, and return all that are closed."""
         if self._messages:
             self._cut()
+        if self._blocks:
+            self._join_blocks()
         return self.take()
+
+    def _add_block(self, block: Block, now_ns: int) -> int:
+        if self._messages:
+            self._cut()
+        size = block.nbytes
+        if self._blocks and (
+            not _are_alike(self._blocks[0], block)
+            or self._rows + len(block) > MAX_MESSAGES
+            or self._bytes + size > MAX_BYTES
+            or now_ns - self._opened_ns >= MAX_NS
+        ):
+            self._join_blocks()
+        if not self._blocks:
+            self._opened_ns = now_ns
+        self._blocks.append(block)
+        self._rows += len(block)
+        self._bytes += size
+        return size
+
+    def _join_blocks(self) -> None:
+        whole = concatenate(self._blocks)
+        self._blocks, self._rows, self._bytes = [], 0, 0
+        most = max(1, min(MAX_MESSAGES, MAX_BYTES * len(whole) // max(1, whole.nbytes)))
+        for first in range(0, len(whole), most):
+            piece = whole.take(slice(first, first + most)) if len(whole) > most else whole
+            ids = np.arange(self._next_id, self._next_id + len(piece), dtype=np.uint64)
+            self._closed.append(msgspec.structs.replace(piece, stream=self.stream, ids=ids))
+            self._next_id += len(piece)
 
     def _cut(self) -> None:
         messages, self._messages, self._bytes = self._messages, [], 0
         self._closed.append(_block(self.stream, messages, self._next_id))
         self._next_id += len(messages)
+
+
+def _are_alike(one: Block, other: Block) -> bool:
+    """Return whether joining two blocks leaves their columns as they are."""
+    return (
+        (one.keys is None) is (other.keys is None)
+        and len(one.columns) == len(other.columns) == 1
+        and one.columns[0].dtype == other.columns[0].dtype  # type: ignore[union-attr]
+        and one.columns[0].shape[1:] == other.columns[0].shape[1:]  # type: ignore[union-attr]
+    )
 
 
 def _block(stream: str, messages: list[Message], first_id: int) -> Block:

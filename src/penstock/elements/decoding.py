@@ -1,7 +1,9 @@
 """Decoding in sources: packets in, a reading out, whatever the packets hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+from penstock.core.block import Block
 from penstock.core.block_builder import MAX_BYTES, MAX_MESSAGES, BlockBuilder
 from penstock.core.decoder import Decoder
 from penstock.core.message import Message
@@ -20,8 +22,8 @@ class Decoding:
     def __init__(self, decoder: Decoder, builder: BlockBuilder) -> None:
         self._decoder = decoder
         self._builder = builder
-        self._feed = decoder.feed
-        self._add = builder.add
+        self._feed: Callable[..., Iterator[Any]] = decoder.feed_blocks if decoder.gives_blocks else decoder.feed
+        self._add: Callable[[Any, int], int] = builder.add_either if decoder.gives_blocks else builder.add
         self._heartbeats = decoder.heartbeats
         self._lost: list[str] = []
         self._left_bytes = MAX_BYTES
@@ -36,7 +38,7 @@ class Decoding:
             If the decoder raises anything but `RemoteProtocolError`, or gives what is no message.
         """
         self._left_messages -= 1
-        message: Message | None = None
+        message: Message | Block | None = None
         while True:
             try:
                 for message in self._feed(parts, received_ns):
@@ -53,7 +55,8 @@ class Decoding:
     def finish(self, received_ns: int) -> None:
         """Decode what is left at the end of the connection."""
         try:
-            self._builder.add_all(self._decoder.finish(), received_ns)
+            for message in self._decoder.finish():
+                self._add(message, received_ns)
         except RemoteProtocolError as error:
             self._lost.append(str(error))
         except Exception as error:

@@ -11,7 +11,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "epics": "EPICS process variables, by Channel Access or PVAccess",
         "lecroy": "LeCroy oscilloscope traces",
         "ntndarray": "EPICS PVAccess NTNDArray images",
-        "pandabox-zmq": "PandABox data over ZeroMQ",
         "sardana": "Sardana scan records over HTTP",
         "tango": "Tango attributes and events",
     },

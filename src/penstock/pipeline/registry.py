@@ -56,6 +56,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         ),
         "mqtt": ("penstock.elements.sources.mqtt:MqttSource", "what is published on topics of an MQTT broker"),
         "pandabox": ("penstock.elements.sources.pandabox:PandaboxSource", "PandABox position captures, over TCP"),
+        "pandabox-zmq": (
+            "penstock.elements.sources.pandabox_zmq:PandaboxZmqSource",
+            "PandABox position captures, over ZeroMQ",
+        ),
         "recording": (
             "penstock.elements.sources.recording:RecordingSource",
             "a recording of any instrument, from a file",

@@ -12,6 +12,7 @@ DECODERS = {
     "dectris": "penstock.protocols.dectris:DectrisDecoder",
     "eiger": "penstock.protocols.eiger:EigerDecoder",
     "pandabox": "penstock.protocols.pandabox:PandaboxDecoder",
+    "pandabox-zmq": "penstock.protocols.pandabox_zmq:PandaboxZmqDecoder",
     "stins": "penstock.protocols.stins:StinsDecoder",
     "xspress3": "penstock.protocols.xspress3:Xspress3Decoder",
 }

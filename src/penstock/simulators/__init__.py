@@ -12,6 +12,7 @@ SIMULATORS = {
     "dectris": "penstock.simulators.dectris:DectrisSimulator",
     "eiger": "penstock.simulators.eiger:EigerSimulator",
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
+    "pandabox-zmq": "penstock.simulators.pandabox_zmq:PandaboxZmqSimulator",
     "stins": "penstock.simulators.stins:StinsSimulator",
     "xspress3": "penstock.simulators.xspress3:Xspress3Simulator",
 }

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from penstock.core.block import Block
 from penstock.core.decoder import Decoder
 from penstock.core.message import Kind, Message, flaw_of
 from penstock.errors import RemoteProtocolError
@@ -70,6 +71,17 @@ class DecoderTests(ABC):
         views = [[memoryview(part) for part in packet] for packet in self._packets()]
         got, lost = decoded(self.decoder(), views)
         assert not lost, lost
+        assert described(got) == described(self._good())
+
+    def test_blocks_hold_what_is_decoded_without_them(self) -> None:
+        if not self.decoder.gives_blocks:
+            return
+        decoder = self.decoder()
+        got: list[Message] = []
+        for packet in self._packets():
+            for given in decoder.feed_blocks(packet, 1_000_000_000):
+                got.extend(given.messages() if isinstance(given, Block) else [given])
+        got.extend(decoder.finish())
         assert described(got) == described(self._good())
 
     def test_cut_at_every_byte_a_stream_is_the_same(self) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core import Block, Kind, Message
+from penstock.core import NO_METADATA, Block, Kind, Message
+from penstock.core.block import unnumbered_block
 from penstock.core.block_builder import BIG_BYTES, MAX_BYTES, MAX_MESSAGES, MAX_NS, BlockBuilder
 
 
@@ -109,3 +110,69 @@ def test_what_goes_in_comes_out(given_messages: list[Message], steps: list[int])
 def plain(message: Message) -> tuple[Any, ...]:
     array = None if message.array is None else (message.array.dtype, message.array.shape, message.array.tobytes())
     return (message.key, message.timestamp_ns, dict(message.metadata), message.kind, array)
+
+
+class _Given:
+    """Rows with numbers of their own, to be given as one block or as messages."""
+
+    def __init__(self, first: int, n: int, dtype: str, is_keyed: bool) -> None:
+        self.rows = np.arange(first, first + n).astype(dtype)
+        self.keys = np.arange(first, first + n, dtype=np.uint64) if is_keyed else None
+        self.times = np.arange(first, first + n, dtype=np.int64)
+        self.metadata = {"first": first} if first % 2 else NO_METADATA
+
+    @property
+    def block(self) -> Block:
+        return unnumbered_block(self.rows, self.times, self.keys, self.metadata)
+
+
+sizes, dtypes = st.sampled_from([1, 2, 17, 200]), st.sampled_from(["u2", "f8"])
+
+
+@given(st.lists(st.tuples(st.booleans(), sizes, dtypes, st.booleans()), max_size=6), st.integers(0, MAX_NS))
+def test_blocks_and_the_messages_in_them_become_the_same(
+    given_: list[tuple[bool, int, str, bool]], step_ns: int
+) -> None:
+    mixed, plain = BlockBuilder("a"), BlockBuilder("a")
+    first = 0
+    for number, (is_block, n, dtype, is_keyed) in enumerate(given_):
+        rows = _Given(first, n, dtype, is_keyed)
+        first += n
+        messages = list(rows.block.messages())
+        for one in [rows.block] if is_block else messages:
+            mixed.add_either(one, number * step_ns)
+        plain.add_all(messages, number * step_ns)
+    assert [written_out(m) for m in all_of(mixed.close())] == [written_out(m) for m in all_of(plain.close())]
+
+
+def all_of(blocks: list[Block]) -> list[Message]:
+    assert all(len(block) <= MAX_MESSAGES and block.nbytes <= MAX_BYTES for block in blocks)
+    assert {block.stream for block in blocks} <= {"a"}
+    return [message for block in blocks for message in block.messages()]
+
+
+def written_out(message: Message) -> tuple[Any, ...]:
+    array = message.array
+    return (message.id, message.key, message.timestamp_ns, dict(message.metadata), array.dtype, array.tobytes())
+
+
+def test_a_block_alone_is_not_copied() -> None:
+    builder = BlockBuilder("a")
+    rows = _Given(0, 100, "f8", is_keyed=True)
+    builder.add_either(rows.block, 0)
+    (block,) = builder.close()
+    assert np.shares_memory(np.asarray(block.columns[0]), rows.rows)
+    assert not np.asarray(block.columns[0]).flags.writeable
+
+
+def test_a_block_of_more_than_may_be_is_cut() -> None:
+    builder = BlockBuilder("a")
+    rows = np.zeros((9, MAX_BYTES // 8), np.uint8)
+    builder.add_either(unnumbered_block(rows, np.zeros(9, np.int64)), 0)
+    assert lengths(builder.close()) == [8, 1]
+    half = unnumbered_block(np.zeros(MAX_MESSAGES // 2 + 1), np.zeros(MAX_MESSAGES // 2 + 1, np.int64))
+    for _ in range(3):
+        builder.add_either(half, 0)
+    assert lengths(builder.close()) == [len(half)] * 3
+    builder.add_either(unnumbered_block(np.zeros(MAX_MESSAGES + 1), np.zeros(MAX_MESSAGES + 1, np.int64)), 0)
+    assert lengths(builder.close()) == [MAX_MESSAGES, 1]

@@ -1,0 +1,60 @@
+"""Each of these sources and its simulator over a real socket: what was injected is what is lost."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from penstock.core import Block, Kind
+from penstock.elements.source import Source
+from penstock.pipeline.registry import Registry
+from penstock.services.simulation import Setup, Simulation
+from tests.system.sockets import read_scan
+
+NUMBERED = ("albaem", "pandabox-zmq")
+FAULTS = "lost=0.1,doubled=0.1,corrupt=0.1"
+
+
+@contextmanager
+def simulated(name: str, faults: str = "", series: int = 1) -> Iterator[tuple[Simulation, Source]]:
+    """Let an instrument send to its source; both are closed in the end."""
+    simulation = Simulation(Setup(instrument=name, rows=8, columns=10, series=series, faults=faults, wait_s=10))
+    simulation.open()
+    source: Source = Registry().find("sources", name).target(connect=simulation.address)
+    source.stream = name
+    source.open()
+    sending = threading.Thread(target=simulation.run)
+    sending.start()
+    try:
+        yield simulation, source
+    finally:
+        simulation.stop()
+        sending.join()
+        source.close()
+
+
+def data_of(blocks: list[Block]) -> list[Block]:
+    return [block for block in blocks if block.kind is Kind.DATA]
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_what_was_injected_is_what_is_lost(name: str) -> None:
+    with simulated(name, FAULTS) as (simulation, source):
+        blocks, lost = read_scan(source)
+        injected = simulation.report.injected
+    assert all(injected[fault] for fault in ("lost", "doubled", "corrupt"))
+    assert len(lost) == injected["corrupt"]
+    keys = np.concatenate([block.keys for block in data_of(blocks) if block.keys is not None])
+    assert len(keys) == 80 - injected["lost"] + injected["doubled"] - injected["corrupt"]
+    assert len(set(keys.tolist())) == 80 - injected["lost"] - injected["corrupt"]
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_scans_follow_each_other(name: str) -> None:
+    with simulated(name, series=2) as (_, source):
+        blocks, lost = read_scan(source, scans=2)
+    assert not lost
+    assert sum(map(len, data_of(blocks))) == 160
+    assert np.concatenate([block.ids for block in blocks]).tolist() == list(range(1, 165))
