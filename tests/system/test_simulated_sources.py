@@ -13,7 +13,7 @@ from penstock.pipeline.registry import Registry
 from penstock.services.simulation import Setup, Simulation
 from tests.system.sockets import read_scan
 
-NUMBERED = ("albaem", "pandabox-zmq")
+NUMBERED = ("albaem", "lecroy", "pandabox-zmq")
 FAULTS = "lost=0.1,doubled=0.1,corrupt=0.1"
 
 

@@ -47,6 +47,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "one stream of what a dranspose ingester dumped, from a file",
         ),
         "json-lines": ("penstock.elements.sources.json_lines:json_lines", "a file of one JSON value a line"),
+        "lecroy": ("penstock.elements.sources.lecroy:LecroySource", "traces of LeCroy oscilloscopes, over ZeroMQ"),
         "lines": ("penstock.elements.sources.lines:lines", "the lines of a text, also of one that grows"),
         "numbers": ("penstock.elements.sources.numbers:numbers", "whole numbers in a row, to try a pipeline"),
         "hopskotch": ("penstock.elements.sources.hopskotch:HopskotchSource", "messages of Hopskotch topics"),

@@ -11,6 +11,7 @@ DECODERS = {
     "contrast": "penstock.protocols.contrast:ContrastDecoder",
     "dectris": "penstock.protocols.dectris:DectrisDecoder",
     "eiger": "penstock.protocols.eiger:EigerDecoder",
+    "lecroy": "penstock.protocols.lecroy:LecroyDecoder",
     "pandabox": "penstock.protocols.pandabox:PandaboxDecoder",
     "pandabox-zmq": "penstock.protocols.pandabox_zmq:PandaboxZmqDecoder",
     "stins": "penstock.protocols.stins:StinsDecoder",

@@ -11,6 +11,7 @@ SIMULATORS = {
     "albaem": "penstock.simulators.albaem:AlbaemSimulator",
     "dectris": "penstock.simulators.dectris:DectrisSimulator",
     "eiger": "penstock.simulators.eiger:EigerSimulator",
+    "lecroy": "penstock.simulators.lecroy:LecroySimulator",
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
     "pandabox-zmq": "penstock.simulators.pandabox_zmq:PandaboxZmqSimulator",
     "stins": "penstock.simulators.stins:StinsSimulator",

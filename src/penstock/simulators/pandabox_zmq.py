@@ -29,8 +29,8 @@ class PandaboxZmqSimulator(Simulator):
 
     def point(self, number: int) -> Packets:
         """Return a packet of one point; y and x in µm, the time of exposure in ms."""
-        y, x = self.scan.position(number).tolist()
-        columns = {
+        y, x = map(float, self.scan.position(number))
+        columns: dict[str, list[float]] = {
             "triggernumber": [number + 1],
             "inttime": [self.exposed_ms(number)],
             "INENC1.VAL.Mean": [y],
