@@ -10,7 +10,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
         "bluesky": "Bluesky documents over ZeroMQ, run start and stop as the bounds of a run",
         "epics": "EPICS process variables, by Channel Access or PVAccess",
         "ntndarray": "EPICS PVAccess NTNDArray images",
-        "sardana": "Sardana scan records over HTTP",
         "tango": "Tango attributes and events",
     },
     "steps": {

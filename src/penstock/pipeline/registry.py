@@ -65,6 +65,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "penstock.elements.sources.recording:RecordingSource",
             "a recording of any instrument, from a file",
         ),
+        "sardana": ("penstock.elements.sources.sardana:SardanaSource", "Sardana's scan records, over HTTP"),
         "stream": ("penstock.elements.sources.stream:StreamSource", "a durable stream, followed until it ends"),
         "stins": ("penstock.elements.sources.stins:StinsSource", "STINS images, over ZeroMQ"),
         "text-arrays": (
