@@ -51,6 +51,19 @@ def test_what_was_injected_is_what_is_lost(name: str) -> None:
     assert len(set(keys.tolist())) == 80 - injected["lost"] - injected["corrupt"]
 
 
+def test_frames_of_a_pandabox_are_lost_alone() -> None:
+    with simulated("pandabox-framed", FAULTS, series=2) as (simulation, source):
+        blocks, lost = read_scan(source, scans=2)
+        injected = simulation.report.injected
+    assert injected["corrupt"]
+    assert len(lost) == injected["corrupt"]
+    rows = sum(map(len, data_of(blocks)))
+    assert rows == 160 - injected["lost"] + injected["doubled"] - injected["corrupt"]
+    ends = [message for block in blocks if block.kind is Kind.END for message in block.messages()]
+    assert sum(end.metadata["received"] for end in ends) == rows
+    assert [end.metadata["samples"] for end in ends] == [80, 80]
+
+
 @pytest.mark.parametrize("name", NUMBERED)
 def test_scans_follow_each_other(name: str) -> None:
     with simulated(name, series=2) as (_, source):

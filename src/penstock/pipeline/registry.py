@@ -57,6 +57,14 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         ),
         "mqtt": ("penstock.elements.sources.mqtt:MqttSource", "what is published on topics of an MQTT broker"),
         "pandabox": ("penstock.elements.sources.pandabox:PandaboxSource", "PandABox position captures, over TCP"),
+        "pandabox-framed": (
+            "penstock.elements.sources.pandabox:PandaboxFramedSource",
+            "PandABox position captures, over TCP in binary frames",
+        ),
+        "pandabox-unframed": (
+            "penstock.elements.sources.pandabox:PandaboxUnframedSource",
+            "one PandABox position capture, over TCP as bare bytes",
+        ),
         "pandabox-zmq": (
             "penstock.elements.sources.pandabox_zmq:PandaboxZmqSource",
             "PandABox position captures, over ZeroMQ",

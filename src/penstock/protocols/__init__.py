@@ -13,6 +13,8 @@ DECODERS = {
     "eiger": "penstock.protocols.eiger:EigerDecoder",
     "lecroy": "penstock.protocols.lecroy:LecroyDecoder",
     "pandabox": "penstock.protocols.pandabox:PandaboxDecoder",
+    "pandabox-framed": "penstock.protocols.pandabox:PandaboxFramedDecoder",
+    "pandabox-unframed": "penstock.protocols.pandabox:PandaboxUnframedDecoder",
     "pandabox-zmq": "penstock.protocols.pandabox_zmq:PandaboxZmqDecoder",
     "stins": "penstock.protocols.stins:StinsDecoder",
     "xspress3": "penstock.protocols.xspress3:Xspress3Decoder",

@@ -13,6 +13,7 @@ SIMULATORS = {
     "eiger": "penstock.simulators.eiger:EigerSimulator",
     "lecroy": "penstock.simulators.lecroy:LecroySimulator",
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
+    "pandabox-framed": "penstock.simulators.pandabox:PandaboxFramedSimulator",
     "pandabox-zmq": "penstock.simulators.pandabox_zmq:PandaboxZmqSimulator",
     "stins": "penstock.simulators.stins:StinsSimulator",
     "xspress3": "penstock.simulators.xspress3:Xspress3Simulator",

@@ -1,11 +1,22 @@
 """A PandABox that does not exist: where the sample was at each trigger of the scan, and when."""
 
+from typing import ClassVar
+
 import numpy as np
 
-from penstock.protocols.pandabox import Field, PandaboxDecoder, encode_end, encode_row, encode_start
+from penstock.core.decoder import Decoder
+from penstock.protocols.pandabox import (
+    Field,
+    PandaboxDecoder,
+    PandaboxFramedDecoder,
+    encode_end,
+    encode_frame,
+    encode_row,
+    encode_start,
+)
 from penstock.simulators.simulator import Packets, Simulator
 
-__all__ = ["FIELDS", "PERIOD_s", "PandaboxSimulator", "TICK_s"]
+__all__ = ["FIELDS", "PERIOD_s", "PandaboxFramedSimulator", "PandaboxSimulator", "TICK_s"]
 
 FIELDS = (
     Field(name="INENC1.VAL", type="double", capture="Mean", units="um"),
@@ -32,7 +43,7 @@ class PandaboxSimulator(Simulator):
     run to run.
     """
 
-    decoder = PandaboxDecoder
+    decoder: ClassVar[type[Decoder]] = PandaboxDecoder
 
     def connected(self, *, under_way: bool) -> Packets:
         """Return the answer to the greeting, and the header if rows follow."""
@@ -55,3 +66,21 @@ class PandaboxSimulator(Simulator):
         """Return when a point was triggered, in s after arming: a whole number of ticks."""
         late = int(np.random.default_rng((self.scan.seed, number, _DOMAIN)).integers(JITTER_TICKS))
         return (round(number * PERIOD_s / TICK_s) + late) * TICK_s
+
+
+class PandaboxFramedSimulator(PandaboxSimulator):
+    """PandABox: the same rows in binary, each in a frame of its own.
+
+    The first 8 bytes of a frame travel apart, because a fault must be noticed, and a wrong bit of a row could not be.
+    """
+
+    decoder = PandaboxFramedDecoder
+
+    def start(self) -> Packets:
+        """Return the header of the arm."""
+        return [[encode_start(FIELDS, arm_time=ARMED, format="Framed")]]
+
+    def point(self, number: int) -> Packets:
+        """Return a frame of one row."""
+        row = np.array([*self.scan.position(number), self.trigger_s(number)], "<f8").tobytes()
+        return [[part] for part in encode_frame(row)]
