@@ -8,8 +8,6 @@ __all__ = ["PLANNED"]
 PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "sources": {
         "bluesky": "Bluesky documents over ZeroMQ, run start and stop as the bounds of a run",
-        "epics": "EPICS process variables, by Channel Access or PVAccess",
-        "ntndarray": "EPICS PVAccess NTNDArray images",
         "tango": "Tango attributes and events",
     },
     "steps": {

@@ -69,6 +69,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "penstock.elements.sources.pandabox_zmq:PandaboxZmqSource",
             "PandABox position captures, over ZeroMQ",
         ),
+        "pv": ("penstock.elements.sources.pv:PvSource", "plain EPICS process variables, over PVAccess"),
+        "pva": ("penstock.elements.sources.pva:PvaImageSource", "EPICS images (NTNDArray), over PVAccess"),
         "recording": (
             "penstock.elements.sources.recording:RecordingSource",
             "a recording of any instrument, from a file",
