@@ -188,6 +188,29 @@ def test_plain_values_are_heard_with_time_alarm_and_choice(server: ServerProcess
     assert "value" not in said["trace"].metadata
 
 
+@pytest.fixture
+def simulated_detector(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The server that pvapy has for such tests, of other code than this client; it is found by broadcast only."""
+    pytest.importorskip("pvapy", reason="no pvapy on this machine; pip install pvapy")
+    monkeypatch.setenv("EPICS_PVA_BROADCAST_PORT", str(ServerProcess().port))
+    monkeypatch.setenv("EPICS_PVA_SERVER_PORT", "0")
+    code = "from pvapy.cli.adSimServer import main; main()"
+    wanted = ["-fps", "200", "-nx", "64", "-ny", "32", "-dt", "uint16", "-cs", "50", "-std", "0.1", "-dc", "-rp", "0"]
+    with subprocess.Popen([sys.executable, "-c", code, *wanted], stdout=subprocess.DEVNULL) as process:
+        yield
+        process.kill()
+
+
+@pytest.mark.usefixtures("simulated_detector")
+def test_each_image_of_a_simulated_detector_comes_once(reader: Begin) -> None:
+    it = reader(PvaImageSource("pvapy:image"))
+    it.until(lambda: len(it.messages) > 150)
+    numbers = [message.key or 0 for message in it.messages]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert {(message.array.shape, message.array.dtype.str) for message in it.messages} == {((32, 64), "<u2")}
+    assert len({message.timestamp_ns for message in it.messages}) == len(numbers)
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [

@@ -59,7 +59,8 @@ class PvaSource(HeardSource):
         self._context = Context("pva", conf=conf, useenv=True, nt=False)
         if self._address and not self._context.conf()["EPICS_PVA_ADDR_LIST"]:  # what it cannot find, it leaves out
             raise SourceError(f'address "{self._address}" names no machine that is known; write addresses or names')
-        request = f"field()record[queueSize={self._queue},pipeline=true]"
+        # Not with pipeline=true: servers on pvAccessCPP, as pvapy has, then send the same value hundreds of times.
+        request = f"field()record[queueSize={self._queue}]"
         for name in self.names:
             monitor = _Monitor(self, name)
             self._monitors[name] = monitor
@@ -76,9 +77,12 @@ class PvaSource(HeardSource):
 
     def seek(self) -> None:
         """Look for those that are not there; see the base."""
-        if self._context is not None and (now := time.monotonic()) >= self._hurry_at:
-            self._hurry_at = now + _HURRY_S
+        now = time.monotonic()
+        if self._context is None or now < self._hurry_at:
+            return
+        if now < self._hurry_at + _HURRY_S:  # else nothing was missing a moment ago
             self._context.hurryUp()
+        self._hurry_at = now + _HURRY_S
 
     def not_reached(self, names: list[str]) -> str:
         """Return why nothing was heard; see the base."""
