@@ -1,11 +1,13 @@
 """What system tests may ask for: processes, a pipe to give away, and proof that nothing stays open."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from penstock.elements.source import Source
 from penstock.services.processes import Processes
+from tests.system.source_reader import Reader
 from tests.system.watching import Pipe, held
 
 
@@ -30,3 +32,17 @@ def pipe(nothing_left_open: None) -> Iterator[Pipe]:
     pipe = Pipe()
     yield pipe
     pipe.close()
+
+
+@pytest.fixture
+def reader() -> Iterator[Callable[[Source], Reader]]:
+    """Open sources to read them by hand, and close them."""
+    made: list[Reader] = []
+
+    def begin(source: Source) -> Reader:
+        made.append(Reader(source))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.source.close()

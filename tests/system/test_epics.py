@@ -5,22 +5,21 @@ import logging
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from penstock.core import Kind, Message
-from penstock.elements.source import Reading, Source
+from penstock.core import Kind
+from penstock.elements.source import Source
 from penstock.elements.sources.pv import PvSource
 from penstock.elements.sources.pva import PvaImageSource
 from penstock.errors import SourceError
+from tests.system.source_reader import Begin
 
 pytest.importorskip("p4p", reason='no p4p on this machine; pip install "penstock[epics]"')
 
-DEADLINE_S = 60.0
 TIME_S = 1_700_000_000
 
 
@@ -62,58 +61,23 @@ class ServerProcess:
         return self._process.stdout.readline()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
+    """One for many tests; it may have images of any of them."""
+    yield from running()
+
+
+@pytest.fixture
+def own_server() -> Iterator[ServerProcess]:
+    """One to kill."""
+    yield from running()
+
+
+def running() -> Iterator[ServerProcess]:
     made = ServerProcess()
     made.start()
     yield made
     made.kill()
-
-
-class Reader:
-    """A source that is read by hand, and the books of it."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        source.stream = "it"
-        source.open()
-        self.messages: list[Message] = []
-        self.unparsable: list[str] = []
-        self.filtered = 0
-        self.has_ended = False
-
-    def read(self) -> Reading:
-        reading = self.source.read(time.time_ns())
-        self.messages += [message for block in reading.blocks for message in block.messages()]
-        self.unparsable += reading.unparsable
-        self.filtered += reading.filtered
-        self.has_ended |= reading.ended
-        return reading
-
-    def until(self, is_enough: Callable[[], object]) -> None:
-        import select
-
-        deadline = time.monotonic() + DEADLINE_S
-        while not is_enough():
-            assert time.monotonic() < deadline, (self.messages, self.unparsable, self.filtered)
-            select.select([self.source.pollable], [], [], 0.05)
-            self.read()
-
-
-@pytest.fixture
-def reader() -> Iterator[Callable[[Source], Reader]]:
-    made: list[Reader] = []
-
-    def begin(source: Source) -> Reader:
-        made.append(Reader(source))
-        return made[-1]
-
-    yield begin
-    for each in made:
-        each.source.close()
-
-
-Begin = Callable[[Source], Reader]
 
 
 def images(*numbers: int, codec: str = "") -> list[tuple[str, Any]]:
@@ -157,8 +121,9 @@ def test_what_comes_while_nobody_reads_is_bounded_and_counted(server: ServerProc
 
 
 def test_a_server_that_is_killed_is_heard_again(
-    server: ServerProcess, reader: Begin, caplog: pytest.LogCaptureFixture
+    own_server: ServerProcess, reader: Begin, caplog: pytest.LogCaptureFixture
 ) -> None:
+    server = own_server
     it = reader(PvaImageSource("image", server.address))
     it.until(lambda: it.filtered)
     server.say(*images(1))
