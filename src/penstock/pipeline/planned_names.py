@@ -7,7 +7,6 @@ __all__ = ["PLANNED"]
 
 PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "sources": {
-        "bluesky": "Bluesky documents over ZeroMQ, run start and stop as the bounds of a run",
         "tango": "Tango attributes and events",
     },
     "steps": {

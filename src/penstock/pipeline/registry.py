@@ -24,6 +24,7 @@ KINDS: Final[tuple[Kind, ...]] = ("sources", "steps", "workers", "reducers", "si
 BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "sources": {
         "albaem": ("penstock.elements.sources.albaem:AlbaemSource", "AlbaEM electrometers, over ZeroMQ"),
+        "bluesky": ("penstock.elements.sources.bluesky:BlueskySource", "documents of a Bluesky RunEngine, over ZeroMQ"),
         "contrast": (
             "penstock.elements.sources.contrast:ContrastSource",
             "the Contrast orchestrator's records, over ZeroMQ",

@@ -8,6 +8,7 @@ __all__ = ["DECODERS", "decoder_named"]
 
 DECODERS = {
     "albaem": "penstock.protocols.albaem:AlbaemDecoder",
+    "bluesky": "penstock.protocols.bluesky:BlueskyDecoder",
     "contrast": "penstock.protocols.contrast:ContrastDecoder",
     "dectris": "penstock.protocols.dectris:DectrisDecoder",
     "eiger": "penstock.protocols.eiger:EigerDecoder",
