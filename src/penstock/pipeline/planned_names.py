@@ -7,7 +7,6 @@ __all__ = ["PLANNED"]
 
 PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "sources": {
-        "tango": "Tango attributes and events",
     },
     "steps": {
         "correct": "dark, flat and mask corrections",

@@ -79,6 +79,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "sardana": ("penstock.elements.sources.sardana:SardanaSource", "Sardana's scan records, over HTTP"),
         "stream": ("penstock.elements.sources.stream:StreamSource", "a durable stream, followed until it ends"),
         "stins": ("penstock.elements.sources.stins:StinsSource", "STINS images, over ZeroMQ"),
+        "tango": ("penstock.elements.sources.tango:TangoSource", "attributes of a Tango device, by events or polled"),
         "text-arrays": (
             "penstock.elements.sources.text_arrays:text_arrays",
             "columns of numbers in a text, as arrays of so many rows",
