@@ -1,8 +1,8 @@
 """A PVAccess server for tests, in a process of its own: it says what it is told to by its standard input.
 
-Each line is a JSON list: a process variable and what it says next. ``image``: ``[id, time in s, codec or ""]``;
-``current``, ``state``, ``trace``: a value. An empty list is answered by a line, so that whoever waits for it knows
-what has been said.
+Each line is a JSON list: a process variable and what it says next. ``image``: ``[id, time in s, codec or "", rows]``,
+where rows need not be said; ``current``, ``state``, ``trace``: a value. An empty list is answered by a line, so that
+whoever waits for it knows what has been said.
 """
 
 import json
@@ -18,14 +18,18 @@ IMAGES = NTNDArray()
 SHAPE = (2, 3)
 
 
-def image(number: int, time_s: float, codec: str, pixels: bytes = b"") -> Any:
-    """Return an image full of its number, or one that says it is compressed, and holds those bytes."""
-    value = IMAGES.wrap(np.full(SHAPE, number % 2**16, "u2"), attrib={"exposure": 0.5, "motor": "sx"})
+def image(number: int, time_s: float, codec: str, rows: int = SHAPE[0]) -> Any:
+    """Return an image full of its number, or one that says it is compressed."""
+    pixels = np.full((rows, SHAPE[1]), number % 2**16, "u2")
+    value = IMAGES.wrap(pixels, attrib={"exposure": 0.5, "motor": "sx"})
+    value["codec"] = {"name": codec, "parameters": 6}
     value["uniqueId"] = number
-    value["timeStamp"] = value["dataTimeStamp"] = {"secondsPastEpoch": int(time_s), "nanoseconds": 7}
+    value["timeStamp"] = value["dataTimeStamp"] = {
+        "secondsPastEpoch": int(time_s),
+        "nanoseconds": int(time_s % 1 * 1e9),
+    }
     if codec:
-        value["value"] = "ubyteValue", np.frombuffer(pixels or b"packed", "u1")
-        value["codec"] = {"name": codec, "parameters": 6}
+        value["value"] = "ubyteValue", np.frombuffer(b"packed", "u1")
         value["compressedSize"] = value["value"].nbytes
     return value
 

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 
 from penstock.core import Message
+from penstock.core.ledger import Counter, Entry
+from penstock.core.number_watch import NumberWatch
 from penstock.elements.source import Reading, Source
 
 __all__ = ["Begin", "Reader"]
@@ -20,12 +22,19 @@ class Reader:
         source.stream = "it"
         source.open()
         self.messages: list[Message] = []
+        self.missing = 0
+        """Numbers that the messages have not, as the books of a run count them."""
+        self._entry = Entry("instrument", "it")
+        self._watch = NumberWatch(self._entry, source.traits)
         self.unparsable: list[str] = []
         self.filtered = 0
         self.has_ended = False
 
     def read(self) -> Reading:
         reading = self.source.read(time.time_ns())
+        for block in reading.blocks:
+            self._watch.look(block)
+        self.missing = self._entry.counter(Counter.GAPS)
         self.messages += [message for block in reading.blocks for message in block.messages()]
         self.unparsable += reading.unparsable
         self.filtered += reading.filtered

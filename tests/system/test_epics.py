@@ -81,7 +81,7 @@ def running() -> Iterator[ServerProcess]:
 
 
 def images(*numbers: int, codec: str = "") -> list[tuple[str, Any]]:
-    return [("image", [number, TIME_S + number, codec]) for number in numbers]
+    return [("image", [number, TIME_S + number + 0.5, codec]) for number in numbers]
 
 
 def test_images_are_numbered_and_dated_and_have_their_attributes(server: ServerProcess, reader: Begin) -> None:
@@ -90,8 +90,9 @@ def test_images_are_numbered_and_dated_and_have_their_attributes(server: ServerP
     server.say(*images(7, 8), *images(9, codec="blosc"), *images(11))
     it.until(lambda: len(it.messages) == 4)
     assert [message.key for message in it.messages] == [7, 8, 9, 11]
+    assert it.missing == 1
     first, _, packed, _ = it.messages
-    assert (first.kind, first.timestamp_ns) == (Kind.DATA, (TIME_S + 7) * 10**9 + 7)
+    assert (first.kind, first.timestamp_ns) == (Kind.DATA, (TIME_S + 7) * 10**9 + 500_000_000)
     assert (first.array.dtype, first.array.tolist()) == ("u2", [[7, 7, 7], [7, 7, 7]])
     assert not first.array.flags.writeable
     assert {"exposure": 0.5, "motor": "sx"}.items() <= first.metadata.items()
@@ -118,6 +119,19 @@ def test_what_comes_while_nobody_reads_is_bounded_and_counted(server: ServerProc
     assert kept[:3] == [0, 1, 2]
     assert len(kept) < 20
     assert it.unparsable[0] == "came while 0.002 MB lay unread (ahead_MB)"
+
+
+def test_what_the_library_runs_over_is_seen_by_the_numbers(server: ServerProcess, reader: Begin) -> None:
+    source = PvaImageSource("image", server.address, queue=4)
+    it = reader(source)
+    it.until(lambda: it.filtered)
+    server.say(*images(100))
+    it.until(lambda: it.messages)
+    with source.monitors["image"].lock:  # so that nobody empties it
+        server.say(*[("image", [number, TIME_S, "", 200_000]) for number in range(101, 161)])
+    it.until(lambda: it.messages[-1].key == 160)
+    assert it.missing == 61 - len(it.messages) > 20
+    assert it.unparsable == []
 
 
 def test_a_server_that_is_killed_is_heard_again(

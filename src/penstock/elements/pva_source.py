@@ -48,7 +48,8 @@ class PvaSource(HeardSource):
         self._address = address
         self._queue = queue
         self._context: Any = None  # p4p.client.raw.Context, which only this extra has
-        self._monitors: dict[str, _Monitor] = {}
+        self.monitors: dict[str, _Monitor] = {}
+        """By name, while it is open."""
         self._hurry_at = 0.0
 
     def listen(self) -> None:
@@ -63,14 +64,14 @@ class PvaSource(HeardSource):
         request = f"field()record[queueSize={self._queue}]"
         for name in self.names:
             monitor = _Monitor(self, name)
-            self._monitors[name] = monitor
+            self.monitors[name] = monitor
             monitor.begin(partial(self._context.monitor, name, monitor.drain, request=request))
 
     def deafen(self) -> None:
         """Monitor no more; see the base."""
-        for monitor in self._monitors.values():
+        for monitor in self.monitors.values():
             monitor.end()
-        self._monitors = {}
+        self.monitors = {}
         if self._context is not None:
             self._context.close()
         self._context = None
@@ -100,18 +101,18 @@ class _Monitor:
         self._source = source
         self._name = name
         self._subscription: Any = None
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def begin(self, monitor: Any) -> None:
         """Begin; what has come before this returns is taken as well."""
         subscription = monitor()
-        with self._lock:
+        with self.lock:
             self._subscription = subscription
         self.drain()
 
     def end(self) -> None:
         """End; nothing is taken any more."""
-        with self._lock:
+        with self.lock:
             subscription, self._subscription = self._subscription, None
         if subscription is not None:  # without the lock, for closing waits for a call of drain
             subscription.close()
@@ -121,7 +122,7 @@ class _Monitor:
         from p4p.client.raw import Cancelled, Disconnected, Finished
 
         source, name = self._source, self._name
-        with self._lock:
+        with self.lock:
             while self._subscription is not None and (said := self._subscription.pop()) is not None:
                 if not isinstance(said, Exception):
                     source.hear(name, said, _nbytes(said))
