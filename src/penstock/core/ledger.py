@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-__all__ = ["ACCOUNTS", "Account", "Counter", "Entry", "Ledger", "Remark"]
+__all__ = ["ACCOUNTS", "Account", "Counter", "Entry", "Ledger", "LedgerRow", "Remark"]
 
 
 class Account(IntEnum):
@@ -47,6 +47,10 @@ class Account(IntEnum):
 
 ACCOUNTS = tuple(Account)
 """By number; to ask the class for one takes as long as to post to it."""
+
+
+LedgerRow = tuple[str, str, int, tuple[int, ...]]
+"""Of one edge: producer, consumer, what arrived, and how much of it ended in each account, in their order."""
 
 
 class Counter(IntEnum):
@@ -159,6 +163,10 @@ class Ledger:
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
+
+    def rows(self) -> tuple[LedgerRow, ...]:
+        """Return the books of all edges as plain values."""
+        return tuple((entry.producer, entry.consumer, entry.arrived, entry.accounts) for entry in self)
 
     @property
     def in_flight(self) -> int:

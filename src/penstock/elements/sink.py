@@ -3,12 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.block import Block
+from penstock.core.event import EventBatch
+from penstock.core.result_range import ResultRange
 from penstock.core.timestamp import Timestamp
 
 __all__ = ["RunFacts", "Sink", "Written"]
@@ -30,6 +33,12 @@ class RunFacts:
     """The sink's own name in the pipeline."""
     goes_on: bool = False
     """Whether something may be there already: the run is resumed, or the process that wrote before died."""
+    input: str = ""
+    """What the sink reads from, by name."""
+    is_views: bool = False
+    """Whether that is a reducer, so that it is given views."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Where the run's code comes from, for sinks that tell: text, folder, commit, python, penstock, packages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +62,11 @@ class Sink(ABC):
     the data."""
     takes_numbers: ClassVar[bool] = False
     """Whether it is given items together, with their numbers, by `write_numbered`; views by `write` all the same."""
+    takes_flows: ClassVar[bool] = False
+    """Whether it is given messages, events and results as they flow, many at once, by `write_flow`, and what
+    instruments say before and behind their data; views by `write` all the same."""
+    tells_all: ClassVar[bool] = False
+    """Whether it writes where its data come from: ``RunFacts.about`` and ``books`` are filled then."""
     is_recorder: ClassVar[bool] = False
     """Whether it keeps something beside the run, which goes on whatever becomes of it: it is given everything before
     others read it, and what it gives up is dropped."""
@@ -62,6 +76,9 @@ class Sink(ABC):
     """Whether it can write nothing but a reducer's views; ``check`` then refuses any other input."""
     trouble: str = ""
     """Why the run did not end well; set by the engine before `close`, if it knows."""
+    books: Mapping[str, Any] = MappingProxyType({})
+    """For sinks that tell all, set by the engine before `close` if it knows: ``ledger``, one mapping an edge, and
+    ``parameters``, one mapping a revision."""
 
     @staticmethod
     def recognises(arguments: Mapping[str, Any]) -> bool:  # noqa: ARG004 - most do not
@@ -125,6 +142,21 @@ class Sink(ABC):
             If one could not be written.
         """
         raise NotImplementedError(f"{type(self).__name__} takes items one by one, not {len(numbers)} together")
+
+    def write_flow(self, flow: Block | EventBatch | ResultRange) -> Written:
+        """Write a whole flow, if the sink takes flows; when it returns its items need not be given again.
+
+        Parameters
+        ----------
+        flow
+            Messages of a source, events of a join, or results; also the start and the end of an instrument's data.
+
+        Raises
+        ------
+        SinkError
+            If it could not be written.
+        """
+        raise NotImplementedError(f"{type(self).__name__} takes items one by one, not {len(flow)} together")
 
     def write_block(self, block: Block) -> str:
         """Write a block of a source, if the sink takes blocks; return why it was dropped, if it was."""

@@ -38,6 +38,8 @@ from penstock.services.control_desk import ControlDesk
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
+from penstock.services.sink_books import ledger_told
+from penstock.services.sink_facts import facts_for
 from penstock.services.strands.children import children_reports
 from penstock.services.strands.cut import Cut, cut
 from penstock.services.strands.discard import Discard
@@ -413,6 +415,7 @@ class ChainsRun:
         self._close_books()
         ended_well = self.state.prospect is Outcome.FINISHED
         for end in self._cut.sinks.values():
+            end.tell(lambda: {"ledger": ledger_told(self.ledger.rows())})
             try:
                 with use(self._host), use_outlet(self.watching.outlet):
                     end.close(ended_well, str(self.state.prospect), "; ".join(self.state.reasons))
@@ -676,7 +679,7 @@ class ChainsRun:
         return (State.FAULT if has_failed else State.STOPPED), next(iter(self.state.reasons), "")
 
     def _facts(self, sink: str) -> RunFacts:
-        return RunFacts(
+        facts = RunFacts(
             pipeline=self.plan.name,
             run=self.state.id,
             started=self._started,
@@ -684,6 +687,7 @@ class ChainsRun:
             folder=self.plan.folder,
             sink=sink,
         )
+        return facts_for(self.plan, self.plan.sinks.get(sink), facts, "chains")
 
 
 def run(

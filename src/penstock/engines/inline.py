@@ -52,6 +52,8 @@ from penstock.services.reduce_room import ReduceRoom
 from penstock.services.resumed_run import missed_text, missed_until, resumable, resumed_plan
 from penstock.services.roots import roots_of
 from penstock.services.run_names import new_run_id, own_version
+from penstock.services.sink_books import change_told, ledger_told
+from penstock.services.sink_facts import facts_for
 from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
 from penstock.services.waiter import Waiter
@@ -449,7 +451,8 @@ class InlineRun:
             self._guard(room.finish)
         ended_well = self.state.prospect is Outcome.FINISHED
         for sink in self._rooms.sinks.values():
-            self._guard(partial(sink.finish, ended_well, str(self.state.prospect), "; ".join(self.state.reasons)))
+            why = "; ".join(self.state.reasons)
+            self._guard(partial(sink.finish, ended_well, str(self.state.prospect), why, self._told_books))
         if self._log is not None:
             reasons = tuple(self.state.reasons)
             self._log.log.append(RunEnded(outcome=str(self.state.prospect), reasons=reasons, ended_ns=self._utc()))
@@ -622,8 +625,12 @@ class InlineRun:
         except KeyboardInterrupt:
             self.state.mark(Outcome.ABORTED, STOPPED_AT_ONCE)
 
+    def _told_books(self) -> Mapping[str, Any]:
+        changes = [change_told(change) for change in self._rooms.parameters.history]
+        return {"ledger": ledger_told(self.ledger.rows()), "parameters": changes}
+
     def _facts(self, sink: str) -> RunFacts:
-        return RunFacts(
+        facts = RunFacts(
             pipeline=self.plan.name,
             run=self.state.id,
             started=self._started,
@@ -631,6 +638,9 @@ class InlineRun:
             folder=self.plan.folder,
             sink=sink,
             goes_on=self._resumed is not None,
+        )
+        return facts_for(
+            self.plan, self.plan.sinks.get(sink), facts, "inline", self._rooms.parameters.history[0].values
         )
 
 

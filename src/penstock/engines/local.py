@@ -60,6 +60,8 @@ from penstock.services.recording import begin_recording, go_on_recording
 from penstock.services.resumed_run import resumable, resumed_plan
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.run_states import RunStates
+from penstock.services.sink_books import as_ledger, change_told
+from penstock.services.sink_facts import facts_for
 from penstock.services.succession import Succession
 from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
@@ -766,7 +768,9 @@ class LocalRun:
             for reason in self._books.reasons:
                 self.state.mark(Outcome(self._books.outcome), reason)
             ended_well = self.state.prospect is Outcome.FINISHED
-        for error in self._sinks.finish(ended_well, str(self.state.prospect), "; ".join(self.state.reasons)):
+        for error in self._sinks.finish(
+            ended_well, str(self.state.prospect), "; ".join(self.state.reasons), self._told_books
+        ):
             self.state.mark(Outcome.FAILED, str(error))
 
     def _close(self) -> None:
@@ -802,8 +806,12 @@ class LocalRun:
     def _note_usage(self, longest_s: float = USAGE_S) -> None:
         self._used.read({} if self._members is None else self._members.by_name, longest_s)
 
+    def _told_books(self) -> Mapping[str, Any]:
+        changes = [change_told(change) for change in self.parameters.history]
+        return {"ledger": as_ledger(self._last_books().edges), "parameters": changes}
+
     def _facts(self, sink: str) -> RunFacts:
-        return RunFacts(
+        facts = RunFacts(
             pipeline=self.plan.name,
             run=self.state.id,
             started=self.started,
@@ -812,6 +820,7 @@ class LocalRun:
             sink=sink,
             goes_on=self._goes_on,
         )
+        return facts_for(self.plan, self.plan.sinks.get(sink), facts, "local", self.parameters.history[0].values)
 
 
 def run(

@@ -157,6 +157,16 @@ class SinkPlan:
         return bool(getattr(self.element.target, "takes_blocks", False))  # functions may make sinks too
 
     @property
+    def takes_flows(self) -> bool:
+        """Whether it is given flows whole, with what is said before and behind the data."""
+        return bool(getattr(self.element.target, "takes_flows", False))
+
+    @property
+    def tells_all(self) -> bool:
+        """Whether it writes where its data come from."""
+        return bool(getattr(self.element.target, "tells_all", False))
+
+    @property
     def is_repeatable(self) -> bool:
         """Whether it may be given again what it may have written, so that its process can be replaced."""
         recognises = getattr(self.element.target, "recognises", None)
@@ -208,8 +218,8 @@ class Plan:
     stop_s: float = 10.0
     """How long, once the end is asked for, chains may take to bring out what has come."""
     text: str = ""
-    """The pipeline as a file with every default filled in, if something of it is recorded; empty if no file can say
-    it."""
+    """The pipeline as a file with every default filled in, if something of it is recorded or a sink tells of it; empty
+    if no file can say it."""
     planned: tuple[str, ...] = ()
     """What it asks for that is not built yet, one sentence each; such a plan is shown, never run."""
 

@@ -19,7 +19,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "reducers": {},
     "sinks": {
         "epics": "publishes values as EPICS process variables",
-        "nexus": "a NeXus file that can be read while it grows",
         "tango": "publishes values as Tango attributes",
         "zarr": "a Zarr store",
     },

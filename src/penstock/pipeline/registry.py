@@ -128,6 +128,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "hopskotch": ("penstock.elements.sinks.hopskotch:HopskotchSink", "sends to a Hopskotch topic"),
         "kafka": ("penstock.elements.sinks.kafka:KafkaSink", "sends to a Kafka topic"),
         "mqtt": ("penstock.elements.sinks.mqtt:MqttSink", "publishes on an MQTT topic"),
+        "nexus": ("penstock.elements.sinks.nexus:NexusSink", "a NeXus file that can be read while it grows"),
         "png": ("penstock.elements.sinks.png:PngSink", "pictures of arrays"),
         "print": ("penstock.elements.sinks.print:PrintSink", "prints what comes"),
         "stream": ("penstock.elements.sinks.stream:StreamSink", "a durable stream, which other pipelines can read"),

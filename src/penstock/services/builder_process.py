@@ -849,7 +849,9 @@ class BuilderProcess:
         if self.state.prospect not in (Outcome.ABORTED, Outcome.FAILED):
             self._settle()
         outcome = self.state.prospect
-        self._close = wire.Close(outcome is Outcome.FINISHED, str(outcome), "; ".join(self.state.reasons))
+        self._close = wire.Close(
+            outcome is Outcome.FINISHED, str(outcome), "; ".join(self.state.reasons), self.ledger.rows()
+        )
         for peer in self.names.values():
             peer.say(self._close)
 

@@ -21,6 +21,7 @@ __all__ = [
     "Outlet",
     "Room",
     "copies_in",
+    "is_counted",
     "items_of",
     "kind_of",
     "lane_of",
@@ -98,6 +99,11 @@ def shared_out(flow: Flow, count: int) -> list[Flow]:
     if isinstance(flow, ResultRange) and isinstance(flow.values, list):
         return [flow, *(replace(flow, values=share(flow.values)) for _ in range(count - 1))]
     return [flow] * count
+
+
+def is_counted(flow: Flow, producer: str) -> bool:
+    """Whether a start or an end is a message like others: an instrument's own; a start event has no number."""
+    return isinstance(flow, Block) and flow.stream == producer and flow.kind is not Kind.DATA
 
 
 class Room(Protocol):

@@ -136,6 +136,8 @@ class SinkOrder(_Order, frozen=True, kw_only=True):
     """A producer, or ``stage.lane``."""
     takes_blocks: bool = False
     """Whether it is given the blocks of a source, with what is said before and behind the data."""
+    takes_flows: bool = False
+    """Whether it is given flows whole, with what is said before and behind the data."""
     is_recorder: bool = False
     """Whether the run goes on without it."""
     is_repeatable: bool = False

@@ -111,6 +111,8 @@ def sink_order(plan: Plan, sink: SinkPlan, facts: RunFacts) -> RoomOrder:
         "folder": facts.folder,
         "sink": facts.sink,
         "goes_on": facts.goes_on,
+        "input": facts.input,
+        "about": dict(facts.about),
     }
     return RoomOrder(
         name=sink.name,
@@ -160,6 +162,7 @@ def builder_order(
                 name=sink.name,
                 input=f"{sink.input}.{sink.lane}" if sink.lane else sink.input,
                 takes_blocks=sink.takes_blocks,
+                takes_flows=sink.takes_flows,
                 is_recorder=sink.is_recorder,
                 is_repeatable=sink.is_repeatable,
             )

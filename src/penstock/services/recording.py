@@ -57,7 +57,7 @@ def begin_recording(store: Store, plan: Plan, run: str, started: Timestamp, engi
         info = store.info(address)
         if info.count or info.state is not StreamState.OPEN:
             raise SinkError(f"run {run} is recorded already, in {address}; name another run")
-        store.set_metadata(address, _about(plan, run, started, engine))
+        store.set_metadata(address, about_run(plan, run, started, engine))
     except (PenstockError, OSError) as error:
         if isinstance(error, SinkError):
             raise
@@ -76,7 +76,7 @@ def go_on_recording(store: Store, plan: Plan, run: str, started: Timestamp, engi
     try:
         before = dict(store.metadata(address) or {})
         earlier = before.pop("earlier", [])
-        about = _about(plan, run, started, engine)
+        about = about_run(plan, run, started, engine)
         begun = {"begun": before.get("begun", before.get("started", "")), "earlier": [*earlier, before]}
         store.set_metadata(address, {**about, **begun, "text": about["text"] or before.get("text", "")})
     except (PenstockError, OSError) as error:
@@ -106,7 +106,7 @@ def with_store(plan: Plan, store: Store) -> Plan:
     return replace(plan, sinks=sinks)
 
 
-def _about(plan: Plan, run: str, started: Timestamp, engine: str) -> dict[str, Any]:
+def about_run(plan: Plan, run: str, started: Timestamp, engine: str) -> dict[str, Any]:
     folder = str(Path(plan.folder).resolve())
     return {
         "run": run,

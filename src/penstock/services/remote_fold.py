@@ -17,10 +17,10 @@ from penstock.core.result_range import ResultRange
 from penstock.core.run import Outcome
 from penstock.pipeline.lanes import split_input
 from penstock.services.far_results import FarResults
-from penstock.services.flow import Flow, kind_of, numbers_of, with_values
+from penstock.services.flow import Flow, is_counted, kind_of, numbers_of, with_values
 from penstock.services.orders import SinkOrder, StageOrder
 from penstock.services.peer import Peer
-from penstock.services.remote_stage import ON_REQUEST, Floor, RemoteStage, is_counted, small_flows
+from penstock.services.remote_stage import ON_REQUEST, Floor, RemoteStage, small_flows
 from penstock.wire import envelopes as wire
 
 __all__ = ["RemoteFold"]
@@ -57,6 +57,7 @@ class RemoteFold(RemoteStage):
         super().__init__(order.name, producers, floor, deadline_s)
         self.is_sink = isinstance(order, SinkOrder)
         self.takes_blocks = isinstance(order, SinkOrder) and order.takes_blocks
+        self.takes_flows = isinstance(order, SinkOrder) and order.takes_flows
         self._is_recorder = isinstance(order, SinkOrder) and order.is_recorder
         self._is_repeatable = isinstance(order, SinkOrder) and order.is_repeatable
         self._peer: Peer | None = None
@@ -270,7 +271,7 @@ class RemoteFold(RemoteStage):
     def _take_flag(self, flow: Flow, producer: str) -> None:
         counted = len(flow) if is_counted(flow, producer) else 0
         self.entries[producer].arrive(counted)
-        if self.is_sink:
+        if self.is_sink and not self.takes_flows:
             self.entries[producer].post(Account.FILTERED, counted)
             return
         flow = self.floor.custody.shelved(flow)
@@ -293,7 +294,7 @@ class RemoteFold(RemoteStage):
         for given in islice(self._given, first, None):
             if not peer.has_unsent:
                 descriptor = self.describe(given.flow, peer)
-                if given.is_flag:
+                if given.is_flag and not self.is_sink:
                     peer.say(wire.Flag(given.id, descriptor))
                 else:
                     peer.say(wire.Give(given.id, given.producer, descriptor))

@@ -19,11 +19,11 @@ from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange
 from penstock.core.trigger_map import TriggerMap
 from penstock.services.far_results import FarResults
-from penstock.services.flow import Flow, copies_in, kind_of, lane_of, numbers_of, origins_of, with_values
+from penstock.services.flow import Flow, copies_in, is_counted, kind_of, lane_of, numbers_of, origins_of, with_values
 from penstock.services.orders import StageOrder
 from penstock.services.peer import Peer
 from penstock.services.progress import BESIDES
-from penstock.services.remote_stage import EVERYTHING, ON_REQUEST, Floor, RemoteStage, is_counted, small_flows
+from penstock.services.remote_stage import EVERYTHING, ON_REQUEST, Floor, RemoteStage, small_flows
 from penstock.wire import envelopes as wire
 from penstock.wire.integers import encode_integers
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from penstock.core import Account, Block, EventBatch, Kind, Ledger
+from penstock.core import Account, Block, EventBatch, Ledger
 from penstock.core.event_log import EventLog
 from penstock.core.ledger import Entry
 from penstock.core.result_range import ResultRange
@@ -23,7 +23,7 @@ from penstock.wire.descriptors import describe_block, describe_events
 from penstock.wire.envelopes import FlowDescriptor, Note
 from penstock.wire.events import split_events
 
-__all__ = ["ON_REQUEST", "Floor", "RemoteStage", "is_counted", "small_flows"]
+__all__ = ["ON_REQUEST", "Floor", "RemoteStage", "small_flows"]
 
 ON_REQUEST = "discarded on request"
 MOST_ROWS = 16_384
@@ -212,8 +212,3 @@ def small_flows(flow: Flow) -> Collection[Flow]:
     if isinstance(flow, ResultRange) and len(flow) > MOST_ROWS:
         return [flow.take(slice(at, min(at + MOST_ROWS, len(flow)))) for at in range(0, len(flow), MOST_ROWS)]
     return [flow]
-
-
-def is_counted(flow: Flow, producer: str) -> bool:
-    """Whether a start or an end is a message like others: an instrument's own; a start event has no number."""
-    return isinstance(flow, Block) and flow.stream == producer and flow.kind is not Kind.DATA

@@ -10,11 +10,12 @@ from penstock.core.timestamp import Timestamp
 from penstock.elements.instance import Instance
 from penstock.elements.sink import RunFacts, Sink, Written
 from penstock.errors import PenstockError, UserCodeError
-from penstock.services.flow import Flow, items_of, kind_of, numbers_of, with_values
+from penstock.services.flow import Flow, is_counted, items_of, kind_of, numbers_of, with_values
 from penstock.services.made import made_sink
 from penstock.services.orders import RoomOrder
 from penstock.services.room_process import RoomProcess
-from penstock.wire.envelopes import Begin, Close, Folded, Give, Note, Saved
+from penstock.services.sink_books import change_told, ledger_told
+from penstock.wire.envelopes import Begin, Change, Close, Folded, Give, Note, Saved
 from penstock.wire.values import decode_value
 
 __all__ = ["SinkProcess", "run"]
@@ -28,6 +29,8 @@ class SinkProcess(RoomProcess):
         self._sink: Sink | None = None
         self._is_open = False
         self._has_dropped = False
+        self._changes: list[dict[str, Any]] = []
+        """Of parameters, as they are told."""
 
     def make(self) -> Sequence[Instance]:
         """Make the sink, and open it."""
@@ -36,6 +39,7 @@ class SinkProcess(RoomProcess):
         facts = decode_value(self.order.facts)
         started = Timestamp(facts.pop("started"))
         goes_on = facts.pop("goes_on") or self.order.generation > 1
+        self._changes.append(change_told(values=facts["about"].get("parameters", {}), when=started))
         self._calling(lambda sink: sink.open(RunFacts(started=started, goes_on=goes_on, **facts)))
         self._is_open = True
         return ()
@@ -63,6 +67,8 @@ class SinkProcess(RoomProcess):
 
     def _write(self, given: Give, accounts: list[int]) -> tuple[Note, ...]:
         flow = with_values(self.line.read(given.flow))
+        if self._sink is not None and self._sink.takes_flows:
+            return self._write_flow(flow, given.producer, accounts)
         if isinstance(flow, EventBatch) and flow.kind is not Kind.DATA:
             return ()
         if isinstance(flow, Block) and self._sink is not None and self._sink.takes_blocks:
@@ -85,6 +91,16 @@ class SinkProcess(RoomProcess):
         accounts[Account.DROPPED] += found[0].dropped
         return self._note_dropped(found[0].why)
 
+    def _write_flow(self, flow: Flow, producer: str, accounts: list[int]) -> tuple[Note, ...]:
+        found: list[Written] = []
+        self._calling(lambda sink: found.append(sink.write_flow(flow)))
+        if kind_of(flow) is not Kind.DATA:  # an instrument's own is a message like others; no start event is an item
+            accounts[Account.DONE] += len(flow) if is_counted(flow, producer) else 0
+            return ()
+        accounts[Account.DONE] += found[0].done
+        accounts[Account.DUPLICATE] += found[0].duplicates
+        return ()
+
     def _record(self, block: Block, accounts: list[int]) -> tuple[Note, ...]:
         dropped: list[str] = []
         self._calling(lambda sink: dropped.append(sink.write_block(block)))
@@ -97,6 +113,17 @@ class SinkProcess(RoomProcess):
             return ()
         self._has_dropped = True
         return (Note(self.order.stage, None, why, ""),)
+
+    def _say_to(self, envelope: Any) -> None:
+        """Note what parameters change on the way."""
+        if isinstance(envelope, Change):
+            values = decode_value(memoryview(envelope.values))
+            now = Timestamp(time.time_ns())
+            self._changes.append(
+                change_told(revision=envelope.revision, from_event=envelope.from_event, values=values, when=now)
+            )
+            return
+        super()._say_to(envelope)
 
     def live(self) -> None:
         """Write until told to end; if its event builder dies, it finishes its output or leaves it to a resume."""
@@ -113,6 +140,8 @@ class SinkProcess(RoomProcess):
         self._is_open = False
         if self._sink is not None:
             self._sink.trouble = asked.trouble
+            if self._sink.tells_all:
+                self._sink.books = {"ledger": ledger_told(asked.ledger), "parameters": self._changes}
         self._calling(lambda sink: sink.close(asked.ended_well, asked.outcome))
 
     def _calling(self, call: Any) -> None:

@@ -1,6 +1,6 @@
 """A sink in one thread: items as they come, or views when they are due."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from penstock.core.timestamp import NS_PER_S
 from penstock.elements.sink import RunFacts, Sink
 from penstock.errors import PenstockError, UserCodeError
 from penstock.pipeline.plan import SinkPlan
-from penstock.services.flow import Flow, items_of, kind_of, numbers_of, with_values
+from penstock.services.flow import Flow, is_counted, items_of, kind_of, numbers_of, with_values
 
 __all__ = ["SinkRoom"]
 
@@ -54,6 +54,9 @@ class SinkRoom:
         if self._plan.takes_blocks and isinstance(flow, Block):
             self._record(flow)
             return
+        if self.sink.takes_flows:
+            self._write_flow(with_values(flow), producer, self._entry)
+            return
         if kind_of(flow) is not Kind.DATA:  # an instrument's own is a message like others; no start event is an item
             counted = len(flow) if isinstance(flow, Block) and flow.stream == producer else 0
             self._entry.arrive(counted)
@@ -75,6 +78,22 @@ class SinkRoom:
         entry.post(Account.DONE, written.done)
         entry.post(Account.DUPLICATE, written.duplicates)
         entry.post(Account.DROPPED, written.dropped, written.why)
+
+    def _write_flow(self, flow: Flow, producer: str, entry: Entry) -> None:
+        if not len(flow):
+            return
+        if kind_of(flow) is not Kind.DATA:
+            counted = len(flow) if is_counted(flow, producer) else 0
+            entry.arrive(counted)
+            with self._calling():
+                self.sink.write_flow(flow)
+            entry.post(Account.DONE, counted)
+            return
+        entry.arrive(len(flow))
+        with self._calling():
+            written = self.sink.write_flow(flow)
+        entry.post(Account.DONE, written.done)
+        entry.post(Account.DUPLICATE, written.duplicates)
 
     def _record(self, block: Block) -> None:
         assert self._entry is not None, "a recorder reads a source"
@@ -115,8 +134,18 @@ class SinkRoom:
     def close(self, producer: str, now: int) -> None:
         """Learn that the input has ended; the sink itself is closed with the run."""
 
-    def finish(self, ended_well: bool, outcome: str, trouble: str = "") -> None:
-        """Write the last views and finish the output; ``trouble`` says why the run did not end well."""
+    def finish(
+        self, ended_well: bool, outcome: str, trouble: str = "", books: Callable[[], Mapping[str, Any]] = dict
+    ) -> None:
+        """Write the last views and finish the output.
+
+        Parameters
+        ----------
+        trouble
+            Why the run did not end well.
+        books
+            Gives the run's books, for a sink that tells all.
+        """
         if not self._is_open:
             return
         self._is_open = False
@@ -125,6 +154,8 @@ class SinkRoom:
                 self._write_views()
         finally:
             self.sink.trouble = trouble
+            if self.sink.tells_all:
+                self.sink.books = books()
             with self._calling():
                 self.sink.close(ended_well, outcome)
             self.path = self.sink.path if Path(self.sink.path).is_file() else ""

@@ -114,12 +114,14 @@ class ViewSinks:
             if room.reads(stage):
                 room.tick(now)
 
-    def finish(self, ended_well: bool, outcome: str, trouble: str) -> list[PenstockError]:
+    def finish(
+        self, ended_well: bool, outcome: str, trouble: str, books: Callable[[], Mapping[str, Any]] = dict
+    ) -> list[PenstockError]:
         """Write the last views and close every output; return what went wrong."""
         troubles = []
         for room in self._rooms.values():
             try:
-                room.finish(ended_well, outcome, trouble)
+                room.finish(ended_well, outcome, trouble, books)
             except PenstockError as error:
                 troubles.append(error)
         return troubles

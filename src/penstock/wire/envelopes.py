@@ -357,6 +357,8 @@ class Close(_Envelope, frozen=True, tag=50):
     outcome: str = "finished"
     trouble: str = ""
     """Why it did not end well."""
+    ledger: tuple[tuple[str, str, int, tuple[int, ...]], ...] = ()
+    """For sinks that tell of it: producer, consumer, what arrived, and what ended in each account, of every edge."""
 
 
 class Closed(_Envelope, frozen=True, tag=51):

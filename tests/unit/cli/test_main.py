@@ -104,12 +104,12 @@ def test_what_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_list_knows_what_is_planned() -> None:
-    assert "nexus" in runner.invoke(app, ["list", "sinks"]).output
+    assert "tango" in runner.invoke(app, ["list", "sinks"]).output
     found = json.loads(runner.invoke(app, ["list", "--json"]).output)
     assert {
         "kind": "sinks",
-        "name": "nexus",
-        "line": "a NeXus file that can be read while it grows",
+        "name": "tango",
+        "line": "publishes values as Tango attributes",
         "origin": "planned",
     } in found
     assert runner.invoke(app, ["list", "sink"]).exit_code == 2

@@ -149,7 +149,7 @@ def test_functions_are_sources(checked: Check) -> None:
     ("extra", "says"),
     [
         ('serve: {asapo: "127.0.0.1:8500"}\n', "ASAPO's clients"),
-        ("sinks: {f: {use: nexus, from: fit}}\n", "nexus"),
+        ("sinks: {f: {use: tango, from: fit}}\n", "tango"),
         ("sinks: {f: {use: print, from: cam, where: fit.is_hit}}\n", "choosing items"),
         ("sinks: {f: {use: print, from: fit, when: end}}\n", "only now and then"),
         ("sinks: {f: {use: print, from: fit, on_error: skip}}\n", "after a failed write"),

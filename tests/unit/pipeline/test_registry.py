@@ -25,10 +25,10 @@ def test_no_name_is_both_built_and_planned(kind: Kind) -> None:
 
 
 def test_a_planned_name_can_be_shown_and_never_called() -> None:
-    found = Registry().find("sinks", "nexus")
+    found = Registry().find("sinks", "tango")
     assert found.planned
-    assert found.target == PlannedTarget("sinks", "nexus")
-    with pytest.raises(NotBuiltYetError, match="nexus is planned"):
+    assert found.target == PlannedTarget("sinks", "tango")
+    with pytest.raises(NotBuiltYetError, match="tango is planned"):
         found.target(path="x")
 
 
@@ -104,7 +104,7 @@ def test_a_name_of_two_kinds_has_two_descriptions() -> None:
 
 
 def test_a_planned_name_is_described_as_planned() -> None:
-    (entry,) = describe("nexus")
+    (entry,) = describe("onnx")
     assert entry["planned"]
 
 

@@ -152,6 +152,8 @@ def test_a_sink_is_told_of_the_run() -> None:
         "folder": "/there",
         "sink": "lines",
         "goes_on": False,
+        "input": "",
+        "about": {},
     }
     assert decode_value(order.facts) == told
 

@@ -6,15 +6,12 @@ It writes whole trees, never single items; raw data have a writer of their own.
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from penstock.core.timestamp import Timestamp
+from penstock.elements.hdf5_views import write_views
 from penstock.elements.output_file import Existing, OutputFile
 from penstock.elements.sink import RunFacts, Sink
-from penstock.errors import ResultTypeError, SinkError
+from penstock.errors import SinkError
 from penstock.extra import extra
-from penstock.views import ArrayView, Axis, array_of, attributes_of, walk
 
 __all__ = ["Hdf5Sink"]
 
@@ -89,73 +86,9 @@ class Hdf5Sink(Sink):
 
         with self._file.writing(), h5py.File(self._file.part, "w") as file:
             file.attrs.update(_facts(self._run))
-            leaves = dict(walk(tree))
-            for path, leaf in leaves.items():
-                _write_leaf(file, path, leaf)
-            for path, leaf in leaves.items():  # axes last: their names give way to those of views
-                if isinstance(leaf, ArrayView):
-                    _write_axes(file[path], leaf)
+            write_views(file, tree)
 
 
 def _facts(run: RunFacts) -> dict[str, str]:
     facts = {"pipeline": run.pipeline, "run": run.run, "outcome": "running", "penstock_version": run.version}
     return facts | ({"started": run.started.isoformat()} if run.started != Timestamp(0) else {})
-
-
-def _write_leaf(file: Any, path: str, leaf: Any) -> None:  # h5py has no types
-    array = array_of(leaf, path)
-    try:
-        dataset = _write_array(file, path, array)
-    except TypeError as error:
-        raise ResultTypeError(f"view {path}: HDF5 has nothing for {array.dtype}; publish numbers or text") from error
-    named = {"unit": "units", "title": "long_name", "axes": "axes"}
-    dataset.attrs.update({named[name]: value for name, value in attributes_of(leaf).items()})
-
-
-def _write_array(group: Any, path: str, array: NDArray[Any]) -> Any:
-    import h5py
-
-    if array.dtype.kind == "U" and array.ndim == 0:
-        return group.create_dataset(path, data=str(array))
-    if array.dtype.kind == "U":
-        return group.create_dataset(path, data=array.astype(object), dtype=h5py.string_dtype())
-    if array.dtype.kind in "mM":  # HDF5 has no times
-        dataset = group.create_dataset(path, data=array.astype(f"{array.dtype.kind}8[ns]").astype("i8"))
-        dataset.attrs["units"] = "ns" if array.dtype.kind == "m" else "ns since 1970-01-01T00:00:00 UTC"
-        return dataset
-    return group.create_dataset(path, data=array)
-
-
-def _write_axes(dataset: Any, view: ArrayView) -> None:
-    """Write a view's axes, and, as NeXus does, that it is the one of its group to plot if it is the first."""
-    for dimension, axis in enumerate(view.axes):
-        _write_axis(dataset, dimension, axis)
-    group = dataset.parent
-    if not view.axes or "signal" in group.attrs:
-        return
-    labels = [scales[0].name.rpartition("/")[2] if len(scales) else "." for scales in dataset.dims]
-    group.attrs.update({"NX_class": "NXdata", "signal": dataset.name.rpartition("/")[2], "axes": labels})
-
-
-def _write_axis(dataset: Any, dimension: int, axis: Axis) -> None:
-    dataset.dims[dimension].label = axis.name
-    if axis.values is None:
-        return
-    group = dataset.parent
-    values = np.asarray(axis.values)
-    own = f"{dataset.name.rpartition('/')[2]}_{axis.name}"
-    names = (axis.name, own, *(f"{own}_{number}" for number in range(2, 1000)))
-    name = next(name for name in names if name not in group or _equal(group[name], values))
-    if name not in group:
-        _write_array(group, name, values)
-        if axis.unit:
-            group[name].attrs["units"] = axis.unit
-        group[name].make_scale(axis.name)
-    dataset.dims[dimension].attach_scale(group[name])
-
-
-def _equal(dataset: Any, values: NDArray[Any]) -> bool:
-    if not hasattr(dataset, "dtype"):  # a group
-        return False
-    there = dataset.asstr()[()] if values.dtype.kind == "U" and dataset.dtype.kind == "O" else dataset[()]
-    return np.shape(there) == values.shape and bool(np.all(there == values))

@@ -1,6 +1,6 @@
 """A sink in the chains engine: written to where its items are made, or on a thread of its own if it may wait."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,11 @@ class SinkEnd:
         self._guard(lambda: self.sink.open(run))
         self._is_open = True
         self.path = self.sink.path
+
+    def tell(self, books: Callable[[], Mapping[str, Any]]) -> None:
+        """Give the run's books to a sink that tells all."""
+        if self.sink.tells_all:
+            self.sink.books = books()
 
     def close(self, ended_well: bool, outcome: str, trouble: str) -> None:
         """Finish the output, if it was opened.
