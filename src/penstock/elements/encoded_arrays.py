@@ -4,6 +4,8 @@ The numbers of the filters are those that the HDF Group has registered; readers 
 the package hdf5plugin. Writing needs none. Nothing is decoded here.
 """
 
+import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,11 +17,17 @@ from penstock.core.message import Message
 
 __all__ = ["FILTERS", "Encoded", "encoded_of", "raw_of"]
 
-FILTERS: Final = {"bslz4": 32008, "lz4": 32004, "blosc": 32001, "zstd": 32015}
+FILTERS: Final = {"bslz4": 32008, "bszstd": 32008, "lz4": 32004, "blosc": 32001, "zstd": 32015}
 """HDF5's number of each encoding's filter; the bytes of a chunk are the encoding's own in each of them."""
 BITSHUFFLE_VERSION: Final = (0, 5)
 """Whose filter it says it is; it reads those of all versions."""
-BITSHUFFLE_LZ4: Final = 2
+BITSHUFFLE_THEN: Final = {"bslz4": 2, "bszstd": 3}
+"""What it calls the compression that follows it."""
+BLOSC_FORMAT: Final = 2
+"""The last that filter 32001 reads; Blosc2 has later ones."""
+LZ4_FRAME: Final = b"\x04\x22\x4d\x18"
+MOST_LZ4_BYTES: Final = 0x7E000000
+"""Of a block, before it is compressed."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,8 +50,10 @@ class Encoded:
     def filter(self) -> tuple[int, tuple[int, ...]]:
         """The number of the filter, and what it is told."""
         number = FILTERS[self.name]
-        if self.name == "bslz4":  # the version, bytes of an element, its own length of blocks, what follows the shuffle
-            return number, (*BITSHUFFLE_VERSION, self.dtype.itemsize, 0, BITSHUFFLE_LZ4)
+        if (
+            self.name in BITSHUFFLE_THEN
+        ):  # the version, bytes of an element, its own length of blocks, what follows the shuffle
+            return number, (*BITSHUFFLE_VERSION, self.dtype.itemsize, 0, BITSHUFFLE_THEN[self.name])
         if self.name == "blosc":  # format of the filter and of Blosc, bytes of an element, bytes of the array
             nbytes = self.dtype.itemsize * int(np.prod(self.shape))
             return number, (2, 2, self.dtype.itemsize, nbytes)
@@ -62,7 +72,23 @@ def encoded_of(messages: Sequence[Message], k: int) -> Encoded | None:
     if encoding is None or encoding.name not in FILTERS or not encoding.dtype or not encoding.shape:
         return None
     chunks = [raw_of(message, k) for message in messages]
-    return Encoded(name=encoding.name, dtype=np.dtype(encoding.dtype), shape=tuple(encoding.shape), chunks=chunks)
+    dtype, shape = np.dtype(encoding.dtype), tuple(encoding.shape)
+    if encoding.name == "blosc" and any(int(chunk[0]) > BLOSC_FORMAT for chunk in chunks if len(chunk)):
+        return None
+    if encoding.name == "lz4":
+        nbytes = dtype.itemsize * math.prod(shape)
+        if nbytes > MOST_LZ4_BYTES or any(chunk[:4].tobytes() == LZ4_FRAME for chunk in chunks):
+            return None
+        chunks = [_with_lz4_header(chunk, nbytes) for chunk in chunks]
+    return Encoded(name=encoding.name, dtype=dtype, shape=shape, chunks=chunks)
+
+
+def _with_lz4_header(chunk: NDArray[np.uint8], nbytes: int) -> NDArray[np.uint8]:
+    """Return an LZ4 block as filter 32004 has it: bytes of the array, of a block, and of this block compressed."""
+    if not len(chunk) or chunk[0] == 0:  # what begins with so large a number of bytes has it already
+        return chunk
+    header = struct.pack(">QII", nbytes, nbytes, len(chunk))
+    return np.concatenate((np.frombuffer(header, np.uint8), chunk))
 
 
 def raw_of(message: Message, k: int) -> NDArray[Any]:

@@ -222,7 +222,7 @@ def _of_messages(
 
 
 def _width(message: Message) -> int:
-    return 0 if message.array is None else 1 + len(message.more)
+    return len(message.buffers)
 
 
 def _form_of(message: Message) -> tuple[Any, ...]:

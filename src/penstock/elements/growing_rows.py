@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.elements.encoded_arrays import Encoded
+from penstock.elements.encoded_arrays import BITSHUFFLE_THEN, Encoded
 from penstock.elements.flow_rows import KEY, TIME, FlowRows
 from penstock.elements.hdf5_file import GrowingFile
 from penstock.errors import SinkError
@@ -211,7 +211,7 @@ def _make(
     if encoded is not None:
         number, told = encoded.filter
         if h5py.h5z.filter_avail(number):  # it says by itself what we say for it where it is not there
-            told = told[3:] if encoded.name == "bslz4" else ()
+            told = told[3:] if encoded.name in BITSHUFFLE_THEN else ()
         wanted.set_filter(number, h5py.h5z.FLAG_OPTIONAL, told)
     space = h5py.h5s.create_simple((length, *shape), (h5py.h5s.UNLIMITED, *shape))
     h5py.h5d.create(group.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), space, wanted)

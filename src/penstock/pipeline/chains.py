@@ -48,6 +48,8 @@ def chains_trouble(plan: Plan) -> str:
     for sink in plan.sinks.values():
         if sink.takes_blocks or sink.when != "item":
             return f"{sink.name} takes no single items"
+        if sink.where is not None:
+            return f"{sink.name} chooses by results"
     return ""
 
 

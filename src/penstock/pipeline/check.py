@@ -30,7 +30,7 @@ from penstock.pipeline.explain import explain
 from penstock.pipeline.front_door import Asked, read_any
 from penstock.pipeline.map_check import map_problems
 from penstock.pipeline.memory import slots_needed
-from penstock.pipeline.not_built import keys_not_built
+from penstock.pipeline.not_built import choices_not_built, keys_not_built
 from penstock.pipeline.parallel import parallel_problems, restarts_problems
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.plan_maker import PlanMaker
@@ -147,7 +147,7 @@ def check(
     finder = Finder(document=document, registry=registry)
     found = [*(problems or []), *grammar, *check_connections(document, spec)]
     plan = PlanMaker(document, spec, finder, processors).plan()
-    not_built = keys_not_built(spec, is_chains=not chains_trouble(plan))
+    not_built = [*keys_not_built(spec, is_chains=not chains_trouble(plan)), *choices_not_built(plan)]
     found += [document.problem(trail, text, level="planned") for trail, text in not_built]
     found += [
         *finder.problems,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from penstock.pipeline.chosen_input import chosen_input
 from penstock.pipeline.document import Trail
 from penstock.pipeline.plan import Plan, SinkPlan, StagePlan
 from penstock.pipeline.spec import PipelineSpec, SinkSpec, StageSpec
 
-__all__ = ["keys_not_built", "words_of_chains"]
+__all__ = ["choices_not_built", "keys_not_built", "words_of_chains"]
 
 
 def keys_not_built(spec: PipelineSpec, *, is_chains: bool) -> Iterator[tuple[Trail, str]]:
@@ -33,8 +34,6 @@ def keys_not_built(spec: PipelineSpec, *, is_chains: bool) -> Iterator[tuple[Tra
 
 
 def _of_sink(name: str, sink: SinkSpec, *, is_view: bool, is_chains: bool) -> Iterator[tuple[Trail, str]]:
-    if sink.where is not None:
-        yield ("sinks", name, "where"), "choosing items by a result's field is not built yet"
     if sink.when not in (None, "item") and not is_view:
         yield ("sinks", name, "when"), "writing items only now and then is not built yet"
     if sink.when_full != "block" and not is_chains:
@@ -50,6 +49,13 @@ def _of_stage(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:
         yield ("stages", name, "run_in"), "workers in threads are not built yet"
     if stage.when_full != "block":
         yield ("stages", name, "when_full"), "dropping before a stage that is full is not built yet"
+
+
+def choices_not_built(plan: Plan) -> Iterator[tuple[Trail, str]]:
+    """Yield the trail of each ``where`` that cannot be followed yet, and why."""
+    for name, sink in plan.sinks.items():
+        if sink.where is not None and (why := chosen_input(plan, sink)[2]):
+            yield ("sinks", name, "where"), why
 
 
 def words_of_chains(plan: Plan) -> list[str]:

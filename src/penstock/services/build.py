@@ -15,9 +15,10 @@ from penstock.elements.resumed_source import ResumedSource
 from penstock.elements.source import Source
 from penstock.elements.user_code import validate
 from penstock.errors import CheckError, Problem
+from penstock.pipeline.chosen_input import chosen_input
 from penstock.pipeline.lanes import origins, split_input
 from penstock.pipeline.map_check import map_of, waits_for_map
-from penstock.pipeline.plan import Plan, SourcePlan
+from penstock.pipeline.plan import Plan, SinkPlan, SourcePlan
 from penstock.services.flow import Outlet, Room
 from penstock.services.intake import Intake
 from penstock.services.join_room import JoinRoom
@@ -153,7 +154,9 @@ def build(
         if log is not None:
             room.crew.on_tick = log.append
     rooms.sinks = {
-        name: SinkRoom(sink, sink_of(sink.element, name), ledger, _views(rooms.stages.get(sink.input)))
+        name: SinkRoom(
+            sink, sink_of(sink.element, name), ledger, _views(rooms.stages.get(sink.input)), *_chosen(plan, sink)
+        )
         for name, sink in plan.sinks.items()
     }
     _connect(plan, rooms)
@@ -183,8 +186,20 @@ def _connect(plan: Plan, rooms: Rooms) -> None:
         for _, producer in stage.inputs:
             _read(plan, outlets, producer, rooms.stages[stage.name])
     for sink in plan.sinks.values():
-        if not sink.is_recorder:
-            _read(plan, outlets, f"{sink.input}.{sink.lane}" if sink.lane else sink.input, rooms.sinks[sink.name])
+        for written in [] if sink.is_recorder else _inputs_of(plan, sink):
+            _read(plan, outlets, written, rooms.sinks[sink.name])
+
+
+def _chosen(plan: Plan, sink: SinkPlan) -> tuple[str, str]:
+    """Return what a sink that chooses by results reads, and which stream of it is wanted."""
+    return ("", "") if sink.where is None else chosen_input(plan, sink)[:2]
+
+
+def _inputs_of(plan: Plan, sink: SinkPlan) -> list[str]:
+    """Return what a sink reads, and the results by which it chooses."""
+    if sink.where is not None:
+        return list(dict.fromkeys([_chosen(plan, sink)[0], sink.where[0]]))
+    return [f"{sink.input}.{sink.lane}" if sink.lane else sink.input]
 
 
 def _read(plan: Plan, outlets: Mapping[str, Outlet], written: str, room: Room) -> None:

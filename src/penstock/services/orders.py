@@ -88,6 +88,8 @@ class RoomOrder(_Order, frozen=True, kw_only=True):
     """Of steps: of what they give, if they number that by themselves."""
     facts: bytes = b"\x80"
     """Of a sink: what it may know of the run."""
+    choose: tuple[str, str, str] = ("", "", "")
+    """Of a sink that is to choose: the stage and the field of its results, and which stream of events it wants."""
 
 
 class JoinOrder(_Order, frozen=True, kw_only=True):
@@ -140,6 +142,8 @@ class SinkOrder(_Order, frozen=True, kw_only=True):
     """Whether it is given flows whole, with what is said before and behind the data."""
     is_recorder: bool = False
     """Whether the run goes on without it."""
+    chooses_by: str = ""
+    """The stage by whose results its items are chosen; empty for all."""
     is_repeatable: bool = False
     """Whether a successor of its process can be given again what that had."""
 

@@ -6,6 +6,7 @@ from typing import Any
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.errors import ResultTypeError
+from penstock.pipeline.chosen_input import chosen_input
 from penstock.pipeline.memory import slots_for, small_slots_for
 from penstock.pipeline.plan import Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.services.element_orders import element_order, encoded, plain
@@ -121,6 +122,7 @@ def sink_order(plan: Plan, sink: SinkPlan, facts: RunFacts) -> RoomOrder:
         elements=(element_order(sink.element, plan.folder),),
         folder=plan.folder,
         producers=((sink.lane, sink.input),),
+        choose=("", "", "") if sink.where is None else (*sink.where, chosen_input(plan, sink)[1]),
         facts=encode_value(told),
     )
 
@@ -160,7 +162,8 @@ def builder_order(
         sinks=tuple(
             SinkOrder(
                 name=sink.name,
-                input=f"{sink.input}.{sink.lane}" if sink.lane else sink.input,
+                input=_input(plan, sink),
+                chooses_by="" if sink.where is None else sink.where[0],
                 takes_blocks=sink.takes_blocks,
                 takes_flows=sink.takes_flows,
                 is_recorder=sink.is_recorder,
@@ -178,6 +181,12 @@ def builder_order(
         replay=None if replay is None else _replay_order(replay),
         is_held=is_held,
     )
+
+
+def _input(plan: Plan, sink: SinkPlan) -> str:
+    if sink.where is not None:
+        return chosen_input(plan, sink)[0]
+    return f"{sink.input}.{sink.lane}" if sink.lane else sink.input
 
 
 def _record_order(plan: Plan, run: str) -> RecordOrder:

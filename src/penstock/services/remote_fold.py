@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
 from penstock.core import Account, Kind
@@ -22,6 +23,7 @@ from penstock.services.orders import SinkOrder, StageOrder
 from penstock.services.peer import Peer
 from penstock.services.remote_stage import ON_REQUEST, Floor, RemoteStage, small_flows
 from penstock.wire import envelopes as wire
+from penstock.wire.integers import encode_integers
 
 __all__ = ["RemoteFold"]
 
@@ -60,6 +62,7 @@ class RemoteFold(RemoteStage):
         self.takes_flows = isinstance(order, SinkOrder) and order.takes_flows
         self._is_recorder = isinstance(order, SinkOrder) and order.is_recorder
         self._is_repeatable = isinstance(order, SinkOrder) and order.is_repeatable
+        self._chooses_by = order.chooses_by if isinstance(order, SinkOrder) else ""
         self._peer: Peer | None = None
         self._given: deque[_Given] = deque()
         """Not safe yet, oldest first."""
@@ -84,6 +87,9 @@ class RemoteFold(RemoteStage):
         """Take custody of a flow, and give it to the process in its turn."""
         if self.is_sink:
             producer = split_input(producer)[0]  # a sink's books do not say by which lane
+            if producer not in self.entries:
+                self._take_results(flow, producer)
+                return
         is_flag = kind_of(flow) is not Kind.DATA and not self.takes_blocks
         if self._is_stopped and not (is_flag and self.is_sink):
             count = len(flow) if self.takes_blocks else len(with_values(flow))
@@ -94,11 +100,30 @@ class RemoteFold(RemoteStage):
         if is_flag:
             self._take_flag(flow, producer)
             return
+        if producer == self._chooses_by:
+            self._queue_missing(flow, producer)
         flow = with_values(flow)
         if len(flow):
             self.entries[producer].arrive(len(flow))
             for piece in small_flows(flow):
                 self._queue(piece, producer, _nbytes(piece), is_flag=False)
+
+    def _take_results(self, flow: Flow, producer: str) -> None:
+        """Hand on by what a sink chooses; it is in no books of the sink's."""
+        if self._is_stopped or kind_of(flow) is not Kind.DATA:
+            return
+        self._queue_missing(flow, producer)
+        flow = with_values(flow)
+        for piece in small_flows(flow) if len(flow) else ():
+            self._queue(piece, producer, _nbytes(piece), is_flag=False)
+
+    def _queue_missing(self, flow: Flow, producer: str) -> None:
+        """Say of which events there is no result."""
+        if not isinstance(flow, ResultRange):
+            return
+        numbers = flow.numbers[~np.isin(flow.numbers, numbers_of(with_values(flow)))]
+        if len(numbers) and producer == self._chooses_by and producer not in self.entries:
+            self._queue(ResultRange(stage=flow.stage, numbers=numbers, values=None), producer, 0, is_flag=False)
 
     def enter(self, peer: Peer, now: int) -> None:
         """Give the process what it has not folded; a successor is told of the start before it takes its state over."""
@@ -116,6 +141,9 @@ class RemoteFold(RemoteStage):
         if self._is_lost:
             return  # it closes, and leaves what is published as it is
         self._folded = self._sent = self._given[0].id - 1 if self._given else self._last
+        if self._chooses_by:
+            for given in self._given:  # what its predecessor held, it has not heard of
+                given.accounts = None
         self._unfolded_bytes = sum(given.nbytes for given in self._given)
         self._is_new = False
         self._send()
@@ -192,9 +220,11 @@ class RemoteFold(RemoteStage):
                 given.id = self._last
                 kept.append(given)
                 continue
-            counts[given.producer] += len(given.flow)
+            counts[given.producer] += len(given.flow) if given.producer in self.entries else 0
             self._unfolded_bytes -= given.nbytes
         for producer, count in counts.items():
+            if producer not in self.entries:
+                continue
             self.entries[producer].post(Account.ABORTED, count, ON_REQUEST)
         self._given = deque(kept)
         return counts.total()
@@ -225,7 +255,8 @@ class RemoteFold(RemoteStage):
     @property
     def is_settled(self) -> bool:
         """Whether what was given is safe, or never will be."""
-        return self.is_idle or self._is_stopped
+        # What a sink holds until there are results need not be waited for when there may be none.
+        return self.is_idle or self._is_stopped or bool(self._chooses_by and self._folded >= self._last)
 
     @property
     def is_full(self) -> bool:
@@ -293,6 +324,11 @@ class RemoteFold(RemoteStage):
         first = self._sent + 1 - self._given[0].id
         for given in islice(self._given, first, None):
             if not peer.has_unsent:
+                if isinstance(given.flow, ResultRange) and given.flow.values is None:
+                    numbers = encode_integers(given.flow.numbers, is_ascending=False)
+                    peer.say(wire.NoResults(given.id, given.producer, numbers))
+                    self._sent = given.id
+                    continue
                 descriptor = self.describe(given.flow, peer)
                 if given.is_flag and not self.is_sink:
                     peer.say(wire.Flag(given.id, descriptor))
@@ -309,9 +345,12 @@ class RemoteFold(RemoteStage):
         given = self._at(folded.id)
         if given is None:
             return
+        is_first = given.accounts is None
+        given.accounts = folded.accounts
+        if not is_first:
+            return  # a sink that chooses has taken it before, and now knows
         self._folded = max(self._folded, folded.id)
         self._unfolded_bytes -= given.nbytes
-        given.accounts = folded.accounts
         if given.is_booked:
             return
         arrived_ns = getattr(given.flow, "arrived_ns", 0)
@@ -329,7 +368,7 @@ class RemoteFold(RemoteStage):
             if given.id > self._folded:  # a predecessor folded it and died before it could say so
                 self._folded = given.id
                 self._unfolded_bytes -= given.nbytes
-            if not given.is_booked:
+            if not given.is_booked and given.producer in self.entries:
                 entry = self.entries[given.producer]
                 for account, count in _ended(given):
                     entry.post(ACCOUNTS[account], count)

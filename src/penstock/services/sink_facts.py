@@ -23,4 +23,5 @@ def facts_for(
     about: dict[str, Any] = {}
     if sink.tells_all:
         about = about_run(plan, facts.run, facts.started, engine) | {"parameters": plain(dict(parameters or {}))}
+        about.pop("sources", None)  # of what is recorded
     return replace(facts, input=sink.input, is_views=is_views, about=about)

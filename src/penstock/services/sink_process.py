@@ -6,16 +6,18 @@ from contextlib import suppress
 from typing import Any
 
 from penstock.core import Account, Block, EventBatch, Kind
+from penstock.core.result_range import ResultRange
 from penstock.core.timestamp import Timestamp
 from penstock.elements.instance import Instance
 from penstock.elements.sink import RunFacts, Sink, Written
 from penstock.errors import PenstockError, UserCodeError
+from penstock.services.chooser import Chooser, Chosen, messages_of
 from penstock.services.flow import Flow, is_counted, items_of, kind_of, numbers_of, with_values
 from penstock.services.made import made_sink
 from penstock.services.orders import RoomOrder
 from penstock.services.room_process import RoomProcess
 from penstock.services.sink_books import change_told, ledger_told
-from penstock.wire.envelopes import Begin, Change, Close, Folded, Give, Note, Saved
+from penstock.wire.envelopes import Begin, Change, Close, Folded, Give, NoResults, Note, Saved
 from penstock.wire.values import decode_value
 
 __all__ = ["SinkProcess", "run"]
@@ -29,6 +31,11 @@ class SinkProcess(RoomProcess):
         self._sink: Sink | None = None
         self._is_open = False
         self._has_dropped = False
+        by, field, part = order.choose
+        self._chooser = Chooser(field, part) if by else None
+        self._given: dict[int, Give] = {}
+        """What is held, by id."""
+        self._input = order.producers[0][1]
         self._changes: list[dict[str, Any]] = []
         """Of parameters, as they are told."""
 
@@ -48,6 +55,9 @@ class SinkProcess(RoomProcess):
         """Write; a successor is told to begin where its predecessor was, which is with what it is given."""
         if isinstance(envelope, Begin):
             return
+        if self._chooser is not None:
+            self._choose(envelope, self._chooser)
+            return
         assert isinstance(envelope, Give), envelope
         self.progress.begin(envelope.id)
         began_ns = time.monotonic_ns()
@@ -65,10 +75,54 @@ class SinkProcess(RoomProcess):
             Folded(envelope.id, took_ns, counted, notes, kept, self.kept.let_go()), Saved(envelope.id, 0, True)
         )
 
-    def _write(self, given: Give, accounts: list[int]) -> tuple[Note, ...]:
-        flow = with_values(self.line.read(given.flow))
+    def _choose(self, envelope: Give | NoResults, chooser: Chooser) -> None:
+        """Hold what came until its results are known, and write what is known to be wanted."""
+        self.progress.begin(envelope.id)
+        began_ns = time.monotonic_ns()
+        by, _, _ = self.order.choose
+        if isinstance(envelope, NoResults):
+            numbers = envelope.numbers.array()
+            chooser.learn(ResultRange(stage=by, numbers=numbers, values=None))
+        else:
+            flow = self.line.read(envelope.flow)
+            if envelope.producer == by:
+                chooser.learn(flow)
+            if envelope.producer != by or by == self._input:
+                self._given[envelope.id] = envelope
+                chooser.hold(envelope.id, flow)
+        self.line.send(Folded(envelope.id, time.monotonic_ns() - began_ns, ()))
+        for chosen in chooser.ready():
+            given = self._given.pop(chosen.mark)
+            accounts = [0] * len(Account)
+            accounts[Account.FILTERED] += chosen.filtered
+            notes: tuple[Note, ...] = ()
+            try:
+                if chosen.flow is not None:
+                    notes = self._write_chosen(chosen, given.producer, accounts)
+            except PenstockError as error:
+                self.send_failed(error)
+            counted = tuple([(k, n) for k, n in enumerate(accounts) if n])
+            self.line.send(Folded(chosen.mark, 0, counted, notes))
+        self.progress.end()
+        first = chooser.first_held
+        self.line.send(Saved(envelope.id if first is None else first - 1, 0, True))
+
+    def _write_chosen(self, chosen: Chosen, producer: str, accounts: list[int]) -> tuple[Note, ...]:
+        assert chosen.flow is not None
+        is_counted_whole = kind_of(chosen.given) is not Kind.DATA
         if self._sink is not None and self._sink.takes_flows:
-            return self._write_flow(flow, given.producer, accounts)
+            self._calling(lambda sink: sink.write_flow(chosen.flow))
+            wanted = len(chosen.given) - chosen.filtered
+            accounts[Account.DONE] += wanted if not is_counted_whole or is_counted(chosen.given, producer) else 0
+            return ()
+        return self._write_flow_or_items(messages_of(chosen.flow), producer, accounts)
+
+    def _write(self, given: Give, accounts: list[int]) -> tuple[Note, ...]:
+        return self._write_flow_or_items(with_values(self.line.read(given.flow)), given.producer, accounts)
+
+    def _write_flow_or_items(self, flow: Flow, producer: str, accounts: list[int]) -> tuple[Note, ...]:
+        if self._sink is not None and self._sink.takes_flows:
+            return self._write_flow(flow, producer, accounts)
         if isinstance(flow, EventBatch) and flow.kind is not Kind.DATA:
             return ()
         if isinstance(flow, Block) and self._sink is not None and self._sink.takes_blocks:

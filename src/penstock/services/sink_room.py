@@ -11,6 +11,7 @@ from penstock.core.timestamp import NS_PER_S
 from penstock.elements.sink import RunFacts, Sink
 from penstock.errors import PenstockError, UserCodeError
 from penstock.pipeline.plan import SinkPlan
+from penstock.services.chooser import Chooser, messages_of
 from penstock.services.flow import Flow, is_counted, items_of, kind_of, numbers_of, with_values
 
 __all__ = ["SinkRoom"]
@@ -23,14 +24,25 @@ class SinkRoom:
     ----------
     views
         Gives the views to write and their version, if the sink's input is a reducer; otherwise items are written.
+    input, part
+        Of a sink that chooses by results: what it reads, and which stream of events it wants.
     """
 
-    def __init__(self, plan: SinkPlan, sink: Sink, ledger: Ledger, views: Callable[[], tuple[Any, int]] | None) -> None:
+    def __init__(
+        self,
+        plan: SinkPlan,
+        sink: Sink,
+        ledger: Ledger,
+        views: Callable[[], tuple[Any, int]] | None,
+        input: str = "",  # noqa: A002  # what it is called everywhere
+        part: str = "",
+    ) -> None:
         self.name = plan.name
         self.sink = sink
         self._plan = plan
         self._views = views
-        self._entry = None if views is not None else ledger.entry(plan.input, plan.name)
+        self._entry = None if views is not None else ledger.entry(input or plan.input, plan.name)
+        self._chooser = None if plan.where is None else Chooser(plan.where[1], part)
         self._written_version = -1
         self._written_ns: int | None = None
         self._is_open = False
@@ -54,6 +66,9 @@ class SinkRoom:
         if self._plan.takes_blocks and isinstance(flow, Block):
             self._record(flow)
             return
+        if self._chooser is not None:
+            self._choose(flow, producer, self._entry, self._chooser)
+            return
         if self.sink.takes_flows:
             self._write_flow(with_values(flow), producer, self._entry)
             return
@@ -71,6 +86,32 @@ class SinkRoom:
             with self._calling():
                 self.sink.write(item)
             self._entry.post(Account.DONE, 1)
+
+    def _choose(self, flow: Flow, producer: str, entry: Entry, chooser: Chooser) -> None:
+        """Hold what comes until its results are known, and write what is known to be wanted."""
+        assert self._plan.where is not None
+        if producer == self._plan.where[0]:
+            chooser.learn(flow)
+        if producer == entry.producer:
+            flow = with_values(flow)
+            entry.arrive(len(flow) if _is_item(flow, producer) else 0)
+            chooser.hold(0, flow)
+        for chosen in chooser.ready():
+            is_item = _is_item(chosen.given, producer)
+            entry.post(Account.FILTERED, chosen.filtered)
+            if chosen.flow is None:
+                continue
+            if self.sink.takes_flows:
+                with self._calling():
+                    self.sink.write_flow(chosen.flow)
+            elif kind_of(chosen.flow) is Kind.DATA:
+                self._write_items(messages_of(chosen.flow))
+            entry.post(Account.DONE, len(chosen.given) - chosen.filtered if is_item else 0)
+
+    def _write_items(self, flow: Flow) -> None:
+        for item in items_of(flow):
+            with self._calling():
+                self.sink.write(item)
 
     def _write_numbered(self, flow: Flow, entry: Entry) -> None:
         with self._calling():
@@ -178,3 +219,7 @@ class SinkRoom:
             raise
         except (Exception, SystemExit) as error:  # a sink may be user code
             raise UserCodeError(f"sink {self.name}: {type(error).__name__}: {error}", stage=self.name) from error
+
+
+def _is_item(flow: Flow, producer: str) -> bool:
+    return kind_of(flow) is Kind.DATA or is_counted(flow, producer)

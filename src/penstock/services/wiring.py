@@ -73,7 +73,8 @@ class Wiring:
     def _inputs(self) -> list[tuple[str, str]]:
         """Return every stage and sink with each of its inputs, as written."""
         stages = [(stage.name, producer) for stage in self._order.stages for _, producer in stage.inputs]
-        return stages + [(sink.name, sink.input) for sink in self._order.sinks]
+        chosen = [(s.name, s.chooses_by) for s in self._order.sinks if s.chooses_by not in ("", s.input)]
+        return stages + [(sink.name, sink.input) for sink in self._order.sinks] + chosen
 
     def _read(self, written: str, room: Room, outlets: Mapping[str, Outlet]) -> None:
         """Let a stage or a sink read from what was written: everything of it, or one lane."""

@@ -39,6 +39,7 @@ __all__ = [
     "Go",
     "Hold",
     "Lease",
+    "NoResults",
     "Note",
     "Obeyed",
     "Opened",
@@ -378,11 +379,20 @@ class TickTold(_Envelope, frozen=True, tag=52):
     step: int
 
 
+class NoResults(_Envelope, frozen=True, tag=53):
+    """Events that a sink may wait for have no result."""
+
+    id: int
+    producer: str
+    numbers: Integers
+
+
 Envelope = (
     PoolMade | PoolGone | Ready | Begin | Opened | Go | Broken | Read | Free | Settled | Stop | Hold | Obeyed | Piece
     | Drop
     | Lease | Part | Yielded | Finish | BroughtOut | Raised
     | Done | Flag | Flagged | Give | Folded | Saved | Failed | Change | Close | Closed | TickTold
+    | NoResults
 )  # fmt: skip
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -150,7 +150,6 @@ def test_functions_are_sources(checked: Check) -> None:
     [
         ('serve: {asapo: "127.0.0.1:8500"}\n', "ASAPO's clients"),
         ("sinks: {f: {use: tango, from: fit}}\n", "tango"),
-        ("sinks: {f: {use: print, from: cam, where: fit.is_hit}}\n", "choosing items"),
         ("sinks: {f: {use: print, from: fit, when: end}}\n", "only now and then"),
         ("sinks: {f: {use: print, from: fit, on_error: skip}}\n", "after a failed write"),
     ],
