@@ -20,7 +20,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "sinks": {
         "epics": "publishes values as EPICS process variables",
         "tango": "publishes values as Tango attributes",
-        "zarr": "a Zarr store",
     },
 }
 """Kind → name → what it will be."""

@@ -134,6 +134,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "stream": ("penstock.elements.sinks.stream:StreamSink", "a durable stream, which other pipelines can read"),
         "webhook": ("penstock.elements.sinks.webhook:WebhookSink", "posts a short text to a chat or a pager"),
         "websocket": ("penstock.elements.sinks.websocket:WebsocketSink", "sends items to browsers"),
+        "zarr": ("penstock.elements.sinks.zarr:ZarrSink", "a Zarr store"),
         "zmq-pub": ("penstock.elements.sinks.zmq_pub:ZmqPubSink", "publishes on a ZeroMQ socket"),
         "zmq-push": ("penstock.elements.sinks.zmq_push:ZmqPushSink", "pushes to a ZeroMQ socket"),
     },

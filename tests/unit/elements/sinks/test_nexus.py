@@ -345,3 +345,37 @@ def test_however_it_is_cut_the_rows_are_the_same(
         assert group["data"][()].reshape(firsts[-1], -1)[:, 0].tolist() == list(range(firsts[-1]))
         assert len(group["json_end"]) == firsts[-1]
     (folder / "r7.nxs").unlink()
+
+
+def test_nexusformat_reads_it(tmp_path: Path) -> None:
+    nexusformat = pytest.importorskip("nexusformat.nexus", reason="nexusformat is not installed")
+    written(tmp_path, [frames(0, 3)], fields={"sample/name": "lysozyme"}).close()
+    root = nexusformat.nxload(tmp_path / "r7.nxs")
+    assert root.entry.nxclass == "NXentry"
+    assert root.entry.instrument.eiger.nxclass == "NXdetector"
+    assert root.entry.sample.name.nxvalue == "lysozyme"
+    plotted = root.plottable_data
+    assert plotted.nxsignal.shape == (3, 20, 30)
+    assert plotted.nxaxes[0].nxdata.tolist() == [1, 2, 3]
+
+
+def test_silx_opens_it_while_it_grows_and_afterwards(tmp_path: Path) -> None:
+    pytest.importorskip("silx", reason="silx is not installed")
+    sink = opened(tmp_path)
+    sink.write_flow(frames(0, 3))
+    code = (
+        "import sys, silx.io\n"
+        "from silx.io.nxdata import get_default\n"
+        "from silx.io.h5py_utils import File\n"
+        "with File(sys.argv[1], mode='r', swmr=sys.argv[2] == 'grows') as file:\n"
+        "    plot = get_default(file)\n"
+        "    print(plot.signal_name, plot.signal.shape, plot.is_valid)\n"
+    )
+    grows = subprocess.run(
+        [sys.executable, "-c", code, sink.path, "grows"], capture_output=True, text=True, check=False
+    )
+    sink.close(True)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, sink.path, "ended"], capture_output=True, text=True, check=False
+    )
+    assert (grows.stdout, ended.stdout) == ("data (3, 20, 30) True\n",) * 2, grows.stderr + ended.stderr
