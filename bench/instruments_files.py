@@ -60,7 +60,7 @@ def _plain_s(folder: Path, pieces: list[NDArray[np.uint8]], n: int) -> float:
     begin = time.perf_counter()
     with path.open("wb", buffering=0) as file:
         for k in range(n):
-            file.write(memoryview(pieces[k % len(pieces)]))
+            file.write(pieces[k % len(pieces)].data)
         os.fsync(file.fileno())
     took_s = time.perf_counter() - begin
     path.unlink()

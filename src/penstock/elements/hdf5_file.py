@@ -17,7 +17,7 @@ from penstock.elements.sink import RunFacts
 from penstock.errors import SinkError
 from penstock.extra import extra
 
-__all__ = ["GrowingFile", "is_of_run"]
+__all__ = ["FORMAT", "GrowingFile", "is_of_run"]
 
 FORMAT: Final = ("v110", "v110")
 """The oldest that can be read while it is written."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from penstock.elements.flow_rows import FlowRows, Said, rows_of_flow, rows_of_it
 from penstock.elements.hdf5_file import GrowingFile
 from penstock.elements.growing_rows import NUMBER, STREAM, RowsGroup
 from penstock.elements.nexus_layout import ENTRY, begin_entry, describe_plot, end_entry, set_fields, write_said
+from penstock.elements.nexus_parts import Whole, part_path, write_whole
 from penstock.elements.nexus_views import ViewsFile, take_views_in
 from penstock.elements.output_file import Existing
 from penstock.elements.sink import RunFacts, Sink, Written
@@ -23,6 +25,17 @@ from penstock.errors import SinkError
 
 __all__ = ["NexusSink"]
 
+TAKEN: Final = {
+    "instrument",
+    "parts",
+    "penstock",
+    "title",
+    "start_time",
+    "end_time",
+    "program_name",
+    "entry_identifier",
+}
+"""What entries have beside streams."""
 KNOWN: Final = 1 << 20
 """How many of the last numbers in a file are looked at for what is given again."""
 
@@ -50,6 +63,9 @@ class NexusSink(Sink):
     fields
         By path in the entry, such as ``sample/name``, a value, or a mapping of ``value``, ``units`` and any other
         attributes; without ``value``, attributes of what is there.
+    part_rows
+        Begin another file, ``map_000002.nxs`` and so on, when a group has so many rows; ``map.nxs`` then has virtual
+        data sets over all that are finished, and links to them. 0: one file.
     existing
         A file that is there already is never overwritten silently: ``next`` takes the next free name (``map-2.nxs``),
         ``refuse`` does not start, ``replace`` replaces it.
@@ -63,8 +79,15 @@ class NexusSink(Sink):
         *,
         title: str = "",
         fields: Mapping[str, Any] | None = None,
+        part_rows: int = 0,
         existing: Existing = "next",
     ) -> None:
+        self._part_rows = part_rows
+        self._whole: GrowingFile | None = None
+        """The file over all parts, if there are any."""
+        self._parts: list[Path] = []
+        self._names: dict[tuple[str, str], str] = {}
+        """Of groups, in all parts."""
         self._template, self._title, self._existing = path, title, existing
         self._fields = dict(fields or {})
         self._views: ViewsFile | None = None
@@ -73,7 +96,7 @@ class NexusSink(Sink):
         """By stream and kind of rows."""
         self._known: dict[str, NDArray[np.int64]] = {}
         """By stream, of a file that is written on: the numbers that are there."""
-        self._is_broken = self._has_rows = False
+        self._is_broken = self._has_rows = self._is_begun = False
 
     @staticmethod
     def recognises(arguments: Mapping[str, Any]) -> bool:  # noqa: ARG004
@@ -83,7 +106,9 @@ class NexusSink(Sink):
     @property
     def path(self) -> str:
         """Where the file is, once opened."""
-        return str(self._views.path if self._views is not None else self._writer.path)
+        if self._views is not None:
+            return str(self._views.path)
+        return str(self._writer.path if self._whole is None else self._whole.path)
 
     def open(self, run: RunFacts) -> None:
         """Begin the file, or open the one that the run has left that goes on."""
@@ -92,11 +117,47 @@ class NexusSink(Sink):
             self._views = ViewsFile(self._template, run, self._existing, self._title, self._fields)
             return
         self._growing = GrowingFile(self._template, run, self._existing)
+        if self._part_rows:
+            self._whole = self._growing
+            self._find_parts(self._whole.path)
+            return
+        self._begin()
+
+    def _begin(self) -> None:
         with self._writer.at_rest() as file:
-            entry = begin_entry(file, run, self._title)
+            entry = begin_entry(file, self._run, self._title)
             set_fields(entry, self._fields)
         if self._writer.goes_on:
             self._take_over()
+
+    def _find_parts(self, whole: Path) -> None:
+        """Begin the first part, or open those of a run that goes on, of which the last is written on."""
+        number = 1
+        while self._run.goes_on and part_path(whole, number + 1).exists():
+            number += 1
+        for each in range(1, number + 1):
+            self._begin_part(whole, each)
+            if each < number:
+                self._end_part()
+
+    def _begin_part(self, whole: Path, number: int) -> None:
+        self._groups.clear()
+        self._is_begun = False
+        self._growing = GrowingFile(str(part_path(whole, number)), self._run, "replace")
+        self._parts.append(self._growing.path)
+        self._begin()
+
+    def _end_part(self) -> None:
+        with self._writer.at_rest() as file:
+            set_fields(file[ENTRY], self._fields)
+            end_entry(file, "finished", "", Timestamp(time.time_ns()), {})
+
+    def _roll(self, whole: GrowingFile) -> None:
+        """Finish a part that is long enough, show it in the file over all parts, and begin the next."""
+        self._end_part()
+        with whole.writing():
+            write_whole(whole.path, self._parts, Whole(run=self._run, title=self._title, fields=self._fields))
+        self._begin_part(whole.path, len(self._parts) + 1)
 
     def write(self, item: Any) -> None:
         """Write views as they are now, or one item under the number that follows."""
@@ -126,18 +187,34 @@ class NexusSink(Sink):
             return
         if not self._has_rows and not self._is_broken:
             self._writer.discard()
+            if self._whole is not None:
+                self._whole.discard()
             return
         if self._is_broken:
             return  # what there is can be read, and is not put at risk
         try:
-            with self._writer.at_rest() as file:
-                set_fields(file[ENTRY], self._fields)
-                end_entry(file, how, self.trouble, ended, self.books)
+            if self._whole is not None and not self._is_begun:
+                self._writer.discard()
+                self._parts.pop()
+            else:
+                with self._writer.at_rest() as file:
+                    set_fields(file[ENTRY], self._fields)
+                    end_entry(file, how, self.trouble, ended, self.books)
             with self._writer.writing():
-                take_views_in(self._writer.path, self._run)
+                self._end_whole(how, ended)
+                take_views_in(Path(self.path), self._run)
         except SinkError:
             self._writer.abandon()
             raise
+
+    def _end_whole(self, how: str, ended: Timestamp) -> None:
+        if self._whole is None:
+            return
+        told = Whole(
+            run=self._run, title=self._title, fields=self._fields, outcome=how, trouble=self.trouble, ended=ended,
+            books=self.books,
+        )  # fmt: skip
+        write_whole(self._whole.path, self._parts, told)
 
     @property
     def _writer(self) -> GrowingFile:
@@ -161,6 +238,8 @@ class NexusSink(Sink):
                     group.append(rows)
             if pairs:
                 self._writer.flush()
+            if self._whole is not None and any(len(group) >= self._part_rows for group in self._groups.values()):
+                self._roll(self._whole)
         except SinkError:
             self._is_broken = True
             self._writer.abandon()
@@ -182,7 +261,7 @@ class NexusSink(Sink):
                     file[group.path].attrs["NX_class"] = "NXdetector"
                 describe_plot(file, group.path, name, group.number)
             set_fields(file[ENTRY], self._fields)
-            self._has_rows = True
+            self._has_rows = self._is_begun = True
 
     def _write_said(self, said: Sequence[Said]) -> None:
         if not said:
@@ -195,7 +274,7 @@ class NexusSink(Sink):
                     group = instrument.require_group(each.name)
                     group.attrs.setdefault("NX_class", "NXdetector")
                     write_said(group, [each])
-            self._has_rows = True
+            self._has_rows = self._is_begun = True
         except SinkError:
             self._is_broken = True
             self._writer.abandon()
@@ -206,9 +285,12 @@ class NexusSink(Sink):
         if found is None:
             place = f"{ENTRY}/instrument" if rows.is_detector else ENTRY
             name = rows.name.replace("/", "_")
-            before = sum(1 for stream, _ in self._groups if stream == rows.name)
-            taken = {"instrument", "penstock", "title", "start_time", "end_time", "program_name", "entry_identifier"}
-            name = f"{name}_{before + 1}" if before else f"{name}_" if name in taken else name
+            if (rows.name, rows.kind) in self._names:
+                name = self._names[rows.name, rows.kind]
+            else:
+                before = sum(1 for stream, _ in self._names if stream == rows.name)
+                name = f"{name}_{before + 1}" if before else f"{name}_" if name in TAKEN else name
+            self._names[rows.name, rows.kind] = name
             found = self._groups[rows.name, rows.kind] = RowsGroup(self._writer, f"{place}/{name}", rows.number)
         return found
 
@@ -219,7 +301,8 @@ class NexusSink(Sink):
                 rows = RowsGroup(self._writer, group.name.lstrip("/"), str(group.attrs[NUMBER]))
                 rows.take_over(file)
                 self._groups[str(group.attrs[STREAM]), str(rows.kind)] = rows
-                self._has_rows = True
+                self._names[str(group.attrs[STREAM]), str(rows.kind)] = rows.path.rpartition("/")[2]
+                self._has_rows = self._is_begun = True
         for (name, _), rows in self._groups.items():
             known = self._known.get(name, np.empty(0, np.int64))
             self._known[name] = np.concatenate([known, rows.numbers(KNOWN)])

@@ -162,10 +162,9 @@ class ZarrSink(Sink):
         own = {name.removesuffix(END) for name in group.array_keys() if name.endswith(END)}
         for name, array in group.arrays():
             if array.shape[0] < after and name not in own:  # what these rows say nothing of
-                at = self._lines_before(group, name.removesuffix(END), before) if name.endswith(END) else None
                 array.resize((after, *array.shape[1:]))
-                if at is not None:
-                    array[before:] = at
+                if name.endswith(END):
+                    array[before:] = self._lines_before(group, name.removesuffix(END), before)
         group.attrs[ROWS] = after
 
     @staticmethod
@@ -241,8 +240,8 @@ def _put(group: Any, name: str, at: int, column: NDArray[Any]) -> None:
         chunk = max(1, min(CHUNK_ROWS, CHUNK_BYTES // nbytes))
         missing = np.nan if column.dtype.kind in "fc" else 0
         group.create_array(
-            name, shape=(at, *column.shape[1:]), dtype=column.dtype, chunks=(chunk, *map(_at_least_1, column.shape[1:])),
-            fill_value=missing,
+            name, shape=(at, *column.shape[1:]), dtype=column.dtype,
+            chunks=(chunk, *map(_at_least_1, column.shape[1:])), fill_value=missing,
         )  # fmt: skip
     array = group[name]
     array.resize((at + len(column), *column.shape[1:]))

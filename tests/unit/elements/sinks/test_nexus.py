@@ -379,3 +379,35 @@ def test_silx_opens_it_while_it_grows_and_afterwards(tmp_path: Path) -> None:
         [sys.executable, "-c", code, sink.path, "ended"], capture_output=True, text=True, check=False
     )
     assert (grows.stdout, ended.stdout) == ("data (3, 20, 30) True\n",) * 2, grows.stderr + ended.stderr
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_parts_are_seen_as_one(tmp_path: Path, goes_on: bool) -> None:
+    start = Block.of("eiger", [Message(kind=Kind.START, metadata={"beam": 7})], 1)
+    flows = [start, frames(0, 4), frames(4, 3), frames(7, 3, (4,)), frames(10, 5), frames(15, 1)]
+    sink = opened(tmp_path, part_rows=6)
+    for flow in flows[:4]:
+        sink.write_flow(flow)
+    if goes_on:  # as of a process that is killed
+        sink._writer.abandon()
+        sink = NexusSink(part_rows=6)
+        sink.open(facts(tmp_path, goes_on=True))
+        sink.write_flow(flows[2])
+    with h5py.File(sink.path) as file:
+        assert file["entry/instrument/eiger/key"][()].tolist() == list(range(7))
+    for flow in flows[3:]:
+        if goes_on or flow is not flows[3]:
+            sink.write_flow(flow)
+    sink.close(True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r7.nxs", "r7_000001.nxs", "r7_000002.nxs"]
+    with h5py.File(sink.path) as file:
+        group = file["entry/instrument/eiger"]
+        assert group["data"].is_virtual
+        assert group["key"][()].tolist() == [*range(7), *range(10, 16)]
+        assert group["data"][:, 3, 3].tolist() == [*range(7), *range(10, 16)]
+        ends = group["json_end"][()].tolist()
+        assert group["json"][ends[6] : ends[7]].tobytes() == b'{"exposure":2.5,"name":"frame 10"}'
+        assert file["entry/instrument/eiger_2/data"].shape == (3, 4)
+        assert group["start/beam"][()] == 7
+        assert file["entry/parts/r7_000002/instrument/eiger/key"][0] == 10
+        assert file.attrs["outcome"] == "finished"
