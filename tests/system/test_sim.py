@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from penstock.simulators import SIMULATORS, simulator_named
+from penstock.simulators import SIMULATORS
 from tests.system.commands import ended, started
 from tests.system.simulated_scan import ONE_OF_EACH, ended_with, opened, rows_of, simulating
 from tests.system.sockets import read_scan

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from penstock.core.timestamp import Timestamp
-from penstock.elements.hdf5_file import FORMAT
 from penstock.elements.growing_rows import NUMBER, STREAM
+from penstock.elements.hdf5_file import FORMAT
 from penstock.elements.nexus_layout import ENTRY, begin_entry, describe_plot, end_entry, set_fields
 from penstock.elements.sink import RunFacts
 

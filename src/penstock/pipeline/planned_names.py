@@ -6,8 +6,7 @@ from typing import Final
 __all__ = ["PLANNED"]
 
 PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
-    "sources": {
-    },
+    "sources": {},
     "steps": {
         "correct": "dark, flat and mask corrections",
     },

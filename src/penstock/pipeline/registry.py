@@ -30,12 +30,12 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "the Contrast orchestrator's records, over ZeroMQ",
         ),
         "csv": ("penstock.elements.sources.csv:csv", "rows of a table of comma-separated values, as mappings"),
-        "ess": ("penstock.elements.sources.ess:EssSource", "neutrons, values, images and runs of the ESS, over Kafka"),
         "dectris": (
             "penstock.elements.sources.dectris:DectrisSource",
             "DECTRIS stream v2 images with all their channels, over ZeroMQ",
         ),
         "eiger": ("penstock.elements.sources.eiger:EigerSource", "Eiger stream v1 images, over ZeroMQ"),
+        "ess": ("penstock.elements.sources.ess:EssSource", "neutrons, values, images and runs of the ESS, over Kafka"),
         "every": ("penstock.elements.sources.every:Every", "one item at every interval"),
         "files": ("penstock.elements.sources.files:Files", "a list of files, or patterns, each opened into many items"),
         "folder": (

@@ -14,8 +14,8 @@ from penstock.core.message import Kind
 from penstock.core.result_range import ResultRange
 from penstock.core.timestamp import Timestamp
 from penstock.elements.flow_rows import FlowRows, Said, rows_of_flow, rows_of_items, said_in
-from penstock.elements.hdf5_file import GrowingFile
 from penstock.elements.growing_rows import NUMBER, STREAM, RowsGroup
+from penstock.elements.hdf5_file import GrowingFile
 from penstock.elements.nexus_layout import ENTRY, begin_entry, describe_plot, end_entry, set_fields, write_said
 from penstock.elements.nexus_parts import Whole, part_path, write_whole
 from penstock.elements.nexus_views import ViewsFile, take_views_in
