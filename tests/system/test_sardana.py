@@ -59,7 +59,7 @@ def test_a_scan_that_was_posted_before_it_is_read_arrives_whole() -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "says"),
     [
-        ("POST", "/v1/record_data", b"{}", 422, "record_data without timestamp; a number of seconds is due"),
+        ("POST", "/v1/record_data", b"{}", 422, "timestamp is missing; a number of seconds is due"),
         ("POST", "/v1/data_desc", b"no JSON", 422, "data_desc: the body is not a JSON object"),
         ("POST", "/v1/record", b"{}", 404, "/v1/record is none of /v1/data_desc, /v1/record_data"),
         ("GET", "/v1/record_data", b"", 405, "GET is none of POST"),

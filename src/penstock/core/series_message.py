@@ -14,14 +14,12 @@ from typing import Any
 
 import msgspec
 
-from penstock.core.image_header import json_object
 from penstock.core.message import MAX_KEY, Kind
 from penstock.errors import RemoteProtocolError
 
-__all__ = ["encode_series", "only_part", "series_fields", "series_kind", "series_number"]
+__all__ = ["encode_series", "only_part", "series_kind", "series_number"]
 
 VERSION = 1
-_decode_flat = msgspec.json.Decoder(dict[str, str | bool | int | float | None]).decode
 _KINDS = {"series-start": Kind.START, "data": Kind.DATA, "series-end": Kind.END}
 _TYPES = {kind: text for text, kind in _KINDS.items()}
 
@@ -37,20 +35,6 @@ def only_part(parts: Sequence[bytes | memoryview]) -> bytes | memoryview:
     if len(parts) != 1:
         raise RemoteProtocolError(f"a packet of {len(parts)} parts; 1 would be right")
     return parts[0]
-
-
-def series_fields(part: bytes | memoryview) -> dict[str, Any]:
-    """Decode the JSON object; sooner than `json_object` where none of its values is a list or an object.
-
-    Raises
-    ------
-    RemoteProtocolError
-        What that one raises.
-    """
-    try:
-        return _decode_flat(part)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return json_object(part, "the message")
 
 
 def series_kind(message: Mapping[str, Any]) -> Kind:

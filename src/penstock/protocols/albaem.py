@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from penstock.core.decoder import Decoder, Traits
+from penstock.core.image_header import flat_object
 from penstock.core.message import Kind, Message
-from penstock.core.series_message import encode_series, only_part, series_fields, series_kind, series_number
+from penstock.core.series_message import encode_series, only_part, series_kind, series_number
 from penstock.errors import RemoteProtocolError
 
 __all__ = ["CHANNELS", "AlbaemDecoder", "encode_end", "encode_reading", "encode_start"]
@@ -40,7 +41,7 @@ class AlbaemDecoder(Decoder):
 
     def feed(self, parts: Sequence[bytes | memoryview], received_ns: int) -> Iterator[Message]:
         """Decode one packet; see the class."""
-        metadata = series_fields(only_part(parts))
+        metadata = flat_object(only_part(parts), "the message")
         kind = series_kind(metadata)
         if kind is not Kind.DATA:
             return iter((Message(0, None, received_ns, metadata, kind=kind),))

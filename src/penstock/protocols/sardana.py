@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from penstock.core.decoder import Decoder, Traits
-from penstock.core.image_header import json_object
+from penstock.core.image_header import flat_object
 from penstock.core.message import Kind, Message
 from penstock.errors import RemoteProtocolError
 
@@ -51,12 +51,12 @@ class SardanaDecoder(Decoder):
         request = bytes(parts[1]).decode("ascii", "replace")
         if request not in REQUESTS:
             raise RemoteProtocolError(f"{request[:40]!r} is none of {', '.join(REQUESTS)}")
-        fields = json_object(parts[0], "the body")
+        fields = flat_object(parts[0], "the body")
         for name, (types, wanted) in _WANTED.get(request, {}).items():
             if name not in fields:
-                raise RemoteProtocolError(f"{request} without {name}; {wanted} is due")
+                raise RemoteProtocolError(f"{name} is missing; {wanted} is due")
             if type(fields[name]) not in types:
-                raise RemoteProtocolError(f"{name} of {request} is {str(fields[name])[:40]!r}; {wanted} is due")
+                raise RemoteProtocolError(f"{name} is {str(fields[name])[:40]!r}; {wanted} is due")
         if request == _CUSTOM:
             self.heartbeats += 1
             return iter(())

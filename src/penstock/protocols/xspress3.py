@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from penstock.core.decoder import Decoder, Traits
 from penstock.core.image_header import ImageHeader, image_array, image_header, json_object
 from penstock.core.message import Kind, Message
-from penstock.core.unpickle import unpickle
+from penstock.core.pickled_arrays import PickledArrays
 from penstock.errors import RemoteProtocolError
 
 __all__ = ["COUNTERS", "Xspress3Decoder", "encode_end", "encode_image", "encode_start"]
@@ -69,17 +69,17 @@ class Xspress3Decoder(Decoder):
         self._header: ImageHeader | None = None
         self._metadata: dict[str, Any] = {}
         self._counts: NDArray[Any] | None = None
+        self._counters = _Counters()
         self._leftovers = 0
         """How many more messages may be the rest of a frame that has already been reported."""
 
     def feed(self, parts: Sequence[Part], received_ns: int) -> Iterator[Message]:
         """Decode one message; see the class."""
         if len(parts) == 3:
-            yield from self._whole(parts, received_ns)
-        elif len(parts) == 1:
-            yield from self._piece(parts[0], received_ns)
-        else:
-            raise RemoteProtocolError(f"a message of {len(parts)} parts; 1 or 3 would be right")
+            return self._whole(parts, received_ns)
+        if len(parts) == 1:
+            return self._piece(parts[0], received_ns)
+        raise RemoteProtocolError(f"a message of {len(parts)} parts; 1 or 3 would be right")
 
     def _whole(self, parts: Sequence[Part], received_ns: int) -> Iterator[Message]:
         interrupted = self._drop()
@@ -89,9 +89,9 @@ class Xspress3Decoder(Decoder):
             raise RemoteProtocolError(f"htype {str(metadata.get('htype'))[:40]!r} in three parts; images have three")
         header = image_header(parts[0])
         counts = _counts(header, parts[1])
-        yield Message(0, header.frame, received_ns, metadata | _counters(header, parts[2]), counts)
-        if interrupted:
-            raise RemoteProtocolError(interrupted)
+        metadata |= self._counters.read(header, parts[2])
+        message = Message(0, header.frame, received_ns, metadata, counts)
+        return _then_raise(message, interrupted) if interrupted else iter((message,))
 
     def _piece(self, part: Part, received_ns: int) -> Iterator[Message]:
         head = _object_with_htype(part)
@@ -111,7 +111,7 @@ class Xspress3Decoder(Decoder):
             self._leftovers = 0
             header, self._header = self._header, None
             self._expect = _Expect.HEADER
-            counters = _counters(header, part)
+            counters = self._counters.read(header, part)
             yield Message(0, header.frame, received_ns, self._metadata | counters, self._counts)
         elif self._leftovers:
             self._leftovers -= 1
@@ -147,6 +147,11 @@ class Xspress3Decoder(Decoder):
         return iter(())
 
 
+def _then_raise(message: Message, interrupted: str) -> Iterator[Message]:
+    yield message
+    raise RemoteProtocolError(interrupted)
+
+
 def _object_with_htype(part: Part) -> dict[str, Any] | None:
     """Return the part if it is a JSON header. Counts and pickles are never one, so a lost piece shifts nothing."""
     if bytes(part[:1]) != b"{":
@@ -167,8 +172,23 @@ def _counts(header: ImageHeader, part: Part) -> NDArray[Any]:
     return counts
 
 
-def _counters(header: ImageHeader, part: Part) -> dict[str, NDArray[Any]]:
-    arrays = unpickle(part)
+class _Counters:
+    """Reads the pickled counters of frames, and looks at their shapes once as long as these stay the same."""
+
+    def __init__(self) -> None:
+        self._arrays = PickledArrays()
+        self._channels = -1
+
+    def read(self, header: ImageHeader, part: Part) -> dict[str, NDArray[Any]]:
+        arrays = self._arrays.read(part)
+        if not self._arrays.is_known or self._channels != header.shape[0]:
+            self._channels = -1
+            _check_counters(header, arrays)
+            self._channels = header.shape[0]
+        return dict(zip(_NAMES, arrays, strict=False))
+
+
+def _check_counters(header: ImageHeader, arrays: Any) -> None:
     if not isinstance(arrays, list) or not all(isinstance(array, np.ndarray) for array in arrays):
         raise RemoteProtocolError(f"frame {header.frame}: the counters are not a list of arrays")
     if len(arrays) < _REQUIRED:
@@ -179,7 +199,6 @@ def _counters(header: ImageHeader, part: Part) -> dict[str, NDArray[Any]]:
             raise RemoteProtocolError(
                 f"frame {header.frame}: {name} has shape {list(array.shape)} of {array.dtype} for {channels} channels"
             )
-    return dict(zip(_NAMES, arrays, strict=False))
 
 
 def encode_start(filename: str, **more: Any) -> list[list[bytes]]:

@@ -35,10 +35,10 @@ def test_custom_data_is_filtered() -> None:
 @pytest.mark.parametrize(
     ("packet", "says"),
     [
-        ([b"{}", b"data_desc"], "data_desc without serialno; a whole number is due"),
-        ([b'{"serialno":1,"scandir":"","title":1}', b"data_desc"], "title of data_desc is '1'; a text is due"),
-        ([b'{"timestamp":"now"}', b"record_data"], "timestamp of record_data is 'now'; a number of seconds is due"),
-        ([b'{"timestamp":true}', b"record_data"], "timestamp of record_data is 'True'"),
+        ([b"{}", b"data_desc"], "serialno is missing; a whole number is due"),
+        ([b'{"serialno":1,"scandir":"","title":1}', b"data_desc"], "title is '1'; a text is due"),
+        ([b'{"timestamp":"now"}', b"record_data"], "timestamp is 'now'; a number of seconds is due"),
+        ([b'{"timestamp":true}', b"record_data"], "timestamp is 'True'"),
         ([b"[]", b"record_end"], "the body is not a JSON object"),
         ([b"{}", b"shutdown"], "'shutdown' is none of data_desc, record_data, record_end, custom_data"),
     ],
