@@ -3,7 +3,7 @@
 It knows no messages and no pipeline.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.suggest import did_you_mean
+from penstock.core.encoding import Encoding
+from penstock.core.suggest import did_you_mean, listed
 from penstock.errors import SourceError
 from penstock.extra import extra
 
@@ -27,6 +28,11 @@ _FILTERS: Final[Mapping[int, str]] = {
     32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32008: "bitshuffle", 32015: "Zstandard", 32026: "Blosc2"
 }  # fmt: skip
 """Numbers of the HDF Group's registry of filters."""
+_CODECS: Final[Mapping[int, str]] = {32001: "blosc", 32004: "lz4", 32015: "zstd"}
+"""Filters of which a chunk is what a detector sends; bitshuffle's depends on its arguments."""
+_BITSHUFFLE: Final = 32008
+_BITSHUFFLE_CODECS: Final[Mapping[int, str]] = {2: "bslz4", 3: "bszstd"}
+"""Its fifth argument."""
 
 Dataset = Any
 """Of h5py, which has no types."""
@@ -35,12 +41,16 @@ Dataset = Any
 class Rows:
     """Some consecutive rows, read together."""
 
-    def __init__(self, first: int, data: NDArray[Any], fields: Mapping[str, Any]) -> None:
+    def __init__(
+        self, first: int, data: Any, fields: Mapping[str, Any], encodings: Sequence[Encoding | None] = ()
+    ) -> None:
         self.first = first
         self.data = data
-        """(rows, …)."""
+        """(rows, …); or a list of rows, those that are encoded (bytes,) uint8."""
         self.fields = fields
         """By name, (rows, …) each, or a list of texts."""
+        self.encodings = encodings
+        """Of each row, ``None`` where it is the array itself; empty if all are."""
 
     def __len__(self) -> int:
         return len(self.data)
@@ -60,15 +70,24 @@ class Hdf5Rows:
         More datasets by name. One with as many rows gives a value a row, one with a single value is a constant.
     first, count
         Which rows; ``None``: all that follow.
+    compressed
+        Whether rows of ``data`` are given as they lie in the file.
 
     Raises
     ------
     SourceError
-        If the file cannot be read, or has no such datasets.
+        If the file cannot be read, has no such datasets, or not as compressed rows.
     """
 
     def __init__(
-        self, path: Path, data: str, fields: Mapping[str, str], *, first: int = 0, count: int | None = None
+        self,
+        path: Path,
+        data: str,
+        fields: Mapping[str, str],
+        *,
+        first: int = 0,
+        count: int | None = None,
+        compressed: bool = False,
     ) -> None:
         with extra("run"):
             import h5py
@@ -83,6 +102,7 @@ class Hdf5Rows:
         try:
             self._data = self._dataset(data) if data else self._default()
             self._name = self._data.name
+            self._encoding = self._found_encoding() if compressed else None
             self._choose(dict(fields) if data else self._first_axis() | dict(fields))
         except BaseException:
             self.close()
@@ -128,13 +148,30 @@ class Hdf5Rows:
 
     def _read(self, first: int, stop: int) -> Rows:
         try:
-            data = np.asarray(self._data[first:stop])
+            if self._encoding is None:
+                data: Any = self._plain(first, stop)
+                encodings: Sequence[Encoding | None] = ()
+            else:
+                data, encodings = zip(*map(self._chunk, range(first, stop)), strict=True)
             fields = {name: _values(each[first:stop]) for name, each in self._fields.items()}
         except OSError as error:
             raise SourceError(f"{self.path}, rows {first} to {stop - 1} of {self._name}: {error}") from error
+        return Rows(first, data, fields, encodings)
+
+    def _plain(self, first: int, stop: int) -> NDArray[Any]:
+        data = np.asarray(self._data[first:stop])
         data = data.astype(data.dtype.newbyteorder("="), copy=False)
         data.flags.writeable = False
-        return Rows(first, data, fields)
+        return data
+
+    def _chunk(self, row: int) -> tuple[NDArray[Any], Encoding | None]:
+        """Return the bytes of a row; or the row, if this one is not compressed, or was never written."""
+        corner = (row, *([0] * (self._data.ndim - 1)))
+        info = self._data.id.get_chunk_info_by_coord(corner)
+        if info.byte_offset is None or info.filter_mask:
+            return self._plain(row, row + 1)[0], None
+        _, raw = self._data.id.read_direct_chunk(corner)
+        return np.frombuffer(raw, np.uint8), self._encoding
 
     def _step(self) -> int:
         row_bytes = max(1, int(self._data.dtype.itemsize) * int(np.prod(self._data.shape[1:], dtype=np.int64)))
@@ -144,13 +181,29 @@ class Hdf5Rows:
             return rows
         return max(1, rows // chunk) * chunk
 
+    def _found_encoding(self) -> Encoding:
+        made, shape = self._data.id.get_create_plist(), self._data.shape
+        filters = [made.get_filter(n) for n in range(made.get_nfilters())]
+        if self._data.chunks != (1, *shape[1:]) or len(filters) != 1:
+            said = f"{self._name} has chunks {self._data.chunks} and {len(filters)} filters"
+            raise SourceError(f"{self.path}: {said}; compressed is for rows that are a chunk each, with one filter")
+        code, _, values, *_ = filters[0]
+        name = _BITSHUFFLE_CODECS.get(values[4] if len(values) > 4 else 0) if code == _BITSHUFFLE else _CODECS.get(code)
+        if name is None:
+            known = listed([*_CODECS.values(), *_BITSHUFFLE_CODECS.values()])
+            raise SourceError(
+                f"{self.path}: {self._name} is compressed by filter {code}; leave out compressed, which is for {known}"
+            )
+        return Encoding(name, self._data.dtype.str, shape[1:])
+
     def _choose(self, fields: Mapping[str, str]) -> None:
         self._fields: dict[str, Dataset] = {}
         self._constants: dict[str, Any] = {}
         if self._data.dtype.kind not in "biufcV" or not self._data.shape:
             shape, dtype = self._data.shape, self._data.dtype
             raise SourceError(f"{self.path}: {self._name} has shape {shape} and dtype {dtype}; rows of numbers are due")
-        for each in (self._data, *(self._dataset(path) for path in fields.values())):
+        read = [self._dataset(path) for path in fields.values()]
+        for each in read if self._encoding else [self._data, *read]:
             self._check_filters(each)
         for name, path in fields.items():
             dataset = self._dataset(path)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from penstock.core import Kind, Message, Timestamp
 from penstock.core.block_builder import MAX_BYTES, MAX_MESSAGES
@@ -38,7 +39,7 @@ class Hdf5Source(Source):
 
     A message's array is a row, its key the number of the row, its metadata the row's fields. Before the rows comes a
     start with shape, dtype, and fields of which the file has one value; behind them an end with ``rows``, how many were
-    given. Chunks that are compressed are unpacked once, when they are read.
+    given. Chunks that are compressed are unpacked once, when they are read; or not at all with ``compressed``.
 
     Parameters
     ----------
@@ -54,6 +55,9 @@ class Hdf5Source(Source):
     time
         A dataset of times, one a row: numbers in its attribute ``units``, counted from its attribute ``start`` as
         NeXus writes it, or from 1970; or ISO texts. By default messages are dated when they are given.
+    compressed
+        Give rows as they lie in the file, to be decoded where they are asked for: each a chunk by itself, compressed by
+        bitshuffle with LZ4 or Zstandard, as DECTRIS detectors write, or by LZ4, Zstandard or Blosc.
     start, n
         The first row, and how many; by default all.
     every_s
@@ -75,6 +79,7 @@ class Hdf5Source(Source):
         fields: Mapping[str, str] | Sequence[str] = (),
         key: str = "",
         time: str = "",
+        compressed: bool = False,
         start: int = 0,
         n: int | None = None,
         every_s: float = 0.0,
@@ -85,7 +90,7 @@ class Hdf5Source(Source):
         self._data = data
         self._fields = _named(fields)
         self._fields |= {name: path for name, path in ((_KEY, key), (_TIME, time)) if path}
-        self._start, self._n = start, n
+        self._start, self._n, self._compressed = start, n, compressed
         self._cadence = Cadence(every_s)
         self._opened: Hdf5Rows | None = None
         self._messages: Iterator[Message] = iter(())
@@ -111,7 +116,9 @@ class Hdf5Source(Source):
         """
         self.close()
         path = Path(self.folder, self.file).expanduser()
-        self._opened = Hdf5Rows(path, self._data, self._fields, first=self._start, count=self._n)
+        self._opened = Hdf5Rows(
+            path, self._data, self._fields, first=self._start, count=self._n, compressed=self._compressed
+        )
         self._messages = self._all(self._opened)
 
     def close(self) -> None:
@@ -136,7 +143,7 @@ class Hdf5Source(Source):
                 self.close()
                 return Reading(blocks=builder.close(), ended=True)
             if not message.timestamp_ns:
-                message = Message(0, message.key, now_ns, message.metadata, message.array, kind=message.kind)
+                message = replace(message, timestamp_ns=now_ns)
             size -= builder.add(message, now_ns)
             left -= 1
             self._cadence.gave(1)
@@ -158,7 +165,8 @@ class Hdf5Source(Source):
         columns = [_column(some.fields[name]) for name in names]
         for at in range(len(some)):
             metadata = {name: column[at] for name, column in zip(names, columns, strict=True)}
-            yield Message(0, keys[at], times[at], metadata, some.data[at])
+            encodings = some.encodings[at : at + 1] if some.encodings else ()
+            yield Message(0, keys[at], times[at], metadata, some.data[at], encodings=tuple(filter(None, encodings)))
 
     def _keys(self, rows: Hdf5Rows, some: Rows) -> Sequence[int]:
         if _KEY not in self._fields:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.core import Kind, Message
+from penstock.core.encoding import Encoding
 from penstock.elements import hdf5_rows
 from penstock.elements.sources.hdf5 import Hdf5Source
 from penstock.errors import SourceError
@@ -173,6 +174,67 @@ def test_a_filter_that_is_not_installed_is_named(tmp_path: Path) -> None:
         h5py.h5d.create(file.id, b"d", h5py.h5t.NATIVE_UINT16, space, made)
     with pytest.raises(SourceError, match=r"/d is compressed by filter 32999, .*; pip install hdf5plugin"):
         opened(path, data="d")
+
+
+def written_by_a_detector(path: Path, chunks: list[bytes], *arguments: int, code: int = 32008) -> None:
+    """Write rows of (2, 8) uint16 as they came, each a chunk, but for one more that is never written."""
+    with h5py.File(path, "w") as file:
+        made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        made.set_chunk((1, 2, 8))
+        made.set_filter(code, h5py.h5z.FLAG_OPTIONAL, arguments)
+        space = h5py.h5s.create_simple((len(chunks) + 1, 2, 8))
+        dataset = h5py.h5d.create(file.id, b"d", h5py.h5t.STD_U16LE, space, made)
+        for row, chunk in enumerate(chunks):
+            dataset.write_direct_chunk((row, 0, 0), chunk, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "name"),
+    [(32008, (0, 4, 2, 0, 2), "bslz4"), (32008, (0, 4, 2, 0, 3), "bszstd"), (32004, (), "lz4"), (32015, (), "zstd")],
+)
+def test_compressed_rows_are_given_as_they_lie(tmp_path: Path, code: int, arguments: Any, name: str) -> None:
+    chunks = [b"one", b"another one"]
+    written_by_a_detector(tmp_path / "a.h5", chunks, *arguments, code=code)
+    rows = hdf5_rows.Hdf5Rows(tmp_path / "a.h5", "d", {}, count=2, compressed=True)
+    (some,) = rows
+    assert [bytes(row) for row in some.data] == chunks
+    assert list(some.encodings) == [Encoding(name, "<u2", (2, 8))] * 2
+    rows.close()
+
+
+def test_a_row_that_was_never_written_is_no_compressed_one(tmp_path: Path) -> None:
+    written_by_a_detector(tmp_path / "a.h5", [b"one"], 0, 4, 2, 0, 2)
+    rows = hdf5_rows.Hdf5Rows(tmp_path / "a.h5", "d", {}, compressed=True)
+    (some,) = rows
+    assert list(some.encodings) == [Encoding("bslz4", "<u2", (2, 8)), None]
+    assert some.data[1].tolist() == [[0] * 8] * 2
+    rows.close()
+
+
+def test_compressed_rows_are_decoded_where_they_are_asked_for(tmp_path: Path) -> None:
+    codecs: Any = pytest.importorskip("penstock.core.codecs", reason="frames are not decoded yet")
+    images = [np.full((2, 8), n, np.uint16) for n in range(3)]
+    written_by_a_detector(
+        tmp_path / "a.h5", [bytes(codecs.encoded(each, "bslz4")[0]) for each in images], 0, 4, 2, 0, 2
+    )
+    _, *found, _ = drain(opened(tmp_path / "a.h5", data="d", compressed=True, n=3))
+    assert [m.array.tolist() for m in found] == [each.tolist() for each in images]
+    assert all(m.encodings for m in found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"data": "/entry/camera/image"}, r"has chunks \(3, 4, 3\) and 1 filters; compressed is for rows"),
+        ({"data": "/entry/sample/frame"}, "has chunks None and 0 filters"),
+        ({"data": "/gzipped"}, "is compressed by filter 1; leave out compressed, which is for blosc, lz4, zstd, bslz4"),
+    ],
+)
+def test_rows_that_are_not_compressed_one_by_one_are_refused(scan: Path, arguments: Any, says: str) -> None:
+    with h5py.File(scan, "a") as file:
+        file.create_dataset("gzipped", data=IMAGES, chunks=(1, 4, 3), compression="gzip")
+    with pytest.raises(SourceError, match=says):
+        opened(scan, compressed=True, **arguments)
 
 
 @pytest.mark.parametrize(
