@@ -142,7 +142,7 @@ class Hdf5Source(Source):
             if message is None:
                 self.close()
                 return Reading(blocks=builder.close(), ended=True)
-            if not message.timestamp_ns:
+            if _TIME not in self._fields or message.kind is not Kind.DATA:
                 message = replace(message, timestamp_ns=now_ns)
             size -= builder.add(message, now_ns)
             left -= 1

@@ -101,6 +101,16 @@ def test_keys_and_times_are_those_of_the_file(scan: Path, time: str, step_ns: in
     assert (source.traits.number, source.traits.first) == ("frame", None)
 
 
+def test_times_without_a_start_count_from_1970_and_whole_ones_are_exact(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["d"], file["s"], file["ns"] = np.zeros((2, 1)), [0.0, 0.5], [0, NOW_NS + 1]
+        file["ns"].attrs["units"] = "ns"
+    for name, second in (("s", 500_000_000), ("ns", NOW_NS + 1)):
+        start, *rows, end = drain(opened(tmp_path / "a.h5", data="d", time=name))
+        assert [m.timestamp_ns for m in rows] == [0, second]
+        assert {start.timestamp_ns, end.timestamp_ns} == {NOW_NS}
+
+
 @settings(max_examples=30)
 @given(
     rows=st.integers(0, 40),
