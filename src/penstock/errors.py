@@ -12,6 +12,7 @@ __all__ = [
     "CheckError",
     "CommandError",
     "ConflictError",
+    "DecodingError",
     "IntegrityError",
     "MapError",
     "MissingExtraError",
@@ -93,6 +94,10 @@ class MissingExtraError(PenstockError, ImportError):
 
 class RemoteProtocolError(PenstockError):
     """The other side sent bytes that its protocol does not allow."""
+
+
+class DecodingError(PenstockError):
+    """A compressed buffer is not the array it should be, or nothing here can decode it."""
 
 
 class SourceError(PenstockError):

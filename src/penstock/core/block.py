@@ -5,17 +5,20 @@ A block is never changed after it is made; ``take`` shares memory wherever the r
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from penstock.core.encoded_message import encoded_message
+from penstock.core.encoding import Encoding
 from penstock.core.message import NO_METADATA, Kind, Message
 from penstock.core.origin import Origins, united
 
-__all__ = ["Block", "RaggedColumn", "Rows", "concatenate", "pick", "unnumbered_block"]
+__all__ = ["Block", "RaggedColumn", "Rows", "concatenate", "pick", "unnumbered_block", "with_encodings"]
 
 Rows = slice | NDArray[np.intp]
 """Rows of a block: a slice where they are consecutive, else their indices."""
@@ -40,6 +43,9 @@ class RaggedColumn:
     """The kinds of arrays there are: dtype and shape."""
     type_of: NDArray[np.int32]
     """(messages,), index into ``types``; -1 where a message has no such array."""
+    encodings: tuple[Encoding | None, ...] = ()
+    """For each of ``types``, what such an array's bytes are, which then is (n,) ``uint8``; ``None``: the array as it
+    is. Nothing at all if all are. No array is ever decoded here."""
 
     def __len__(self) -> int:
         return len(self.type_of)
@@ -60,6 +66,11 @@ class RaggedColumn:
         # Not a view of the payload as dtype: that does not exist for a dtype whose items have no bytes.
         return np.ndarray(shape, dtype, self.payload[self.offsets[row] : self.offsets[row + 1]])
 
+    def encoding(self, row: int) -> Encoding | None:
+        """Return what the bytes of a message's array are; ``None``: the array as it is, or there is none."""
+        code = int(self.type_of[row])
+        return self.encodings[code] if self.encodings and code >= 0 else None
+
     def take(self, rows: Rows) -> "RaggedColumn":
         """Return the column of some rows; payload is shared for a slice, copied for indices."""
         if isinstance(rows, slice):
@@ -67,9 +78,11 @@ class RaggedColumn:
             stop = max(start, stop)
             offsets = self.offsets[start : stop + 1]
             return RaggedColumn(
-                self.payload[offsets[0] : offsets[-1]], offsets - offsets[0], self.types, self.type_of[start:stop]
-            )
-        return _ragged([self[int(row)] for row in rows])
+                self.payload[offsets[0] : offsets[-1]], offsets - offsets[0], self.types, self.type_of[start:stop],
+                self.encodings,
+            )  # fmt: skip
+        chosen = rows.tolist()
+        return _ragged(list(map(self.__getitem__, chosen)), list(map(self.encoding, chosen)) if self.encodings else ())
 
 
 def pick(rows: Rows, chosen: Rows) -> Rows:
@@ -122,11 +135,14 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
         stream
             Name of the stream.
         messages
-            At least one; all of one ``kind``; all with a key or all without. Arrays are copied.
+            At least one; all of one ``kind``; all with a key or all without. Arrays are copied, those that are
+            compressed as they came.
         first_id
             Number the messages from here; by default they keep the ids they have.
         """
         n = len(messages)
+        if any(message.encodings for message in messages):
+            messages = [message.as_it_came() for message in messages]
         if first_id is not None:  # added, not given to arange, which makes floats beyond 2**63
             ids = np.arange(n, dtype=np.uint64) + np.uint64(first_id)
         else:
@@ -142,7 +158,12 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
         )
 
     def messages(self, rows: Rows = ALL_ROWS) -> Iterator[Message]:
-        """Yield the messages of some rows; arrays are views of this block, also where rows are indices."""
+        """Yield the messages of some rows; arrays are views of this block, also where rows are indices.
+
+        What came compressed is decoded when a message is asked for it.
+        """
+        if any(isinstance(column, RaggedColumn) and column.encodings for column in self.columns):
+            return self._encoded_messages(rows)
         metadata: Iterable[Mapping[str, Any]] = repeat(NO_METADATA)
         if self.metadata is not None:
             metadata = self.metadata[rows] if isinstance(rows, slice) else map(self.metadata.__getitem__, rows.tolist())
@@ -156,6 +177,18 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
         if len(self.columns) > 1 or self.kind is not Kind.DATA:  # what is as always is left out: 10 ns a message
             fields += [self._more(rows) if len(self.columns) > 1 else repeat(()), repeat(self.kind)]
         return map(Message, *fields)
+
+    def _encoded_messages(self, rows: Rows) -> Iterator[Message]:
+        for row in range(len(self))[rows] if isinstance(rows, slice) else rows.tolist():
+            found = [(buffer, encoding) for column in self.columns for buffer, encoding in _encoded(column, row)]
+            (array, *more), encodings = (list(each) for each in zip(*found, strict=True)) if found else ([None], [])
+            key = None if self.keys is None else int(self.keys[row])
+            metadata = NO_METADATA if self.metadata is None else self.metadata[row]
+            message = Message(
+                int(self.ids[row]), key, int(self.timestamps[row]), metadata, array, tuple(more), self.kind,
+                tuple(encodings) if any(encodings) else (),
+            )  # fmt: skip
+            yield encoded_message(message, self.stream)
 
     def _more(self, rows: Rows) -> Iterator[tuple[NDArray[Any], ...]]:
         """Yield the second and further buffers of some messages; some may have fewer than others."""
@@ -226,6 +259,14 @@ def _buffers(column: Column, rows: Rows) -> Iterator[Any]:  # arrays, or None wh
     return map(column.__getitem__, indices)
 
 
+def _encoded(column: Column, row: int) -> Iterator[tuple[NDArray[Any], Encoding | None]]:
+    """Yield a message's buffer, as it came, and what its bytes are; nothing where it has no such buffer."""
+    if isinstance(column, np.ndarray):
+        yield column[row, ...], None
+    elif (buffer := column[row]) is not None:
+        yield buffer, column.encoding(row)
+
+
 def _sweep(column: NDArray[Any]) -> None:
     """Bring small rows near at once: one by one, as user code reads them, each would be waited for.
 
@@ -239,15 +280,21 @@ def _columns(messages: Sequence[Message]) -> tuple[Column, ...]:
     width = max(len(message.more) + 1 if message.array is not None else 0 for message in messages)
     if not width:
         return ()
-    first = _column([message.array for message in messages])
-    rest = (
-        _column([message.more[k] if len(message.more) > k else None for message in messages]) for k in range(width - 1)
+    is_encoded = any(message.encodings for message in messages)
+    arrays: Iterable[list[Any]] = (
+        [message.array for message in messages],
+        *([message.more[k] if len(message.more) > k else None for message in messages] for k in range(width - 1)),
     )
-    return (first, *rest)
+    return tuple(
+        _column(column, [m.encodings[k] if len(m.encodings) > k else None for m in messages] if is_encoded else ())
+        for k, column in enumerate(arrays)
+    )
 
 
-def _column(arrays: Sequence[Any]) -> Column:
+def _column(arrays: Sequence[Any], encodings: Sequence[Encoding | None] = ()) -> Column:
     first = arrays[0]
+    if any(encodings):
+        return _ragged(arrays, encodings)
     if first is not None and all(
         a is not None and a.dtype == first.dtype and a.shape == first.shape for a in arrays[1:]
     ):
@@ -259,14 +306,17 @@ def _column(arrays: Sequence[Any]) -> Column:
     return _ragged(arrays)
 
 
-def _ragged(arrays: Sequence[Any]) -> RaggedColumn:
-    types: dict[tuple[np.dtype[Any], tuple[int, ...]], int] = {}
+def _ragged(arrays: Sequence[Any], encodings: Sequence[Encoding | None] = ()) -> RaggedColumn:
+    types: dict[tuple[np.dtype[Any], tuple[int, ...], Encoding | None], int] = {}
     type_of = np.full(len(arrays), -1, np.int32)
     offsets = np.zeros(len(arrays) + 1, np.int64)
     for row, array in enumerate(arrays):
         size = 0
         if array is not None:
-            type_of[row] = types.setdefault((array.dtype, array.shape), len(types))
+            encoding = encodings[row] if encodings else None
+            if encoding is not None and (array.dtype != np.uint8 or array.ndim != 1):
+                raise ValueError(f"a buffer that is {encoding.name} must be (n,) uint8")
+            type_of[row] = types.setdefault((array.dtype, array.shape, encoding), len(types))
             size = array.nbytes
         offsets[row + 1] = offsets[row] + size
     payload = np.empty(int(offsets[-1]), np.uint8)
@@ -275,7 +325,41 @@ def _ragged(arrays: Sequence[Any]) -> RaggedColumn:
             flat = np.ascontiguousarray(array).reshape(-1)
             payload[offsets[row] : offsets[row + 1]] = flat.view(np.uint8)
     payload.flags.writeable = False
-    return RaggedColumn(payload, offsets, tuple(types), type_of)
+    kinds = tuple((dtype, shape) for dtype, shape, _ in types)
+    named = tuple(encoding for _, _, encoding in types)
+    return RaggedColumn(payload, offsets, kinds, type_of, named if any(named) else ())
+
+
+def with_encodings(block: Block, encodings: Sequence[Encoding | None]) -> Block:
+    """Return the block of which some columns, all of bytes, are said to be encoded; nothing is copied that lies well.
+
+    Parameters
+    ----------
+    block
+        Whose columns are arrays so far.
+    encodings
+        For each column, what its bytes are; ``None``, or nothing at the end: as it is.
+    """
+    if not any(encodings):
+        return block
+    given = [*encodings, *[None] * (len(block.columns) - len(encodings))]
+    columns = [
+        column if encoding is None else _said(column, encoding)
+        for column, encoding in zip(block.columns, given, strict=True)
+    ]
+    return replace(block, columns=tuple(columns))
+
+
+def _said(column: Column, encoding: Encoding) -> RaggedColumn:
+    if isinstance(column, RaggedColumn):
+        return RaggedColumn(
+            column.payload, column.offsets, column.types, column.type_of, (encoding,) * len(column.types)
+        )
+    n, size = column.shape
+    types = ((column.dtype, (size,)),)
+    return RaggedColumn(
+        column.reshape(-1), np.arange(n + 1, dtype=np.int64) * size, types, np.zeros(n, np.int32), (encoding,)
+    )
 
 
 def concatenate(blocks: Sequence[Block]) -> Block:
@@ -304,9 +388,16 @@ def concatenate(blocks: Sequence[Block]) -> Block:
 def _joined(columns: Sequence[Column]) -> Column:
     arrays = [column for column in columns if isinstance(column, np.ndarray)]
     if len(arrays) < len(columns) or len({(array.dtype, array.shape[1:]) for array in arrays}) > 1:
-        return _ragged([buffer for column in columns for buffer in _buffers(column, ALL_ROWS)])
+        buffers = [buffer for column in columns for buffer in _buffers(column, ALL_ROWS)]
+        return _ragged(buffers, list(chain.from_iterable(map(_encodings, columns))))
     shape = sum(map(len, arrays)), *arrays[0].shape[1:]
     joined: NDArray[Any] = np.empty(shape, arrays[0].dtype)  # concatenate alone would choose a byte order
     np.concatenate(arrays, out=joined)
     joined.flags.writeable = False
     return joined
+
+
+def _encodings(column: Column) -> Iterable[Encoding | None]:
+    if isinstance(column, RaggedColumn) and column.encodings:
+        return map(column.encoding, range(len(column)))
+    return repeat(None, len(column))

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.block import Block, Column, concatenate
+from penstock.core.block import Block, Column, RaggedColumn, concatenate
 from penstock.core.message import Kind, Message
 
 __all__ = ["BIG_BYTES", "MAX_BYTES", "MAX_MESSAGES", "MAX_NS", "BlockBuilder"]
@@ -64,6 +64,8 @@ class BlockBuilder:
         now_ns
             Of any clock that does not go back, the same for all calls.
         """
+        if message.encodings:
+            message = message.as_it_came()
         array = message.array
         size = 0 if array is None else array.nbytes
         if message.more:
@@ -181,6 +183,8 @@ def _shared_column(messages: list[Message]) -> tuple[Column, ...] | None:
     first = messages[0]
     if first.array is None or first.more:
         return None
+    if any(message.encodings for message in messages):
+        return _encoded_row(first) if len(messages) == 1 else None
     if not isinstance(first.array, np.ndarray) or not first.array.nbytes:
         return None
     dtype, shape = first.array.dtype, first.array.shape
@@ -199,6 +203,16 @@ def _shared_column(messages: list[Message]) -> tuple[Column, ...] | None:
         return (_one_row(arrays[0]),)
     # One join is a third faster than a copy a row, and the bytes it makes cannot be written.
     return (np.frombuffer(b"".join(arrays), dtype).reshape(len(arrays), *shape),)
+
+
+def _encoded_row(message: Message) -> tuple[Column, ...] | None:
+    """Return the column of one message, of its own bytes."""
+    array, encoding = message.array, message.encodings[0]
+    if encoding is None or array.dtype != np.uint8 or array.ndim != 1 or not array.flags.c_contiguous:
+        return None
+    row = _one_row(array).reshape(-1)
+    offsets = np.array([0, len(row)], np.int64)
+    return (RaggedColumn(row, offsets, ((row.dtype, row.shape),), np.zeros(1, np.int32), (encoding,)),)
 
 
 def _one_row(array: NDArray[Any]) -> NDArray[Any]:

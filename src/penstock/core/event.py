@@ -83,6 +83,41 @@ class PartColumn(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """(events,), which events have a part; ``None`` if all have, or none has."""
     counts: NDArray[np.intp] | None = None
     """(events,), rows of each event, if the part is a range; ``None`` if it is one message."""
+    _arrays: list[NDArray[Any]] = msgspec.field(default_factory=list)
+    """What ``array`` found, once it was asked for."""
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """(messages, …), the first buffers of all messages, in the order of the events: for ``process_batch``.
+
+        A view of the block where they lie in it one after the other as they are; decoded, once, where they came
+        compressed.
+
+        Raises
+        ------
+        ValueError
+            If there are none, or they differ in dtype or shape: go through ``messages`` then.
+        DecodingError
+            If one cannot be decoded; the text names stream, frame and codec.
+        """
+        if not self._arrays:
+            self._arrays.append(self._stacked())
+        return self._arrays[0]
+
+    def _stacked(self) -> NDArray[Any]:
+        if self.block is None or not self.block.columns:
+            raise ValueError("none of these events has an array of this stream")
+        column = self.block.columns[0]
+        if isinstance(column, np.ndarray):
+            found: NDArray[Any] = column[self.rows]
+            return found
+        arrays = [message.array for message in self.block.messages(self.rows)]
+        if any(array is None for array in arrays) or len({(array.dtype, array.shape) for array in arrays}) != 1:
+            raise ValueError(f"arrays of stream {self.block.stream} differ in dtype or shape; go through messages")
+        if len(arrays) == 1:
+            one: NDArray[Any] = arrays[0][np.newaxis]
+            return one
+        return np.stack(arrays)
 
     def messages(self, n: int) -> Iterator[Part]:
         """Yield the part of each of the ``n`` events."""

@@ -11,14 +11,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.encoding import Encoding
 from penstock.core.message import MAX_KEY
 from penstock.errors import RemoteProtocolError
 
-__all__ = ["ImageHeader", "flat_object", "image_array", "image_header", "image_of", "json_object"]
+__all__ = ["ImageHeader", "flat_object", "image_array", "image_encodings", "image_header", "image_of", "json_object"]
 
 MAX_JSON_DEPTH = 200
 """Far below what Python's own recursion bears; a text of fewer than twice as many bytes cannot reach it."""
 MAX_JSON_BYTES = 16 << 20
+MAX_NAME = 64
+"""Letters of a compression; every block carries it."""
 _DTYPE = re.compile(
     r"bool|u?int(8|16|32|64)|float(16|32|64)|complex(64|128)|[<>|=]?(b1|[iu][1248]|f[248]|c8|c16)"
 )  # only booleans and numbers: neither objects nor text nor records travel as pixels
@@ -94,8 +97,10 @@ def image_header(part: Bytes) -> ImageHeader:
     return header
 
 
-def image_of(part: Bytes, pixels: Bytes) -> tuple[int, NDArray[Any]]:
-    """Return an image's frame number and its pixels: ``image_array(image_header(part), pixels)``, but sooner.
+def image_of(part: Bytes, pixels: Bytes) -> tuple[int, NDArray[Any], tuple[Encoding, ...]]:
+    """Return an image's frame number, its pixels, and what they are if they are compressed.
+
+    They are ``image_array(image_header(part), pixels)`` and ``image_encodings`` of that header, but sooner.
 
     Every call and attribute in it was counted: small images come 100,000 times a second.
 
@@ -115,10 +120,11 @@ def image_of(part: Bytes, pixels: Bytes) -> tuple[int, NDArray[Any]]:
         or header.compression != "none"
         or not 0 <= header.frame <= MAX_KEY
     ):
-        return header.frame, image_array(image_header(part), pixels)
+        header = image_header(part)
+        return header.frame, image_array(header, pixels), image_encodings(header)
     array: NDArray[Any] = np.ndarray(geometry[1], geometry[0], pixels)
     array.setflags(write=False)
-    return header.frame, array
+    return header.frame, array, ()
 
 
 def image_array(header: ImageHeader, pixels: Bytes) -> NDArray[Any]:
@@ -137,6 +143,8 @@ def image_array(header: ImageHeader, pixels: Bytes) -> NDArray[Any]:
     dtype, shape, expected = _geometries.get((header.type, header.shape)) or _geometry(header)
     size = pixels.nbytes if isinstance(pixels, memoryview) else len(pixels)
     if header.compression != "none":
+        if len(header.compression) > MAX_NAME:
+            raise RemoteProtocolError(f"frame {header.frame} has a compression of {len(header.compression)} letters")
         if not size:
             raise RemoteProtocolError(f"frame {header.frame} is compressed ({header.compression}) and has no bytes")
         shape, dtype = (size,), _BYTE
@@ -147,6 +155,20 @@ def image_array(header: ImageHeader, pixels: Bytes) -> NDArray[Any]:
     array: NDArray[Any] = np.ndarray(shape, dtype, pixels)
     array.setflags(write=False)
     return array
+
+
+def image_encodings(header: ImageHeader) -> tuple[Encoding, ...]:
+    """Return what the bytes of a compressed image are; nothing for one that is not compressed.
+
+    Raises
+    ------
+    RemoteProtocolError
+        What ``image_array`` raises.
+    """
+    if header.compression == "none":
+        return ()
+    dtype, shape, _ = _geometries.get((header.type, header.shape)) or _geometry(header)
+    return (Encoding(header.compression, dtype.str, shape),)
 
 
 _BYTE = np.dtype(np.uint8)

@@ -43,12 +43,14 @@ class Message(msgspec.Struct, frozen=True, gc=False, eq=False):
     metadata: Mapping[str, Any] = NO_METADATA
     """Whatever else the instrument says: text keys; scalars, text, bytes, small arrays, lists, mappings."""
     array: Any = None
-    """The first buffer as an array with dtype and shape, read-only; ``None`` for a message without buffers."""
+    """The first buffer as an array with dtype and shape, read-only; ``None`` for a message without buffers. Where it
+    came compressed it is decoded when it is asked for; a ``DecodingError`` says what is wrong with it."""
     more: tuple[NDArray[Any], ...] = ()
-    """Further buffers, in the order of the protocol's page."""
+    """Further buffers, in the order of the protocol's page; decoded as ``array`` is."""
     kind: Kind = Kind.DATA
     encodings: tuple[Encoding | None, ...] = ()
-    """Of a durable stream: for each buffer, what its bytes are; ``None``, or nothing at the end: the array as it is."""
+    """For each buffer, what its bytes are; ``None``, or nothing at the end: the array as it is. Whoever makes such a
+    message, as a decoder does, gives the bytes, (n,) ``uint8``, as ``array`` and ``more``."""
 
     @property
     def timestamp(self) -> Timestamp:
@@ -56,9 +58,18 @@ class Message(msgspec.Struct, frozen=True, gc=False, eq=False):
         return Timestamp(self.timestamp_ns)
 
     @property
-    def buffers(self) -> tuple[NDArray[Any], ...]:
-        """All buffers: ``array`` and ``more``."""
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All buffers as arrays: ``array`` and ``more``."""
         return () if self.array is None else (np.asarray(self.array), *self.more)
+
+    @property
+    def buffers(self) -> tuple[NDArray[Any], ...]:
+        """All buffers as they came: the bytes of those that are compressed, which ``encodings`` tells, else arrays."""
+        return self.arrays
+
+    def as_it_came(self) -> "Message":
+        """Return the message that a decoder gave: where it is compressed, ``array`` and ``more`` are bytes."""
+        return self
 
 
 def flaw_of(message: object) -> str:
@@ -82,7 +93,19 @@ def flaw_of(message: object) -> str:
         return f"its timestamp_ns is {stamp!r}; it must be an int"
     if not (isinstance(metadata, Mapping) and all(isinstance(name, str) for name in metadata)):
         return f"its metadata is of type {type(metadata).__name__}; it must be a mapping with text keys"
+    message = message.as_it_came()
     for array in ([] if message.array is None else [message.array]) + list(message.more):
         if not isinstance(array, (np.ndarray, np.generic)):
             return f"its array is of type {type(array).__name__}; it must be one of NumPy"
+    return _flaw_of_encodings(message.encodings, message.buffers)
+
+
+def _flaw_of_encodings(encodings: object, buffers: tuple[NDArray[Any], ...]) -> str:
+    if not (isinstance(encodings, tuple) and all(one is None or isinstance(one, Encoding) for one in encodings)):
+        return f"its encodings are {encodings!r:.80}; they must be a tuple of Encoding and None"
+    if len(encodings) > len(buffers):
+        return f"it has {len(encodings)} encodings for {len(buffers)} buffers"
+    for buffer, one in zip(buffers, encodings, strict=False):
+        if one is not None and (buffer.dtype != np.uint8 or buffer.ndim != 1):
+            return f"a buffer is {one.name}, but of {buffer.dtype} {list(buffer.shape)}; give its bytes, (n,) uint8"
     return ""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from penstock.core.encoded_message import with_array
 from penstock.core.message import Message
 from penstock.elements.item_field import field_of, with_field
 
@@ -35,9 +35,7 @@ def with_array_changed(item: Any, field: str, change: Callable[[NDArray[Any]], A
         return with_field(item, field, change(_array(field_of(item, field), f'field "{field}"')))
     if isinstance(item, Message):
         array = _array(item.array, "this message's array")
-        if any(encoding is not None for encoding in item.encodings[:1]):
-            raise TypeError("this message's array is encoded; decode it first")
-        return replace(item, array=change(array))
+        return with_array(item, change(array))
     return change(_array(item, "this item"))
 
 

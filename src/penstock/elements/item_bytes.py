@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from penstock.core.encoded_message import encoded_message
+from penstock.core.encoding import encodings_from, plain_encodings
 from penstock.core.message import Kind, Message, flaw_of
 from penstock.elements.item_field import field_of
 from penstock.elements.plain_item import json_of
@@ -88,6 +90,8 @@ def _write_penstock(item: Any) -> bytes:
     if not isinstance(item, Message):
         return encode_value(item)
     said = [item.id, item.key, item.timestamp_ns, dict(item.metadata), list(item.buffers), int(item.kind)]
+    if any(item.encodings):
+        said.append(plain_encodings(item.encodings))
     return _MESSAGE + encode_value(said)
 
 
@@ -103,14 +107,16 @@ def _read_penstock(data: bytes) -> Any:
         return decode_value(data)
     said = decode_value(memoryview(data)[1:])
     try:
-        number, key, timestamp_ns, metadata, buffers, kind = said
+        number, key, timestamp_ns, metadata, buffers, kind, *encodings = said
         first, *more = buffers or [None]
-        message = Message(int(number), key, timestamp_ns, metadata, first, tuple(more), Kind(kind))
+        message = Message(
+            int(number), key, timestamp_ns, metadata, first, tuple(more), Kind(kind), encodings_from(*encodings)
+        )
     except (TypeError, ValueError) as error:
         raise RemoteProtocolError(f"{len(data)} bytes are no message: {error}") from error
     if flaw := flaw_of(message):
         raise RemoteProtocolError(f"{len(data)} bytes are no message: {flaw}")
-    return message
+    return encoded_message(message)
 
 
 _WRITERS: Final[Mapping[str, Callable[[Any], bytes]]] = {

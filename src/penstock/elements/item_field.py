@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from penstock.core.encoded_message import EncodedMessage, with_array
 from penstock.core.event import Event
 from penstock.core.message import Message
 from penstock.core.result import Result
@@ -23,6 +24,7 @@ _LARGEST = 2**63
 """Of the whole numbers that NumPy takes for numbers."""
 _OWN = ("array", "key", "timestamp_ns")
 """Fields of every message."""
+_MESSAGES = (Message, EncodedMessage)
 
 
 def field_of(item: Any, path: str) -> Any:  # items are whatever users made
@@ -40,7 +42,7 @@ def field_of(item: Any, path: str) -> Any:  # items are whatever users made
         kind = type(item)
         if kind is dict and path in item:
             return item[path]
-        if kind is Message and (value := _of_message(item, path)) is not None:
+        if kind in _MESSAGES and (value := _of_message(item, path)) is not None:
             return value
     if is_plain_number(item):
         return item
@@ -58,7 +60,7 @@ def member_of(value: Any, name: str, path: str = "", whole: Any = None) -> Any:
     LookupError
         If there is none; the text names ``path`` and the type of ``whole`` if the value is a part of it.
     """
-    if type(value) is Message and (found := _of_message(value, name)) is not None:
+    if type(value) in _MESSAGES and (found := _of_message(value, name)) is not None:
         return found
     there = _fields(value)
     if name not in there:
@@ -93,7 +95,7 @@ def with_field(item: Any, path: str, value: Any) -> Any:
         value = with_field(member_of(item, name, path), rest, value)
     if isinstance(item, Message):
         if name == "array":
-            return replace(item, array=value)
+            return with_array(item, value)
         return replace(item, metadata={**item.metadata, name: value})
     fields_there = _fields(item)
     if fields_there or isinstance(item, Mapping):
@@ -128,9 +130,11 @@ def number_of(value: Any, path: str = "") -> float:
 
 def _of_message(message: Message, name: str) -> Any:
     """Return a message's field without looking at the others; ``None`` also for what is ``None``."""
-    array = message.array
     if name in _OWN and (value := getattr(message, name)) is not None:
         return value
+    if message.encodings:  # an array is not decoded for its columns: what is compressed has none
+        return message.metadata.get(name)
+    array = message.array
     if array is not None and (columns := array.dtype.names) and name in columns:
         return array[name]
     return message.metadata.get(name)

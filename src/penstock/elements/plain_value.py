@@ -93,7 +93,7 @@ def _of_array(array: Any) -> Any:
 
 def _of_message(message: Message) -> dict[str, Any]:
     said = {"id": message.id, "key": message.key, "timestamp": message.timestamp.isoformat()}
-    buffers = [_of_array(buffer) for buffer in message.buffers]
+    buffers = [_of_array(buffer) for buffer in message.arrays]
     return said | {"metadata": plain(message.metadata)} | ({"buffers": buffers} if buffers else {})
 
 

@@ -102,7 +102,7 @@ class ReplayedSource(Source):
         if stored is None:
             self._next = None
             return
-        block = stored.block
+        block = stored.encoded_block
         self._next = Block(
             stream=self.stream, kind=block.kind, ids=block.ids, keys=block.keys, timestamps=block.timestamps,
             metadata=block.metadata, columns=block.columns,

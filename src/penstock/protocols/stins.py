@@ -9,7 +9,8 @@ image    ``{"htype": "image", "frame": int, "shape": [int…], "type": "uint16",
 end      ``{"htype": "series_end", "msg_number": int}``                                     none
 =======  =================================================================================  ====================
 
-``frame`` counts from 0 in a series. Decompression and the order of frames are not looked at here.
+``frame`` counts from 0 in a series. ``compression`` names how the second part is compressed, such as ``bslz4``; nothing
+is decompressed here, nor is the order of frames looked at.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,9 +31,9 @@ __all__ = ["StinsDecoder", "encode_end", "encode_image", "encode_start"]
 class StinsDecoder(Decoder):
     """Decode STINS packets: one message each.
 
-    An image has the frame number as ``key`` and the pixels as ``array``, of the header's shape and type, in counts; a
-    compressed one is (bytes,) uint8 and ``metadata["compression"]`` says how. ``metadata`` is the JSON header as it
-    came; what the start brings as second part stands in it as ``"meta"``.
+    An image has the frame number as ``key`` and the pixels as ``array``, of the header's shape and type, in counts; of
+    a compressed one these are the (bytes,) uint8 as they came, and ``encodings`` says what they are. ``metadata`` is
+    the JSON header as it came; what the start brings as second part stands in it as ``"meta"``.
     """
 
     traits = Traits(number="frame", first=0, socket="pull")
@@ -46,7 +47,9 @@ class StinsDecoder(Decoder):
         if htype == "image":
             if len(parts) != 2:
                 _check_count(parts, 2, 2, "an image")
-            frame, array = image_of(parts[0], parts[1])
+            frame, array, encodings = image_of(parts[0], parts[1])
+            if encodings:
+                return iter((Message(0, frame, received_ns, metadata, array, encodings=encodings),))
             return iter((Message(0, frame, received_ns, metadata, array),))
         if htype == "header":
             _check_count(parts, 1, 2, "a start")

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.decoder import Decoder, Traits
-from penstock.core.image_header import ImageHeader, image_array, image_header, json_object
+from penstock.core.image_header import ImageHeader, image_array, image_encodings, image_header, json_object
 from penstock.core.message import Kind, Message
 from penstock.core.pickled_arrays import PickledArrays
 from penstock.errors import RemoteProtocolError
@@ -56,8 +56,9 @@ class _Expect(Enum):
 class Xspress3Decoder(Decoder):
     """Decode both framings, even mixed; a frame is one message.
 
-    ``key`` is the frame number, ``array`` (channels, bins) in counts. ``metadata`` is the JSON header as it came
-    (``exptime`` in s) and the counters by name, each (channels,), ``window_counts`` (windows, channels).
+    ``key`` is the frame number, ``array`` (channels, bins) in counts; compressed counts are bytes, and ``encodings``
+    says what they are. ``metadata`` is the JSON header as it came (``exptime`` in s) and the counters by name, each
+    (channels,), ``window_counts`` (windows, channels).
 
     A frame of which a piece is wrong or missing is one error; what remains of it is passed over.
     """
@@ -90,7 +91,7 @@ class Xspress3Decoder(Decoder):
         header = image_header(parts[0])
         counts = _counts(header, parts[1])
         metadata |= self._counters.read(header, parts[2])
-        message = Message(0, header.frame, received_ns, metadata, counts)
+        message = _message(header, metadata, counts, received_ns)
         return _then_raise(message, interrupted) if interrupted else iter((message,))
 
     def _piece(self, part: Part, received_ns: int) -> Iterator[Message]:
@@ -112,7 +113,7 @@ class Xspress3Decoder(Decoder):
             header, self._header = self._header, None
             self._expect = _Expect.HEADER
             counters = self._counters.read(header, part)
-            yield Message(0, header.frame, received_ns, self._metadata | counters, self._counts)
+            yield _message(header, self._metadata | counters, self._counts, received_ns)
         elif self._leftovers:
             self._leftovers -= 1
         else:
@@ -145,6 +146,10 @@ class Xspress3Decoder(Decoder):
         if interrupted:
             raise RemoteProtocolError(interrupted)
         return iter(())
+
+
+def _message(header: ImageHeader, metadata: dict[str, Any], counts: Any, received_ns: int) -> Message:
+    return Message(0, header.frame, received_ns, metadata, counts, encodings=image_encodings(header))
 
 
 def _then_raise(message: Message, interrupted: str) -> Iterator[Message]:

@@ -89,7 +89,7 @@ class GroupBlocks:
             there = [np.empty(0, np.uint64)]
             for stored in self._reader.get(ranges[0][0], ranges[-1][1]):
                 there.append(stored.block.ids)
-                yield stored.block, claim.epoch
+                yield stored.encoded_block, claim.epoch
             gone = np.setdiff1d(wanted, np.concatenate(there))
             if len(gone):  # removed since it was claimed, of which the group learns so
                 self._member.refuse(*gone.tolist(), reason="it was removed")

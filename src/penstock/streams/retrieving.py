@@ -39,8 +39,8 @@ def retrieve(message: Message, root: str | PathLike[str] | None = None) -> NDArr
     StreamError
         If the message speaks of no file.
     """
-    if message.array is not None:
-        return np.asarray(message.array)
+    if message.buffers:
+        return message.buffers[0]
     path = _path_of(message, root)
     try:
         data = np.fromfile(path, np.uint8)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.core.block import Block, Column, RaggedColumn
+from penstock.core.encoding import Encoding
 from penstock.core.message import NO_METADATA
 from penstock.wire.metadata import encode_metadata
 
@@ -44,13 +45,20 @@ def _same_column(one: Block, other: Block, number: int) -> bool:
     mine, its = (block.columns[number] if number < len(block.columns) else None for block in (one, other))
     if isinstance(mine, np.ndarray) and isinstance(its, np.ndarray):
         return _same_array(mine, its)
-    return all(_same_array(_row(mine, row), _row(its, row)) for row in range(len(one)))
+    return all(
+        _same_array(_row(mine, row), _row(its, row)) and _encoding(mine, row) == _encoding(its, row)
+        for row in range(len(one))
+    )
 
 
 def _row(column: Column | None, row: int) -> NDArray[np.generic] | None:
     if column is None:
         return None
     return column[row] if isinstance(column, RaggedColumn) else column[row, ...]
+
+
+def _encoding(column: Column | None, row: int) -> Encoding | None:
+    return column.encoding(row) if isinstance(column, RaggedColumn) else None
 
 
 def _same_array(one: NDArray[np.generic] | None, other: NDArray[np.generic] | None) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.block import ALL_ROWS, Block, Rows
+from penstock.core.block import ALL_ROWS, Block, Rows, with_encodings
 from penstock.core.encoding import Encoding
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
@@ -70,17 +70,19 @@ class StoredBlock(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Its arrays are read-only views of the stored bytes, valid as long as somebody holds them. Its ids ascend. Its
     ``stream`` is that of the address."""
     encodings: tuple[Encoding | None, ...] = ()
-    """For each column, what its bytes are; ``None``, or nothing at the end: arrays as they are."""
+    """For each column, what was said of its bytes when it was appended; ``None``, or nothing at the end: nothing. A
+    column that a pipeline recorded says it itself."""
     position: int = 0
     """How many messages had arrived before its first, since the stream began."""
 
     def messages(self, rows: Rows = ALL_ROWS) -> Iterator[Message]:
-        """Yield its messages, or those of some rows, each with the encodings of its buffers; arrays are views."""
-        messages = self.block.messages(rows)
-        if not any(self.encodings):
-            return messages
-        encodings = self.encodings
-        return (msgspec.structs.replace(m, encodings=encodings[: len(m.buffers)]) for m in messages)
+        """Yield its messages, or those of some rows; arrays are views, or decoded when they are asked for."""
+        return self.encoded_block.messages(rows)
+
+    @property
+    def encoded_block(self) -> Block:
+        """The block whose columns say themselves what their bytes are, as a pipeline carries it."""
+        return with_encodings(self.block, self.encodings)
 
     def take(self, rows: Rows) -> "StoredBlock":
         """Return some of its messages, sharing memory where ``rows`` is a slice; at least one if they are indices."""

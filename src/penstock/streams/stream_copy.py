@@ -150,7 +150,7 @@ def _within(stored: StoredBlock, message_id: int) -> tuple[int, Message] | None:
     row = int(stored.block.ids.searchsorted(message_id))
     if row == len(stored.block) or int(stored.block.ids[row]) != message_id:
         return None
-    return stored.position + row, next(stored.block.messages(slice(row, row + 1)))
+    return stored.position + row, next(stored.messages(slice(row, row + 1)))
 
 
 def _is_same(one: Message, other: Message) -> bool:

@@ -17,8 +17,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.encoded_message import EncodedMessage, encoded_message
+from penstock.core.encoding import Encoding, encodings_from, plain_encodings
 from penstock.core.event import Event
-from penstock.core.message import Kind, Message
+from penstock.core.message import Kind, Message, flaw_of
 from penstock.core.result import Result
 from penstock.core.values import check_value
 from penstock.errors import RemoteProtocolError, ResultTypeError
@@ -117,7 +119,7 @@ class ItemWriter:
                 return [_HEAD.pack(MAGIC, ItemKind.VALUE, 0, 0, self.sender, number) + _ENCODER.encode(item)]
             except (OverflowError, UnicodeEncodeError):
                 pass  # a whole number beyond 64 bits has a form of its own; text that is no Unicode has an error text
-        if kind is Message:
+        if kind is Message or kind is EncodedMessage:
             return self._written(ItemKind.MESSAGE, _fields(item), number)
         if kind is Result:
             return self.frames(item.value, number)
@@ -204,16 +206,14 @@ class _Fetch:
 def _fields(message: Message) -> list[Any]:
     fields = [message.key, message.timestamp_ns, dict(message.metadata), list(message.buffers)]
     check_value(fields, "a message")
-    if any(encoding is not None for encoding in message.encodings):
-        raise ResultTypeError(
-            "a message of a durable stream whose buffers are encoded; read the stream itself where it is needed"
-        )
-    return [message.id, int(message.kind), *fields]
+    encodings = [plain_encodings(message.encodings)] if any(message.encodings) else []
+    return [message.id, int(message.kind), *fields, *encodings]
 
 
 def _message(fields: Any) -> Message:
+    encodings: tuple[Encoding | None, ...] = ()
     try:
-        id_, kind, key, timestamp_ns, metadata, buffers = fields
+        id_, kind, key, timestamp_ns, metadata, buffers, *said = fields
         is_right = (
             kind in (0, 1, 2)
             and type(id_) is type(timestamp_ns) is int
@@ -222,11 +222,12 @@ def _message(fields: Any) -> Message:
             and type(buffers) is list
             and all(isinstance(each, np.ndarray) for each in buffers)
         )
+        encodings = encodings_from(*said)
     except (TypeError, ValueError):
         is_right = False
     if not is_right:
         raise RemoteProtocolError(f"not the fields of a message: {fields!r:.80}")
-    return Message(
+    message = Message(
         id=id_,
         key=key,
         timestamp_ns=timestamp_ns,
@@ -234,7 +235,11 @@ def _message(fields: Any) -> Message:
         array=buffers[0] if buffers else None,
         more=tuple(buffers[1:]),
         kind=Kind(kind),
+        encodings=encodings,
     )
+    if encodings and (flaw := flaw_of(message)):
+        raise RemoteProtocolError(f"not the fields of a message: {flaw}")
+    return encoded_message(message)
 
 
 def _foreign(frames: Frames) -> str:

@@ -102,7 +102,7 @@ def _key(key: Any) -> str:
 
 def _fields(message: Message) -> Mapping[str, Any]:
     own = {"id": message.id, "key": message.key, "timestamp_ns": message.timestamp_ns, "metadata": message.metadata}
-    return {**own, "buffers": list(message.buffers)}
+    return {**own, "buffers": list(message.arrays)}
 
 
 _CONVERTED: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (

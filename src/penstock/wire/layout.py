@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from penstock.core.block import Block, Column, RaggedColumn
 from penstock.core.message import Kind
 from penstock.errors import RemoteProtocolError, ResultTypeError
-from penstock.wire.columns import HOSTILE, MAX_COLUMNS, ArrayType, Size, array_bytes, decode_types, encode_types
+from penstock.wire.columns import (
+    HOSTILE,
+    MAX_COLUMNS,
+    ArrayType,
+    Size,
+    array_bytes,
+    decode_table,
+    decode_types,
+    encode_table,
+    encode_types,
+)
 from penstock.wire.metadata import MetadataColumn, encode_metadata
 
 __all__ = ["ALIGNMENT", "BlockLayout", "PackedBlock", "Places", "measure", "pack_block", "read_block", "write_block"]
@@ -169,7 +179,7 @@ def pack_block(block: Block) -> PackedBlock:
     try:
         _check(block.columns)
         head = encode_types(types)
-        tables = tuple([encode_types(c.types) for c in block.columns if isinstance(c, RaggedColumn)])
+        tables = tuple([encode_table(c.types, c.encodings) for c in block.columns if isinstance(c, RaggedColumn)])
         metadata = b"" if block.metadata is None else encode_metadata(block.metadata)
     except ResultTypeError as error:
         raise ResultTypeError(f"stream {block.stream}: {error}") from error
@@ -317,21 +327,16 @@ def _write_ragged(column: RaggedColumn, table: bytes, out: NDArray[np.uint8], at
 
 
 def _read_ragged(slot: NDArray[np.uint8], at: int, layout: BlockLayout, table: int, payload: int) -> Column:
-    types: list[ArrayType] = []
-    for type_ in decode_types(slot[at : at + table].tobytes()):
-        if type_ is None or not type_[0].itemsize:
-            raise ValueError(f"a ragged column with arrays of {type_}")
-        types.append(type_)
+    types, encodings = decode_table(slot[at : at + table].tobytes())
     at += _aligned(table)
     type_of = _view(slot, at, (layout.rows,), _I4).copy()
     if layout.rows and not -1 <= int(type_of.min()) <= int(type_of.max()) < len(types):
         raise ValueError(f"a ragged column of {len(types)} types names others")
-    offsets = _offsets(tuple(types), type_of, payload)
+    offsets = _offsets(types, type_of, payload)
     if offsets[-1] != payload:
         raise ValueError(f"arrays of {offsets[-1]} bytes in a payload of {payload}")
-    return RaggedColumn(
-        _view(slot, at + _aligned(4 * layout.capacity), (payload,), slot.dtype), offsets, tuple(types), type_of
-    )
+    arrays = _view(slot, at + _aligned(4 * layout.capacity), (payload,), slot.dtype)
+    return RaggedColumn(arrays, offsets, types, type_of, encodings)
 
 
 def _offsets(types: tuple[ArrayType, ...], type_of: NDArray[np.int32], payload: int) -> NDArray[np.int64]:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from penstock.core.image_header import image_array, image_header, image_of
+from penstock.core.encoding import Encoding
+from penstock.core.image_header import image_array, image_encodings, image_header, image_of
 from penstock.core.message import MAX_KEY
 from penstock.errors import RemoteProtocolError
 
@@ -48,6 +49,7 @@ def head(**changed: Any) -> bytes:
         {"type": None},
         {"type": ...},
         {"compression": "bslz4"},
+        {"compression": "x" * 65},
         {"compression": None},
         {"compression": ...},
         {"htype": 1},
@@ -68,18 +70,18 @@ def test_pixels_are_neither_copied_nor_to_be_written(pixels: bytes | memoryview)
         assert np.shares_memory(array, np.frombuffer(pixels, np.uint8))
 
 
-def careful(part: bytes, pixels: bytes | memoryview) -> tuple[int, NDArray[Any]]:
+def careful(part: bytes, pixels: bytes | memoryview) -> tuple[int, NDArray[Any], tuple[Encoding, ...]]:
     header = image_header(part)
-    return header.frame, image_array(header, pixels)
+    return header.frame, image_array(header, pixels), image_encodings(header)
 
 
-def outcome(read: Callable[[], tuple[int, NDArray[Any]]]) -> tuple[Any, ...]:
+def outcome(read: Callable[[], tuple[int, NDArray[Any], tuple[Encoding, ...]]]) -> tuple[Any, ...]:
     """Return all there is of an image, or the text with which it is refused."""
     try:
-        frame, array = read()
+        frame, array, encodings = read()
     except RemoteProtocolError as error:
         return (str(error),)
-    return frame, array.dtype, array.shape, array.tobytes(), array.flags.writeable
+    return frame, array.dtype, array.shape, array.tobytes(), array.flags.writeable, encodings
 
 
 @pytest.mark.parametrize("part", [b"", b"{", b"[]", b"null", b"\xff", b'{"frame": 1}'])

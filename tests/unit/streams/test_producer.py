@@ -123,7 +123,7 @@ def test_everything_that_is_said_of_a_message_is_kept(store: FailingStore) -> No
     first, second = _messages(store)
     assert (first.id, first.key, first.timestamp_ns, first.metadata) == (5, 77, 123, metadata)
     assert first.encodings == (packed, None)
-    assert bytes(first.array) == b"packed"
+    assert bytes(first.buffers[0]) == b"packed"
     assert second.encodings == (Encoding("lz4"),)
     assert second.id == 6
 

@@ -45,7 +45,7 @@ Stored = tuple[Message, Sequence[Encoding | None]]
 
 def stored_messages(stored: StoredBlock) -> Iterator[Stored]:
     """Yield the messages of a block, each with the encodings of its buffers."""
-    return ((message, stored.encodings) for message in stored.block.messages())
+    return ((message, message.encodings) for message in stored.messages())
 
 
 def shown_size(nbytes: int) -> str:

@@ -186,7 +186,7 @@ class StreamSource(Source):
         except StreamError as error:
             raise SourceError(f"{self.address}: {error}") from error
         if stored is not None:
-            return Reading(blocks=[self._numbered(stored.block)])
+            return Reading(blocks=[self._numbered(stored.encoded_block)])
         return self._end(self._reader)
 
     def _read_in_group(self, member: GroupBlocks) -> Reading:
