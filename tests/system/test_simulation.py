@@ -215,6 +215,8 @@ def test_every_mistake_of_a_setup_is_named_at_once() -> None:
     [
         ({"instrument": "camera"}, "instrument: no simulator is called 'camera'"),
         ({"instrument": "pandabox", "address": "ipc://box"}, "address: .* is not reached over TCP"),
+        ({"compression": "zip"}, "compression: stins cannot compress by 'zip'; write one of bslz4, bszstd, lz4"),
+        ({"instrument": "pandabox", "compression": "lz4"}, "pandabox cannot compress by 'lz4'; leave it out"),
         ({"instrument": "pandabox", "peers": 2}, "peers: pandabox serves one client; write 1"),
         ({"faults": "silence=1@20"}, "faults.silence: there is no point 20; points go from 0 to 19"),
     ],

@@ -31,6 +31,14 @@ def sim(
             help="What goes wrong on purpose, such as lost=0.01,silence=5@200; --list shows the faults there are.",
         ),
     ] = "",
+    compression: Annotated[
+        str,
+        typer.Option(
+            metavar="CODEC",
+            help="How a camera compresses its frames, such as bslz4; by default not at all.",
+            show_default=False,
+        ),
+    ] = "",
     series: Annotated[int, typer.Option(help="How many scans, one after the other.")] = 1,
     wait_s: Annotated[float, typer.Option(help="How long to wait for whoever receives.")] = 60.0,
     peers: Annotated[int, typer.Option(help="How many receivers a ZeroMQ socket waits for.")] = 1,
@@ -60,6 +68,7 @@ def sim(
         rate_hz=rate,
         **({} if seed is None else {"seed": seed}),
         faults=faults,
+        compression=compression,
         series=series,
         wait_s=wait_s,
         peers=peers,

@@ -45,6 +45,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """Points per second, on the clock: what was held up is made up for. 0 is as fast as they are taken."""
     faults: str = ""
     """As `Faults.parse` reads it."""
+    compression: str = ""
+    """How frames are compressed, one of the simulator's `compressions`; empty for not at all."""
     address: str = ANY_PORT
     """Where to bind; port 0 takes any that is free."""
     wait_s: float = 60.0
@@ -81,9 +83,14 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
     def _wrong_instrument(self) -> list[Problem]:
         try:
-            kind = find_simulator(self.instrument).socket
+            simulator = find_simulator(self.instrument)
         except CheckError as error:
             return [Problem(where="instrument", text=each.text, remedy=each.remedy) for each in error.problems]
+        kind, known = simulator.socket, simulator.compressions
+        if self.compression and self.compression not in known:
+            remedy = f"write one of {', '.join(known)}" if known else "leave it out"
+            text = f"{self.instrument} cannot compress by {self.compression!r}"
+            return [Problem(where="compression", text=text, remedy=remedy)]
         try:
             (host_and_port if kind == "tcp" else check_address)(self.address)
         except SourceError as error:
@@ -271,6 +278,8 @@ class Simulation:
         for number in range(self.setup.series):
             scan = XrfScan(self.setup.rows, self.setup.columns, self.setup.seed + number)
             simulator = call_simulator(self._make, scan)
+            if self.setup.compression:
+                simulator.compression = self.setup.compression
             if not number:
                 self._send(packets_of(simulator.connected, under_way=False))
             self._send_scan(simulator)

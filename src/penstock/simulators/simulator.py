@@ -4,7 +4,7 @@ It only computes: no socket, no clock, and the same scan gives the same bytes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 from penstock.core.decoder import Decoder, declared_traits
@@ -39,6 +39,10 @@ class Simulator(ABC):
     """What a TCP client must say first; what the decoder says."""
     spoilable: ClassVar[int | None] = None
     """So many bytes at the beginning of a point are those that a fault may fall on; ``None``: all but the last one."""
+    compressions: ClassVar[Sequence[str]] = ()
+    """How it can compress its frames: names of `penstock.core.codecs.CODECS`."""
+    compression = ""
+    """How it does; empty for not at all."""
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.codecs import CODECS, encoded
 from penstock.protocols.stins import StinsDecoder, encode_end, encode_image, encode_start
 from penstock.simulators.powder import RINGS_A, SHAPE, PowderPattern, radius, ring_radius
 from penstock.simulators.simulator import Packets, Simulator
@@ -16,10 +17,11 @@ _DOMAIN = 5
 class StinsSimulator(Simulator):
     """STINS: images of a camera, powder rings around the beam.
 
-    An image is (64, 64) counts, uint16; ``frame`` from 0.
+    An image is (64, 64) counts, uint16, compressed if that is asked for; ``frame`` from 0.
     """
 
     decoder = StinsDecoder
+    compressions = tuple(CODECS)
 
     def __init__(self, scan: XrfScan) -> None:
         super().__init__(scan)
@@ -31,7 +33,14 @@ class StinsSimulator(Simulator):
 
     def point(self, number: int) -> Packets:
         """Return an image."""
-        return [encode_image(number, self.image(number))]
+        image = self.image(number)
+        if not self.compression:
+            return [encode_image(number, image)]
+        payload, encoding = encoded(image, self.compression)
+        packet = encode_image(
+            number, payload.tobytes(), compression=encoding.name, shape=image.shape, type=image.dtype.name
+        )
+        return [packet]
 
     def end(self, points: int) -> Packets:
         """Return the end of the series."""

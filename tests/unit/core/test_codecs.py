@@ -41,7 +41,7 @@ def others(frame: NDArray[Any]) -> dict[str, tuple[Any, Encoding]]:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(frames(), names)
 def test_what_was_encoded_comes_back(frame: NDArray[Any], name: str) -> None:
     payload, encoding = encoded(frame, name)
@@ -58,7 +58,7 @@ def test_other_forms_of_the_same_names_are_read(name: str) -> None:
     np.testing.assert_array_equal(decoded(np.frombuffer(data, np.uint8), encoding), frame)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_bytes_that_are_not_right_are_refused_or_give_such_an_array(data: st.DataObject) -> None:
     frame = data.draw(frames())

@@ -61,7 +61,7 @@ def check(messages: Any, sent: list[Message]) -> None:
             assert array is found.more[0]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.sampled_from(["plain", "bslz4", "zstd", "own"]), min_size=1, max_size=12),
     st.lists(st.integers(0, 11), max_size=4),

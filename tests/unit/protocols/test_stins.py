@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from penstock.core import Kind
+from penstock.core.encoding import Encoding
 from penstock.errors import RemoteProtocolError
 from penstock.protocols.stins import StinsDecoder, encode_end, encode_image, encode_start
 from penstock.testing.decoder_tests import DecoderTests, Unit
@@ -42,6 +43,7 @@ def test_a_compressed_image_stays_as_it_came() -> None:
     assert message.array.tobytes() == b"abc"
     assert message.array.dtype == np.uint8
     assert message.metadata["compression"] == "bslz4"
+    assert message.encodings == (Encoding("bslz4", "<u2", (100, 100)),)
 
 
 def test_pixels_are_not_copied() -> None:

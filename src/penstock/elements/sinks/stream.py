@@ -186,7 +186,7 @@ class StreamSink(Sink):
         assert self._producer is not None, "it is open"
         key = _number(item, self._key, "key", 0) if self._key else message.key
         time = _time(item, self._time) if self._time else message.timestamp_ns or None
-        data = None if message.array is None else list(message.buffers)
+        data = list(message.buffers) or None  # not its arrays: what came compressed is kept so
         return self._producer.send(
             data, id=number, key=key, timestamp_ns=time, metadata=message.metadata,
             encoding=message.encodings or None, copy=False,
