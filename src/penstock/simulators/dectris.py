@@ -1,19 +1,17 @@
 """A DECTRIS detector that does not exist, by stream v2: the powder pattern above two thresholds."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.core.encoding import Encoding
+from penstock.core.codecs import encoded
 from penstock.protocols.dectris import DectrisDecoder, Sendable, encode_end, encode_image, encode_start
-from penstock.simulators.bitshuffled import bitshuffled
 from penstock.simulators.powder import SHAPE, PowderPattern
 from penstock.simulators.simulator import Packets, Simulator
 from penstock.simulators.xrf_scan import XrfScan
 
-__all__ = ["CompressedDectrisSimulator", "DectrisSimulator", "THRESHOLDS_eV"]
+__all__ = ["DectrisSimulator", "THRESHOLDS_eV"]
 
 THRESHOLDS_eV = {"threshold_1": 4000.0, "threshold_2": 8000.0}
 """The lower one lets the fluorescence of iron and nickel through, the upper one only what is scattered."""
@@ -31,14 +29,14 @@ _DOMAIN = 12
 class DectrisSimulator(Simulator):
     """DECTRIS stream v2: images of a camera in two channels, powder rings around the beam.
 
-    Each channel is (64, 64) counts, uint16; ``image_id`` from 0. ``threshold_2`` has the powder pattern,
-    ``threshold_1`` also the fluorescence, which is everywhere. The number of the series is the scan's seed. Images are
-    dated from noon of 20 November 2026 on, because bytes that depend on the clock would differ from run to run. A
-    subclass may set ``is_compressed``.
+    Each channel is (64, 64) counts, uint16, compressed if that is asked for; ``image_id`` from 0. ``threshold_2`` has
+    the powder pattern, ``threshold_1`` also the fluorescence, which is everywhere. The number of the series is the
+    scan's seed. Images are dated from noon of 20 November 2026 on, because bytes that depend on the clock would differ
+    from run to run.
     """
 
     decoder = DectrisDecoder
-    is_compressed: ClassVar[bool] = False
+    compressions = ("bslz4", "lz4")
     spoilable = 12  # the magic number, the number of keys, and ``"type": "im…``: what no message could do without
 
     def __init__(self, scan: XrfScan) -> None:
@@ -102,15 +100,8 @@ class DectrisSimulator(Simulator):
 
     def _sent(self, number: int) -> Mapping[str, Sendable]:
         images = self.images(number)
-        if not self.is_compressed:
-            return images
-        return {
-            name: (Encoding("bslz4", image.dtype.str, image.shape), bitshuffled(image))
-            for name, image in images.items()
-        }
+        return {name: self._packed(image) for name, image in images.items()} if self.compression else images
 
-
-class CompressedDectrisSimulator(DectrisSimulator):
-    """DECTRIS stream v2: as the other, its images compressed with bitshuffle and LZ4."""
-
-    is_compressed = True
+    def _packed(self, image: NDArray[np.uint16]) -> Sendable:
+        payload, encoding = encoded(image, self.compression)
+        return encoding, payload.tobytes()

@@ -5,13 +5,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.core.codecs import encoded
 from penstock.protocols.eiger import Detail, EigerDecoder, encode_end, encode_image, encode_start
-from penstock.simulators.bitshuffled import bitshuffled
 from penstock.simulators.powder import SHAPE, PowderPattern
 from penstock.simulators.simulator import Packets, Simulator
 from penstock.simulators.xrf_scan import XrfScan
 
-__all__ = ["CompressedEigerSimulator", "EigerSimulator", "FRAME_ns"]
+__all__ = ["EigerSimulator", "FRAME_ns"]
 
 FRAME_ns = 20_000_000
 EXPOSURE_ns = 19_990_000
@@ -25,13 +25,13 @@ _DOMAIN = 11
 class EigerSimulator(Simulator):
     """Eiger stream v1: images of a camera, powder rings around the beam, with all that a header can say.
 
-    An image is (64, 64) counts, uint32; ``frame`` from 0. The number of the series is the scan's seed. A subclass may
-    set ``detail``, the ``header_detail``, and ``is_compressed``.
+    An image is (64, 64) counts, uint32, compressed if that is asked for; ``frame`` from 0. The number of the series is
+    the scan's seed. A subclass may set ``detail``, the ``header_detail``.
     """
 
     decoder = EigerDecoder
     detail: ClassVar[Detail] = "all"
-    is_compressed: ClassVar[bool] = False
+    compressions = ("bslz4",)
 
     def __init__(self, scan: XrfScan) -> None:
         super().__init__(scan)
@@ -49,8 +49,8 @@ class EigerSimulator(Simulator):
             encode_image(
                 self.scan.seed,
                 number,
-                bitshuffled(image) if self.is_compressed else image,
-                encoding="bs32-lz4<" if self.is_compressed else "<",
+                encoded(image, self.compression)[0].tobytes() if self.compression else image,
+                encoding="bs32-lz4<" if self.compression else "<",
                 shape=SHAPE,
                 dtype="uint32",
                 start_time=begin,
@@ -73,7 +73,7 @@ class EigerSimulator(Simulator):
             "beam_center_x": (SHAPE[1] - 1) / 2,
             "beam_center_y": (SHAPE[0] - 1) / 2,
             "bit_depth_image": 32,
-            "compression": "bslz4" if self.is_compressed else "none",
+            "compression": self.compression or "none",
             "count_time": EXPOSURE_ns / 1e9,
             "data_collection_date": ARMED,
             "description": "penstock EIGER that does not exist",
@@ -93,9 +93,3 @@ class EigerSimulator(Simulator):
             "pixelmask": np.zeros(SHAPE, np.uint32),
             "countrate_table": np.stack([counts, counts], axis=1),
         }
-
-
-class CompressedEigerSimulator(EigerSimulator):
-    """Eiger stream v1: as the other, its images compressed with bitshuffle and LZ4, ``bs32-lz4<``."""
-
-    is_compressed = True
