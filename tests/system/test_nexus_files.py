@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -20,7 +19,17 @@ N = 600
 HITS = [k for k in range(N) if is_hit(k) and k % 5 and k % 11]
 
 
-def pipeline(folder: Path, *, pace_s: float = 0.0, gate: str = "", **sinks: Any) -> Pipeline:
+def every_sink(folder: Path) -> dict[str, Sink]:
+    return {
+        "hits": Sink("nexus", source="a", where="find.is_hit", path=str(folder / "hits.nxs")),
+        "both": Sink("nexus", source="scan", where="find.is_hit", path=str(folder / "both.nxs")),
+        "found": Sink("nexus", source="find", where="find.is_hit", path=str(folder / "found.nxs")),
+        "file": Sink("nexus", source="scan", path=str(folder / "all.nxs")),
+        "views": Sink("nexus", source="arrays", when="end", path=str(folder / "all.nxs")),
+    }
+
+
+def pipeline(sinks: dict[str, Sink], *, pace_s: float = 0.0, gate: str = "") -> Pipeline:
     return Pipeline(
         name="hits",
         sources={
@@ -33,36 +42,35 @@ def pipeline(folder: Path, *, pace_s: float = 0.0, gate: str = "", **sinks: Any)
             "map": Map(code.weigh, source="scan", spend_s=0.0, workers=1),
             "arrays": Reduce(code.Arrays, source="map"),
         },
-        sinks=sinks
-        or {
-            "hits": Sink("nexus", source="a", where="find.is_hit", path=str(folder / "hits.nxs")),
-            "both": Sink("nexus", source="scan", where="find.is_hit", path=str(folder / "both.nxs")),
-            "found": Sink("nexus", source="find", where="find.is_hit", path=str(folder / "found.nxs")),
-            "file": Sink("nexus", source="scan", path=str(folder / "all.nxs")),
-            "views": Sink("nexus", source="arrays", when="end", path=str(folder / "all.nxs")),
-        },
+        sinks=sinks,
     )
 
 
-@pytest.mark.parametrize("engine", ["inline", "local"])
-def test_hits_are_chosen_by_results(tmp_path: Path, engine: str) -> None:
-    report = pipeline(tmp_path).run(engine=engine)
-    assert report.outcome == "finished", report.reasons
+def test_whole_events_and_results_are_chosen_too(tmp_path: Path) -> None:
+    report = pipeline(every_sink(tmp_path)).run(engine="inline")
     edges = {(edge.producer, edge.consumer): edge for edge in report.edges}
-    assert edges["scan", "hits"].accounts == {"done": len(HITS), "filtered": N - len(HITS)}
     assert edges["find", "found"].accounts["done"] == len(HITS)
-    assert all(edge.adds_up and not edge.in_flight for edge in report.edges)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["all.nxs", "both.nxs", "found.nxs", "hits.nxs"]
-    with h5py.File(tmp_path / "hits.nxs") as file:
-        group = file["entry/instrument/a"]
-        assert group["key"][()].tolist() == HITS
-        assert group["event"][()].tolist() == HITS
-        assert "b" not in file["entry/instrument"]
     with h5py.File(tmp_path / "both.nxs") as file:
         assert file["entry/instrument/b/key"][()].tolist() == HITS
     with h5py.File(tmp_path / "found.nxs") as file:
         assert file["entry/find/event"][()].tolist() == HITS
         assert file["entry/find/is_hit"][()].tolist() == [1.0] * len(HITS)
+
+
+@pytest.mark.parametrize("engine", ["inline", "local"])
+def test_hits_are_chosen_by_results(tmp_path: Path, engine: str) -> None:
+    sinks = every_sink(tmp_path)
+    report = pipeline({name: sinks[name] for name in ("hits", "file", "views")}).run(engine=engine)
+    assert report.outcome == "finished", report.reasons
+    edges = {(edge.producer, edge.consumer): edge for edge in report.edges}
+    assert edges["scan", "hits"].accounts == {"done": len(HITS), "filtered": N - len(HITS)}
+    assert all(edge.adds_up and not edge.in_flight for edge in report.edges)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all.nxs", "hits.nxs"]
+    with h5py.File(tmp_path / "hits.nxs") as file:
+        group = file["entry/instrument/a"]
+        assert group["key"][()].tolist() == HITS
+        assert group["event"][()].tolist() == HITS
+        assert "b" not in file["entry/instrument"]
     with h5py.File(tmp_path / "all.nxs") as file:
         assert file["entry/instrument/a/data"].shape[0] == N
         assert file["entry/total/total"].attrs["units"] == "counts"
@@ -71,11 +79,8 @@ def test_hits_are_chosen_by_results(tmp_path: Path, engine: str) -> None:
 
 def test_the_writer_is_killed_and_nothing_is_missing_or_doubled(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    sinks = {
-        "hits": Sink("nexus", source="a", where="find.is_hit", path=str(tmp_path / "hits.nxs")),
-        "file": Sink("nexus", source="scan", path=str(tmp_path / "all.nxs")),
-    }
-    running = LocalRun(pipeline(tmp_path, pace_s=0.01, gate=str(gate), **sinks).plan())
+    sinks = {name: sink for name, sink in every_sink(tmp_path).items() if name in ("hits", "file")}
+    running = LocalRun(pipeline(sinks, pace_s=0.01, gate=str(gate)).plan())
     running.open()
     until = time.monotonic() + PATIENCE_S
     killed: set[str] = set()
