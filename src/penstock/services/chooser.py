@@ -128,7 +128,7 @@ class Chooser:
             found = field_of(value, self._field)
         except LookupError:
             return False
-        return isinstance(found, bool | int | float | np.bool_ | np.number) and bool(found == found and found)  # noqa: PLR0124 - not NaN
+        return isinstance(found, bool | int | float | np.bool_ | np.number) and bool(found == found and found)
 
 
 def messages_of(flow: Flow) -> Flow:
