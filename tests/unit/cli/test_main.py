@@ -65,9 +65,9 @@ def test_check_for_machines(wrong: Path) -> None:
 
 
 def test_check_explains_on_standard_output_alone() -> None:
-    result = runner.invoke(app, ["check", str(FOLDER / "xrf-map.yaml"), "--explain"])
+    result = runner.invoke(app, ["check", str(FOLDER / "serial-crystallography.yaml"), "--explain"])
     assert result.exit_code == 0
-    assert result.stdout.startswith("name: xrf-map\n")
+    assert result.stdout.startswith("name: serial-crystallography\n")
     assert "when_full: block" in result.stdout
     assert "not built yet" in result.stderr
 
