@@ -12,6 +12,7 @@ SIMULATORS = {
     "dectris": "penstock.simulators.dectris:DectrisSimulator",
     "eiger": "penstock.simulators.eiger:EigerSimulator",
     "lecroy": "penstock.simulators.lecroy:LecroySimulator",
+    "bluesky": "penstock.simulators.bluesky:BlueskySimulator",
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
     "pandabox-framed": "penstock.simulators.pandabox:PandaboxFramedSimulator",
     "pandabox-zmq": "penstock.simulators.pandabox_zmq:PandaboxZmqSimulator",

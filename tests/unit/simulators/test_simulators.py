@@ -61,7 +61,8 @@ def test_its_decoder_reads_a_start_every_point_and_an_end(name: str, rows: int, 
     messages = decoded(decoder, packets(name, rows, columns, seed))
     assert [m.kind for m in messages] == [Kind.START, *[Kind.DATA] * (rows * columns), Kind.END]
     if decoder.traits.number:
-        assert [m.key for m in messages[1:-1]] == list(range(rows * columns))
+        first = decoder.traits.first or 0
+        assert [m.key for m in messages[1:-1]] == list(range(first, first + rows * columns))
 
 
 def test_it_travels_as_its_decoder_expects() -> None:
@@ -94,4 +95,5 @@ def test_a_point_begins_with_what_can_be_spoilt(name: str, seed: int) -> None:
 def test_what_is_no_simulator_is_refused(name: str) -> None:
     there = ", ".join(SIMULATORS)
     with pytest.raises(ValueError, match=f"no simulator is called '{name}'; there are {there}, or"):
+    with pytest.raises(ValueError, match=f"no simulator is called '{name}'; there are {', '.join(SIMULATORS)}, or"):
         simulator_named(name)
