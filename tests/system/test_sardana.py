@@ -12,6 +12,7 @@ from penstock.core import Block, Kind
 from penstock.elements import http_intake
 from penstock.elements.sources.sardana import SardanaSource
 from penstock.errors import SourceError
+from penstock.services.simulation import Setup, Simulation
 from tests.system.sockets import read_scan, read_until
 
 START = {"serialno": 20338, "scandir": "/data", "title": "ascan sx 0 1 2 0.1", "ref_moveables": ["sx"]}
@@ -107,6 +108,27 @@ def test_whoever_has_waited_too_long_is_refused_and_counted(monkeypatch: pytest.
         assert numbers(reading.blocks) == [0]
         assert reading.unparsable == ["record_data: the pipeline is behind; 1 bodies wait to be read"]
         points(client, 1)
+
+
+def test_a_simulated_sardana_posts_and_what_was_injected_is_refused_or_lost() -> None:
+    with listening() as (source, _):
+        address = source.address.replace("http://", "tcp://")
+        faults = "lost=0.1,doubled=0.1,corrupt=0.1"
+        simulation = Simulation(Setup(instrument="sardana", rows=8, columns=10, faults=faults, address=address))
+        simulation.open()
+        sending = threading.Thread(target=simulation.run)
+        sending.start()
+        blocks, lost = read_scan(source)
+        sending.join()
+    report = simulation.report
+    injected = report.injected
+    assert (report.state, len(lost)) == ("finished", injected["corrupt"])
+    assert len(numbers(blocks)) == 80 - injected["lost"] + injected["doubled"] - injected["corrupt"]
+
+
+def test_a_simulated_sardana_must_be_told_where_to_post() -> None:
+    (problem,) = Setup(instrument="sardana", rows=1, columns=1).problems()
+    assert "posts to a pipeline, so it must be told where that listens" in problem.text
 
 
 def test_a_port_that_is_in_use_is_named() -> None:

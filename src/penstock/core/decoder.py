@@ -29,8 +29,9 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """The field that dates its messages; empty if they are dated when they are received."""
     pickled: bool = False
     """Whether its bytes hold pickles, which are read by an allow-list."""
-    socket: Literal["pull", "sub", "tcp", ""] = ""
-    """How it is received; the other side is a push or pub socket that binds, or a TCP server."""
+    socket: Literal["pull", "sub", "tcp", "http", ""] = ""
+    """How it is received; the other side is a push or pub socket that binds, a TCP server, or for ``http`` one that
+    posts to a server of ours."""
 
 
 class Decoder(ABC):

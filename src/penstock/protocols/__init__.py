@@ -17,6 +17,7 @@ DECODERS = {
     "pandabox-framed": "penstock.protocols.pandabox:PandaboxFramedDecoder",
     "pandabox-unframed": "penstock.protocols.pandabox:PandaboxUnframedDecoder",
     "pandabox-zmq": "penstock.protocols.pandabox_zmq:PandaboxZmqDecoder",
+    "sardana": "penstock.protocols.sardana:SardanaDecoder",
     "stins": "penstock.protocols.stins:StinsDecoder",
     "xspress3": "penstock.protocols.xspress3:Xspress3Decoder",
 }

@@ -42,7 +42,7 @@ class SardanaDecoder(Decoder):
     time it says without a zone.
     """
 
-    traits = Traits()
+    traits = Traits(socket="http")
 
     def feed(self, parts: Sequence[bytes | memoryview], received_ns: int) -> Iterator[Message]:
         """Decode one request; see the class."""

@@ -148,6 +148,9 @@ class Capturer:
 
     def _receiver(self) -> "ZmqReceiver | TcpClient":
         kind = self._decoder.traits.socket
+        if kind == "http":
+            text = f"{self.protocol} posts to a pipeline and cannot be fetched; record the run with record: true"
+            raise SourceError(text)
         if kind == "tcp":
             return TcpClient(self.address, greeting=self._decoder.greeting(), connect_s=self._connect_s)
         return ZmqReceiver("pull" if kind == "pull" else "sub", self.address, connect_s=self._connect_s)

@@ -1,16 +1,17 @@
-"""Where a player puts messages: one face over ZeroMQ and TCP."""
+"""Where a player puts messages: one face over ZeroMQ, TCP and HTTP."""
 
 import time
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from penstock.errors import SourceError
+from penstock.services.post_outlet import PostOutlet
 from penstock.transport.tcp import TcpServer
 from penstock.transport.zmq import ZmqSender
 
 __all__ = ["Outlet", "SocketKind", "TcpOutlet", "ZmqOutlet", "outlet"]
 
-SocketKind = Literal["push", "pub", "tcp"]
+SocketKind = Literal["push", "pub", "tcp", "post"]
 
 
 class Outlet(Protocol):
@@ -122,4 +123,6 @@ class TcpOutlet:
 
 def outlet(kind: SocketKind, address: str, *, peers: int = 1, greeting: bytes = b"") -> Outlet:
     """Return the outlet of a kind, not yet open."""
+    if kind == "post":
+        return PostOutlet(address)
     return TcpOutlet(address, greeting) if kind == "tcp" else ZmqOutlet(kind, address, peers)

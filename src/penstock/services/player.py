@@ -205,7 +205,7 @@ def _manner(protocol: str) -> tuple[SocketKind, bytes]:
         decoder = new_decoder(protocol, Path.cwd())
     except CheckError as error:
         raise SourceError(str(error)) from error
-    kinds: dict[str, SocketKind] = {"pull": "push", "sub": "pub", "tcp": "tcp"}
+    kinds: dict[str, SocketKind] = {"pull": "push", "sub": "pub", "tcp": "tcp", "http": "post"}
     return kinds.get(decoder.traits.socket, "pub"), decoder.greeting()
 
 

@@ -92,10 +92,13 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
             text = f"{self.instrument} cannot compress by {self.compression!r}"
             return [Problem(where="compression", text=text, remedy=remedy)]
         try:
-            (host_and_port if kind == "tcp" else check_address)(self.address)
+            (host_and_port if kind in ("tcp", "post") else check_address)(self.address)
         except SourceError as error:
             return [Problem(where="address", text=str(error))]
-        if kind == "tcp" and self.peers > 1:
+        if kind == "post" and self.address.endswith(":0"):
+            text = f"{self.instrument} posts to a pipeline, so it must be told where that listens"
+            return [Problem(where="address", text=text, remedy="write tcp://127.0.0.1:PORT, with the source's port")]
+        if kind in ("tcp", "post") and self.peers > 1:
             return [Problem(where="peers", text=f"{self.instrument} serves one client", remedy="write 1")]
         return []
 

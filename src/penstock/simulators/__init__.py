@@ -16,6 +16,7 @@ SIMULATORS = {
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
     "pandabox-framed": "penstock.simulators.pandabox:PandaboxFramedSimulator",
     "pandabox-zmq": "penstock.simulators.pandabox_zmq:PandaboxZmqSimulator",
+    "sardana": "penstock.simulators.sardana:SardanaSimulator",
     "stins": "penstock.simulators.stins:StinsSimulator",
     "xspress3": "penstock.simulators.xspress3:Xspress3Simulator",
 }

@@ -15,7 +15,9 @@ __all__ = ["Packets", "Simulator"]
 Packets = list[list[bytes]]
 """What is sent one after the other: messages of one or more parts, or pieces of a byte stream."""
 
-_OTHER_SIDE: dict[str, Literal["push", "pub", "tcp"]] = {"pull": "push", "sub": "pub", "tcp": "tcp"}
+_OTHER_SIDE: dict[str, Literal["push", "pub", "tcp", "post"]] = {
+    "pull": "push", "sub": "pub", "tcp": "tcp", "http": "post",
+}  # fmt: skip
 """Of what an instrument's client has."""
 
 
@@ -33,7 +35,7 @@ class Simulator(ABC):
 
     decoder: ClassVar[type[Decoder]]
     """Decides how the packets travel."""
-    socket: ClassVar[Literal["push", "pub", "tcp"]]
+    socket: ClassVar[Literal["push", "pub", "tcp", "post"]]
     """How its packets travel; the other side of what the decoder's traits say."""
     greeting: ClassVar[bytes] = b""
     """What a TCP client must say first; what the decoder says."""

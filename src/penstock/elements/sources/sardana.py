@@ -45,7 +45,7 @@ class SardanaSource(InstrumentSource):
     """
 
     decoder = SardanaDecoder
-    sockets = ("",)
+    sockets = ("http",)
 
     def __init__(
         self,
