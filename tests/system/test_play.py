@@ -250,10 +250,22 @@ def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
         player.open()
 
 
-@pytest.mark.parametrize(("name", "protocol"), [("contrast-dump", "contrast"), ("xspress3-dump", "xspress3")])
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        ("albaem-dump.cbors", "albaem"),
+        ("contrast-dump.cbors", "contrast"),
+        ("maui-02-continuous-3.cbor.gz", "lecroy"),
+        ("pcap-zmq.cbors", "pandabox-zmq"),
+        ("xspress3-dump.cbors", "xspress3"),
+    ],
+)
 def test_the_protocol_is_guessed(recordings: Path, name: str, protocol: str) -> None:
-    assert guess_protocol(recordings / f"{name}.cbors") == protocol
-    assert guess_protocol(recordings / "albaem-dump.cbors") == ""
+    assert guess_protocol(recordings / name) == protocol
+
+
+def test_no_protocol_is_guessed_where_none_fits(tmp_path: Path) -> None:
+    assert guess_protocol(written(tmp_path / "a.cbors", [[b"something else"]])) == ""
 
 
 @pytest.mark.parametrize("source_type", [StinsSource, ContrastSource, PandaboxSource])
