@@ -3,6 +3,7 @@
 It knows no messages and no pipeline.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -98,7 +99,8 @@ class Hdf5Rows:
         try:
             self._file: Any = h5py.File(path, "r", locking="best-effort")
         except OSError as error:
-            raise SourceError(f"the HDF5 file {path} cannot be read: {error}") from error
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise SourceError(f"the HDF5 file {path} cannot be read: {reason}") from error
         try:
             self._data = self._dataset(data) if data else self._default()
             self._name = self._data.name

@@ -91,7 +91,11 @@ class Modules:
             If a module has another shape or dtype than it should, or several frames, or ``fill`` does not fit.
         KeyError
             If the join has no such stream.
+        TypeError
+            If it is no event.
         """
+        if not isinstance(event, Event):
+            raise TypeError(f"modules got a {type(event).__name__}; write it behind a join of the modules' streams")
         if event.kind is not Kind.DATA:
             return None
         found = [(n, self._module(event, name)) for n, name in enumerate(self.geometry.names)]

@@ -124,6 +124,12 @@ def test_a_geometry_that_cannot_be_is_refused(arguments: dict[str, Any], says: s
         Modules(**{"shape": [2, 2], "at": {"a": [0, 0]}, **arguments})
 
 
+def test_what_is_no_event_is_told_where_it_belongs() -> None:
+    message: Any = make_message(np.zeros((2, 2)))
+    with pytest.raises(TypeError, match="modules got a Message; write it behind a join"):
+        Modules(shape=[2, 2], at={"a": [0, 0]})(message)
+
+
 def test_places_are_exact_where_modules_touch() -> None:
     geometry = ModuleGeometry.of(
         [3, 2], {"a": [0, 0], "b": [0, 2], "c": {"corner": [5, 3], "slow": "-y", "fast": "-x"}}

@@ -163,7 +163,7 @@ def test_what_is_not_in_the_file_is_named(scan: Path, arguments: dict[str, Any],
 
 
 def test_what_is_no_file_of_rows_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"the HDF5 file .*none.h5 cannot be read"):
+    with pytest.raises(SourceError, match=r"the HDF5 file .*none.h5 cannot be read: No such file or directory"):
         opened(tmp_path / "none.h5")
     (tmp_path / "text.h5").write_text("text")
     with pytest.raises(SourceError, match=r"the HDF5 file .*text.h5 cannot be read"):
