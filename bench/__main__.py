@@ -50,6 +50,9 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "chains_parallel": "bench.parallel:rows",
         "chains_memory": "bench.chains:memory_rows",
     },
+    "instruments": {
+        "frames": "bench.instruments_frames:rows",
+    },
     "control": {
         "control_lanes": "bench.control:lane_rows",
         "control_small": "bench.control_echo:small_rows",

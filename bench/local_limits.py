@@ -29,6 +29,7 @@ __all__ = [
     "first_touch_per_s",
     "read_per_s",
     "rows",
+    "two_cores",
     "wake_up_s",
 ]
 
@@ -64,22 +65,22 @@ def copy_and_read_per_s(size: int) -> float:
     With 8 MB the slots leave the caches, as they do in a pipeline, where one core writes what the other reads. Smaller
     ones stay in them here, and that is no limit of anything that passes from core to core.
     """
-    return _two_cores(partial(_copying, size))
+    return two_cores(partial(_copying, size))
 
 
 def read_per_s(size: int) -> float:
     """Return bytes/s of every byte read once, of frames of ``size`` MB that are not in the caches of the core."""
-    return _two_cores(partial(_reading, size))
+    return two_cores(partial(_reading, size))
 
 
 def copy_and_row_sum_per_s() -> float:
     """Return events/s: two rows of 256 B copied, and both summed."""
-    return _two_cores(_summing)
+    return two_cores(_summing)
 
 
 def calls_per_s() -> float:
     """Return events/s: the objects that users see made, one call each that reads an element of both parts."""
-    return _two_cores(_calling)
+    return two_cores(_calling)
 
 
 def first_touch_per_s() -> float:
@@ -151,7 +152,8 @@ def _calling() -> Callable[[], int]:
     return work
 
 
-def _two_cores(loop: Loop) -> float:
+def two_cores(loop: Loop) -> float:
+    """Return how much two processes do a second, each what a loop of its own returns, after a first turn."""
     context = multiprocessing.get_context("fork")
     together, rates = context.Barrier(2), context.SimpleQueue()
 

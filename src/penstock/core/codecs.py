@@ -35,6 +35,8 @@ _BSHUF_HEAD: Final = struct.Struct(">QI")
 _BSHUF_LENGTH: Final = struct.Struct(">I")
 _BSHUF_MULTIPLE: Final = 8
 """Elements; what is left of them at the end is not compressed."""
+_BSHUF_LARGEST_BYTES: Final = 1 << 20
+"""Of a block, unless the array is larger: libraries allocate what it says."""
 _BSHUF_BLOCK_BYTES: Final = 8192
 """What bitshuffle aims at by default."""
 
@@ -185,19 +187,26 @@ def _check_ratio(payload: Bytes, wanted: _Wanted) -> None:
         raise _FlawError(f"{_asked(wanted)}, which is more than LZ4 makes of so few")
 
 
-def _bshuf_block(payload: Bytes, wanted: _Wanted) -> int:
-    """Return how many elements a block has, when all blocks have been seen to lie within the payload.
-
-    bitshuffle believes the lengths of blocks, and would read beyond the end.
-    """
+def _bshuf_head(payload: Bytes, wanted: _Wanted) -> tuple[int, int]:
+    """Return the bytes of the array, which are those that are wanted, and of a block."""
     if len(payload) < _BSHUF_HEAD.size:
         raise _FlawError(f"they are too few for the header, which has {_BSHUF_HEAD.size}")
     total, block = _BSHUF_HEAD.unpack_from(payload.data)
     itemsize = wanted.dtype.itemsize
     if total != wanted.nbytes:
         raise _FlawError(f"the header says {total} bytes where {_asked(wanted)}")
-    if not block or block % (_BSHUF_MULTIPLE * itemsize):
+    if not block or block % (_BSHUF_MULTIPLE * itemsize) or block > max(total, _BSHUF_LARGEST_BYTES):
         raise _FlawError(f"blocks of {block} bytes cannot be, with elements of {itemsize}")
+    return total, block
+
+
+def _bshuf_block(payload: Bytes, wanted: _Wanted) -> int:
+    """Return how many elements a block has, when all blocks have been seen to lie within the payload.
+
+    bitshuffle believes the lengths of blocks, and would read beyond the end.
+    """
+    total, block = _bshuf_head(payload, wanted)
+    itemsize = wanted.dtype.itemsize
     rest = total // itemsize % _BSHUF_MULTIPLE * itemsize
     blocks = total // block + (total % block > rest)
     at, unpack, seen = _BSHUF_HEAD.size, _BSHUF_LENGTH.unpack_from, payload.data
@@ -218,12 +227,17 @@ def _decode_bshuf(name: str) -> Callable[[Bytes, _Wanted], Bytes]:
     def decode(payload: Bytes, wanted: _Wanted) -> Bytes:
         if name == "lz4":
             _check_ratio(payload, wanted)
+        if (dectris := _dectris()) is not None:
+            _bshuf_head(payload, wanted)
+            with _library():
+                data = dectris.decompress(payload.data, f"bs{name}", elem_size=wanted.dtype.itemsize)
+            return np.frombuffer(data, np.uint8)
         block = _bshuf_block(payload, wanted)
         if not wanted.nbytes:
             return np.empty(0, np.uint8)
         decompress = getattr(_bitshuffle(), f"decompress_{name}")
-        # Never of its own dtype, which bitshuffle need not know; a flat array, because it may have no axes.
-        item = np.dtype(f"V{wanted.dtype.itemsize}")
+        # A flat array, because it may have no axes; NumPy would fill one of V2 with zeros.
+        item = wanted.dtype.newbyteorder("=")
         with _library():
             found: Bytes = decompress(payload[_BSHUF_HEAD.size :], (prod(wanted.shape),), item, block).view(np.uint8)
         return found
@@ -243,6 +257,16 @@ def _encode_bshuf(name: str, *level: int) -> Callable[[NDArray[Any]], Any]:
         return head + blocks
 
     return encode
+
+
+@cache
+def _dectris() -> Any:  # a module without annotations, or None
+    """Return DECTRIS' own library, if somebody has built it: there are no wheels. It checks all lengths itself."""
+    try:
+        from dectris import compression
+    except ImportError:
+        return None
+    return compression
 
 
 @cache
