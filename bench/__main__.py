@@ -52,6 +52,9 @@ SUITES: Mapping[str, Mapping[str, str]] = {
     },
     "instruments": {
         "frames": "bench.instruments_frames:rows",
+        "files": "bench.instruments_files:rows",
+        "decoding": "bench.instruments_decoding:rows",
+        "eiger": "bench.instruments_eiger:rows",
     },
     "control": {
         "control_lanes": "bench.control:lane_rows",
