@@ -4,7 +4,7 @@ This declares; it holds no value in force and imports no validation library.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 __all__ = ["Bounds", "Parameter", "Section", "Unit"]
@@ -54,8 +54,8 @@ class Parameter:
 
     name: str
     type: Any  # a type or any typing form, as the user annotated it, without the marks
-    default: Any
-    annotation: Any = None
+    default: Any = field(hash=False)  # a list or dictionary has no hash
+    annotation: Any = field(default=None, hash=False)
     """The whole annotation, for whoever validates."""
     unit: str = ""
     section: str = ""

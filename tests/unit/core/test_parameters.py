@@ -148,3 +148,8 @@ def test_what_is_followed_ahead_of_its_events_is_not_forgotten() -> None:
     assert some.at(1205)["fit.FitSpectrum.roi"] == 120.0
     with pytest.raises(ParameterError, match="parameters for event 0 are forgotten"):
         some.at(0)
+
+
+def test_a_parameter_whose_default_is_a_list_can_be_a_key() -> None:
+    mask = Parameter(name="mask", type=list[int], default=[1, 2], annotation=list[int])
+    assert {mask: 1}[Parameter(name="mask", type=list[int], default=[1, 2], annotation=list[int])] == 1
