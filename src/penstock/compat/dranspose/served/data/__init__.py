@@ -1,0 +1,1 @@
+"""What instruments send, packet by packet, as models that allow further keys."""

@@ -1,0 +1,1 @@
+"""For each instrument, ``parse``: from frames to a packet of ``dranspose.data``."""
