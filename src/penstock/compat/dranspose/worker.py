@@ -1,0 +1,10 @@
+"""Users' Worker classes, as workers of a map stage: see `penstock.compat.dranspose.lookup` for how they are named."""
+
+from penstock.compat.dranspose.lookup import UserPlace as _UserPlace
+from penstock.compat.dranspose.worker_class import worker_of as _worker_of
+
+
+def __getattr__(name: str) -> _UserPlace:
+    if name.startswith(("_", "pytest")):  # no module of a user's, but what tools look for in any module
+        raise AttributeError(name)
+    return _UserPlace(name, _worker_of)
