@@ -222,6 +222,7 @@ NEED_MORE: Mapping[str, str] = {
     "sim": "sim stins",
     "capture": "capture stins recording.cbor --connect tcp://127.0.0.1:1",
     "demo": "demo",
+    "dranspose": "dranspose replay -w a:B -r a:C -f a.cbors",
     "streams import": "streams import recording.cbor c1/eiger/1 --store store",
     "streams export": "streams export c1/eiger/1 recording.cbor --store store",
 }

@@ -37,6 +37,7 @@ COMMANDS: Final[CommandTable] = {
     "streams": ("penstock.cli.streams:app", "Look into a store of durable streams, and change it."),
     "files": ("penstock.cli.files:files", "Show what became of files that were opened into items."),
     "watch": ("penstock.cli.watch:watch", "Make messages of files that appear in folders."),
+    "dranspose": ("penstock.compat.dranspose.command:app", "Replay and run classes of dranspose, with its REST paths."),
     "demo": ("penstock.cli.demo:demo", "Analyse a made-up scan, to see what it looks like."),
 }
 
