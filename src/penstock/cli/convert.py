@@ -40,8 +40,9 @@ def convert(
 
     if not is_foreign(file):
         problem = Problem(
-            where="", text=f"{file} is no file of another system", remedy="name one of SNAP or rta-dp", file=str(file)
-        )
+            where="", text=f"{file} is no file of another system", remedy="name one of SNAP, rta-dp or dranspose",
+            file=str(file),
+        )  # fmt: skip
         raise CheckError([problem])
     asked = Asked(node=node, use=use, own_peers=snap_peers, allow=tuple(allow or ()), keeps_variables=True)
     document, problems = read_any(file, os.environ, asked)

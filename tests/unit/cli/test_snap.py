@@ -76,7 +76,7 @@ def test_a_node_that_is_right_is_checked_drawn_and_converted(capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ("convert own.yaml", "own.yaml is no file of another system; name one of SNAP or rta-dp"),
+        ("convert own.yaml", "own.yaml is no file of another system; name one of SNAP, rta-dp or dranspose"),
         ("convert wrong.yml", 'there is no chain "bb" to send to'),
         ("convert right.yml -n nodde", 'there is no node "nodde"; did you mean "node"?'),
         ("convert right.yml -o nowhere/own.yaml", "cannot be written: No such file or directory"),
