@@ -63,19 +63,21 @@ def pipeline_of(
     start_folder
         Where the start of the scan, event 0, is kept for workers that come later; empty: nowhere.
     worker_name
-        How names of workers begin; by default with ``Worker`` and the host, as dranspose names them.
+        How names of the first pool's workers begin; by default with ``Worker`` and the host, as dranspose names them.
+        Those of further pools are called as the pool is, with a number if there are several.
     """
     users = [pool.use for pool in pools if pool.arguments is None] + ([reducer] if reducer else [])
     given = values or {}
     stages: dict[str, Map | Reduce] = {}
-    for pool in pools:
+    for k, pool in enumerate(pools):
         own = pool.arguments
         if own is None:
             others = [name for name in dict.fromkeys(users) if name != pool.use]
             start_file = f"{start_folder}/{pool.name}.start" if start_folder else ""
             own = {
-                "workers": pool.workers, "tags": list(pool.tags), "name": worker_name, "others": others,
-                "start_file": start_file,
+                "workers": pool.workers, "tags": list(pool.tags), "others": others,
+                "start_file": start_file, "name": pool.name if k else worker_name,
+                "is_alone": bool(k) and pool.workers == 1,
             }  # fmt: skip
         use = Use(written("worker", pool.use) if pool.arguments is None else pool.use, **own)
         stages[pool.name] = Map(

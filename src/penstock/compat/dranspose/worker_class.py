@@ -34,12 +34,12 @@ class AdaptedWorker(Adapted):
     def __init__(self, given: dict[str, Any]) -> None:
         self._workers: int = given.pop("workers", None) or 1
         tags: list[str] = given.pop("tags", None) or ["generic"]
-        name = given.pop("name", None)
+        name, is_alone = given.pop("name", None), given.pop("is_alone", None)
         self._start_file = given.pop("start_file", None) or ""
         super().__init__(given)
         self._index: int | None = self._context.pop(INDEX, None)
         who = f"{os.getpid()}" if self._index is None else f"{self._index}"
-        self.name = f"{name or f'Worker-{socket.gethostname()}'}-{who}"
+        self.name = name if name and is_alone else f"{name or f'Worker-{socket.gethostname()}'}-{who}"
         state = WorkerState(
             name=WorkerName(self.name), tags={WorkerTag(tag) for tag in tags}, mapreduce_version=build_meta(),
             parameters_hash=self.hash,
@@ -56,6 +56,7 @@ class AdaptedWorker(Adapted):
             Argument("workers", Argument.KEYWORD_ONLY, default=1),
             Argument("tags", Argument.KEYWORD_ONLY, default=()),
             Argument("name", Argument.KEYWORD_ONLY, default=""),
+            Argument("is_alone", Argument.KEYWORD_ONLY, default=False),
             Argument("start_file", Argument.KEYWORD_ONLY, default=""),
         ]
 

@@ -90,10 +90,23 @@ def test_a_timer_says_when_it_is_due_again() -> None:
     assert seen == [1, 1, 1, 2, 2, 3, 4, 4]  # it asks for 10 ms
 
 
+def test_workers_of_further_pools_are_called_as_the_pool() -> None:
+    pools = [Pool(use="hooks:Old", workers=2), *(Pool(use="hooks:Old", workers=n, name=f"w{n}") for n in (1, 2))]
+    plan = pipeline_of({"dump": Source("every", every_s=1)}, pools, folder=HERE).plan()
+    made: list[Any] = []
+    for stage in plan.stages.values():
+        (element,) = stage.elements
+        target: Any = element.target
+        made += [target(context={INDEX: k}, **element.arguments).name for k in range(stage.workers)]
+    assert made[2:] == ["w1", "w2-0", "w2-1"]
+    assert made[0].startswith("Worker-")
+    assert made[0].endswith("-0")
+
+
 def test_a_class_that_is_not_there_is_named() -> None:
     with pytest.raises(CheckError, match='hooks has no "Wrker"'):
         find_user_class("hooks:Wrker", HERE)
-    pipeline = pipeline_of({"dump": Source("every", seconds=1)}, [Pool(use="no_such:Worker")], folder=HERE)
+    pipeline = pipeline_of({"dump": Source("every", every_s=1)}, [Pool(use="no_such:Worker")], folder=HERE)
     assert any('no module "no_such"' in problem.text for problem in pipeline.check().problems)
 
 
