@@ -4,6 +4,8 @@ A chunk holds what a block of messages holds at most. Large arrays are chunks of
 are, past HDF5's own buffers; compressed ones likewise, as they came.
 """
 
+import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -72,6 +74,16 @@ class RowsGroup:
         """Whether there are columns without a dataset."""
         self._look()
         return any(name not in self._datasets for name in _shapes(rows, self.number))
+
+    def room_for(self, rows: FlowRows) -> int:
+        """Return how many bytes rows may need: their own, and of each column a chunk that is begun."""
+        chunks = sum(_chunk_rows(dtype, shape) * _nbytes(dtype, shape) for dtype, shape, _ in self._all(rows))
+        own = [*rows.columns.values(), *rows.fields.values(), *(flat for flat, _ in rows.tables.values())]
+        packed = sum(chunk.nbytes for each in rows.encoded.values() for chunk in each.chunks)
+        return chunks + packed + sum(array.nbytes for array in own) + sum(map(len, rows.texts or ()))
+
+    def _all(self, rows: FlowRows) -> Iterable[tuple[Any, tuple[int, ...], Any]]:
+        return _shapes(rows, self.number).values()
 
     def make(self, file: Any, rows: FlowRows) -> None:
         """Make the datasets that rows need, in a file that may be changed; what came before is missing in them."""
@@ -202,8 +214,7 @@ def _make(
 ) -> None:
     import h5py
 
-    nbytes = max(1, dtype.itemsize * int(np.prod(shape)))
-    rows = 1 if encoded is not None or nbytes >= DIRECT_BYTES else max(1, min(CHUNK_ROWS, CHUNK_BYTES // nbytes))
+    rows = 1 if encoded is not None else _chunk_rows(dtype, shape)
     wanted = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     wanted.set_chunk((rows, *(max(1, length) for length in shape)))
     if fill is not None:
@@ -215,6 +226,15 @@ def _make(
         wanted.set_filter(number, h5py.h5z.FLAG_OPTIONAL, told)
     space = h5py.h5s.create_simple((length, *shape), (h5py.h5s.UNLIMITED, *shape))
     h5py.h5d.create(group.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), space, wanted)
+
+
+def _nbytes(dtype: Any, shape: tuple[int, ...]) -> int:
+    return max(1, int(dtype.itemsize) * math.prod(shape))
+
+
+def _chunk_rows(dtype: Any, shape: tuple[int, ...]) -> int:
+    nbytes = _nbytes(dtype, shape)
+    return 1 if nbytes >= DIRECT_BYTES else max(1, min(CHUNK_ROWS, CHUNK_BYTES // nbytes))
 
 
 def _grows(item: Any) -> bool:

@@ -21,6 +21,8 @@ __all__ = ["FORMAT", "GrowingFile", "is_of_run"]
 
 FORMAT: Final = ("v110", "v110")
 """The oldest that can be read while it is written."""
+RESERVE_BYTES: Final = 1 << 20
+"""Left on the disk for the end of the file."""
 
 
 class GrowingFile:
@@ -101,6 +103,18 @@ class GrowingFile:
             yield
         except (OSError, RuntimeError) as error:  # h5py closes a file on a full disk with the latter
             raise SinkError(f"{self.path}: not written: {reason_of(error)}{self._rest()}") from error
+
+    def want_room(self, nbytes: int) -> None:
+        """Refuse what there is no room for before HDF5 finds out, which then could not even close the file.
+
+        Raises
+        ------
+        SinkError
+            If the disk is as good as full; the file is as it was, and there is room left to finish it.
+        """
+        found = os.statvfs(self.path.parent)
+        if found.f_blocks and found.f_bavail * found.f_frsize < nbytes + RESERVE_BYTES:
+            raise SinkError(f"{self.path}: not written: the disk is full{self._rest()}")
 
     def flush(self) -> None:
         """Let readers see everything, and let it outlive a kill of this process."""

@@ -223,15 +223,16 @@ class NexusSink(Sink):
 
     def _write(self, found: Iterator[FlowRows], given: int | None = None) -> Written:
         total = duplicates = 0
+        pairs: list[tuple[RowsGroup, FlowRows]] = []
+        for rows in found:
+            total += len(rows)
+            known = self._known.get(rows.name)
+            new = rows if known is None else rows.without(known)
+            duplicates += len(rows) - len(new)
+            if len(new):
+                pairs.append((self._group_of(new), new))
+        self._writer.want_room(sum(group.room_for(rows) for group, rows in pairs))
         try:
-            pairs: list[tuple[RowsGroup, FlowRows]] = []
-            for rows in found:
-                total += len(rows)
-                known = self._known.get(rows.name)
-                new = rows if known is None else rows.without(known)
-                duplicates += len(rows) - len(new)
-                if len(new):
-                    pairs.append((self._group_of(new), new))
             self._make(pairs)
             with self._writer.writing():
                 for group, rows in pairs:

@@ -411,3 +411,51 @@ def test_parts_are_seen_as_one(tmp_path: Path, goes_on: bool) -> None:
         assert group["start/beam"][()] == 7
         assert file["entry/parts/r7_000002/instrument/eiger/key"][0] == 10
         assert file.attrs["outcome"] == "finished"
+
+
+FULL = """
+import sys
+sys.path[:0] = {path!r}
+import h5py
+from tests.unit.elements.sinks.nexus_frames import facts, frames
+from penstock.elements.sinks.nexus import NexusSink
+from penstock.errors import SinkError
+sink = NexusSink()
+sink.open(facts(sys.argv[1]))
+done = 0
+try:
+    while True:
+        sink.write_flow(frames(done, 100, (100,)))
+        done += 100
+except SinkError as error:
+    print(error)
+sink.trouble = "no room"
+sink.close(False)
+with h5py.File(sink.path) as file:
+    group = file["entry/instrument/eiger"]
+    assert done > 4096
+    assert group["key"][()].tolist() == list(range(done)), group["key"].shape
+    assert group["data"][:, 0].tolist() == list(range(done))
+    print(file.attrs["outcome"], file["entry/penstock/trouble"].asstr()[()])
+"""
+
+
+def test_a_full_disk_is_seen_before_and_the_file_finished(tmp_path: Path) -> None:
+    inside = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=6m none "$1" && shift && exec "$@"',
+        "sh",
+        str(tmp_path),
+    ]
+    if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not let a test mount a small disk")
+    code = FULL.format(path=[path for path in sys.path if path])
+    command = [*inside, sys.executable, "-c", code, str(tmp_path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (found.returncode, found.stderr) == (0, "")
+    first, last = found.stdout.splitlines()
+    assert first.endswith("r7.nxs: not written: the disk is full; what was written before can be read")
+    assert last == "failed no room"
