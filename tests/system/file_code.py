@@ -6,7 +6,7 @@ import numpy as np
 
 from penstock.core.event import Event
 
-__all__ = ["find", "is_hit"]
+__all__ = ["find", "is_hit", "stumble"]
 
 
 def is_hit(number: int) -> bool:
@@ -21,3 +21,11 @@ def find(event: Event) -> dict[str, Any] | None:
         return None
     found = {"peaks": float(np.asarray(event["b"].array).ravel()[0])}
     return found if number % 11 == 0 else {**found, "is_hit": is_hit(number)}
+
+
+def stumble(event: Event) -> dict[str, Any]:
+    """Return whether a frame is a hit, and fail at the three hundredth."""
+    number = int(event["a"].key)
+    if number == 300:
+        raise ValueError("a frame that cannot be read")
+    return {"is_hit": is_hit(number)}

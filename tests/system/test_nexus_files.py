@@ -12,7 +12,7 @@ import pytest
 from penstock.engines.local import LocalRun
 from penstock.pipeline import Join, Map, Pipeline, Reduce, Sink, Source
 from tests.system import deadly_code as code
-from tests.system.file_code import find, is_hit
+from tests.system.file_code import find, is_hit, stumble
 from tests.system.watching import PATIENCE_S
 
 N = 600
@@ -103,3 +103,18 @@ def test_the_writer_is_killed_and_nothing_is_missing_or_doubled(tmp_path: Path) 
             assert (data[()] == np.stack([m.array for m in code.frames(list(range(N)))])).all()
     with h5py.File(tmp_path / "hits.nxs") as file:
         assert file["entry/instrument/a/key"][()].tolist() == HITS
+
+
+def test_nothing_waits_for_the_results_of_a_stage_that_fails(tmp_path: Path) -> None:
+    report = Pipeline(
+        name="hits",
+        sources={name: Source(code.Stored, n=N) for name in "ab"},
+        events={"scan": Join("a", "b", by="key")},
+        stages={"find": Map(stumble, source="scan", workers=2)},
+        sinks={"hits": Sink("nexus", source="a", where="find.is_hit", path=str(tmp_path / "hits.nxs"))},
+    ).run(engine="local")
+    assert report.outcome == "failed"
+    assert all(edge.adds_up and not edge.in_flight for edge in report.edges)
+    with h5py.File(tmp_path / "hits.nxs") as file:
+        assert file["entry/instrument/a/key"][()].tolist() == [k for k in range(300) if is_hit(k)]
+        assert file.attrs["outcome"] == "failed"
