@@ -110,7 +110,7 @@ def write_said(parent: Any, said: Iterable[Said]) -> None:
         group.attrs["timestamp"] = each.message.timestamp_ns
         for name, value in each.message.metadata.items():
             _write_value(group, name, value)
-        for k, array in enumerate(each.message.buffers):
+        for k, array in enumerate(each.message.arrays):
             _write_value(group, f"data_{k}" if k else "data", array)
 
 
