@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5pyd
 import httpx
 import numpy as np
 import pytest
@@ -122,11 +123,14 @@ def test_a_generator_is_replayed_and_its_results_stay(tmp_path: Path) -> None:
         assert httpx.get(f"{reducer}/api/v1/status").json() is True
         tree = pickle.loads(httpx.get(f"{reducer}/api/v1/result/pickle").content)
         views = httpx.get(f"{reducer}/api/v1/views").json()
+        with h5pyd.File("/", "r", endpoint=reducer) as file:  # as their viewers open it
+            seen = {"frames": file["frames"][1:4].tolist(), "sums": file["image/sums"][()].tolist()}
         process.process.send_signal(signal.SIGINT)
         assert process.end().code == 0
     assert tree["frames"] == list(range(6))
     assert tree["image"] == {"sums": [200.0 * k for k in range(6)], "last": pytest.approx([5] * 10)}
     assert tree["finished"] == "rings"
+    assert seen == {"frames": [1, 2, 3], "sums": tree["image"]["sums"]}
     assert tree["starts"] == ["a", "a"]
     assert {view["name"] for view in views} >= {"reduce/frames", "reduce/image/sums", "reduce/title_attrs/NX_class"}
 

@@ -12,7 +12,7 @@ from penstock.compat.dranspose.debug_worker import KEPT, last_events
 from penstock.compat.dranspose.ensemble import Ensemble
 from penstock.compat.dranspose.load import config_of, load_of, logs_of, progress_of, status_of
 from penstock.compat.dranspose.pickled import pickled, pickled_events
-from penstock.compat.dranspose.pipelines import Pool
+from penstock.compat.dranspose.pipelines import REDUCE, Pool
 from penstock.compat.dranspose.results import find_results, plain_tree
 from penstock.compat.dranspose.trigger_maps import uniform
 from penstock.errors import MapError, MissingExtraError, ParameterError, PenstockError, SelectionError, StateError
@@ -32,6 +32,9 @@ BYTES = "application/x.bytes"
 _PAGE = """<!doctype html><meta charset="utf-8"><title>penstock</title>
 <p>The controller of a pipeline: <a href="api/v1/progress">progress</a>, <a href="api/v1/config">config</a>,
 <a href="api/v1/load">load</a>, <a href="docs">all paths</a>."""
+_PASSED_ON = frozenset({"accept", "accept-encoding", "content-type", "cookie"})
+_PASSED_BACK = frozenset({"content-type", "content-encoding", "set-cookie"})
+"""Headers of what goes to the web process of the run, and of its answers."""
 Parts = dict[str, dict[str, list[list[dict[str, Any]] | None]]]
 
 
@@ -174,8 +177,12 @@ def reducer_app(ensemble: Ensemble, web_address: str) -> FastAPI:
 
     @app.api_route("/{path:path}", methods=["GET", "POST"], include_in_schema=False)
     async def beyond(path: str, request: Request) -> Response:
-        url = httpx.URL(path=f"/{path}", query=request.url.query.encode())
-        headers = {name: value for name, value in request.headers.items() if name in ("accept", "accept-encoding")}
+        asked_for = request.query_params.multi_items()
+        if not path.startswith("api/"):
+            # The file that clients know has what is published as its root, whichever domain they name.
+            asked_for = [*(each for each in asked_for if each[0] != "domain"), ("domain", f"/{REDUCE}")]
+        url = httpx.URL(path=f"/{path}", params=asked_for)
+        headers = {name: value for name, value in request.headers.items() if name in _PASSED_ON}
         try:
             asked = client.build_request(request.method, url, headers=headers, content=await request.body())
             found = await client.send(asked, stream=True)
@@ -183,7 +190,7 @@ def reducer_app(ensemble: Ensemble, web_address: str) -> FastAPI:
             await found.aclose()
         except httpx.HTTPError as error:
             return JSONResponse({"detail": f"the views cannot be had: {error}"}, 502)
-        kept = {name: value for name, value in found.headers.items() if name in ("content-type", "content-encoding")}
+        kept = {name: value for name, value in found.headers.items() if name in _PASSED_BACK}
         return Response(content, found.status_code, headers=kept)
 
     return app
