@@ -7,9 +7,7 @@ __all__ = ["PLANNED"]
 
 PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "sources": {},
-    "steps": {
-        "correct": "dark, flat and mask corrections",
-    },
+    "steps": {},
     "workers": {
         "onnx": "an ONNX model, run over batches of events",
         "program": "an external program that is given each event over its standard streams",

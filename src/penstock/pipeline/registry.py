@@ -92,6 +92,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "batch": ("penstock.elements.steps.batch:batch", "gathers items into lists"),
         "bin": ("penstock.elements.steps.bin:Bin", "sums neighbouring pixels"),
         "command": ("penstock.elements.steps.command:Command", "what a program says to each item"),
+        "correct": ("penstock.elements.steps.correct:Correct", "corrects images by dark, flat field and mask"),
         "count": ("penstock.elements.steps.count:Count", "counts the items"),
         "deduplicate": ("penstock.elements.steps.deduplicate:Deduplicate", "lets each value pass once"),
         "every": ("penstock.elements.steps.every:Every", "lets one item pass at every interval, or every n-th"),

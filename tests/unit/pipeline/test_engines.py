@@ -10,6 +10,7 @@ import pytest
 from penstock.errors import CheckError, NotBuiltYetError
 from penstock.pipeline import Pipeline, Plan, Source, Steps, Use
 from penstock.pipeline import pipeline as module_under_test
+from penstock.pipeline.planned_names import PLANNED
 
 SOURCES = {"contrast": Source("contrast", connect="tcp://127.0.0.1:5557")}
 
@@ -58,9 +59,10 @@ def test_an_engine_that_is_not_there_is_refused(way: str) -> None:
 
 @pytest.mark.usefixtures("engines")
 @pytest.mark.parametrize("way", ["run", "start"])
-def test_what_is_not_built_reaches_no_engine(way: str) -> None:
-    with pytest.raises(NotBuiltYetError, match="correct is not built yet"):
-        getattr(pipeline(Use("correct", dark="d.npy")), way)("beside")
+def test_what_is_not_built_reaches_no_engine(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLANNED, "steps", {"foresee": "what comes next"})
+    with pytest.raises(NotBuiltYetError, match="foresee is not built yet"):
+        getattr(pipeline(Use("foresee", by_s=3)), way)("beside")
 
 
 def test_inline_says_how_to_run_it() -> None:

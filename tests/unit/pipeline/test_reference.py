@@ -14,6 +14,7 @@ import pytest
 from penstock.errors import CheckError
 from penstock.pipeline import Element, Pipeline, Source, Steps, Use
 from penstock.pipeline import reference as module_under_test
+from penstock.pipeline.planned_names import PLANNED
 from penstock.pipeline.reference import reference_of, reference_problems, resolve
 from penstock.pipeline.registry import BUILT_IN, KINDS, PlannedTarget, Registry
 from tests.unit.pipeline.conftest import Write
@@ -140,10 +141,11 @@ def test_all_problems_of_a_plan_are_told_at_once() -> None:
     assert wheres == ["stages.watch.steps[0]", "stages.watch.steps[2]"]
 
 
-def test_what_is_not_built_yet_is_no_problem_of_names() -> None:
+def test_what_is_not_built_yet_is_no_problem_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLANNED, "steps", {"foresee": "what comes next"})
     plan = Pipeline(
         sources={"contrast": Source("contrast", connect="tcp://127.0.0.1:5557")},
-        stages={"watch": Steps(Use("correct", dark="d.npy"), source="contrast")},
+        stages={"watch": Steps(Use("foresee", by_s=3), source="contrast")},
     ).plan()
     assert isinstance(plan.stages["watch"].elements[0].target, PlannedTarget)
     assert reference_problems(plan) == ()

@@ -275,7 +275,7 @@ def test_values_become_as_they_would_be_written_in_a_file() -> None:
 
 def test_code_that_is_not_built_has_no_order() -> None:
     plan = plan_of("branching")
-    planned = Element(name="correct", target=PlannedTarget("steps", "correct"), where="stages.generate.steps[0]")
+    planned = Element(name="foresee", target=PlannedTarget("steps", "foresee"), where="stages.generate.steps[0]")
     stage = replace(plan.stages["generate"], elements=(planned,))
     assert not is_built(*stage.elements)
     with pytest.raises((CheckError, NotBuiltYetError)):
