@@ -1,6 +1,7 @@
 """What system tests may ask for: processes, a pipe to give away, and proof that nothing stays open."""
 
 import gc
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,14 @@ from penstock.elements.source import Source
 from penstock.services.processes import Processes
 from tests.system.source_reader import Reader
 from tests.system.watching import Pipe, held
+
+
+@pytest.fixture(autouse=True)
+def _level_of_logs() -> Iterator[None]:
+    """Undo what h5pyd does to the level of all logs of a program that opens something by it."""
+    before = logging.root.level
+    yield
+    logging.root.setLevel(before)
 
 
 @pytest.fixture

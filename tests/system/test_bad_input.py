@@ -466,7 +466,7 @@ def test_a_map_that_is_wrong(job: SmallJob) -> None:
 
 
 def test_something_that_is_not_built_yet(job: SmallJob) -> None:
-    job.sources["det"] = {"use": "dectris", "connect": "tcp://127.0.0.1:9999"}
+    job.sinks["lamp"] = {"use": "tango", "from": next(iter(job.stages))}
     said = job.run()
     assert said.code == 2
     assert "not built yet" in said.err

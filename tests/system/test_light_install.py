@@ -186,7 +186,8 @@ def test_every_module_can_be_imported_or_says_what_to_install(extra: str) -> Non
         assert re.fullmatch(rf'\w+ is not installed; pip install "penstock\[{wanted}\]" brings it', text)
     lacking = {name for name in said if name.startswith(("penstock.streams.", "penstock.views.", "penstock.core."))}
     watching = {"penstock.streams.library_sight", "penstock.streams.arriving_files", "penstock.streams.folder_watcher"}
-    assert lacking == (set() if extra else watching)
+    decoding = {"penstock.core.cbor_item"}  # of instruments' bytes, which are read in pipelines only
+    assert lacking == decoding | (set() if extra else watching)
     assert "penstock.client" not in said
 
 

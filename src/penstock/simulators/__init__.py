@@ -9,10 +9,10 @@ __all__ = ["SIMULATORS", "Packets", "Simulator", "XrfScan", "simulator_named"]
 
 SIMULATORS = {
     "albaem": "penstock.simulators.albaem:AlbaemSimulator",
+    "bluesky": "penstock.simulators.bluesky:BlueskySimulator",
     "dectris": "penstock.simulators.dectris:DectrisSimulator",
     "eiger": "penstock.simulators.eiger:EigerSimulator",
     "lecroy": "penstock.simulators.lecroy:LecroySimulator",
-    "bluesky": "penstock.simulators.bluesky:BlueskySimulator",
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
     "pandabox-framed": "penstock.simulators.pandabox:PandaboxFramedSimulator",
     "pandabox-zmq": "penstock.simulators.pandabox_zmq:PandaboxZmqSimulator",

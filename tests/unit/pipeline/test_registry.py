@@ -77,7 +77,8 @@ def test_code_of_ones_own_is_described(tmp_path: Path) -> None:
     assert [argument["name"] for argument in entry["arguments"]] == ["lines"]
     (parameter,) = entry["parameters"]
     assert parameter == {
-        "name": "roi", "type": "float", "default": "5.9", "unit": "keV", "limits": "≥ 0", "doc": "where it starts",
+        "name": "roi", "type": "float", "default": "5.9", "unit": "keV", "section": "", "limits": "≥ 0",
+        "doc": "where it starts",
     }  # fmt: skip
 
 
@@ -93,6 +94,7 @@ def test_an_annotated_argument_is_described_as_a_parameter_is(tmp_path: Path) ->
         "type": "float",
         "default": "",
         "unit": "µm",
+        "section": "",
         "limits": "> 0",
         "doc": "between points",
     }

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import numpy as np
-from annotated_types import Ge
 from numpy.typing import NDArray
-from pydantic import FilePath
 
 from penstock.core.parameter import Section, Unit
 from penstock.elements.item_array import with_array_changed
 from penstock.extra import extra
+
+with extra("run"):
+    from annotated_types import Ge
+    from pydantic import FilePath
 
 __all__ = ["Correct"]
 
