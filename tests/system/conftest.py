@@ -11,13 +11,15 @@ from penstock.services.processes import Processes
 from tests.system.source_reader import Reader
 from tests.system.watching import Pipe, held
 
+LEVEL = logging.root.level
+
 
 @pytest.fixture(autouse=True)
 def _level_of_logs() -> Iterator[None]:
     """Undo what h5pyd does to the level of all logs of a program that opens something by it."""
-    before = logging.root.level
+    logging.root.setLevel(LEVEL)  # it may have been done for several tests together
     yield
-    logging.root.setLevel(before)
+    logging.root.setLevel(LEVEL)
 
 
 @pytest.fixture

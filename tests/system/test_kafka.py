@@ -295,7 +295,7 @@ def test_a_slow_broker_gets_all_and_the_end_says_what_it_did_not_get() -> None:
             sink.write(item)
         with pytest.raises(SinkError, match=r"7 of 7 records were not delivered"):
             sink.close(True)
-        assert [record.value() for record in cluster.records("slow")][:3] == [b"1", b"2", b"3"]
+        assert {record.value() for record in cluster.records("slow")} >= {b"1", b"2", b"3"}
 
 
 @pytest.mark.parametrize("engine", ["inline", "local"])

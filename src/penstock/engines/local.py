@@ -94,6 +94,8 @@ BEATS = 4
 """How often at least who is watched says that it lives: so many times before it would be taken for hung."""
 CLOSE_S = 15.0
 """How long it may take until all is closed, should the event builder not say that it took too long."""
+LAST_S = 0.5
+"""How long those who have closed may take to end."""
 
 
 class LocalRun:
@@ -777,6 +779,7 @@ class LocalRun:
         self._note_usage(0.0)
         if self._processes is not None:
             self._let_sinks_close()
+            self._let_all_say_their_last()
             self._processes.close()
         if self._members is not None:
             self._members.close()
@@ -791,6 +794,15 @@ class LocalRun:
             if time.monotonic() > end_s:
                 return
             for death in self._processes.poll(0.1):
+                self._members.bury(death)
+
+    def _let_all_say_their_last(self) -> None:
+        """Give those who have closed time to end: how many notices they had to leave out, nobody else knows."""
+        if self._has_lost_builder or self._members is None or self._processes is None:
+            return
+        end_s = time.monotonic() + LAST_S
+        while any(member.child is not None for member in self._members) and time.monotonic() < end_s:
+            for death in self._processes.poll(0.02):
                 self._members.bury(death)
 
     def _last_books(self) -> RunReport:

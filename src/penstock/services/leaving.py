@@ -1,4 +1,4 @@
-"""How notices leave a child: over the link that it shares with its siblings, without ever waiting for room.
+"""How notices leave a child: over the link that it shares with its siblings, without waiting for room but at its end.
 
 It runs in the child only.
 """
@@ -6,13 +6,16 @@ It runs in the child only.
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from penstock.core.notice import Notice
 from penstock.wire.notices import Unkept, encode_notice
 
 __all__ = ["leaving"]
 
-_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+LAST_S: Final = 1.0
+"""How long a process that ends waits for room to say what it has held back, and how many were not kept."""
+_AT_ONCE: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 @contextmanager
@@ -34,11 +37,13 @@ def leaving(fd: int, name: str) -> Iterator[None]:
 
     link = socket.socket(fileno=fd)
 
+    flags = _AT_ONCE
+
     def send(said: Notice | Unkept) -> bool:
         try:
             # Not through a Link: several threads may raise notices at once, and the kernel keeps messages apart.
-            link.send(encode_notice(said), _FLAGS)
-        except BlockingIOError:
+            link.send(encode_notice(said), flags)
+        except (BlockingIOError, TimeoutError):
             return False
         except OSError:  # the supervisor has gone: nobody will hear it
             return True
@@ -49,5 +54,8 @@ def leaving(fd: int, name: str) -> Iterator[None]:
     try:
         yield
     finally:
+        # All siblings end together, and what is said last, nobody else knows: now it is waited for room.
+        link.settimeout(LAST_S)
+        flags = int(socket.MSG_NOSIGNAL)
         outlet.flush(all_of_it=True)
         close_outlet(outlet)

@@ -1,5 +1,7 @@
 """A source as the event builder sees it: its blocks go to everybody who reads from it, what it loses into the books."""
 
+from collections import deque
+
 from msgspec.structs import replace
 
 from penstock.core import Account, Block, Kind, Ledger
@@ -39,8 +41,8 @@ class RemoteSource:
         self.trouble = ""
         self.is_held = False
         """Whether its instrument is to be left alone."""
-        self._unanswered = 0
-        """How often its process was told so, or the contrary, and has not answered."""
+        self._unanswered: deque[bool] = deque()
+        """For each time that its process was told so, or not, and has not answered: whether it may read meanwhile."""
         self.given_up = ""
         """Why nobody reads it any more, though it had not ended."""
         self.watch: NumberWatch | None = None
@@ -64,9 +66,9 @@ class RemoteSource:
     def enter(self, peer: Peer) -> None:
         """Let a process read for this source."""
         self.peer = peer
-        self._unanswered = 0
+        self._unanswered.clear()
         if self.is_held:
-            self._say_hold(peer)
+            self._say_hold(peer, may_read=False)  # it is told so before it is told to read
 
     def begin(self) -> None:
         """Have it read: from the beginning, or on from where its predecessor was."""
@@ -90,16 +92,16 @@ class RemoteSource:
 
     def obey(self) -> None:
         """Note that its process has done as it was told last."""
-        self._unanswered -= 1
+        self._unanswered.popleft()
 
     @property
     def is_left_alone(self) -> bool:
         """Whether its instrument is held, and all is told that was read before."""
-        return self.is_held and not self._unanswered
+        return self.is_held and not any(self._unanswered)
 
-    def _say_hold(self, peer: Peer) -> None:
+    def _say_hold(self, peer: Peer, *, may_read: bool = True) -> None:
         peer.say(wire.Hold(self.is_held))
-        self._unanswered += 1
+        self._unanswered.append(may_read)
 
     def give_up(self, why: str, now: int) -> None:
         """End its stream where it is: nobody will read what its instrument sends from here on."""
