@@ -36,14 +36,16 @@ def leaving(fd: int, name: str) -> Iterator[None]:
     from penstock.monitor.notice import Outlet, close_outlet, open_outlet
 
     link = socket.socket(fileno=fd)
-
     flags = _AT_ONCE
 
     def send(said: Notice | Unkept) -> bool:
         try:
             # Not through a Link: several threads may raise notices at once, and the kernel keeps messages apart.
             link.send(encode_notice(said), flags)
-        except (BlockingIOError, TimeoutError):
+        except BlockingIOError:
+            return False
+        except TimeoutError:  # at the end, and nobody reads: the rest is not waited for again
+            link.settimeout(0)
             return False
         except OSError:  # the supervisor has gone: nobody will hear it
             return True

@@ -39,6 +39,10 @@ __all__ = ["ParallelFeed"]
 SPAN_NS: Final = 2_000_000
 """What a worker is given at once takes about so long, unless one item takes longer."""
 LARGEST_SPAN: Final = 1000
+SMALL_SPAN: Final = 16
+"""Spans of fewer are of items that take longer than to give them does."""
+WORTH_GIVING: Final = 0.25
+"""This part of a span at least is given to a worker that is still busy with one."""
 SPAN_BYTES: Final = 1 << 20
 """And about so many bytes at most, in processes."""
 RECALL_NS: Final = 50_000_000
@@ -668,9 +672,9 @@ class ParallelFeed:
 
     def _is_worth_a_turn(self) -> bool:
         """Whether so much waits that it is to be given to somebody who is busy; else more may come until it is not."""
-        if self._size < 16 or len(self._edges) > 1:
+        if self._size < SMALL_SPAN or len(self._edges) > 1:  # slow items, or urgent ones
             return True
-        return self._shares.waiting + len(self._edges[0].items) >= self._size // 4
+        return self._shares.waiting + len(self._edges[0].items) >= self._size * WORTH_GIVING
 
     @property
     def _credits(self) -> int:
