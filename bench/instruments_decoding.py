@@ -32,33 +32,33 @@ TCP_PIECE = 64 << 10
 def rows(effort: Effort) -> Iterator[Row]:
     """Yield messages or points that each protocol's decoder makes in a second of one core."""
     zmq = pandabox_zmq.PandaboxZmqDecoder
-    subjects: list[tuple[str, Decoder, Packets, str, float | None]] = [
-        ("stins: images of 1 kB", stins.StinsDecoder(), _stins(), "messages/s", 100e3),
-        ("albaem: readings of 1 kB", albaem.AlbaemDecoder(), _albaem(), "messages/s", 100e3),
-        ("sardana: records of 1 kB", sardana.SardanaDecoder(), _sardana(), "messages/s", 100e3),
-        ("pandabox-zmq: points, 12 in a packet of 1 kB", zmq(), _pandabox_zmq(), "messages/s", 1e6),
-        ("pandabox-zmq: packets of 1 kB", zmq(), _pandabox_zmq(), "packets/s", 100e3),
-        ("xspress3: 1 kB of spectra, with their pickle", xspress3.Xspress3Decoder(), _xspress3(), "messages/s", 100e3),
-        ("lecroy: 1 kB of traces, 3 packets each", lecroy.LecroyDecoder(), _lecroy(), "messages/s", None),
+    subjects: list[tuple[str, type[Decoder], Packets, str, float | None]] = [
+        ("stins: images of 1 kB", stins.StinsDecoder, _stins(), "messages/s", 100e3),
+        ("albaem: readings of 1 kB", albaem.AlbaemDecoder, _albaem(), "messages/s", 100e3),
+        ("sardana: records of 1 kB", sardana.SardanaDecoder, _sardana(), "messages/s", 100e3),
+        ("pandabox-zmq: points, 12 in a packet of 1 kB", zmq, _pandabox_zmq(), "messages/s", 1e6),
+        ("pandabox-zmq: packets of 1 kB", zmq, _pandabox_zmq(), "packets/s", 100e3),
+        ("xspress3: 1 kB of spectra, with their pickle", xspress3.Xspress3Decoder, _xspress3(), "messages/s", 100e3),
+        ("lecroy: 1 kB of traces, 3 packets each", lecroy.LecroyDecoder, _lecroy(), "messages/s", None),
     ]
-    for name, decoder, packets, unit, target in subjects:
-        yield _row(effort, f"decode {name}", decoder, packets, unit, target)
+    for name, kind, packets, unit, target in subjects:
+        yield _row(effort, f"decode {name}", kind, packets, unit, target)
     streams: list[tuple[str, type[Decoder], tuple[bytes, int], float | None]] = [
         ("pandabox-framed: rows of 5 doubles", pandabox.PandaboxFramedDecoder, _frames(), 1e6),
         ("pandabox-unframed: rows of 5 doubles", pandabox.PandaboxUnframedDecoder, _bare(), 1e6),
         ("pandabox: rows of 5 numbers in ASCII", pandabox.PandaboxDecoder, _lines(), None),
     ]
-    for name, kind, stream, target in streams:
-        yield _stream_row(effort, f"decode {name}", kind, stream, target)
+    for name, of_stream, stream, target in streams:
+        yield _stream_row(effort, f"decode {name}", of_stream, stream, target)
 
 
-def _row(effort: Effort, name: str, decoder: Decoder, packets: Packets, unit: str, target: float | None) -> Row:
-    """Measure a decoder for a while; it keeps what it has learnt."""
+def _row(effort: Effort, name: str, kind: type[Decoder], packets: Packets, unit: str, target: float | None) -> Row:
+    """Measure a decoder for a while: a new one each time, because the packets begin anew."""
     counted = "packets" if unit.startswith("packets") else "messages"
     n = max(READING, effort.count(100e3, READING))
 
     def rate() -> float:
-        builder, given = BlockBuilder("it"), cycle(packets)
+        builder, decoder, given = BlockBuilder("it"), kind(), cycle(packets)
         messages, begin = 0, process_time()
         for _ in range(n // READING):
             decoding = Decoding(decoder, builder)

@@ -1,5 +1,6 @@
 """Compressed frames of 4 Mpixel, decoded by two workers, beside two processes that only decode."""
 
+import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -74,19 +75,28 @@ def compressed(notes: str, n: int) -> Pipeline:
 
 
 def rows(effort: Effort) -> Iterator[Row]:
-    """Measure bitshuffle with LZ4, which most detectors of this size send."""
+    """Measure bitshuffle with LZ4, which most detectors of this size send.
+
+    Where there are two cores, the workers share them with the source, the builder and the reducer; what they do in the
+    time that they have is the second row.
+    """
     n = effort.count(HOPED_PER_S)
     size = SHAPE[0] * SHAPE[1]
 
+    busy: list[float] = []
+
     def ours_per_s() -> float:
         outcome = run("bench.instruments_frames:compressed", effort.engine, expected=n, expected_sum=n * size, n=n)
+        busy.append(2 * n / outcome.cpu_s()["map"])
         return outcome.rate_per_s()
 
     library, ours = in_turns(effort.runs, lambda: two_cores(_decoding), ours_per_s)
-    yield Row(
-        name="frames: bslz4, 4 Mpixel uint16, decoded by two workers", value=ours, unit="frames/s", reference=library,
-        of="bitshuffle alone, two processes", target_ratio=0.9,
-    )  # fmt: skip
+    what = "frames: bslz4, 4 Mpixel uint16, decoded by two workers"
+    for name, value in ((what, ours), (f"{what}, while they run", statistics.median(busy))):
+        yield Row(
+            name=name, value=value, unit="frames/s", reference=library, of="bitshuffle alone, two processes",
+            target_ratio=0.9,
+        )  # fmt: skip
 
 
 def payloads() -> list[tuple[NDArray[np.uint8], Encoding]]:

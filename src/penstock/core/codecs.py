@@ -39,6 +39,7 @@ _BSHUF_LARGEST_BYTES: Final = 1 << 20
 """Of a block, unless the array is larger: libraries allocate what it says."""
 _BSHUF_BLOCK_BYTES: Final = 8192
 """What bitshuffle aims at by default."""
+_CACHE_LINE_BYTES: Final = 64
 
 _LZ4_FRAME: Final = b"\x04\x22\x4d\x18"
 _BLOSC_SIZES: Final = struct.Struct("<4xI4xI")
@@ -209,6 +210,7 @@ def _bshuf_block(payload: Bytes, wanted: _Wanted) -> int:
     itemsize = wanted.dtype.itemsize
     rest = total // itemsize % _BSHUF_MULTIPLE * itemsize
     blocks = total // block + (total % block > rest)
+    payload[::_CACHE_LINE_BYTES].max(initial=0)  # brings it near at once; each length would wait for memory alone
     at, unpack, seen = _BSHUF_HEAD.size, _BSHUF_LENGTH.unpack_from, payload.data
     number = 0
     try:
