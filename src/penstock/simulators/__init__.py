@@ -10,6 +10,7 @@ __all__ = ["SIMULATORS", "Packets", "Simulator", "XrfScan", "simulator_named"]
 SIMULATORS = {
     "albaem": "penstock.simulators.albaem:AlbaemSimulator",
     "bluesky": "penstock.simulators.bluesky:BlueskySimulator",
+    "contrast": "penstock.simulators.contrast:ContrastSimulator",
     "dectris": "penstock.simulators.dectris:DectrisSimulator",
     "eiger": "penstock.simulators.eiger:EigerSimulator",
     "lecroy": "penstock.simulators.lecroy:LecroySimulator",
