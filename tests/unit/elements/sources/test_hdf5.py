@@ -188,6 +188,8 @@ def test_a_filter_that_is_not_installed_is_named(tmp_path: Path) -> None:
 
 def written_by_a_detector(path: Path, chunks: list[bytes], *arguments: int, code: int = 32008) -> None:
     """Write rows of (2, 8) uint16 as they came, each a chunk, but for one more that is never written."""
+    if h5py.h5z.filter_avail(code):  # another test has brought the plug-in, which says its own arguments by itself
+        arguments = arguments[3:]
     with h5py.File(path, "w") as file:
         made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         made.set_chunk((1, 2, 8))
