@@ -126,7 +126,10 @@ class TimeJoin(Join):
         """Account for the held values, and for what no event came for."""
         self._release_held()
         for stream, waiting in enumerate(self.waiting):
-            self.post(stream, Account.INCOMPLETE, waiting.count, "no event came for them")
+            # A slow stream that goes on for longer is no part of an event that is missing: like what was replaced.
+            is_slow = stream > 0 and self._rules[stream - 1] == "hold"
+            account = Account.DROPPED if is_slow else Account.INCOMPLETE
+            self.post(stream, account, waiting.count, "no event came for them")
             waiting.clear()
 
     def abort(self) -> None:

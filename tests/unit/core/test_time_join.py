@@ -86,7 +86,7 @@ def test_hold_keeps_the_latest_value(case: tuple[dict[str, list[int]], list[Bloc
     entry = formed.entry("slow")
     used = {held for _, _, (_, held) in formed.events} - {None}
     assert entry[Account.JOINED] == len(used)
-    assert entry[Account.DROPPED] + entry[Account.INCOMPLETE] == len(streams["slow"]) - len(used)
+    assert entry[Account.DROPPED] == len(streams["slow"]) - len(used)
 
 
 @given(arrivals("events", "samples"))
