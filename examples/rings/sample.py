@@ -28,7 +28,8 @@ class Sample:
 
     def start(self, event: Event) -> None:
         """Before the first point: note what the camera calls this series of images."""
-        self.views["series"] = event["camera"].metadata["filename"]
+        if event["camera"] is not None:
+            self.views["series"] = event["camera"].metadata["filename"]
 
     def reduce(self, point: dict[str, Any]) -> None:
         """Take in what a worker returned for one point."""
