@@ -74,9 +74,12 @@ def _write_axes(dataset: Any, view: ArrayView) -> None:
 
 def _write_axis(dataset: Any, dimension: int, axis: Axis) -> None:
     dataset.dims[dimension].label = axis.name
-    if axis.values is None:
-        return
     group = dataset.parent
+    if axis.values is None:
+        if _is_scale_of(group.get(axis.name), dataset, dimension):
+            group[axis.name].make_scale(axis.name)
+            dataset.dims[dimension].attach_scale(group[axis.name])
+        return
     values = np.asarray(axis.values)
     own = f"{dataset.name.rpartition('/')[2]}_{axis.name}"
     names = (axis.name, own, *(f"{own}_{number}" for number in range(2, 1000)))
@@ -87,6 +90,13 @@ def _write_axis(dataset: Any, dimension: int, axis: Axis) -> None:
             group[name].attrs["units"] = axis.unit
         group[name].make_scale(axis.name)
     dataset.dims[dimension].attach_scale(group[name])
+
+
+def _is_scale_of(beside: Any, dataset: Any, dimension: int) -> bool:
+    """Whether a view beside another, called as an axis of it that has no values, says them: both may grow."""
+    if not hasattr(beside, "dtype") or beside == dataset or beside.shape != dataset.shape[dimension : dimension + 1]:
+        return False
+    return not any(len(scales) for scales in beside.dims)
 
 
 def _equal(dataset: Any, values: NDArray[Any]) -> bool:

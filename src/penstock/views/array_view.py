@@ -22,7 +22,8 @@ class Axis:
     name: str
     unit: str = ""
     values: NDArray[Any] | None = None
-    """(length of the dimension,), in ``unit``; ``None`` if it is just counted."""
+    """(length of the dimension,), in ``unit``; ``None`` if it is just counted, or if a view of this name beside it
+    says them, as where both grow."""
 
 
 class ArrayView:

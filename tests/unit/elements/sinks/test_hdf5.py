@@ -113,6 +113,21 @@ def test_names_of_axes_give_way_to_views(run: RunFacts) -> None:
         assert file["deep/b"].dims[0][0].name == "/deep/b_x"
 
 
+def test_a_view_may_be_the_axis_of_another(run: RunFacts) -> None:
+    x, counts = ArrayView((None,), unit="mm"), ArrayView((None,), axes=("x",))
+    strange = ArrayView((None,), axes=("counts",))  # what has an axis itself can be none
+    for view in (x, counts, strange):
+        view.append(3)
+        view.append(4)
+    tree = {"counts": counts, "x": x, "strange": strange, "short": ArrayView((1,), axes=("x",))}
+    with written(run, tree) as file:
+        assert list(file.attrs["axes"]) == ["x"]
+        assert file["counts"].dims[0]["x"][()].tolist() == [3, 4]
+        assert file["x"].attrs["units"] == "mm"
+        assert not len(file["strange"].dims[0])
+        assert not len(file["short"].dims[0])
+
+
 def test_each_write_is_seen_at_once(run: RunFacts) -> None:
     sink = Hdf5Sink("{name}.h5")
     sink.open(run)
