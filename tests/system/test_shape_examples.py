@@ -1,19 +1,30 @@
 """The examples that show one shape of analysis each, as they are run, on instruments that do not exist."""
 
+import os
 import shutil
-from collections.abc import Mapping
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
 
+from penstock.engines.local import LocalRun
 from penstock.monitor.report import RunReport
 from penstock.pipeline import Plan
 from penstock.pipeline.check import check_file
 from penstock.pipeline.pipeline import find_engine
 from penstock.services.simulated import Simulated
 from penstock.services.simulation import Setup
+from penstock.views import walk
+from tests.system.watching import PATIENCE_S
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ROWS, COLUMNS = 6, 7
@@ -54,3 +65,57 @@ def test_a_curve_is_sorted_by_the_motors_position(tmp_path: Path) -> None:
         assert len(set(x.tolist())) == COLUMNS  # the fast motor came by once for each row
         assert 0 < transmission[()].min() < transmission[()].max() < 1
         assert (file.attrs["signal"], list(file.attrs["axes"])) == ("transmission", ["x"])
+
+
+@pytest.fixture
+def drift(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.syspath_prepend(EXAMPLES / "drift")
+    yield __import__("camera")
+    for name in ("camera", "make_map"):
+        sys.modules.pop(name, None)
+
+
+def drifted(plan: Plan, kills: Sequence[int] = ()) -> tuple[RunReport, dict[str, NDArray[Any]]]:
+    """Run on processes; kill a worker, and then the other one, when so many images are done."""
+    run, left, end_s = LocalRun(plan), list(kills), time.monotonic() + PATIENCE_S
+    try:
+        run.open()
+        while run.step(0.005):
+            assert time.monotonic() < end_s, f"it does not end: {run.report()}"
+            done = len(run.views("look").get("frames", {}).get("shift", ()))
+            pid = run.pids().get(f"align-{len(left) % 2}")
+            if left and pid and done >= left[0]:
+                os.kill(pid, signal.SIGKILL)
+                left.pop(0)
+    finally:
+        report = run.finish(keep_views=True)
+        found = {path: np.array(leaf.array) for path, leaf in walk(run.views("look"))}
+        run.forget_views()
+    assert not left
+    return report, found
+
+
+def test_a_worker_with_a_state_aligns_images_whoever_is_killed(tmp_path: Path, drift: Any) -> None:
+    camera = drift.Camera()
+    slower = {"n: 200": "n: 200, rate_Hz: 300"}
+    runs = [
+        drifted(planned("drift", tmp_path / "whole")),
+        drifted(planned("drift", tmp_path / "hit", slower), (50, 120)),
+    ]
+    (_, whole), (report, hit) = runs
+    assert (report.outcome, sum(process.deaths for process in report.processes)) == ("finished", 2)
+    for found in (whole, hit):
+        assert (found["frames/shift"] == camera.path()).all()
+    assert (hit["sum/counts"] == whole["sum/counts"]).all()  # no image is lost or added twice
+    changed, same = hit["frames/changed"], whole["frames/changed"]
+    assert np.flatnonzero(np.isnan(same)).tolist() == [0]
+    missing = np.isnan(changed)
+    assert missing.sum() <= 1 + 2  # each death costs at most the difference to an image that only the dead one had
+    assert (changed[~missing] == same[~missing]).all()
+    lit = [frame for frame in range(1, camera.n) if camera.lit(frame) > camera.lit(frame - 1)]
+    assert np.flatnonzero(same > 1000).tolist() == lit
+    assert all(whole["largest/change"][y - 8, x - 8] > 1000 for y, x in camera.grains())
+
+
+def test_the_map_of_the_example_is_what_its_script_writes(drift: Any) -> None:
+    assert __import__("make_map").text(200) == (EXAMPLES / "drift/map.json").read_text()

@@ -36,7 +36,17 @@ def decoded(file: Path, decoder: Decoder) -> list[Message]:
     return [message for record in records for message in decoder.feed(record.parts, 0)]
 
 
-@pytest.mark.parametrize("path", ["first/spot.py", "nanomax/fluorescence.py", "telescope/packet.py"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "first/spot.py",
+        "nanomax/fluorescence.py",
+        "telescope/packet.py",
+        "sorted/transmission.py",
+        "sorted/by_position.py",
+        "drift/align.py",
+    ],
+)
 def test_their_docstrings(path: str) -> None:
     failed, tried = doctest.testmod(loaded(path))
     assert (failed, tried > 0) == (0, True)
