@@ -23,6 +23,8 @@ from penstock.pipeline.check import check_file
 from penstock.pipeline.pipeline import find_engine
 from penstock.services.simulated import Simulated
 from penstock.services.simulation import Setup
+from penstock.simulators import XrfScan
+from penstock.simulators.stins import StinsSimulator
 from penstock.views import walk
 from tests.system.watching import PATIENCE_S
 
@@ -119,3 +121,19 @@ def test_a_worker_with_a_state_aligns_images_whoever_is_killed(tmp_path: Path, d
 
 def test_the_map_of_the_example_is_what_its_script_writes(drift: Any) -> None:
     assert __import__("make_map").text(200) == (EXAMPLES / "drift/map.json").read_text()
+
+
+def test_images_become_lists_of_pixels_and_images_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = outcome("sparse", tmp_path, {"tcp://127.0.0.1:5556": "stins"})
+    monkeypatch.syspath_prepend(EXAMPLES / "sparse")
+    images, simulator = __import__("images"), StinsSimulator(XrfScan(ROWS, COLUMNS))
+    with h5py.File(report.outputs["views"]) as file:
+        rows = file["entry/sparsify"]
+        assert rows["frame"][()].tolist() == [*range(N)]
+        for row in (0, 1, N - 1):
+            image = simulator.image(row)
+            assert (images.image(rows, row) == np.where(image > 2, image, 0)).all()
+        kept = rows["index"].nbytes + rows["value"].nbytes
+        assert file["entry/reduction/together"][()] == pytest.approx(N * image.nbytes / kept)
+        assert file["entry/reduction/factor"][()].min() > 2
+        assert file["entry/pixels/kept"][()].sum() == len(rows["index"])

@@ -47,7 +47,7 @@ class FlowRows:
     columns: dict[str, NDArray[Any]] = field(default_factory=dict)
     """(n, …), by name."""
     tables: dict[str, tuple[NDArray[Any], NDArray[np.int64]]] = field(default_factory=dict)
-    """Arrays of different length: all of them one behind the other, and (n,) where each ends."""
+    """Tables, which may differ in length: all of them one behind the other, and (n,) where each ends."""
     encoded: dict[str, Encoded] = field(default_factory=dict)
     """Arrays that are compressed, and stay so."""
     fields: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -200,12 +200,7 @@ def _of_messages(
             if compressed is not None:
                 encoded[column] = compressed
                 continue
-            arrays = [raw_of(message, k) for message in these]
-            if len({array.shape for array in arrays}) == 1:
-                _add_array(columns, tables, column, np.stack(arrays))
-            else:
-                ends = np.cumsum([len(array) for array in arrays])
-                _add_table(tables, column, np.concatenate(arrays), ends)
+            _add_arrays(columns, tables, column, [raw_of(message, k) for message in these])
         ids = np.array([message.id for message in these], np.uint64)
         keys = [message.key for message in these]
         fields, texts = _said_beside([message.metadata for message in these])
@@ -226,14 +221,12 @@ def _width(message: Message) -> int:
 
 
 def _form_of(message: Message) -> tuple[Any, ...]:
-    """Return what messages have in common that can be columns together; of tables, not how long they are."""
+    """Return what messages have in common that can be columns together."""
     forms: list[Any] = [message.encodings]
     for k in range(_width(message)):
         if k < len(message.encodings) and message.encodings[k] is not None:
             continue
-        array = message.buffers[k]
-        is_table = array.ndim > 0 and bool(array.dtype.names)
-        forms.append((str(array.dtype), array.shape[1:] if is_table else array.shape))
+        forms.append(_form(message.buffers[k]))
     return tuple(forms)
 
 
@@ -267,7 +260,7 @@ def _of_values(name: str, numbers: NDArray[np.int64], values: Any, number: str =
         columns: dict[str, NDArray[Any]] = {}
         tables: dict[str, tuple[NDArray[Any], NDArray[np.int64]]] = {}
         for column in arrays:
-            _add_array(columns, tables, _dataset_name(column), np.stack([fields[column] for fields in these]))
+            _add_arrays(columns, tables, _dataset_name(column), [fields[column] for fields in these])
         rest = [{k: value for k, value in fields.items() if k not in arrays} for fields in these]
         fields, texts = _said_beside(rest)
         yield FlowRows(
@@ -286,12 +279,27 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind in "biufcV" and value.ndim > 0
 
 
-def _form(array: NDArray[Any]) -> Any:
-    return str(array.dtype), array.shape
+def _form(array: NDArray[Any]) -> tuple[str, tuple[int, ...]]:
+    """Return what arrays have in common that can be one column; of tables, not how long they are."""
+    is_table = array.ndim > 0 and bool(array.dtype.names)
+    return str(array.dtype), array.shape[1:] if is_table else array.shape
 
 
 def _in_words(array: NDArray[Any]) -> str:
     return f"{array.dtype.str}{list(array.shape[1:])}"
+
+
+def _add_arrays(
+    columns: dict[str, NDArray[Any]],
+    tables: dict[str, tuple[NDArray[Any], NDArray[np.int64]]],
+    name: str,
+    arrays: Sequence[NDArray[Any]],
+) -> None:
+    """Add the arrays of several rows; only tables may differ in length."""
+    if len({array.shape for array in arrays}) == 1:
+        _add_array(columns, tables, name, np.stack(arrays))
+    else:
+        _add_table(tables, name, np.concatenate(arrays), np.cumsum([len(array) for array in arrays]))
 
 
 def _add_array(

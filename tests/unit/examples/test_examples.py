@@ -45,6 +45,7 @@ def decoded(file: Path, decoder: Decoder) -> list[Message]:
         "sorted/transmission.py",
         "sorted/by_position.py",
         "drift/align.py",
+        "sparse/sparsify.py",
     ],
 )
 def test_their_docstrings(path: str) -> None:

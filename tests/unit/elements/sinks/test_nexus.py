@@ -203,6 +203,22 @@ def test_results_by_their_fields(tmp_path: Path) -> None:
         assert group["json_end"][()].tolist()[:2] == [0, 0]
 
 
+def test_tables_among_results_are_one_behind_the_other(tmp_path: Path) -> None:
+    peaks = [np.array([(n, k) for k in range(n)], [("y", "i4"), ("x", "f4")]) for n in (2, 0, 3, 3, 1)]
+    values = [{"peaks": table, "gain": 1.5} for table in peaks]
+    sink = opened(tmp_path)
+    sink.write_flow(ResultRange(stage="find", numbers=np.arange(4), values=values[:4]))
+    sink.write_flow(ResultRange(stage="find", numbers=np.array([4]), values=values[4:]))
+    sink.close(True)
+    with h5py.File(sink.path) as file:
+        assert "find_2" not in file["entry"]
+        found = file["entry/find"]
+        assert found["y"][()].tolist() == [2, 2, 3, 3, 3, 3, 3, 3, 1]
+        assert found["x"][()].tolist() == [0, 1, 0, 1, 2, 0, 1, 2, 0]
+        assert found["x_end"][()].tolist() == found["y_end"][()].tolist() == [2, 2, 5, 8, 9]
+        assert found["gain"][()].tolist() == [1.5] * 5
+
+
 def test_views_go_into_the_file_of_the_same_path(tmp_path: Path) -> None:
     tree = {"map": {"counts": ArrayView((2, 3), axes=(Axis("y"), Axis("x", "mm", np.arange(3.0))))}, "hits": 7}
     raw, views = opened(tmp_path), NexusSink()
