@@ -1,8 +1,10 @@
 """The examples that show one shape of analysis each, as they are run, on instruments that do not exist."""
 
+import importlib.util
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import penstock
 from penstock.engines.local import LocalRun
 from penstock.monitor.report import RunReport
 from penstock.pipeline import Plan
@@ -26,6 +29,7 @@ from penstock.services.simulation import Setup
 from penstock.simulators import XrfScan
 from penstock.simulators.stins import StinsSimulator
 from penstock.views import walk
+from tests.system.commands import started
 from tests.system.watching import PATIENCE_S
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -137,3 +141,53 @@ def test_images_become_lists_of_pixels_and_images_again(tmp_path: Path, monkeypa
         assert file["entry/reduction/together"][()] == pytest.approx(N * image.nbytes / kept)
         assert file["entry/reduction/factor"][()].min() > 2
         assert file["entry/pixels/kept"][()].sum() == len(rows["index"])
+
+
+def test_a_window_sets_parameters_and_looks_at_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "slices")
+    slices = __import__("slices")
+    words = ("run", "pipeline.yaml", "--quiet", "--held", "--stay", "--serve", "0")
+    with ExitStack() as stack:
+        camera = stack.enter_context(Simulated(Setup(instrument="stins", rows=ROWS, columns=COLUMNS)))
+        planned("slices", tmp_path, {"tcp://127.0.0.1:5556": camera.address})
+        process = stack.enter_context(started(*words, folder=tmp_path / "slices"))
+        run = stack.enter_context(penstock.connect(process.line("views: ").split()[1]))
+        looker = slices.Slices(run)
+        fields = {each.label: each for each in looker.fields()}
+        above = fields["above (counts)"]
+        assert fields["cut beam"].value is False
+        assert above.help == "smaller.above, pixels up to here are taken for 0, ≥ 0, ≤ 1000"
+        assert looker.set(above.address, above.parsed("5000")).startswith("smaller.above: 5000 is refused")
+        assert looker.set(above.address, above.parsed("3")).startswith("smaller.above is 3 from event")
+        assert run.command("start").is_done
+        process.line("the views stay ")  # it has ended
+        assert looker.fields() == []
+        assert looker.names() == ["stack/images", "stack/sum"]
+        assert [looker.length("stack/images", axis) for axis in range(3)] == [N, 32, 32]
+        image = StinsSimulator(XrfScan(ROWS, COLUMNS)).image(5)
+        expected = np.where(image > 3, image, 0).reshape(32, 2, 32, 2).sum((1, 3))
+        found = looker.slice("stack/images", 0, 5)
+        assert (found.array == expected).all()
+        assert (found.names, found.title) == (("y", "x"), "stack/images in counts, image 5")
+        row = looker.slice("stack/images", 1, 16)
+        assert (row.array[5] == expected[16]).all()
+        assert row.names == ("image", "x")
+        assert looker.slice("stack/sum").array.shape == (32, 32)
+        look_by_silx(run.address, tmp_path / "window.png")
+
+
+def look_by_silx(address: str, picture: Path) -> None:
+    """Let the window itself look, where there is what it needs."""
+    if importlib.util.find_spec("silx") is None or importlib.util.find_spec("PyQt6") is None:
+        return
+    done = subprocess.run(
+        [sys.executable, "look.py", address, "--save", str(picture)],
+        cwd=EXAMPLES / "slices",
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")

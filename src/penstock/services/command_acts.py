@@ -44,13 +44,13 @@ class _Act:
         self._run, self._sight, self._told = run, sight, told
 
     def start(self) -> None:
-        self._release([*self._sight.processing(), *self._sight.plan.sources])
+        self._release([*self._sight.releasable(), *self._sight.plan.sources])
 
     def start_data(self) -> None:
         self._release(self._sight.plan.sources)
 
     def start_processing(self) -> None:
-        self._release(self._sight.processing())
+        self._release(self._sight.releasable())
 
     def stop(self) -> None:
         self._hold([*self._sight.plan.sources, *self._sight.processing()])
@@ -121,7 +121,9 @@ class _Act:
         were_held = [name for name in names if self._sight.is_held(name)]
         for name in names:
             self._run.release(name)
-        self._told(f"{listed(were_held, 'and')} released" if were_held else "nothing was held", None)
+        may_be = [name for name in names if self._sight.may_be_held(name)]
+        nothing = "whatever was held goes on as soon as it is there" if may_be else "nothing was held"
+        self._told(f"{listed(were_held, 'and')} released" if were_held else nothing, None)
 
     def _hold(self, whole: Iterable[str]) -> None:
         names = self._names(whole)

@@ -99,6 +99,10 @@ class Sight:
         """Return the stages of steps and map, and whoever else of the stages is held."""
         return [name for name, stage in self.plan.stages.items() if stage.kind != "reduce" or self.is_held(name)]
 
+    def releasable(self) -> list[str]:
+        """Return the stages of steps and map, and whoever else of the stages is held, or may be."""
+        return [name for name, stage in self.plan.stages.items() if stage.kind != "reduce" or self.may_be_held(name)]
+
     def is_held(self, name: str) -> bool:
         """Whether something takes nothing in until it is released."""
         found = self.thing(name)

@@ -77,6 +77,12 @@ def test_everything_that_is_held_is_said_and_released(operator: Operator) -> Non
     assert operator.said("start").text == "nothing was held"
 
 
+def test_a_start_that_comes_before_anybody_is_there_releases_the_reducers_too(operator: Operator) -> None:
+    operator.run.of = dict.fromkeys((*PLAN.sources, *PLAN.stages), State.INITIALISED)
+    assert operator.said("start").text == "whatever was held goes on as soon as it is there"
+    assert operator.run.done == [f"release {name}" for name in ("clean", "fit", "image", "camera", "motors")]
+
+
 def test_what_waits_before_a_held_stage_comes_out_with_the_end(operator: Operator) -> None:
     operator.said("stop")
     operator.run.done.clear()
