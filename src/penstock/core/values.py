@@ -1,8 +1,8 @@
 """What user code may return: a closed list, so that every result can travel, be stored and be replayed.
 
 None, bool, int, float, complex, str, bytes; NumPy scalars, and arrays of any dtype without objects; list, tuple, dict,
-set and frozenset of these; dataclasses of these; datetime, date, timedelta, Timestamp; and types that were registered.
-Only exact types count: a subclass would come back as something else.
+set and frozenset of these; dataclasses of these; datetime, date, timedelta, Timestamp; messages; and types that were
+registered. Only exact types count: a subclass would come back as something else.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,6 +12,9 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from penstock.core.encoded_message import EncodedMessage, encoded_message
+from penstock.core.encoding import encodings_from, plain_encodings
+from penstock.core.message import Kind, Message
 from penstock.core.timestamp import Timestamp
 from penstock.errors import ResultTypeError
 
@@ -38,8 +41,25 @@ class Registered:
     decode: Callable[[Any], Any]
 
 
-_by_type: dict[type, Registered] = {}
-_by_name: dict[str, Registered] = {}
+def _plain_message(message: Message) -> list[Any]:
+    """Return what a message is made of; its buffers as they came."""
+    said: list[Any] = [message.id, message.key, message.timestamp_ns, dict(message.metadata), list(message.buffers)]
+    return [*said, int(message.kind), plain_encodings(message.encodings)]
+
+
+def _message_from(plain: list[Any]) -> Message:
+    number, key, timestamp_ns, metadata, buffers, kind, encodings = plain
+    first, *more = buffers or [None]
+    made = Message(number, key, timestamp_ns, metadata, first, tuple(more), Kind(kind), encodings_from(encodings))
+    return encoded_message(made)
+
+
+_MESSAGES: Final = [
+    Registered(type=kind, encode=_plain_message, decode=_message_from) for kind in (Message, EncodedMessage)
+]
+"""What steps such as ``bin`` give on."""
+_by_type: dict[type, Registered] = {entry.type: entry for entry in _MESSAGES}
+_by_name: dict[str, Registered] = {f"{entry.type.__module__}.{entry.type.__qualname__}": entry for entry in _MESSAGES}
 
 
 def register(type: type[T], encode: Callable[[T], Any], decode: Callable[[Any], T]) -> None:  # noqa: A002
@@ -59,7 +79,7 @@ def register(type: type[T], encode: Callable[[T], Any], decode: Callable[[Any], 
     ResultTypeError
         If the type is on the closed list anyway.
     """
-    if type in _PLAIN or type in _SEQUENCES or type in (dict, np.ndarray, np.void):
+    if type in _PLAIN or type in _SEQUENCES or type in (dict, np.ndarray, np.void, Message, EncodedMessage):
         raise ResultTypeError(f"{type_name(type)} needs no registration; it is one of the types every result may have")
     entry = Registered(type=type, encode=encode, decode=decode)
     _by_type[type] = _by_name[type_name(type)] = entry

@@ -10,11 +10,16 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.msgpack import Ext
 
+from penstock.core import Kind, Message
+from penstock.core.codecs import encoded
+from penstock.core.encoded_message import encoded_message
 from penstock.core.values import check_value
 from penstock.errors import RemoteProtocolError, ResultTypeError
 from penstock.wire.values import decode_value, encode_value
@@ -51,6 +56,29 @@ def test_padded_structures_keep_their_layout(dtype: np.dtype[Any]) -> None:
 def test_a_transposed_array_comes_back_with_the_same_content() -> None:
     array = np.arange(6).reshape(2, 3).T
     assert (decode_value(encode_value(array)) == array).all()
+
+
+def test_a_message_comes_back_as_it_was_and_what_is_compressed_as_it_came() -> None:
+    plain = Message(3, 7, 11, {"I0": 0.5, "table": np.arange(3)}, np.ones((2, 3)), (np.arange(4),), Kind.DATA)
+    payload, encoding = encoded(np.arange(6, dtype=np.uint16).reshape(2, 3), "zstd")
+    packed = encoded_message(Message(4, None, 12, {}, payload, (), Kind.START, (encoding,)))
+    value = {"one": plain, "other": [packed]}
+    check_value(value, "stages.fit")
+    back = decode_value(encode_value(value))
+    one, (other,) = back["one"], back["other"]
+    assert (one.id, one.key, one.timestamp_ns, one.kind) == (3, 7, 11, Kind.DATA)
+    assert same(one.metadata, dict(plain.metadata))
+    assert same(list(one.arrays), list(plain.arrays))
+    assert other.kind is Kind.START
+    assert other.buffers[0].tobytes() == payload.tobytes()
+    assert other.array.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize("content", [[], [1, 2, 3, {}, [], 9, []], [1, 2, 3, {}, [], 0, ["zstd"]]])
+def test_a_message_that_is_none_is_a_broken_protocol(content: Any) -> None:
+    broken = msgspec.msgpack.encode(Ext(14, msgspec.msgpack.encode(["penstock.core.message.Message", content])))
+    with pytest.raises(RemoteProtocolError):
+        decode_value(broken)
 
 
 def test_text_that_is_no_unicode_is_named() -> None:
