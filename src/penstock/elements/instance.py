@@ -121,6 +121,11 @@ class Instance:
         """Whether it is a function that is called for each item, not an object that may keep something."""
         return bool(self._items)
 
+    @property
+    def thing(self) -> Any:  # whatever user code is
+        """What user code made: the object whose methods are called, of a buffer too; or the function itself."""
+        return self._thing
+
     def value_of(self, parameter: Parameter) -> Any:  # of the type the user declared
         """Return the value in force of one of its parameters."""
         return self._values[parameter.name]

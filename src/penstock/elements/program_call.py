@@ -2,19 +2,17 @@
 
 import os
 import selectors
-import signal
 import subprocess
 import threading
 import time
 from typing import Any, Final
 
+from penstock.elements.program_process import TOLD, end_of, kill_program, start_program
 from penstock.errors import ProcessError
 
 __all__ = ["ProgramCall"]
 
 LARGEST_OUTPUT_MB: Final = 64
-_TOLD: Final = 2000
-"""So many bytes of what a program says of its failure are told."""
 _CHUNK: Final = 65536
 _IN_A_PIPE: Final = 32
 """So many chunks may lie in a pipe, and some, when the program has ended."""
@@ -55,14 +53,14 @@ class ProgramCall:
         finally:
             with self._lock:  # from here on its number may be another's
                 if process.poll() is None:
-                    _kill(process)
+                    kill_program(process)
                 self._process = None
             process.wait()
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
         if process.returncode:
-            raise self._failure(_said(process.returncode))
+            raise self._failure(end_of(process.returncode))
         return bytes(self._output)
 
     def kill(self) -> None:
@@ -70,22 +68,19 @@ class ProgramCall:
         with self._lock:
             self._is_killed = True
             if self._process is not None:
-                _kill(self._process)
+                kill_program(self._process)
 
     def _started(self) -> "subprocess.Popen[bytes]":
         with self._lock:
             if self._is_killed:
                 raise self._failure("was not wanted any more")
             try:
-                self._process = subprocess.Popen(
+                self._process = start_program(
+                    self._path,
                     self._arguments,
-                    executable=self._path,
-                    stdin=subprocess.PIPE if self._stdin else subprocess.DEVNULL,
-                    stdout=subprocess.PIPE if self._wants_output else subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    cwd=self._folder,
-                    bufsize=0,
-                    start_new_session=True,  # killed as a whole; Ctrl-C in the terminal is not for it
+                    self._folder,
+                    has_stdin=bool(self._stdin),
+                    has_stdout=self._wants_output,
                 )
             except (OSError, ValueError) as error:
                 why = getattr(error, "strerror", None) or str(error)
@@ -145,24 +140,10 @@ class ProgramCall:
                 return
             kept += chunk
             if kept is self._errors:
-                del kept[:-_TOLD]
+                del kept[:-TOLD]
             elif len(kept) > LARGEST_OUTPUT_MB * 1_000_000:
                 raise self._failure(f"wrote more than {LARGEST_OUTPUT_MB} MB, and was killed")
 
     def _failure(self, why: str) -> ProcessError:
         said = self._errors.decode(errors="backslashreplace").strip()
         return ProcessError(f"{self._arguments[0]} {why}{f': {said}' if said else ''}")
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a program that was not waited for, and all of its session that it has not let go."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-def _said(code: int) -> str:
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with code {code}"

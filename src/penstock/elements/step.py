@@ -40,8 +40,3 @@ class Step(Instance):
         self.shape = shape
         if shape is StepShape.BUFFER:  # its own `end` says that nothing more will be put
             self.hooks = replace(self.hooks, end=None)
-
-    @property
-    def thing(self) -> Any:
-        """What user code made: of a buffer, the object that has ``put`` and ``get``."""
-        return self._thing

@@ -10,7 +10,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "steps": {},
     "workers": {
         "onnx": "an ONNX model, run over batches of events",
-        "program": "an external program that is given each event over its standard streams",
         "torch": "a PyTorch model, run over batches of events",
     },
     "reducers": {},

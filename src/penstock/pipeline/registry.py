@@ -111,6 +111,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "roi": ("penstock.elements.steps.roi:Roi", "cuts a region out of an array"),
         "statistics": ("penstock.elements.steps.statistics:Statistics", "running mean, spread and extremes"),
         "meter": ("penstock.elements.steps.meter:Meter", "shows a value and its rate in the terminal"),
+        "program": ("penstock.elements.steps.program:ProgramStep", "gives each item to a program that stays"),
         "progress": ("penstock.elements.steps.progress:Progress", "shows in the terminal how far it is"),
         "threshold": ("penstock.elements.steps.threshold:Threshold", "lets items pass that exceed a value"),
         "throttle": ("penstock.elements.steps.throttle:Throttle", "lets at most so many items pass a second"),

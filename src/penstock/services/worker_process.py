@@ -63,6 +63,7 @@ class WorkerProcess(RoomProcess):
         if self.order.kind == "map":
             ((target, arguments),) = elements
             worker = Worker(target, arguments, parameters=values, stage=stage, context=self._context)
+            give_folder(worker.thing, self.order.folder)
             self._first, self._batch = worker, worker.call_batch
             return [worker]
         names = step_names([element.name for element in self.order.elements])

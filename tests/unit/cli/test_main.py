@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from penstock.cli.main import COMMANDS, app
+from penstock.pipeline.planned_names import PLANNED
+from penstock.pipeline.registry import BUILT_IN
 
 FOLDER = Path(__file__).parents[2] / "pipelines"
 runner = CliRunner()
@@ -64,7 +66,9 @@ def test_check_for_machines(wrong: Path) -> None:
     }
 
 
-def test_check_explains_on_standard_output_alone() -> None:
+def test_check_explains_on_standard_output_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLANNED, "steps", {"program": "what comes next"})
+    monkeypatch.delitem(BUILT_IN["steps"], "program")
     result = runner.invoke(app, ["check", str(FOLDER / "serial-crystallography.yaml"), "--explain"])
     assert result.exit_code == 0
     assert result.stdout.startswith("name: serial-crystallography\n")

@@ -13,6 +13,7 @@ from penstock.pipeline.explain import explain
 from penstock.pipeline.graph import draw_text
 from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.include import read_text
+from penstock.pipeline.planned_names import PLANNED
 
 FOLDER = Path(__file__).parents[2] / "pipelines"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -65,9 +66,13 @@ def test_the_designs_example_is_built() -> None:
     assert plan.sinks["hits"].when == "item"
 
 
-def test_what_is_not_built_is_never_run() -> None:
-    with pytest.raises(NotBuiltYetError, match="program is not built yet"):
-        Pipeline.load(FOLDER / "serial-crystallography.yaml", environ={}).run()
+def test_what_is_not_built_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLANNED, "workers", {"foresee": "what comes next"})
+    file = tmp_path / "pipeline.yaml"
+    file.write_text((FOLDER / "serial-crystallography.yaml").read_text().replace("{program: {", "{foresee: {"))
+    shutil.copy(FOLDER / "crystallography.py", tmp_path)
+    with pytest.raises(NotBuiltYetError, match="foresee is not built yet"):
+        Pipeline.load(file, environ={}).run()
 
 
 def test_the_debug_worker_stands_on_the_same_events() -> None:
