@@ -26,11 +26,13 @@ class EigerSimulator(Simulator):
     """Eiger stream v1: images of a camera, powder rings around the beam, with all that a header can say.
 
     An image is (64, 64) counts, uint32, compressed if that is asked for; ``frame`` from 0. The number of the series is
-    the scan's seed. A subclass may set ``detail``, the ``header_detail``.
+    the scan's seed. A subclass may set ``detail``, the ``header_detail``, and see something else: ``shape``, with an
+    ``image`` of its own.
     """
 
     decoder = EigerDecoder
     detail: ClassVar[Detail] = "all"
+    shape: ClassVar[tuple[int, int]] = SHAPE
     compressions = ("bslz4",)
 
     def __init__(self, scan: XrfScan) -> None:
@@ -51,7 +53,7 @@ class EigerSimulator(Simulator):
                 number,
                 encoded(image, self.compression)[0].tobytes() if self.compression else image,
                 encoding="bs32-lz4<" if self.compression else "<",
-                shape=SHAPE,
+                shape=self.shape,
                 dtype="uint32",
                 start_time=begin,
                 stop_time=begin + EXPOSURE_ns,
@@ -64,14 +66,14 @@ class EigerSimulator(Simulator):
         return [encode_end(self.scan.seed)]
 
     def image(self, number: int) -> NDArray[np.uint32]:
-        """Return what the camera counted at a point: (64, 64)."""
+        """Return what the camera counted at a point: an array of ``shape``."""
         dice = np.random.default_rng((self.scan.seed, number, _DOMAIN))
         return dice.poisson(self._pattern.expected(number)).astype(np.uint32)
 
     def _config(self) -> dict[str, Any]:
         return {
-            "beam_center_x": (SHAPE[1] - 1) / 2,
-            "beam_center_y": (SHAPE[0] - 1) / 2,
+            "beam_center_x": (self.shape[1] - 1) / 2,
+            "beam_center_y": (self.shape[0] - 1) / 2,
             "bit_depth_image": 32,
             "compression": self.compression or "none",
             "count_time": EXPOSURE_ns / 1e9,
@@ -80,8 +82,8 @@ class EigerSimulator(Simulator):
             "frame_time": FRAME_ns / 1e9,
             "nimages": self.scan.points,
             "ntrigger": 1,
-            "x_pixels_in_detector": SHAPE[1],
-            "y_pixels_in_detector": SHAPE[0],
+            "x_pixels_in_detector": self.shape[1],
+            "y_pixels_in_detector": self.shape[0],
         }
 
     def _tables(self) -> dict[str, NDArray[Any]]:
@@ -89,7 +91,7 @@ class EigerSimulator(Simulator):
         dice = np.random.default_rng((self.scan.seed, _DOMAIN))
         counts = np.linspace(0, 2**20, 101, dtype=np.float32)
         return {
-            "flatfield": dice.normal(1, 0.02, SHAPE).astype(np.float32),
-            "pixelmask": np.zeros(SHAPE, np.uint32),
+            "flatfield": dice.normal(1, 0.02, self.shape).astype(np.float32),
+            "pixelmask": np.zeros(self.shape, np.uint32),
             "countrate_table": np.stack([counts, counts], axis=1),
         }

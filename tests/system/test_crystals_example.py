@@ -1,0 +1,105 @@
+"""The example of serial crystallography as a newcomer runs it: raw hits alone, the same by every engine and program."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import h5py
+import numpy as np
+import pytest
+
+from penstock.core.codecs import decoded
+from penstock.core.encoding import Encoding
+from penstock.monitor.report import RunReport
+from penstock.pipeline.check import check_file
+from penstock.pipeline.pipeline import find_engine
+from penstock.services.simulated import Simulated
+from penstock.services.simulation import Setup
+from penstock.simulators import XrfScan
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "crystals"
+IMAGES = 40
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the example, in which everything is done, as its page says."""
+    there = tmp_path / "crystals"
+    shutil.copytree(EXAMPLE, there, ignore=shutil.ignore_patterns("__pycache__", "penstock-out"))
+    monkeypatch.chdir(there)
+    return there
+
+
+@pytest.fixture
+def jet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    monkeypatch.syspath_prepend(str(folder))
+    yield __import__("jet")
+    sys.modules.pop("jet")
+
+
+def run(engine: str) -> RunReport:
+    checked = check_file(Path("pipeline.yaml"), {"OUT": engine})
+    assert not [problem for problem in checked.problems if problem.level == "error"]
+    assert checked.plan is not None
+    report: RunReport = find_engine(engine)(checked.plan, run_id="r1")
+    assert (report.outcome, report.exit_code) == ("finished", 0), report.reasons
+    assert all(edge.adds_up and not edge.in_flight for edge in report.edges)
+    return report
+
+
+def simulated(compression: str) -> Simulated:
+    setup = Setup(instrument="jet:Jet", rows=1, columns=IMAGES, compression=compression)
+    return Simulated(setup)
+
+
+def pointed_at(address: str) -> None:
+    file = Path("pipeline.yaml")
+    text = file.read_text()
+    assert "tcp://127.0.0.1:9999}" in text
+    file.write_text(text.replace("tcp://127.0.0.1:9999}", f"{address}}}"))
+
+
+def views_in(path: Path) -> dict[str, bytes]:
+    with h5py.File(path) as file:
+        return {name: file[name][()].tobytes() for name in ("images", "hits", "rate", "powder", "peaks")}
+
+
+def test_the_raw_hits_are_kept_as_they_came(jet: ModuleType, folder: Path) -> None:
+    with simulated("bslz4") as camera:
+        pointed_at(camera.address)
+        run("local")
+    camera_scan = jet.Jet(XrfScan(1, IMAGES))
+    hits = [number for number in range(IMAGES) if camera_scan.has_crystal(number)]
+    assert 5 < len(hits) < IMAGES - 5
+    with h5py.File(folder / "local/r1-hits.nxs") as file:
+        raw = file["entry/instrument/eiger"]
+        assert raw["key"][()].tolist() == hits
+        assert raw["data"].shape == (len(hits), 256, 256)
+        for row, number in enumerate(hits):  # as the detector compressed them
+            chunk = np.frombuffer(raw["data"].id.read_direct_chunk((row, 0, 0))[1], np.uint8)
+            image = decoded(chunk, Encoding("bslz4", "<u4", (256, 256)))
+            assert (image == camera_scan.image(number)).all()
+    views = views_in(folder / "local/r1.h5")
+    assert int.from_bytes(views["hits"], "little") == len(hits)
+
+    with simulated("") as camera:
+        shutil.copy(EXAMPLE / "pipeline.yaml", folder)
+        pointed_at(camera.address)
+        _in_c(folder)
+        run("inline")
+    assert views_in(folder / "inline/r1.h5") == views
+
+
+def _in_c(folder: Path) -> None:
+    """Have the peaks found by the program in C, if it can be had."""
+    if shutil.which("cc") is None:
+        return
+    words = ["cc", "-Wall", "-Wextra", "-Werror", "-O2", "-ffp-contract=off", "-o", "find_peaks", "find_peaks.c", "-lm"]
+    subprocess.run(words, check=True, cwd=folder)
+    file = folder / "pipeline.yaml"
+    text = file.read_text()
+    assert '["{python}", find_peaks.py]' in text
+    file.write_text(text.replace('["{python}", find_peaks.py]', "[./find_peaks]"))
