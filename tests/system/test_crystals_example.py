@@ -1,9 +1,13 @@
 """The example of serial crystallography as a newcomer runs it: raw hits alone, the same by every engine and program."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -15,10 +19,12 @@ from penstock.core.codecs import decoded
 from penstock.core.encoding import Encoding
 from penstock.monitor.report import RunReport
 from penstock.pipeline.check import check_file
-from penstock.pipeline.pipeline import find_engine
+from penstock.pipeline.pipeline import find_engine, find_starter
+from penstock.pipeline.plan import Plan
 from penstock.services.simulated import Simulated
 from penstock.services.simulation import Setup
 from penstock.simulators import XrfScan
+from tests.system.watching import PATIENCE_S
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "crystals"
 IMAGES = 40
@@ -40,19 +46,32 @@ def jet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     sys.modules.pop("jet")
 
 
-def run(engine: str) -> RunReport:
-    checked = check_file(Path("pipeline.yaml"), {"OUT": engine})
-    assert not [problem for problem in checked.problems if problem.level == "error"]
-    assert checked.plan is not None
-    report: RunReport = find_engine(engine)(checked.plan, run_id="r1")
+def simulated(compression: str = "", rate_hz: float = 0.0) -> Simulated:
+    setup = Setup(instrument="jet:Jet", rows=1, columns=IMAGES, compression=compression, rate_hz=rate_hz)
+    return Simulated(setup)
+
+
+def checked(out: str) -> Plan:
+    found = check_file(Path("pipeline.yaml"), {"OUT": out})
+    assert not [problem for problem in found.problems if problem.level == "error"]
+    assert found.plan is not None
+    return found.plan
+
+
+def assert_well(report: RunReport) -> None:
     assert (report.outcome, report.exit_code) == ("finished", 0), report.reasons
     assert all(edge.adds_up and not edge.in_flight for edge in report.edges)
-    return report
 
 
-def simulated(compression: str) -> Simulated:
-    setup = Setup(instrument="jet:Jet", rows=1, columns=IMAGES, compression=compression)
-    return Simulated(setup)
+def programs(folder: Path) -> list[int]:
+    """Return the peak finders that run in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"find_peaks.py" in words and b"-S" not in words and (process / "cwd").readlink() == folder:
+                found.append(int(process.name))
+    return found
 
 
 def pointed_at(address: str) -> None:
@@ -67,14 +86,24 @@ def views_in(path: Path) -> dict[str, bytes]:
         return {name: file[name][()].tobytes() for name in ("images", "hits", "rate", "powder", "peaks")}
 
 
-def test_the_raw_hits_are_kept_as_they_came(jet: ModuleType, folder: Path) -> None:
-    with simulated("bslz4") as camera:
+def test_the_raw_hits_are_kept_as_they_came_whatever_dies(jet: ModuleType, folder: Path) -> None:
+    shutil.copy("eiger.geom", "refined.geom")
+    with simulated("bslz4", rate_hz=40) as camera:
         pointed_at(camera.address)
-        run("local")
+        with find_starter("local")(checked("with-kills"), run_id="r1") as run:
+            until = time.monotonic() + PATIENCE_S
+            while run.statistics().edge("find", "hits").arrived < 5 or len(found := programs(folder)) < 2:
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            for pid in found:
+                os.kill(pid, signal.SIGKILL)
+            run.set({"find.geometry": "refined.geom"})
+            assert_well(run.wait(PATIENCE_S))
+    assert not programs(folder)
     camera_scan = jet.Jet(XrfScan(1, IMAGES))
     hits = [number for number in range(IMAGES) if camera_scan.has_crystal(number)]
     assert 5 < len(hits) < IMAGES - 5
-    with h5py.File(folder / "local/r1-hits.nxs") as file:
+    with h5py.File("with-kills/r1-hits.nxs") as file:
         raw = file["entry/instrument/eiger"]
         assert raw["key"][()].tolist() == hits
         assert raw["data"].shape == (len(hits), 256, 256)
@@ -82,15 +111,16 @@ def test_the_raw_hits_are_kept_as_they_came(jet: ModuleType, folder: Path) -> No
             chunk = np.frombuffer(raw["data"].id.read_direct_chunk((row, 0, 0))[1], np.uint8)
             image = decoded(chunk, Encoding("bslz4", "<u4", (256, 256)))
             assert (image == camera_scan.image(number)).all()
-    views = views_in(folder / "local/r1.h5")
+        assert "refined.geom" in str(file["entry/penstock/parameters/revision_1/find.geometry"][()])
+    views = views_in(Path("with-kills/r1.h5"))
     assert int.from_bytes(views["hits"], "little") == len(hits)
 
-    with simulated("") as camera:
-        shutil.copy(EXAMPLE / "pipeline.yaml", folder)
+    shutil.copy(EXAMPLE / "pipeline.yaml", folder)
+    with simulated() as camera:
         pointed_at(camera.address)
         _in_c(folder)
-        run("inline")
-    assert views_in(folder / "inline/r1.h5") == views
+        assert_well(find_engine("inline")(checked("in-c"), run_id="r1"))
+    assert views_in(Path("in-c/r1.h5")) == views
 
 
 def _in_c(folder: Path) -> None:
