@@ -15,7 +15,7 @@ from penstock.core.message import Message
 from penstock.core.parameter import Parameter
 from penstock.core.result import Result
 from penstock.elements.hooks import MAIN, Hooks, hooks_of, method_of, misspelt
-from penstock.elements.parameter_types import unmarked
+from penstock.elements.parameter_types import as_annotated, unmarked
 from penstock.elements.signature import CodeKind, Signature, name_of
 from penstock.errors import NotBuiltYetError, UserCodeError
 
@@ -141,7 +141,12 @@ class Instance:
         names = {parameter.name for parameter in self.parameters}
         self._values = {parameter.name: parameter.default for parameter in self.parameters}
         for given in (arguments, values):
-            self._values |= {p.name: given[key] for p in self.parameters for key in (p.name, p.address) if key in given}
+            self._values |= {
+                p.name: as_annotated(p.annotation, given[key])
+                for p in self.parameters
+                for key in (p.name, p.address)
+                if key in given
+            }
         self._frozen = signature.meant_by({name: value for name, value in arguments.items() if name not in names})
         if signature.asks_for_context:
             self._frozen.setdefault("context", context)

@@ -22,7 +22,7 @@ from penstock.extra import extra
 with extra("run"):
     import annotated_types
 
-__all__ = ["as_annotated", "check_argument", "parameter_of", "unmarked", "validate"]
+__all__ = ["as_annotated", "check_argument", "names_file", "parameter_of", "unmarked", "validate"]
 
 LONGEST_SHOWN = 500
 """Characters of a refused value that are repeated."""
@@ -102,6 +102,8 @@ def as_annotated(annotation: Any, value: Any) -> Any:  # foreign on both sides
     '.npy'
     >>> as_annotated(NDArray[np.float64], [[1, 2], [3, 4]]).shape
     (2, 2)
+
+    Of an array the name of an ``.npy`` file, too.
     """
     form = unmarked(annotation)
     origin, inner = get_origin(form) or form, get_args(form)
@@ -110,6 +112,8 @@ def as_annotated(annotation: Any, value: Any) -> Any:  # foreign on both sides
         return as_annotated(others[0], value) if value is not None and len(others) == 1 else value
     if origin is np.ndarray and isinstance(value, list | np.ndarray):
         return _as_array(value, form)
+    if origin is np.ndarray and _is_array_file(value):
+        return _array_of_file(value, form)
     if isinstance(value, list) and origin is tuple:
         return tuple(_each_as_annotated(_of_items(inner, len(value)), value))
     if isinstance(value, list) and origin is list and inner:
@@ -178,6 +182,30 @@ def _array_form(form: Any) -> Any:  # any typing form
     return found if (get_origin(found) or found) is np.ndarray else None
 
 
+def _is_array_file(value: Any) -> bool:
+    return isinstance(value, str | Path) and str(value).endswith(".npy")
+
+
+def _array_of_file(path: Any, form: Any) -> Any:
+    """Return the array of a file, or the path if it holds none of that kind."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return path
+    array = _as_array(found, form)
+    return path if array is found else array
+
+
+def names_file(parameter: Parameter, value: Any) -> bool:
+    """Whether a value that was written for a parameter is the name of a file.
+
+    >>> names_file(parameter_of("dark", NDArray[np.float64] | None, None), "dark.npy")
+    True
+    """
+    forms = {get_origin(unmarked(form)) or unmarked(form) for form in (parameter.type, *get_args(parameter.type))}
+    return (Path in forms and isinstance(value, str)) or (np.ndarray in forms and _is_array_file(value))
+
+
 def _dtype_of(form: Any) -> np.dtype[Any] | None:
     """Return the dtype of an annotation such as ``NDArray[np.float64]``; ``None`` if any will do."""
     inner = get_args(get_args(form)[1]) if get_args(form) else ()
@@ -199,6 +227,8 @@ def _as_array(value: Any, form: Any) -> Any:
 
 
 def _valid_array(parameter: Parameter, form: Any, value: Any) -> NDArray[Any]:
+    if _is_array_file(value):
+        raise _refused(parameter, value, f"there is no such file of a regular array of {_dtype_of(form) or 'numbers'}")
     if not isinstance(value, np.ndarray):
         raise _refused(parameter, value, f"it is no regular array of {_dtype_of(form) or 'numbers'}")
     for is_wrong, limit in (

@@ -34,6 +34,7 @@ from penstock.pipeline.not_built import choices_not_built, keys_not_built
 from penstock.pipeline.parallel import parallel_problems, restarts_problems
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.plan_maker import PlanMaker
+from penstock.pipeline.prepare_check import prepare_problems
 from penstock.pipeline.processors import Processors
 from penstock.pipeline.registry import Registry
 from penstock.pipeline.spec import PipelineSpec
@@ -157,6 +158,7 @@ def check(
         *join_problems(document, plan),
         *map_problems(document, plan),
         *parallel_problems(document, plan),
+        *prepare_problems(document, plan),
         *restarts_problems(document, spec, plan),
         *alarm_problems(document, spec, is_chains=not chains_trouble(plan)),
         *stream_problems(document, spec, plan),

@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 
 from penstock.core.suggest import did_you_mean
 from penstock.elements.item_source import source_problem
+from penstock.elements.parameter_types import names_file
 from penstock.elements.signature import CodeKind
-from penstock.elements.user_code import Receives, problems_of, split_arguments
+from penstock.elements.user_code import Receives, parameters_of, problems_of, split_arguments
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.bare import BareArgumentError, name_of_bare
 from penstock.pipeline.document import Document, Place, Trail, dotted
@@ -83,6 +84,8 @@ class Finder:
             return None, {}
         arguments = self._named(kind, found, thing, trail)
         asked = dict(parameters or {})
+        if kind not in ("sources", "sinks"):
+            arguments, asked = self._in_folder(found, arguments), self._in_folder(found, asked)
         line = self.document.place((*trail, "use") if not thing.inner else (*trail, *thing.inner)).line
         if isinstance(found.target, PlannedTarget):
             sentence = f"{found.name} is not built yet; it will be: {found.planned}"
@@ -121,6 +124,17 @@ class Finder:
             text = f"{thing.arguments[BARE]!r} is given to {found.name} without a name, and {trouble}"
             self.problems.append(self.document.problem((*trail, *thing.inner), text, trouble.remedy))
             return {}
+
+    def _in_folder(self, found: Found, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return arguments with the files that parameters name and that lie beside the pipeline as whole paths."""
+        if isinstance(found.target, PlannedTarget):
+            return dict(values)
+        files = {
+            parameter.name: (self.document.folder / values[parameter.name]).absolute()
+            for parameter in parameters_of(found.target)
+            if names_file(parameter, values.get(parameter.name))
+        }
+        return {**values, **{name: str(path) for name, path in files.items() if path.is_file()}}
 
     def _check(
         self,

@@ -116,6 +116,7 @@ class Map(_Stage):
         use: Target | Use,
         *,
         source: str | Mapping[str, str],
+        prepare: Sequence[Target | Use] | None = None,
         workers: int | None = None,
         run_in: str | None = None,
         order: str | None = None,
@@ -149,6 +150,7 @@ class Map(_Stage):
             "retry_s": retry_s,
             "restarts": restarts,
             "prefetch": prefetch,
+            "prepare": None if prepare is None else [Use(step).thing for step in prepare],
         }
         super().__init__("map", Use(use, **arguments).thing, source, options)
 

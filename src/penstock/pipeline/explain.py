@@ -4,7 +4,7 @@ What it writes is a pipeline file again, with the same plan; arguments of elemen
 stand in comments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from inspect import Parameter
 from typing import Any
@@ -79,6 +79,8 @@ def _stage(stage: StagePlan, spec: PipelineSpec) -> dict[str, Any]:
     written = spec.stages[stage.name]
     inputs = dict(stage.inputs)
     tree: dict[str, Any] = {"from": inputs.get("", inputs)}
+    if stage.prepare:
+        tree["prepare"] = [_named(element, "step") for element in stage.prepare]
     things = [_named(element, _KIND[stage.kind]) for element in stage.elements]
     tree[stage.kind] = things if stage.kind == "steps" else things[0]
     if parameters := _parameters(stage):
@@ -162,12 +164,17 @@ def _parameters(stage: StagePlan) -> dict[str, Any]:
     """Return the start values; those that stay at their defaults as comments."""
     if stage.kind != "steps":
         (element,) = stage.elements
-        return _values(element, stage.parameters)
-    names = step_names([element.name for element in stage.elements])
+        own = {name: value for name, value in stage.parameters.items() if "." not in name}
+        return _of_steps(stage.prepare, stage.parameters) | _values(element, own)
+    return _of_steps(stage.elements, stage.parameters)
+
+
+def _of_steps(elements: Sequence[Element], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    names = step_names([element.name for element in elements])
     found: dict[str, Any] = {}
-    for name, element in zip(names, stage.elements, strict=True):
+    for name, element in zip(names, elements, strict=True):
         prefix = f"{name}."
-        own = {key[len(prefix) :]: value for key, value in stage.parameters.items() if key.startswith(prefix)}
+        own = {key[len(prefix) :]: value for key, value in parameters.items() if key.startswith(prefix)}
         if values := _values(element, own):
             found[name] = values
     # A mapping of nothing but comments would read back as null.

@@ -47,12 +47,12 @@ def _by(join: JoinPlan) -> str:
 
 
 def _stage(stage: StagePlan) -> list[str]:
-    names = [_element(element) for element in stage.elements]
+    names = [_element(element) for element in stage.code]
     title = stage.kind if stage.workers == 1 else f"{stage.kind} ×{stage.workers}"
     if stage.tags != {"generic"}:
         title += f" [{', '.join(sorted(stage.tags))}]"
     lanes = [f"{lane}: {producer}" for lane, producer in stage.inputs if lane]
-    return [title, *lanes, " → ".join(names) if stage.kind == "steps" else names[0]]
+    return [title, *lanes, " → ".join(names)]
 
 
 def _sink(sink: SinkPlan) -> list[str]:

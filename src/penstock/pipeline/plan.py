@@ -81,6 +81,8 @@ class StagePlan:
     producer is ``stage.lane``, which ``lanes.split_input`` takes apart."""
     elements: tuple[Element, ...]
     """The steps; exactly one for map and reduce."""
+    prepare: tuple[Element, ...] = ()
+    """Of map: the steps that each worker's items go through before it."""
     workers: int = 1
     run_in: Literal["process", "thread", "inline"] = "process"
     order: Literal["kept", "free"] = "kept"
@@ -109,6 +111,11 @@ class StagePlan:
     """The name under which what it gives is kept in the store; empty if it is not recorded."""
     carried_lanes: tuple[str, ...] = ("",)
     """Of a single input without a lane: those that what it gives comes by, from high to low."""
+
+    @property
+    def code(self) -> tuple[Element, ...]:
+        """All its elements, in the order in which an item goes through them."""
+        return (*self.prepare, *self.elements)
 
     @property
     def producers(self) -> dict[str, str]:

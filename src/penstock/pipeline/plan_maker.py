@@ -1,6 +1,6 @@
 """Make the plan of a pipeline: every thing found, every default filled in, everything in the order of the flow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ from penstock.pipeline.spec import (
     SourceSpec,
     StageSpec,
 )
+from penstock.pipeline.thing import Thing
 from penstock.streams.opened import DEFAULT_STORE
 
 __all__ = ["PlanMaker"]
@@ -151,26 +152,29 @@ class PlanMaker:
     def _stage(self, name: str, stage: StageSpec) -> StagePlan | None:
         trail: Trail = ("stages", name)
         receives = self._receives(stage)
+        prepare: tuple[Element | None, ...] = ()
         if stage.kind == "steps":
             elements, parameters = self._steps(trail, stage, receives)
         else:
             kind: Kind = "workers" if stage.kind == "map" else "reducers"
-            element, parameters = self.finder.element(
+            prepare, own, parameters = self._prepare(trail, stage, receives)
+            element, values = self.finder.element(
                 kind,
                 stage.things[0],
                 (*trail, stage.kind),
-                parameters=stage.parameters,
-                receives=receives,
+                parameters=own,
+                receives="any" if prepare else receives,
                 beside=(*trail, "parameters"),
             )
-            elements = (element,)
-        if any(element is None for element in elements):
+            elements, parameters = (element,), values | parameters
+        if any(element is None for element in (*prepare, *elements)):
             return None
         return StagePlan(
             name=name,
             kind=stage.kind,
             inputs=tuple(stage.inputs.items()),
             elements=tuple(element for element in elements if element is not None),
+            prepare=tuple(element for element in prepare if element is not None),
             workers=stage.workers,
             run_in=stage.run_in or _own_place(stage),
             order=stage.order,
@@ -210,13 +214,36 @@ class PlanMaker:
         """Return the steps, and the start values of their parameters as ``step.parameter``."""
         names = step_names([thing.name for thing in stage.things])
         asked = self._by_step(trail, stage.parameters, names)
+        return self._in_turn(trail, "steps", stage.things, asked, receives)
+
+    def _prepare(
+        self, trail: Trail, stage: StageSpec, receives: Receives
+    ) -> tuple[tuple[Element | None, ...], Mapping[str, Any], dict[str, Any]]:
+        """Return the steps before a worker, what is asked of its own parameters, and start values of the steps'."""
+        names = step_names([thing.name for thing in stage.prepare])
+        of_steps = {name for name in names if isinstance(stage.parameters.get(name, {}), Mapping | None)}
+        asked = {name: stage.parameters.get(name) or {} if name in of_steps else {} for name in names}
+        own = {name: value for name, value in stage.parameters.items() if name not in of_steps}
+        elements, parameters = self._in_turn(trail, "prepare", stage.prepare, asked, receives)
+        return elements, own, parameters
+
+    def _in_turn(
+        self,
+        trail: Trail,
+        key: Literal["steps", "prepare"],
+        things: Sequence[Thing],
+        asked: Mapping[str, Mapping[str, Any]],
+        receives: Receives,
+    ) -> tuple[tuple[Element | None, ...], dict[str, Any]]:
+        """Return steps that items go through in turn, and the start values of their parameters."""
+        names = step_names([thing.name for thing in things])
         elements: list[Element | None] = []
         parameters: dict[str, Any] = {}
-        for index, (thing, name) in enumerate(zip(stage.things, names, strict=True)):
+        for index, (thing, name) in enumerate(zip(things, names, strict=True)):
             element, values = self.finder.element(
                 "steps",
                 thing,
-                (*trail, "steps", index),
+                (*trail, key, index),
                 parameters=asked[name],
                 receives="any" if index else receives,
                 beside=(*trail, "parameters", name),

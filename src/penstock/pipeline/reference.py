@@ -53,7 +53,7 @@ def reference_problems(plan: Plan) -> tuple[Problem, ...]:
     """Return a problem for each element that another process cannot import."""
     elements = [
         *(source.element for source in plan.sources.values()),
-        *(element for stage in plan.stages.values() for element in stage.elements),
+        *(element for stage in plan.stages.values() for element in stage.code),
         *(sink.element for sink in plan.sinks.values()),
     ]
     found: list[Problem] = []

@@ -155,6 +155,7 @@ class MergeSpec(_Entry):
 
 _ONLY_OF = (
     ("prefetch", "map", "its workers are lent events"),
+    ("prepare", "map", "each of its workers has such steps before it"),
     ("checkpoint_s", "reduce", "its reducer is what publishes"),
 )
 """Keys that have a meaning in one kind of stage."""
@@ -200,6 +201,8 @@ class StageSpec(_Entry):
         None
     )
     map: AThing | None = None
+    prepare: Annotated[tuple[AThing, ...], BeforeValidator(_no_single_text), Field(strict=False, min_length=1)] = ()
+    """Steps that each worker's items go through before it."""
     reduce: AThing | None = None
     workers: AtLeastOne = 1
     run_in: Literal["process", "thread", "inline"] | None = None

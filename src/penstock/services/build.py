@@ -143,7 +143,7 @@ def build(
         if stage.kind == "map":
             rooms.stages[name] = MapRoom(
                 stage, ledger, clock, own, maps, log, None if recorded is None else recorded.ranges_for(stage),
-                None if recorded is None else recorded.ended_for(stage),
+                None if recorded is None else recorded.ended_for(stage), plan.folder,
             )  # fmt: skip
             for instance in rooms.stages[name].crew.instances:
                 give_folder(instance.thing, plan.folder)

@@ -5,7 +5,7 @@ from typing import Any
 
 from penstock.elements.instance import Instance
 
-__all__ = ["chain_of", "own_parameters"]
+__all__ = ["chain_of", "own_parameters", "parameters_before"]
 
 
 def chain_of(steps: Sequence[Instance]) -> Callable[[Any], Any]:
@@ -27,3 +27,10 @@ def chain_of(steps: Sequence[Instance]) -> Callable[[Any], Any]:
 def own_parameters(values: Mapping[str, Any], step: str) -> dict[str, Any]:
     """Return the start values that are for one step: those written ``step.name`` or just ``name``."""
     return {name.rpartition(".")[2]: value for name, value in values.items() if name.rpartition(".")[0] in ("", step)}
+
+
+def parameters_before(values: Mapping[str, Any], step: str) -> Mapping[str, Any]:
+    """Return the start values that are for one step before a worker, by name; without a step, those of the worker."""
+    if not step:
+        return values
+    return {name.removeprefix(f"{step}."): value for name, value in values.items() if name.startswith(f"{step}.")}

@@ -133,7 +133,7 @@ class Crew:
         for first in failures:
             raise self._failure("close", first) from first
 
-    def apply(self, numbers: NDArray[np.int64], start: int = 0, only: Instance | None = None) -> int:
+    def apply(self, numbers: NDArray[np.int64], start: int = 0, only: Sequence[Instance] | None = None) -> int:
         """Give everybody the parameters that hold for an event, after the ticks that came before it.
 
         Parameters
@@ -154,17 +154,17 @@ class Crew:
             numbers = numbers[:stop]
         stop = self._apply(numbers, start)
         for k, instance in enumerate(self.instances):
-            if only is None or only is instance:
+            if only is None or instance in only:
                 self._last[k] = int(numbers[stop - 1])
         return stop
 
-    def _until_tick(self, numbers: NDArray[np.int64], start: int, only: Instance | None) -> int:
+    def _until_tick(self, numbers: NDArray[np.int64], start: int, only: Sequence[Instance] | None) -> int:
         """Repeat the ticks that came before an event; return up to where among the numbers no other one is."""
         if self._clock_from == -1:
             return len(numbers)
         number, stop = int(numbers[start]), len(numbers)
         for k, instance in enumerate(self.instances):
-            if only is not None and only is not instance:
+            if only is not None and instance not in only:
                 continue
             repeated = self._repeated[k]
             self._repeat(

@@ -9,7 +9,7 @@ from penstock.core.timestamp import Timestamp
 from penstock.elements.signature import parameters_of
 from penstock.elements.user_code import step_names, validate
 from penstock.pipeline.plan import Plan, StagePlan
-from penstock.services.chain import own_parameters
+from penstock.services.chain import own_parameters, parameters_before
 
 __all__ = ["declared_parameters"]
 
@@ -46,9 +46,10 @@ def _all(plan: Plan) -> Iterator[tuple[Parameter, Any]]:
 
 def _of_stage(stage: StagePlan) -> Iterator[tuple[Parameter, Any]]:
     is_chain = stage.kind == "steps"
-    names = step_names([element.name for element in stage.elements]) if is_chain else [""]
-    for element, step in zip(stage.elements, names, strict=True):
-        given = own_parameters(stage.parameters, step) if is_chain else stage.parameters
+    before = step_names([element.name for element in stage.prepare])
+    names = step_names([element.name for element in stage.elements]) if is_chain else [*before, ""]
+    for element, step in zip(stage.code, names, strict=True):
+        given = own_parameters(stage.parameters, step) if is_chain else parameters_before(stage.parameters, step)
         for parameter in parameters_of(element.target, stage=stage.name, step=step):
             value = parameter.default
             for values in (element.arguments, given):

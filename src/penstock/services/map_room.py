@@ -18,11 +18,11 @@ from penstock.core.replayed_ranges import ReplayedRanges
 from penstock.core.resequencer import Resequencer
 from penstock.core.result_range import ResultRange, Values
 from penstock.core.trigger_map import TriggerMap
-from penstock.elements.user_code import Worker
 from penstock.errors import StateError, UserCodeError
 from penstock.monitor.latency import Latency
 from penstock.pipeline.plan import StagePlan
 from penstock.services.flow import Flow, copies_in, numbers_of, origins_of
+from penstock.services.prepared import PreparedWorker, prepared_worker
 from penstock.services.stage_room import StageRoom, items_for
 from penstock.services.user_calls import UserCalls
 
@@ -53,6 +53,8 @@ class MapRoom(StageRoom):
         Those of a recorded run, if it matters how they are cut.
     ended
         Numbers of what has ended here, of a run that goes on.
+    folder
+        Where relative paths start.
     """
 
     def __init__(
@@ -65,15 +67,21 @@ class MapRoom(StageRoom):
         log: EventLog | None = None,
         ranges: Sequence[RangeWorked] | None = None,
         ended: NDArray[np.int64] | None = None,
+        folder: str = ".",
     ) -> None:
         element = plan.elements[0]
         self._workers = {
-            f"{plan.name}-{k}": Worker(
-                element.target, element.arguments, parameters=plan.parameters, stage=plan.name, context=contexts[k]
+            f"{plan.name}-{k}": prepared_worker(
+                (element.target, element.arguments),
+                [(step.name, step.target, step.arguments) for step in plan.prepare],
+                parameters=plan.parameters,
+                stage=plan.name,
+                context=contexts[k],
+                folder=folder,
             )
             for k in range(plan.workers)
         }
-        super().__init__(plan, ledger, self._workers.values())
+        super().__init__(plan, ledger, [each for worker in self._workers.values() for each in worker.instances])
         self.latency = Latency()
         self._tags = plan.tags
         self._clock = clock
@@ -131,7 +139,7 @@ class MapRoom(StageRoom):
             flow = flow.masked(lease.streams)
         worker, calls = self._workers[lease.worker], self._calls_of[lease.lane]
         start = 0
-        for piece in self._cut(flow, worker):
+        for piece in self._cut(flow, worker.instances):
             try:
                 values = self._values(calls, worker, piece)
             except UserCodeError as error:
@@ -146,12 +154,14 @@ class MapRoom(StageRoom):
         if self._log is not None:
             self._log.append(_worked(self.name, lease, numbers_of(flow), began, now - began))
 
-    def _values(self, calls: UserCalls, worker: Worker, flow: Flow) -> Values:
+    def _values(self, calls: UserCalls, worker: PreparedWorker, flow: Flow) -> Values:
         if worker.call_batch is not None and isinstance(flow, EventBatch):
             return calls.run_batch(worker.call_batch, worker.call, flow, revision=worker.revision)
-        return calls.run(worker.call, items_for(worker, flow), numbers_of(flow), revision=worker.revision)
+        return calls.run(worker.call, items_for(worker.first, flow), numbers_of(flow), revision=worker.revision)
 
-    def _give(self, lease: Lease[Flow], worker: Worker, numbers: NDArray[np.int64], values: Values, start: int) -> None:
+    def _give(
+        self, lease: Lease[Flow], worker: PreparedWorker, numbers: NDArray[np.int64], values: Values, start: int
+    ) -> None:
         """Hand on what came of the first events of a piece of a lease that begins at ``start``."""
         n = len(numbers)
         if self._log is not None and n:

@@ -62,6 +62,8 @@ class RoomOrder(_Order, frozen=True, kw_only=True):
     kind: str
     """map, steps, reduce or sink"""
     elements: tuple[ElementOrder, ...]
+    prepare: tuple[ElementOrder, ...] = ()
+    """Of a worker: the steps before it."""
     folder: str
     producers: tuple[tuple[str, str], ...]
     """(lane, producer)"""

@@ -84,6 +84,7 @@ def stage_order(
         stage=stage.name,
         kind=stage.kind,
         elements=tuple(element_order(element, plan.folder) for element in stage.elements),
+        prepare=tuple(element_order(element, plan.folder) for element in stage.prepare),
         folder=plan.folder,
         producers=tuple(stage.producers.items()),
         on_error=stage.on_error,

@@ -277,7 +277,7 @@ class RecordedRun:
 
 def repeats_ranges(stage: StagePlan) -> bool:
     """Whether the workers of a stage may remember, or work on a range at once: those that are no functions."""
-    return stage.kind == "map" and isinstance(stage.elements[0].target, type)
+    return stage.kind == "map" and any(isinstance(element.target, type) for element in stage.code)
 
 
 def run_lines(store: Store) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from penstock.services.flow import Flow, numbers_of
 from penstock.services.kept_views import KeptViews
 from penstock.services.line import BuilderGoneError, Line
 from penstock.services.notes import note_of_error, notes_of
-from penstock.services.orders import RoomOrder
+from penstock.services.orders import ElementOrder, RoomOrder
 from penstock.services.progress import BESIDES, Progress
 from penstock.services.user_calls import UserCalls
 from penstock.transport.malloc import KEPT_BYTES, prefer_reuse
@@ -110,8 +110,11 @@ class RoomProcess(ABC):
 
     def elements(self) -> list[tuple[Any, dict[str, Any]]]:
         """Return target and arguments of every element."""
-        folder = Path(self.order.folder)
-        return [(resolve(e.reference, folder), decode_value(e.arguments)) for e in self.order.elements]
+        return [self.element(order) for order in self.order.elements]
+
+    def element(self, order: ElementOrder) -> tuple[Any, dict[str, Any]]:
+        """Return target and arguments of an element."""
+        return resolve(order.reference, Path(self.order.folder)), decode_value(order.arguments)
 
     def start_values(self) -> dict[str, Any]:
         """Return the start values of parameters as the pipeline gives them, by name or ``step.name``."""

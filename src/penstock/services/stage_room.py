@@ -33,7 +33,8 @@ class StageRoom(ABC):
         self.name = plan.name
         self.outlet = Outlet(plan.name)
         made = tuple(instances)
-        names = [(f"{plan.name}-{k}", 0) if plan.kind == "map" else (f"{plan.name}-0", k) for k in range(len(made))]
+        each = len(plan.code) if plan.kind == "map" else max(1, len(made))
+        names = [(f"{plan.name}-{k // each}", k % each) for k in range(len(made))]
         self.crew = Crew(plan.name, made, names)
         self.calls = {
             producer: UserCalls(
@@ -105,7 +106,7 @@ class StageRoom(ABC):
         """Return by which lane results of a flow leave."""
         return lane_of(flow, self._own_lanes[producer])
 
-    def _cut(self, flow: Flow, worker: Instance | None = None) -> Iterator[Flow]:
+    def _cut(self, flow: Flow, worker: Sequence[Instance] | None = None) -> Iterator[Flow]:
         """Cut a flow where parameters change or a tick is repeated; user code has had those of each piece it gets."""
         numbers = numbers_of(flow)
         start = 0

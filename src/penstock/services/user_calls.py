@@ -22,7 +22,7 @@ from penstock.errors import UserCodeError
 from penstock.pipeline.plan import OnError
 from penstock.services.users_traceback import users_traceback
 
-__all__ = ["Failure", "UserCalls"]
+__all__ = ["Failure", "MiscountError", "UserCalls", "count_of"]
 
 TRIPS = 3
 """How often an item may fail under ``retry`` before it is dead-lettered."""
@@ -41,6 +41,10 @@ class Failure:
     traceback: str
     item: str = ""
     """What was being worked on, in short."""
+
+
+class MiscountError(ValueError):
+    """A worker's ``process_batch`` returned another number of values than it got events."""
 
 
 class UserCalls:
@@ -141,15 +145,15 @@ class UserCalls:
         n = len(events)
         try:
             returned = call_batch(events)
+        except MiscountError as error:
+            raise self._miscounted(error, events, revision) from None
         except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; event by event it is named
             return self.run(call, events.events(), events.numbers, revision=revision)
         self.lost, self.is_whole = [], False
-        values = [None] * n if returned is None else _column(returned)
-        if values is None or len(values) != n:
-            self.entry.post(Account.FAILED, n)
-            found = f"a {type(returned).__name__}" if values is None else f"{len(values)} values"
-            text = f"stage {self.stage}: process_batch returned {found} for {n} events; return one value each"
-            raise UserCodeError(text, stage=self.stage, event=int(events.numbers[0]), revision=revision)
+        try:
+            values = [None] * n if returned is None else count_of(returned, n)
+        except MiscountError as error:
+            raise self._miscounted(error, events, revision) from None
         self._check(values)
         self._post(values, 0)
         return values
@@ -290,6 +294,11 @@ class UserCalls:
         text = f"{place}: {type(error).__name__}: {error}{_hint(item)}"
         return UserCodeError(text, stage=self.stage, event=number, revision=revision, done=done)
 
+    def _miscounted(self, error: MiscountError, events: EventBatch, revision: int) -> UserCodeError:
+        self.entry.post(Account.FAILED, len(events))
+        number = int(events.numbers[0])
+        return UserCodeError(f"stage {self.stage}: {error}", stage=self.stage, event=number, revision=revision)
+
     def _check(self, values: Values) -> None:
         """Look at the first value there is: it stands for all, whose types cost too much to look at one by one."""
         if self._has_returned or not self._returns:
@@ -306,6 +315,21 @@ class UserCalls:
             self.is_whole = not nothing
         self.entry.post(Account.DONE, len(values) - nothing)
         self.entry.post(Account.FILTERED, nothing - accounted)
+
+
+def count_of(returned: Any, n: int) -> Values:  # whatever user code returned
+    """Return what ``process_batch`` gave for ``n`` events, one value each.
+
+    Raises
+    ------
+    MiscountError
+        If it gave another number of values, or nothing that can be counted.
+    """
+    values = _column(returned)
+    if values is None or len(values) != n:
+        found = f"a {type(returned).__name__}" if values is None else f"{len(values)} values"
+        raise MiscountError(f"process_batch returned {found} for {n} events; return one value each")
+    return values
 
 
 def _column(returned: Any) -> Values | None:  # whatever user code returned

@@ -12,13 +12,14 @@ from penstock.core import Account, EventBatch
 from penstock.core.result_range import ResultRange
 from penstock.elements.instance import Instance
 from penstock.elements.own_folder import give_folder
-from penstock.elements.user_code import Step, Worker, step_names
+from penstock.elements.user_code import Step, step_names
 from penstock.errors import PenstockError, ResultTypeError, UserCodeError
 from penstock.services.chain import chain_of, own_parameters
 from penstock.services.flow import Flow, numbers_of
 from penstock.services.notes import notes_of
 from penstock.services.orders import RoomOrder
 from penstock.services.own_pools import OwnPools
+from penstock.services.prepared import PreparedWorker, prepared_worker
 from penstock.services.room_process import RoomProcess, count_accounts
 from penstock.services.stage_room import items_for
 from penstock.services.user_calls import UserCalls
@@ -44,7 +45,9 @@ class WorkerProcess(RoomProcess):
         self._results = OwnPools(f"{order.name} results", order.result_slots, order.generation, self._announce)
         self._producers = dict(order.producers)
         self._first: Instance | None = None
-        self._batch: Callable[[EventBatch], Any] | None = None
+        """Who is given the items."""
+        self._worker: PreparedWorker | None = None
+        """Of map."""
         self._ranks = {lane: rank for rank, (lane, _) in enumerate(order.producers)}
         self._urgent_done = 0
         """Urgent leases that were begun."""
@@ -61,11 +64,16 @@ class WorkerProcess(RoomProcess):
         values = self.start_values()
         stage = self.order.stage
         if self.order.kind == "map":
-            ((target, arguments),) = elements
-            worker = Worker(target, arguments, parameters=values, stage=stage, context=self._context)
-            give_folder(worker.thing, self.order.folder)
-            self._first, self._batch = worker, worker.call_batch
-            return [worker]
+            self._worker = prepared_worker(
+                elements[0],
+                [(order.name, *self.element(order)) for order in self.order.prepare],
+                parameters=values,
+                stage=stage,
+                context=self._context,
+                folder=self.order.folder,
+            )
+            self._first = self._worker.first
+            return self._worker.instances
         names = step_names([element.name for element in self.order.elements])
         steps = [
             Step(target, arguments, parameters=own_parameters(values, name), stage=stage, step=name)
@@ -175,16 +183,17 @@ class WorkerProcess(RoomProcess):
         self._is_overtaken, self._urged = False, 0
         looks = self._ranks.get(lane, 0) > 0
         try:
-            if self._batch is not None and isinstance(flow, EventBatch):
-                call, revision = first.call, self._revision()
+            batch = None if self._worker is None else self._worker.call_batch
+            if batch is not None and isinstance(flow, EventBatch):
+                call, revision = self._called(), self._revision()
                 if not is_suspect:
                     if looks and self._finds_urgent(lane):
                         self._is_overtaken = True
                         return []
-                    return calls.run_batch(self._batch, call, flow, revision=revision)
+                    return calls.run_batch(batch, call, flow, revision=revision)
                 marks: Iterable[None] = self.progress.marks(numbers.tolist())
                 marks = self._until_urgent(marks, lane) if looks else marks
-                return calls.run_singly(self._batch, call, flow, marks, revision=revision)
+                return calls.run_singly(batch, call, flow, marks, revision=revision)
             items: Iterable[Any] = items_for(first, flow)
             if is_watched:
                 items = map(itemgetter(0), zip(items, self.progress.marks(numbers.tolist()), strict=False))
@@ -202,9 +211,8 @@ class WorkerProcess(RoomProcess):
             )  # its own books add up; the builder's are the run's
 
     def _called(self) -> Callable[[Any], Any]:
-        if self.order.kind == "map":
-            assert self._first is not None
-            return self._first.call
+        if self._worker is not None:
+            return self._worker.call
         return chain_of(self.crew.instances)
 
     def _revision(self) -> int:

@@ -32,6 +32,7 @@ __all__ = [
     "frame",
     "message_id",
     "named",
+    "not_tenth",
     "number",
     "odd",
     "powers",
@@ -134,6 +135,11 @@ def whole(event: Event) -> dict[str, Any]:
 def odd(event: Event) -> int | None:
     """Return odd numbers, and nothing for even ones."""
     return event.number if event.number % 2 else None
+
+
+def not_tenth(event: Event) -> Event | None:
+    """Let all events pass but every tenth."""
+    return event if event.number % 10 else None
 
 
 class Squares:

@@ -111,6 +111,20 @@ class EngineTests:
         report = self.run(self.scan(tmp_path, stage), values={"gain": 3})
         assert self.views(report)["sum"] == 3 * sum(range(50))
 
+    def test_what_prepares_is_in_every_worker_and_filters(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "dark.npy", np.ones((2, 3)))
+        stage = Map(
+            cases.whole,
+            source="scan",
+            prepare=[Use("correct", field="b", dark="dark.npy"), cases.not_tenth],
+            workers=2,
+            parameters={"correct": {"mask": [[True, False, False], [False, False, False]]}},
+        )
+        report = self.run(self.scan(tmp_path, stage, reduce=cases.Table), values={"map.correct.fill": 1})
+        expected = [{"number": n, "ids": [n + 2, n + 2], "sums": [6 * n, 5 * (n - 1) + 1]} for n in range(50) if n % 10]
+        assert self.table(report) == expected
+        assert report.edge("scan", "map").accounts == {"done": 45, "filtered": 5}
+
     def test_a_failing_event_fails_the_run_and_names_it(self, tmp_path: Path) -> None:
         report = self.run(self.scan(tmp_path, Map(cases.fail_at, numbers=[17], source="scan")))
         assert (report.outcome, report.exit_code) == ("failed", 1)

@@ -241,3 +241,14 @@ def test_a_list_that_is_what_it_should_be_stays_the_same_object() -> None:
     seen: list[int] = [1]
     assert as_annotated(list[int], seen) is seen
     assert as_annotated(list, seen) is seen
+
+
+def test_an_array_may_be_named_by_its_file(tmp_path: Path) -> None:
+    dark = parameter_of("dark", NDArray[np.float64] | None, None)
+    np.save(tmp_path / "dark.npy", np.array([[1, 2]], np.uint16))
+    found = validate(dark, str(tmp_path / "dark.npy"))
+    assert (found.tolist(), found.dtype) == ([[1.0, 2.0]], np.float64)
+    np.save(tmp_path / "complex.npy", np.array([1j]))
+    for name in ("complex.npy", "none.npy"):
+        with pytest.raises(ParameterError, match=r"there is no such file of a regular array of float64"):
+            validate(dark, str(tmp_path / name))
