@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from penstock.client import connect as connect
     from penstock.core.block import Block as Block
+    from penstock.core.detector_geometry import DetectorGeometry as DetectorGeometry
     from penstock.core.encoding import Encoding as Encoding
     from penstock.core.event import Event as Event
     from penstock.core.event import EventBatch as EventBatch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from penstock.core.stream_address import StreamAddress as StreamAddress
     from penstock.core.timestamp import Timestamp as Timestamp
     from penstock.errors import PenstockError as PenstockError
+    from penstock.formats.poni import read_poni as read_poni
     from penstock.monitor.notice import notice as notice
     from penstock.pipeline import ByKey as ByKey
     from penstock.pipeline import ByOrder as ByOrder
@@ -76,6 +78,7 @@ _HOMES = {
     "Consumer": "penstock.streams.consumer",
     "Dataset": "penstock.streams.dataset",
     "DatasetConsumer": "penstock.streams.dataset_consumer",
+    "DetectorGeometry": "penstock.core.detector_geometry",
     "Encoding": "penstock.core.encoding",
     "Event": "penstock.core.event",
     "EventBatch": "penstock.core.event",
@@ -109,6 +112,7 @@ _HOMES = {
     "notice": "penstock.monitor.notice",
     "open_async_store": "penstock.streams.open_store",
     "open_store": "penstock.streams.open_store",
+    "read_poni": "penstock.formats.poni",
 }
 """Where each name lives."""
 

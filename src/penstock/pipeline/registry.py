@@ -89,6 +89,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "zmq-sub": ("penstock.elements.sources.zmq_sub:ZmqSubSource", "items published on a ZeroMQ socket"),
     },
     "steps": {
+        "assemble": (
+            "penstock.elements.steps.assemble:Assemble",
+            "puts the modules of a frame that is one stack where they lie",
+        ),
         "batch": ("penstock.elements.steps.batch:batch", "gathers items into lists"),
         "bin": ("penstock.elements.steps.bin:Bin", "sums neighbouring pixels"),
         "command": ("penstock.elements.steps.command:Command", "what a program says to each item"),
@@ -99,6 +103,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "fields": ("penstock.elements.steps.fields:Fields", "chooses, renames and computes fields"),
         "filter": ("penstock.elements.steps.filter:Filter", "lets items pass for which an expression is true"),
         "flatten": ("penstock.elements.steps.flatten:Flatten", "gives what is in a list one by one"),
+        "geometry": (
+            "penstock.elements.steps.geometry:Geometry",
+            "corrects images by where their pixels lie, seen from the sample",
+        ),
         "latest": ("penstock.elements.steps.latest:Latest", "adds the latest values of a slow stream"),
         "log": ("penstock.elements.steps.log:Log", "writes a log line for each item"),
         "modules": ("penstock.elements.modules:Modules", "puts the modules of a detector together behind a join"),
