@@ -109,7 +109,7 @@ def is_fused(plan: Plan, stage: StagePlan) -> bool:
         return False
     readers = [s for s in plan.stages.values() if any(read == producer for _, read in s.inputs)]
     is_only = producer not in plan.merges and len(readers) == 1 and not _is_merged(plan, producer)
-    return is_only and stage.run_in == "inline" and stage.workers == 1 and stage.when_full == "block"
+    return is_only and stage.run_in == "inline" and stage.most_workers == 1 and stage.when_full == "block"
 
 
 def fused(plan: Plan) -> list[list[str]]:

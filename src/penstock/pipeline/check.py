@@ -218,14 +218,14 @@ def _short_of_slots(document: Document, plan: Plan) -> list[Problem]:
 
 
 def _oversubscribed(document: Document, plan: Plan, cores: int) -> list[Problem]:
-    counts = {
-        stage.name: stage.workers for stage in plan.stages.values() if stage.kind == "map" and stage.run_in == "process"
-    }
+    stages = [stage for stage in plan.stages.values() if stage.kind == "map" and stage.run_in == "process"]
+    counts = {stage.name: stage.most_workers for stage in stages}
     total = sum(counts.values())
     if total <= cores:
         return []
     most = max(counts, key=lambda name: counts[name])
-    text = f"{total} worker processes on {cores} cores" + (
+    is_by_load = any(stage.limits is not None for stage in stages)
+    text = f"{'up to ' if is_by_load else ''}{total} worker processes on {cores} cores" + (
         f" ({', '.join(f'{n} of {name}' for name, n in counts.items())})" if len(counts) > 1 else ""
     )
     remedy = f"together they do the work of {cores}; more help only where they wait"

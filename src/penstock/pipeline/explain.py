@@ -86,7 +86,7 @@ def _stage(stage: StagePlan, spec: PipelineSpec) -> dict[str, Any]:
     if parameters := _parameters(stage):
         tree["parameters"] = parameters
     tree |= {
-        "workers": stage.workers,
+        "workers": _workers(stage),
         "run_in": stage.run_in,
         "order": stage.order,
         "when_full": stage.when_full,
@@ -105,6 +105,13 @@ def _stage(stage: StagePlan, spec: PipelineSpec) -> dict[str, Any]:
     if written.cpus is not None:
         tree["cpus"] = write_cpus(written.cpus)
     return tree if written.numa is None else tree | {"numa": written.numa}
+
+
+def _workers(stage: StagePlan) -> Any:  # what YAML can hold
+    limits = stage.limits
+    if limits is None:
+        return stage.workers
+    return {"from": limits.least, "to": limits.most, "grow_s": limits.grow_s, "shrink_s": limits.shrink_s}
 
 
 def _sink(sink: SinkPlan) -> dict[str, Any]:

@@ -48,11 +48,18 @@ def _by(join: JoinPlan) -> str:
 
 def _stage(stage: StagePlan) -> list[str]:
     names = [_element(element) for element in stage.code]
-    title = stage.kind if stage.workers == 1 else f"{stage.kind} ×{stage.workers}"
+    title = f"{stage.kind} {many}" if (many := _many(stage)) else stage.kind
     if stage.tags != {"generic"}:
         title += f" [{', '.join(sorted(stage.tags))}]"
     lanes = [f"{lane}: {producer}" for lane, producer in stage.inputs if lane]
     return [title, *lanes, " → ".join(names)]
+
+
+def _many(stage: StagePlan) -> str:
+    """Return how many workers a stage has; empty if there is one."""
+    if stage.most_workers == 1:
+        return ""
+    return f"×{stage.workers}" if stage.limits is None else f"×{stage.workers}–{stage.most_workers}"
 
 
 def _sink(sink: SinkPlan) -> list[str]:
@@ -69,8 +76,8 @@ class _Picture:
     def __init__(self, plan: Plan, layout: Layout) -> None:
         self._layout = layout
         self._edges = [edge for edge in layout.edges if not edge.is_condition]
-        workers = {stage.name: stage.workers for stage in plan.stages.values()}
-        self._labels = {n: f" {n} ×{workers[n]} " if workers.get(n, 1) > 1 else f" {n} " for n in details(plan)}
+        many = {stage.name: f"{stage.name} {_many(stage)}".strip() for stage in plan.stages.values()}
+        self._labels = {n: f" {many.get(n, n)} " for n in details(plan)}
         self._lines: dict[tuple[int, int], int] = {}
         self._words: dict[tuple[int, int], str] = {}
 

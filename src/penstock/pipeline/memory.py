@@ -3,8 +3,8 @@
 Too few slots keep workers waiting; more than are in use leave the processor's cache. So a source gets what all who read
 it can have in hand at once:
 
-- each worker its leases (``prefetch``): one that it works on, and those that are ready behind it. With one lease in
-  hand a worker would wait for the next, so two are reckoned at least. What its user code keeps of an earlier event
+- each worker its leases (``prefetch``): one that it works on, and those that are ready behind it. Of workers that come
+  and go with the load, as many as there may be are reckoned. With one lease in hand a worker would wait for the next, so two are reckoned at least. What its user code keeps of an earlier event
   takes the place of the one behind, and it still works;
 - who reads alone, such as a reducer or a sink, two for the same reason;
 - one that the source fills;
@@ -92,7 +92,7 @@ def memory_plan(plan: Plan) -> MemoryPlan:
         for name in plan.sources
     ]
     stages = [
-        PoolPlan(owner=stage.name, role="stage", pools=stage.workers, slots=slots, larger_slots=slots)
+        PoolPlan(owner=stage.name, role="stage", pools=stage.most_workers, slots=slots, larger_slots=slots)
         for stage in plan.stages.values()
         if stage.kind != "reduce" and (slots := result_slots_for(stage))
     ]
@@ -113,7 +113,7 @@ def slots_needed(plan: Plan, source: str) -> int:
     """Return with how many slots nobody who reads from a source waits for a free one, other than by being slow."""
     names = _names(plan, source)
     stages = [stage for stage in plan.stages.values() if any(producer in names for _, producer in stage.inputs)]
-    in_hand = sum(stage.workers * max(stage.prefetch, 2) if stage.kind == "map" else 2 for stage in stages)
+    in_hand = sum(stage.most_workers * max(stage.prefetch, 2) if stage.kind == "map" else 2 for stage in stages)
     in_hand += sum(2 for sink in plan.sinks.values() if sink.input in names)
     waiting = max((_waiting(join, names) for join in plan.joins.values()), default=0)
     return max(LEAST, in_hand + waiting + 1)

@@ -43,7 +43,7 @@ def _of_sink(name: str, sink: SinkSpec, *, is_view: bool, is_chains: bool) -> It
 
 
 def _of_stage(name: str, stage: StageSpec) -> Iterator[tuple[Trail, str]]:
-    if stage.kind == "steps" and stage.workers > 1:
+    if stage.kind == "steps" and stage.most_workers > 1:
         yield ("stages", name, "workers"), "steps in parallel are not built yet"
     if stage.run_in == "thread":
         yield ("stages", name, "run_in"), "workers in threads are not built yet"
@@ -64,8 +64,8 @@ def words_of_chains(plan: Plan) -> list[str]:
     entries += plan.sinks.values()
     found = [f"{entry.name}: when_full {entry.when_full}" for entry in entries if entry.when_full != "block"]
     for stage in plan.stages.values():
-        if stage.kind == "steps" and stage.workers > 1:
-            found.append(f"{stage.name}: {stage.workers} workers of steps")
+        if stage.kind == "steps" and stage.most_workers > 1:
+            found.append(f"{stage.name}: {stage.most_workers} workers of steps")
         elif stage.run_in == "thread":
             found.append(f"{stage.name}: run_in thread")
     return found

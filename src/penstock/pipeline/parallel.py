@@ -18,7 +18,7 @@ __all__ = ["is_parallel", "parallel_problems", "restarts_problems"]
 
 def is_parallel(stage: StagePlan) -> bool:
     """Whether the steps of a stage of a chain are done by workers beside it: of lanes always, so that none waits."""
-    return stage.kind == "steps" and (stage.workers > 1 or stage.run_in == "process" or has_lanes(stage))
+    return stage.kind == "steps" and (stage.most_workers > 1 or stage.run_in == "process" or has_lanes(stage))
 
 
 def parallel_problems(document: Document, plan: Plan) -> Iterator[Problem]:
@@ -28,7 +28,7 @@ def parallel_problems(document: Document, plan: Plan) -> Iterator[Problem]:
     for stage in plan.stages.values():
         if not is_parallel(stage):
             continue
-        if stage.run_in == "inline" and stage.workers > 1:
+        if stage.run_in == "inline" and stage.most_workers > 1:
             text = "inline is one thread, which has no workers"
             yield document.problem(("stages", stage.name, "run_in"), text, "write run_in: thread, or process")
         for index, element in enumerate(stage.elements):
@@ -36,7 +36,7 @@ def parallel_problems(document: Document, plan: Plan) -> Iterator[Problem]:
                 continue
             trail = ("stages", stage.name, "steps", index)
             shape = known_shape(element)
-            if stage.workers > 1 and shape is not None and (shape is StepShape.BUFFER or shape.takes_upstream):
+            if stage.most_workers > 1 and shape is not None and (shape is StepShape.BUFFER or shape.takes_upstream):
                 text = f"{element.name} is {shape.value}, and each worker would see its own share of the items only"
                 yield document.problem(trail, text, "put it in a stage of its own, without workers and run_in")
             elif stage.run_in == "process":

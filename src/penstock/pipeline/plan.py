@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from penstock.core.alarm import AlarmRule
 from penstock.core.restart_budget import RESTARTS, Restarts
+from penstock.core.staffing import Limits
 
 __all__ = ["AlarmPlan", "Element", "JoinPlan", "LogsPlan", "MergePlan", "Plan", "SinkPlan", "SourcePlan", "StagePlan"]
 
@@ -84,6 +85,9 @@ class StagePlan:
     prepare: tuple[Element, ...] = ()
     """Of map: the steps that each worker's items go through before it."""
     workers: int = 1
+    """With which it begins."""
+    limits: Limits | None = None
+    """Between which numbers of workers it is kept by what there is to do; ``None``: they are as many all the time."""
     run_in: Literal["process", "thread", "inline"] = "process"
     order: Literal["kept", "free"] = "kept"
     when_full: WhenFull = "block"
@@ -116,6 +120,11 @@ class StagePlan:
     def code(self) -> tuple[Element, ...]:
         """All its elements, in the order in which an item goes through them."""
         return (*self.prepare, *self.elements)
+
+    @property
+    def most_workers(self) -> int:
+        """How many there may be by the load."""
+        return self.workers if self.limits is None else self.limits.most
 
     @property
     def producers(self) -> dict[str, str]:

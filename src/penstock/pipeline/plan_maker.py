@@ -175,7 +175,8 @@ class PlanMaker:
             inputs=tuple(stage.inputs.items()),
             elements=tuple(element for element in elements if element is not None),
             prepare=tuple(element for element in prepare if element is not None),
-            workers=stage.workers,
+            workers=stage.first_workers,
+            limits=stage.limits,
             run_in=stage.run_in or _own_place(stage),
             order=stage.order,
             when_full=stage.when_full,
@@ -197,7 +198,7 @@ class PlanMaker:
         """Return the processors of each worker; what this machine has not is a problem."""
         if stage.numa is not None:
             try:
-                return (self.processors.of_node(stage.numa),) * stage.workers
+                return (self.processors.of_node(stage.numa),) * stage.most_workers
             except ValueError as error:
                 self.finder.problems.append(self.document.problem((*trail, "numa"), str(error), "leave it out"))
         if stage.cpus is not None:
@@ -205,7 +206,7 @@ class PlanMaker:
                 remedy = f"there are {write_cpus(sorted(self.processors.usable))}"
                 self.finder.problems.append(self.document.problem((*trail, "cpus"), trouble, remedy))
             else:
-                return shared_out(stage.cpus, stage.workers)
+                return shared_out(stage.cpus, stage.most_workers)
         return ()
 
     def _steps(
@@ -314,7 +315,7 @@ def _own_place(stage: StageSpec) -> Literal["process", "thread", "inline"]:
     """Return where the code of a stage runs that does not say it."""
     if stage.kind != "steps":
         return "process"
-    return "inline" if stage.workers == 1 else "thread"
+    return "inline" if stage.most_workers == 1 else "thread"
 
 
 def _present(entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    TypeAdapter,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from penstock.core.restart_budget import RESTARTS, Restarts
+from penstock.core.staffing import Limits
 from penstock.errors import ServiceError
 from penstock.pipeline.control_address import control_problem
 from penstock.pipeline.join_by import By, read_by
@@ -41,6 +43,7 @@ __all__ = [
     "SinkSpec",
     "SourceSpec",
     "StageSpec",
+    "WorkersSpec",
 ]
 
 OnError = Literal["fail", "skip", "retry", "dead_letter"]
@@ -186,6 +189,36 @@ def _cpus(written: Any) -> Any:
         raise _wrong(str(error), remedy) from error
 
 
+class WorkersSpec(_Entry):
+    """Between which numbers of workers a stage is kept, by what there is to do."""
+
+    least: AtLeastOne = Field(1, alias="from")
+    most: AtLeastOne = Field(alias="to")
+    grow_s: SomeSeconds = 1.0
+    shrink_s: SomeSeconds = 10.0
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> "WorkersSpec":
+        if self.most < self.least:
+            raise _wrong(
+                f"from {self.least} to {self.most} leaves no number of workers",
+                f"write {{from: {self.most}, to: {self.least}}}",
+            )
+        return self
+
+
+_A_NUMBER: TypeAdapter[int] = TypeAdapter(AtLeastOne)
+
+
+def _workers(written: Any) -> int | Limits:
+    if isinstance(written, Limits):
+        return written
+    if not isinstance(written, Mapping):
+        return _A_NUMBER.validate_python(written, strict=True)
+    found = WorkersSpec.model_validate(written)
+    return Limits(least=found.least, most=found.most, grow_s=found.grow_s, shrink_s=found.shrink_s)
+
+
 def _or_nothing(written: Any) -> Any:
     return {} if written is None else written  # all its lines are comments, as ``explain`` writes defaults
 
@@ -204,7 +237,8 @@ class StageSpec(_Entry):
     prepare: Annotated[tuple[AThing, ...], BeforeValidator(_no_single_text), Field(strict=False, min_length=1)] = ()
     """Steps that each worker's items go through before it."""
     reduce: AThing | None = None
-    workers: AtLeastOne = 1
+    workers: Annotated[int | Limits, PlainValidator(_workers)] = 1
+    """How many, or between which numbers."""
     run_in: Literal["process", "thread", "inline"] | None = None
     order: Literal["kept", "free"] = "kept"
     when_full: WhenFull = "block"
@@ -227,6 +261,21 @@ class StageSpec(_Entry):
         return "steps" if self.steps is not None else "map" if self.map is not None else "reduce"
 
     @property
+    def limits(self) -> Limits | None:
+        """Between which numbers of workers it is kept, if there is not one number alone."""
+        return self.workers if isinstance(self.workers, Limits) else None
+
+    @property
+    def first_workers(self) -> int:
+        """With how many it begins."""
+        return self.workers.least if isinstance(self.workers, Limits) else self.workers
+
+    @property
+    def most_workers(self) -> int:
+        """How many there may be by the load."""
+        return self.workers.most if isinstance(self.workers, Limits) else self.workers
+
+    @property
     def things(self) -> tuple[Thing, ...]:
         """Its steps, or its one worker or reducer."""
         return self.steps or tuple(thing for thing in (self.map, self.reduce) if thing is not None)
@@ -240,7 +289,7 @@ class StageSpec(_Entry):
                 f"a stage is exactly one of steps, map and reduce; {have}",
                 "make a stage of each, one reading from the other" if kinds else 'write "map: module:object"',
             )
-        if self.kind == "reduce" and self.workers > 1:
+        if self.kind == "reduce" and self.workers != 1:
             raise _wrong("a reducer is one; it has no workers", "remove workers, or write map", "workers")
         return self
 

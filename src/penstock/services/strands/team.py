@@ -90,7 +90,7 @@ def _order(plan: Plan, stage: StagePlan) -> StepsOrder:
         retry_s=stage.retry_s,
         parameters=encoded(plain(stage.parameters), f"stages.{stage.name}.parameters"),
         has_lanes=has_lanes(stage),
-        workers=stage.workers,
+        workers=stage.most_workers,
         modules=_modules(plan),
         prelude=plan.prelude,
     )
