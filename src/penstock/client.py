@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import PurePath
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 import httpx
@@ -147,8 +147,8 @@ class Connection(Mapping[str, "RemoteView"]):
         asked += [] if since_s is None else [f"since_s={float(since_s)!r}"]
         return dict(self._json("GET", f"history?{'&'.join(asked)}"))
 
-    def scale(self, stage: str, workers: int) -> None:
-        """Let a map stage have so many workers. It does not wait for them.
+    def scale(self, stage: str, workers: int | Literal["auto"]) -> None:
+        """Let a stage have so many workers, or as many as there is work for. It does not wait for them.
 
         Raises
         ------

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.core.command import Aim, Command, CommandKind, Problem, check_command, check_name
+from penstock.core.command import AUTO, Aim, Command, CommandKind, Problem, WorkerCount, check_command, check_name
 from penstock.core.suggest import listed
 from penstock.errors import CommandError
 
@@ -50,7 +50,7 @@ def read_words(
     Parameters
     ----------
     words
-        ``[ADDRESS] COMMAND [TARGET] [NAME=VALUE…]``; of ``scale`` and ``mute``, the number stands alone.
+        ``[ADDRESS] COMMAND [TARGET] [NAME=VALUE…]``; of ``scale`` and ``mute``, the last word stands alone.
     reason, run, maps
         What options said.
     default
@@ -100,9 +100,12 @@ def _must_take(name: str, kind: CommandKind, arguments: dict[str, Any]) -> None:
             raise CommandError(f"{name} takes no {given}; {takes}", problem=Problem.ARGUMENT)
 
 
-def _workers(bare: Sequence[str]) -> int:
+def _workers(bare: Sequence[str]) -> WorkerCount:
+    if len(bare) > 1 and bare[-1] == AUTO:
+        return "auto"
     if len(bare) < 2 or not bare[-1].isdecimal():
-        raise CommandError("scale needs a stage and a number; write penstock ctl scale fit 3", problem=Problem.ARGUMENT)
+        text = "scale needs a stage and a number, or auto; write penstock ctl scale fit 3"
+        raise CommandError(text, problem=Problem.ARGUMENT)
     return int(bare[-1])
 
 

@@ -5,7 +5,7 @@ Nothing is carried out here. What is wrong with a command is found before anybod
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -14,6 +14,7 @@ from penstock.core.suggest import did_you_mean, listed
 from penstock.errors import CommandError
 
 __all__ = [
+    "AUTO",
     "COMMANDS",
     "LONGEST_WORD",
     "MOST_SECONDS",
@@ -28,11 +29,15 @@ __all__ = [
     "Outcome",
     "Problem",
     "Reply",
+    "WorkerCount",
     "allowed_now",
     "check_command",
     "check_name",
 ]
 
+AUTO: Final = "auto"
+"""Instead of a number of workers: as many as there is work for, within the limits of the stage."""
+WorkerCount = int | Literal["auto"]
 PIPELINE: Final = "pipeline"
 WHOLE: Final = frozenset({"", PIPELINE, "all"})
 """Targets that mean everything, beside the name of the pipeline itself."""
@@ -133,7 +138,7 @@ class Argument(msgspec.Struct, frozen=True):
     """One argument of a command."""
 
     type: str
-    """``text``, ``number`` (a whole one, from 1), ``seconds`` (above 0) or ``object``."""
+    """``text``, ``number`` (a whole one, from 1), ``number or auto``, ``seconds`` (above 0) or ``object``."""
     doc: str
     is_required: bool = False
 
@@ -226,9 +231,9 @@ COMMANDS: Final[Mapping[str, CommandKind]] = {
         arguments={"values": Argument("object", "by address, or any shorter form that is clear", is_required=True)},
     ),
     "scale": CommandKind(
-        does="lets a stage have so many workers",
+        does="lets a stage have so many workers, or lets them go by the load again",
         states=_HOLDABLE, aims=(Aim.STAGE,),
-        arguments={"workers": Argument("number", "how many", is_required=True)},
+        arguments={"workers": Argument("number or auto", "how many, or auto", is_required=True)},
     ),
     "restart": CommandKind(
         does="replaces a worker; nothing that it has is lost", states=_RUN, aims=(Aim.WORKER,)
@@ -329,6 +334,9 @@ def _check_argument(command: str, kind: CommandKind, name: str, value: Any) -> N
     wants = {
         "text": (isinstance(value, str) and len(value) <= 500 and value.isprintable(), "a text of one line"),
         "number": (type(value) is int and 1 <= value <= 1024, "a whole number from 1 to 1024"),
+        "number or auto": (
+            value == AUTO or (type(value) is int and 1 <= value <= 1024), "a whole number from 1 to 1024, or auto",
+        ),
         "seconds": (
             type(value) in (int, float) and 0 < value <= MOST_SECONDS,
             f"seconds, above 0 and at most {MOST_SECONDS:,}",

@@ -4,7 +4,7 @@ It only decides. It moves no data, knows no socket, and is told the time; nothin
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import Final, Generic
@@ -201,7 +201,8 @@ class Dispatcher(Generic[B]):
         return [(slot, left)] if left > 0 else []
 
     def _qualified(self, tags: frozenset[str]) -> list[int]:
-        return [worker.slot for worker in self._workers.values() if tags <= worker.tags]
+        # Who leaves is given nothing that would go to others then.
+        return [worker.slot for worker in self._workers.values() if tags <= worker.tags and worker.credit]
 
     def _may_go_to_all(self, tags: frozenset[str]) -> bool:
         """Whether entries for all can go now: not while the only workers with these tags are dead."""
@@ -299,6 +300,23 @@ class Dispatcher(Generic[B]):
         if worker not in self._workers:
             raise StateError(f"worker {worker} does not take part; there are {', '.join(self._workers) or 'none'}")
         self._workers[worker].credit = 0
+
+    def keepers(self, is_named: Callable[[str, NDArray[np.int64]], NDArray[np.bool_]]) -> set[str]:
+        """Return the workers with whom something must stay: rows that are held for them, or what they know of others.
+
+        Parameters
+        ----------
+        is_named
+            Says of a lane, and (m,) constraints, which of them rows name that are not taken yet.
+        """
+        found = {worker.name for worker in self._workers.values() if worker.backlog}
+        for lane in self._lanes.values():
+            if lane.returned:  # what they name is not known
+                return set(self._workers)
+            if len(lane.binding):
+                named = is_named(lane.name, lane.binding.keys)
+                found |= {self._by_slot[slot].name for slot in np.unique(lane.binding.slots[named]).tolist()}
+        return found
 
     def leases_of(self, worker: str) -> int:
         """Return how many leases a worker has; 0 if it does not take part."""

@@ -55,6 +55,7 @@ class MapPart:
     __slots__ = (
         "_columns",
         "_kept",
+        "_last",
         "_length",
         "_places",
         "constraint",
@@ -74,6 +75,7 @@ class MapPart:
         self._length = lengths.pop() if lengths else 0
         self._columns = dict(columns)
         self._places: dict[str, NDArray[np.int64]] = {}
+        self._last: NDArray[np.int64] | None = None
         self.streams = tuple(columns)
         self.tag_sets = tuple(tag_sets)
         self._kept = {
@@ -127,6 +129,15 @@ class MapPart:
         if stream not in self._places:
             self._places[stream] = np.flatnonzero(self.present(stream)).astype(np.int64)
         return self._places[stream]
+
+    def last(self) -> NDArray[np.int64]:
+        """(constraints,), the last event that names each; -1 for one that none names."""
+        if self._last is None:
+            self._last = np.full(self.constraints, -1, np.int64)
+            for row in self.constraint:
+                named = np.flatnonzero(row >= 0)
+                np.maximum.at(self._last, row[named], named)
+        return self._last
 
     def masks(self, rows: NDArray[np.int64], streams: Sequence[str]) -> NDArray[np.uint64]:
         """(k, n), for some rows: bit s is set unless the entry leaves out the part that stream s has for the event."""

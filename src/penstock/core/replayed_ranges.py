@@ -148,6 +148,11 @@ class ReplayedRanges(Dispatcher[B]):
         self._planned.clear()
         return out
 
+    @property
+    def repeats(self) -> bool:
+        """Whether somebody must still be given what he was given in the recorded run."""
+        return bool(self._held_back) or any(self._order.values())
+
     def end(self, lane: str) -> None:
         """Learn that nothing more comes by a lane; nobody waits for what was recorded and has not come."""
         self._recorded[lane].reached = END

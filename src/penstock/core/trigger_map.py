@@ -248,6 +248,18 @@ class TriggerMap:
             horizon=int(base.min()),
         )
 
+    def names_later(self, constraint: NDArray[np.int64], number: int) -> NDArray[np.bool_]:
+        """(m,), for each constraint as ``routes`` has them whether an event behind this number names it.
+
+        What is appended to the map names none of those there are.
+        """
+        at = self._at
+        instance, row, repeat = at.locate(constraint, at.first_constraint)
+        last = at.first_event[instance] + repeat * at.lengths[at.kind_of[instance]]
+        for kind, where in at.kinds_at(instance):
+            last[where] += at.kinds[kind].last()[row[where]]
+        return last > number
+
     def _global_codes(self, part: MapPart) -> NDArray[np.int16]:
         return np.array([self._tag_sets.index(tags) for tags in part.tag_sets], np.int16)
 

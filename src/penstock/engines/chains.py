@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from penstock.core import NS_PER_S, Account, Ledger, Timestamp
+from penstock.core.command import WorkerCount
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State
@@ -305,7 +306,7 @@ class ChainsRun:
         if not discard.is_done():
             self._discards.append(discard)
 
-    def scale(self, stage: str, workers: int) -> None:
+    def scale(self, stage: str, workers: WorkerCount) -> None:
         """Let a parallel stage have so many workers from now on; those that leave first finish what they have begun.
 
         In threads and tasks, the steps of new ones are made here.

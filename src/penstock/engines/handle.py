@@ -17,7 +17,7 @@ from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from penstock.core.command import Command, Reply
+from penstock.core.command import Command, Reply, WorkerCount
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change
 from penstock.core.run import RunState
@@ -73,7 +73,7 @@ class Supervised(Protocol):
     def set(self, values: Mapping[str, Any], then: Callable[[Change], None], who: str = "") -> None:
         """Change parameters."""
 
-    def scale(self, stage: str, workers: int) -> None:
+    def scale(self, stage: str, workers: WorkerCount) -> None:
         """Change the number of workers."""
 
     def extend(
@@ -179,11 +179,12 @@ class Run:
 
         return self._loop.ask(ask)
 
-    def scale(self, stage: str, workers: int) -> None:
-        """Let a map stage have so many workers from now on.
+    def scale(self, stage: str, workers: WorkerCount) -> None:
+        """Let a map stage have so many workers from now on; ``"auto"``: as many as there is work for.
 
-        New ones join when they are made; those that leave first finish what they were given. It does not wait for
-        either: ``statistics`` says who is there.
+        That is for a stage with limits, ``workers: {from: 1, to: 8}``, which is kept at a number until then. New ones
+        join when they are made; those that leave first finish what they were given. It does not wait for either:
+        ``statistics`` says who is there.
 
         Raises
         ------

@@ -9,13 +9,13 @@ import select
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from penstock.core import Timestamp
+from penstock.core.command import WorkerCount
 from penstock.core.parameters import Change
 from penstock.core.restart_budget import RestartBudget
 from penstock.core.run import Outcome, RunState
@@ -48,6 +48,7 @@ from penstock.services.control_desk import ControlDesk
 from penstock.services.course import Course
 from penstock.services.declared import declared_parameters
 from penstock.services.element_orders import plain
+from penstock.services.hiring import Hiring
 from penstock.services.interrupt import Interrupt
 from penstock.services.log_file import claim
 from penstock.services.members import Member, Members
@@ -199,6 +200,7 @@ class LocalRun:
         self._processes: Processes | None = None
         self._members: Members | None = None
         self._succession: Succession | None = None
+        self._hiring: Hiring | None = None
         self._builder = BuilderLine()
         self._has_lost_builder = False
         self._poller = select.poll()
@@ -266,6 +268,10 @@ class LocalRun:
         self._succession = Succession(
             plan, self._members, self.state, self._course, tell=self._builder.say, fail=self.fail,
             failures=self._failures, make=self._stage_member, is_replay=self._replay is not None,
+        )  # fmt: skip
+        self._hiring = Hiring(
+            plan, self._members, self._succession, tell=self._builder.say, make=self._stage_member,
+            notice=self.watching.note,
         )  # fmt: skip
         for member in members:
             self._members.add(member)
@@ -429,32 +435,17 @@ class LocalRun:
         raw = msgspec.Raw(encode_value(plain({parameter.address: value for parameter, value in found.items()})))
         self._say(say.SetParameters(number, revision, raw))
 
-    def scale(self, stage: str, workers: int) -> None:
-        """Let a map stage have so many workers.
+    def scale(self, stage: str, workers: WorkerCount) -> None:
+        """Let a map stage have so many workers, or as many as there is work for.
 
         Raises
         ------
         PenstockError
             If there is no such stage, or it cannot have so many.
         """
-        plan = self.plan.stages.get(stage)
-        if plan is None or plan.kind != "map":
-            there_are = ", ".join(name for name, each in self.plan.stages.items() if each.kind == "map")
-            raise PenstockError(f"no map stage is called {stage!r}; there are {there_are or 'none'}")
-        if workers < 1:
-            raise PenstockError(f"{workers} workers for {stage}; a stage needs 1 or more")
-        members = self._members
-        if members is None or not self._course.is_going:
+        if self._hiring is None or not self._course.is_going:
             raise PenstockError("the run has not begun")
-        there = sorted(members.of(stage), key=lambda member: int(member.name.rpartition("-")[2]))
-        assert self._succession is not None
-        leaving = [member for member in there[workers:] if self._succession.remove(member)]
-        # Said together: what one leaves behind must not be given to another who is about to leave.
-        self._say(*(say.Leave(member.name) for member in leaving))
-        used = {int(m.name.rpartition("-")[2]) for m in members if m.of == stage}
-        free = (k for k in count() if k not in used)
-        for _ in range(workers - len(there)):
-            members.add(self._stage_member(stage, next(free)))
+        self._hiring.scale(stage, workers)
 
     def extend(
         self,
@@ -601,7 +592,7 @@ class LocalRun:
         ]
         for name, stage in plan.stages.items():
             own = self._contexts.setdefault(name, [])
-            own.extend({} for _ in range(stage.workers - len(own)))
+            own.extend({} for _ in range(stage.most_workers - len(own)))
             found += [self._stage_member(name, k) for k in range(stage.workers)]
         found += [
             Member(name=name, of=name, role="sink", order=sink_order(plan, sink, self._facts(name)))
@@ -655,6 +646,10 @@ class LocalRun:
                 self._take_books(report)
                 self._note_usage(0.0)
                 self._course.has_finished = True
+            case say.Hire() if self._hiring is not None and not self._course.is_closing:
+                self._hiring.hire(word)
+            case say.Dismiss() if self._hiring is not None:
+                self._hiring.dismiss(word)
             case _ if self._members is not None and self._succession is not None:
                 self._take_of_member(word, self._members, self._succession)
 

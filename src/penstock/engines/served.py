@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
+from penstock.core.command import WorkerCount
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameter import Parameter
 from penstock.core.parameters import Change, Parameters
@@ -35,7 +36,7 @@ class Controlled(Protocol):
     def set(self, values: Mapping[str, Any], then: Callable[[Change], None], who: str = "") -> None:
         """Change parameters."""
 
-    def scale(self, stage: str, workers: int) -> None:
+    def scale(self, stage: str, workers: WorkerCount) -> None:
         """Change the number of workers."""
 
     def extend(
@@ -107,7 +108,7 @@ class ServedRun:
 
         self._run.set(values, tell, who)
 
-    def scale(self, stage: str, workers: int) -> None:
+    def scale(self, stage: str, workers: WorkerCount) -> None:
         """Change the number of workers."""
         self._run.scale(stage, workers)
 

@@ -25,6 +25,7 @@ __all__ = [
     "PoolReport",
     "ProcessReport",
     "RunReport",
+    "StaffReport",
     "StateReport",
     "StepReport",
     "books_of_nothing",
@@ -164,6 +165,26 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     """How many that queue holds; 0 where there is none."""
 
 
+class StaffReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How many workers a stage has whose workers come and go with the load."""
+
+    stage: str
+    workers: int
+    """That take part, and stay."""
+    coming: int
+    """That were asked for, and are not there yet."""
+    least: int
+    most: int
+    pinned: int | None = None
+    """How many somebody has asked for; ``None``: it goes by the load."""
+    busy: float = 0.0
+    """For which part of the time they were at work, in the last ``grow_s``."""
+    waiting: int = 0
+    """Events or items that nobody was given."""
+    why: str = ""
+    """Of the last change; empty if there was none."""
+
+
 class StateReport(msgspec.Struct, frozen=True, kw_only=True):
     """Where one long-lived thing of a run is in its life."""
 
@@ -275,6 +296,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """In the order of the file."""
     states: list[StateReport] = []
     """The pipeline first, then sources, stages with their workers behind each, and sinks, in the order of the file."""
+    staffs: list[StaffReport] = []
+    """Of each stage whose workers come and go with the load."""
     notices: list[NoticeReport] = []
     """The last ones, the newest last."""
     notice_counts: dict[str, int] = {}

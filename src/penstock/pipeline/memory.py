@@ -3,9 +3,10 @@
 Too few slots keep workers waiting; more than are in use leave the processor's cache. So a source gets what all who read
 it can have in hand at once:
 
-- each worker its leases (``prefetch``): one that it works on, and those that are ready behind it. Of workers that come
-  and go with the load, as many as there may be are reckoned. With one lease in hand a worker would wait for the next, so two are reckoned at least. What its user code keeps of an earlier event
-  takes the place of the one behind, and it still works;
+- each worker its leases (``prefetch``): one that it works on, and those that are ready behind it. With one lease in
+  hand a worker would wait for the next, so two are reckoned at least. What its user code keeps of an earlier event
+  takes the place of the one behind, and it still works. Of workers that come and go with the load, all that there may
+  be are reckoned;
 - who reads alone, such as a reducer or a sink, two for the same reason;
 - one that the source fills;
 - for a join, one that waits for the other streams, one that is held as a slow stream's latest value, and as many as may

@@ -37,6 +37,7 @@ from penstock.formats.event_log import EventLogReader, LogHeader
 from penstock.monitor.edge_watch import Watches
 from penstock.services.blob import read_blob
 from penstock.services.builder_report import report_of
+from penstock.services.builder_staffing import BuilderStaffing
 from penstock.services.judge import judge, settle
 from penstock.services.log_file import LONGEST_S, LogFile, LogOutlet, LogStream, RunLog
 from penstock.services.merge_room import MergeRoom, merged_traits
@@ -243,6 +244,11 @@ class BuilderProcess:
                 made.repeat(self._ranges[stage.name], ended_at(records, stage.name) if self._goes_on else None)
         for sink in order.sinks:
             self.stages[sink.name] = RemoteFold(sink, self.floor)
+        by_load = ((self.stages[stage.name], stage.limits) for stage in order.stages if stage.limits is not None)
+        self.staffing = BuilderStaffing(
+            [(stage, limits) for stage, limits in by_load if isinstance(stage, RemoteMap)], self.names,
+            tell=self._tell, leave=self._leave,
+        )  # fmt: skip
 
     def _recorded_records(self) -> list[LogRecord]:
         return [] if self._formed_fd is None else list(EventLogReader(read_blob(self._formed_fd)))
@@ -341,6 +347,8 @@ class BuilderProcess:
         self._tick_ns = min(due)
         if self._closing_ns is not None:
             due.append(self._close_by_ns)
+        elif self._is_going and not self.is_ending and self.staffing.due_ns is not None:
+            due.append(self.staffing.due_ns)
         if self._linger_ns is not None:
             due.append(self._linger_ns)
         if self._views_changed:
@@ -391,6 +399,8 @@ class BuilderProcess:
                 self._tell(say.Discarded(number, sum(stage.discard(now) for stage in self.stages.values())))
             case say.Renew(name):
                 self._renew(name)
+            case say.Pin(stage, workers):
+                self.staffing.pin(stage, workers)
             case say.Drain(reason, outcome):
                 if outcome:
                     self.state.mark(Outcome(outcome), reason)
@@ -729,6 +739,8 @@ class BuilderProcess:
             self._watched_ns = now
             for stage in self.stages.values():
                 stage.watch(now)
+        if not self.is_ending:
+            self.staffing.look(now)
         for stage in self._leaving:
             for peer in stage.left(now):
                 peer.say(wire.Close())

@@ -55,6 +55,7 @@ def report_of(builder: "BuilderProcess") -> RunReport:
         ],
         pools=_pools(builder),
         states=_states(builder),
+        staffs=builder.staffing.reports(),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.core.alarm import AlarmState, in_one_line
-from penstock.core.command import Aim, Command
+from penstock.core.command import AUTO, Aim, Command
 from penstock.core.parameters import Change
 from penstock.core.run import Outcome
 from penstock.core.suggest import listed
@@ -92,7 +92,8 @@ class _Act:
     def scale(self) -> None:
         workers = self._command.arguments["workers"]
         self._run.scale(self._name, workers)
-        self._told(f"{self._name} shall have {workers} worker{'' if workers == 1 else 's'}", None)
+        many = f"{workers} worker{'' if workers == 1 else 's'}"
+        self._told(f"{self._name} shall have {'as many as there is work for' if workers == AUTO else many}", None)
 
     def restart(self) -> None:
         self._run.restart(self._name)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from penstock.core.command import WHOLE, Aim, CommandKind, Problem
+from penstock.core.command import WHOLE, Aim, CommandKind, Problem, WorkerCount
 from penstock.core.parameters import Change
 from penstock.core.run import Outcome
 from penstock.core.states import State
@@ -45,7 +45,7 @@ class Commanded(Protocol):
     def set(self, values: Mapping[str, Any], then: Callable[[Change], None], who: str = "") -> None:
         """Change parameters."""
 
-    def scale(self, stage: str, workers: int) -> None:
+    def scale(self, stage: str, workers: WorkerCount) -> None:
         """Change the number of workers."""
 
     def hold(self, name: str) -> None:

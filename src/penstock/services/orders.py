@@ -2,6 +2,8 @@
 
 import msgspec
 
+from penstock.core.staffing import Limits
+
 __all__ = [
     "BuilderOrder",
     "ElementOrder",
@@ -128,6 +130,8 @@ class StageOrder(_Order, frozen=True, kw_only=True):
     prefetch: int = 2
     trips: int = 3
     deadline_s: float = 60.0
+    limits: Limits | None = None
+    """Between which its workers come and go with the load."""
     repeats_ranges: bool = False
     """Whether a replay cuts its ranges as the recorded run did."""
 

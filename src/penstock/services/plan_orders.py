@@ -220,6 +220,7 @@ def _stage(stage: StagePlan, *, is_replay: bool) -> StageOrder:
         inputs=stage.inputs,
         producers=tuple(stage.producers.items()),
         workers=stage.workers,
+        limits=stage.limits,
         order=stage.order,
         on_error=stage.on_error,
         tags=tuple(sorted(stage.tags)),

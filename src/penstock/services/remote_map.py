@@ -20,6 +20,7 @@ from penstock.core.result_range import ResultRange
 from penstock.core.trigger_map import TriggerMap
 from penstock.services.far_results import FarResults
 from penstock.services.flow import Flow, copies_in, is_counted, kind_of, lane_of, numbers_of, origins_of, with_values
+from penstock.services.occupancy import Occupancy
 from penstock.services.orders import StageOrder
 from penstock.services.peer import Peer
 from penstock.services.progress import BESIDES
@@ -89,6 +90,10 @@ class RemoteMap(RemoteStage):
         """In a row."""
         self._is_stopped = False
         self._is_outlet_closed = False
+        self._taken_to = dict.fromkeys(self._producers, -1)
+        """By lane, the highest number that somebody was to have."""
+        self.occupancy: Occupancy | None = None
+        """Told when workers have something to do, if anybody wants to know."""
         self._ends: list[Flow] = []
         """Ends that wait until the rest has come out of steps that hold something."""
         self._finishes: bool | None = None
@@ -114,6 +119,22 @@ class RemoteMap(RemoteStage):
     def backlog(self) -> int:
         """Events that nobody was given."""
         return self._dispatcher.waiting
+
+    @property
+    def goes_by_load(self) -> bool:
+        """Whether others may do now what there is to do: not while it is held, has failed, or repeats a run."""
+        is_repeating = isinstance(self._dispatcher, ReplayedRanges) and self._dispatcher.repeats
+        return not (is_repeating or self.is_held or self._is_stopped)
+
+    def spare(self) -> list[Peer]:
+        """Return who could leave, and nothing that must stay with a worker would go to others; the last first."""
+        kept = self._dispatcher.keepers(self._is_named)
+        found = [peer for peer in self.peers.values() if not (peer.is_leaving or peer.name in kept)]
+        return sorted(found, key=lambda peer: -int(peer.name.rpartition("-")[2]))
+
+    def _is_named(self, lane: str, constraint: NDArray[np.int64]) -> NDArray[np.bool_]:
+        trigger_map = self._maps[self._producers[lane]]
+        return trigger_map.names_later(constraint, self._taken_to[lane])
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Queue a flow; a start or an end waits until everything before it is done."""
@@ -191,6 +212,8 @@ class RemoteMap(RemoteStage):
         """Give what a dead worker had to others; what seems to have killed it goes alone, and at last to nobody."""
         if self.peers.pop(peer.name, None) is None:
             return  # it had left
+        if self.occupancy is not None:
+            self.occupancy.ends(peer.name, now)
         lost = self._dispatcher.lost(peer.name)
         at_lease, at_event = (0, None) if peer.is_renewed else (peer.progress.lease, peer.progress.event)
         self._remark_state(lost, peer.name)
@@ -213,7 +236,7 @@ class RemoteMap(RemoteStage):
 
     def advance(self, now: int) -> None:
         """Lend what can be lent."""
-        if self._is_stopped or self.is_held or self._is_held_up():
+        if self._is_stopped or self.is_held or self.is_held_up:
             return
         if self._dispatcher.has_waiting:
             assigned = self._dispatcher.assign(now)
@@ -279,7 +302,8 @@ class RemoteMap(RemoteStage):
     def _is_left(lent: _Lent) -> bool:
         return lent.told < len(lent.numbers)
 
-    def _is_held_up(self) -> bool:
+    @property
+    def is_held_up(self) -> bool:
         """Whether nothing should be made now: what reads from here has enough, or waits for an earlier event."""
         for room in self.outlet.rooms:
             if getattr(room, "is_full", False):
@@ -300,6 +324,7 @@ class RemoteMap(RemoteStage):
     def _expect(self, taken: Taken[Flow]) -> None:
         """Learn in which order results must leave, and account for events that go to nobody here."""
         numbers = numbers_of(taken.batch)[taken.rows]
+        self._taken_to[taken.lane] = max(self._taken_to[taken.lane], int(numbers[-1]))
         resequencer = self._resequencers[taken.lane]
         if taken.deliveries is None:
             resequencer.expect(numbers)
@@ -322,6 +347,8 @@ class RemoteMap(RemoteStage):
         if lease.streams is not None and isinstance(flow, EventBatch):
             flow = flow.masked(lease.streams)
         self._lent[lease.id] = _Lent(lease, numbers_of(flow), getattr(flow, "arrived_ns", 0))
+        if self.occupancy is not None:
+            self.occupancy.begins(lease.worker, lease.given_ns)
         copies = None if lease.copies is None else encode_integers(lease.copies)
         descriptor = self.describe(flow, peer)
         is_urgent = self._is_urgent(lease)
@@ -400,6 +427,8 @@ class RemoteMap(RemoteStage):
         if lent is None:
             return
         self._dispatcher.done(lease_id, took_ns)
+        if self.occupancy is not None and not self._dispatcher.leases_of(peer.name):
+            self.occupancy.ends(peer.name, now)
         if lent.arrived_ns:
             self.latency.add(now - lent.arrived_ns, lent.lease.size)
         if self.floor.log is not None:

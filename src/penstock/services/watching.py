@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.core.alarm import AlarmChange
-from penstock.core.notice import Level, Notice
+from penstock.core.notice import Level, Notice, cut
 from penstock.core.timestamp import NS_PER_S
 from penstock.errors import RemoteProtocolError
 from penstock.monitor.history import History
@@ -202,6 +202,10 @@ class Watching:
             for name, values in piece.series.items()
         }
         return {"times": piece.times_s.tolist(), "series": series, "names": self.history.names}
+
+    def note(self, text: str, source: str) -> None:
+        """Raise a line of the machinery's own, of a stage or whatever it is of."""
+        self.outlet.put(Notice(text=cut(text), source=source, time_ns=self._utc()))
 
     def note_alarm(self, change: AlarmChange) -> None:
         """Keep what has happened to an alarm of the pipeline."""

@@ -20,7 +20,7 @@ import msgspec
 
 from penstock.core import Timestamp
 from penstock.core.alarm import UnknownAlarmError
-from penstock.core.command import Command, Problem
+from penstock.core.command import Command, Problem, WorkerCount
 from penstock.errors import CommandError, PenstockError, RemoteProtocolError, ServiceError, StateError
 from penstock.pipeline.serve_address import LOCAL, PORT
 from penstock.services.child import Child, Death
@@ -82,7 +82,7 @@ class Served(Protocol):
     def set_parameters(self, values: Mapping[str, Any], who: str, then: Callable[[Any], None]) -> None:
         """Change parameters."""
 
-    def scale(self, stage: str, workers: int) -> None:
+    def scale(self, stage: str, workers: WorkerCount) -> None:
         """Change the number of workers."""
 
     def describe_maps(self) -> Any:  # what JSON can hold
@@ -122,7 +122,7 @@ class _Set(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Scale(msgspec.Struct, forbid_unknown_fields=True):
     stage: str
-    workers: int
+    workers: WorkerCount
 
 
 class _Extend(msgspec.Struct, forbid_unknown_fields=True):

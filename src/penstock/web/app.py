@@ -87,10 +87,10 @@ class ParameterValues(BaseModel):
 
 
 class WorkerCount(BaseModel):
-    """How many workers a stage shall have."""
+    """How many workers a stage shall have; ``auto``: as many as there is work for, within its limits."""
 
     model_config = ConfigDict(extra="forbid")
-    workers: int = Field(ge=1, le=1024, strict=True)
+    workers: Annotated[int, Field(ge=1, le=1024, strict=True)] | Literal["auto"]
 
 
 class RunWish(BaseModel):
@@ -313,7 +313,7 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
 
     @app.put("/api/v1/stages/{stage}/workers", tags=["run"], responses=_errors(401, 403, 404, 409, 413, 422, 504))
     async def scale(stage: str, wish: Annotated[WorkerCount, Body()]) -> Any:  # what JSON can hold
-        """Let a stage have so many workers."""
+        """Let a stage have so many workers, or as many as there is work for."""
         return JSONResponse(await line.ask("scale", {"stage": stage, "workers": wish.workers}))
 
     @app.get("/api/v1/maps", tags=["run"], responses=_errors(401, 403, 409, 504))

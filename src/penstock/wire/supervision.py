@@ -18,6 +18,7 @@ __all__ = [
     "Changed",
     "Discard",
     "Discarded",
+    "Dismiss",
     "Drain",
     "Enter",
     "Entered",
@@ -27,11 +28,13 @@ __all__ = [
     "GaveUp",
     "Go",
     "Gone",
+    "Hire",
     "Hold",
     "Kill",
     "Leave",
     "Left",
     "Mark",
+    "Pin",
     "Renew",
     "SetParameters",
     "Status",
@@ -127,6 +130,13 @@ class Renew(_Word, frozen=True, tag=12):
     name: str
 
 
+class Pin(_Word, frozen=True, tag=13):
+    """Keep so many workers of a stage that goes by the load, within its limits; 0: go by the load again."""
+
+    stage: str
+    workers: int
+
+
 class Extend(_Word, frozen=True, tag=9):
     """Let a trigger map grow; by what lies in the memory file that travels beside, as ``encode_value`` writes it."""
 
@@ -198,6 +208,26 @@ class GaveUp(_Word, frozen=True, tag=31):
     why: str
 
 
+class Hire(_Word, frozen=True, tag=32):
+    """More workers are to be started for a stage, and why."""
+
+    stage: str
+    more: int
+    workers: int
+    """How many there will be."""
+    why: str
+
+
+class Dismiss(_Word, frozen=True, tag=33):
+    """Workers of a stage leave when they have done what they have, and why; nobody is to follow them."""
+
+    stage: str
+    names: tuple[str, ...]
+    workers: int
+    """How many there will be."""
+    why: str
+
+
 class Changed(_Word, frozen=True, tag=26):
     """A reducer's views have changed."""
 
@@ -219,9 +249,9 @@ class Finished(_Word, frozen=True, tag=28):
 
 
 Word = (
-    Enter | Leave | Go | SetParameters | Extend | Drain | Hold | Discard | Renew | Abort
+    Enter | Leave | Go | SetParameters | Extend | Drain | Hold | Discard | Renew | Abort | Pin
     | Asked | Gone | Entered | Broke | Kill | Left | Mark | WasSet | Extended | Discarded | GaveUp
-    | Changed | Status | Finished
+    | Hire | Dismiss | Changed | Status | Finished
 )  # fmt: skip
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
