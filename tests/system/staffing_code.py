@@ -70,7 +70,8 @@ class Works:
     def process(self, event: Event) -> tuple[int, int, int]:
         self._note(f"event {event.number}")
         time.sleep(self._takes_s)
-        group = event.number // self._group if self._group else 0
+        # Three groups at a time, in turns, as ``groups_of`` has them.
+        group = 3 * (event.number // self._group) + event.number % 3 if self._group else 0
         self._seen[group] += 1
         return event.number, os.getpid(), self._seen[group]
 

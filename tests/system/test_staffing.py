@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from penstock.engines.handle import Run
+from penstock.errors import PenstockError
 from penstock.monitor.report import StaffReport
 from penstock.pipeline import Join, Map, Pipeline, Reduce, Source
 from tests.system import staffing_code as code
@@ -65,13 +66,60 @@ def test_workers_come_while_a_stage_lags_and_leave_when_there_is_little_to_do(tm
     seen = notes(tmp_path)
     others = [line for pid, lines in seen.items() if pid != killed for line in lines if line.startswith("event")]
     assert len(others) == len(set(others)), "one who left had not finished what it was given"
-    assert {*others, *(line for line in seen[killed] if line.startswith("event"))} == {f"event {k}" for k in range(formed)}
-    assert all(lines[0] == "start" for lines in seen.values()), "one who came late was not told of the start"
+    by_the_killed = {line for line in seen[killed] if line.startswith("event")}
+    assert {*others, *by_the_killed} == {f"event {number}" for number in range(formed)}
+    hooks = [[line for line in lines if line != "tick"] for lines in seen.values()]
+    # Who was just made when the end came has nothing but that.
+    assert {lines[0] for lines in hooks if lines != ["close"]} == {"start"}, "one who came late was not told of it"
     assert all("tick" in lines for pid, lines in seen.items() if pid != killed and len(lines) > 100)
     assert {lines[-1] for pid, lines in seen.items() if pid != killed} == {"close"}
-    at_the_end = [lines for lines in seen.values() if lines[-2:] == ["end", "close"]]
-    assert 3 <= len(at_the_end) <= 4
+    assert 3 <= sum(lines[-2:] == ["end", "close"] for lines in hooks) <= 4
+    assert all("end" not in lines or lines[-2:] == ["end", "close"] for lines in hooks)
     told = [each.text for each in report.notices if each.source == "map"]
     assert told[0].startswith("1 → 2 workers: ")
     assert any(text.startswith("3 → 4 workers: ") and text.endswith(" wait") for text in told), told
     assert any(" → 1 worker: at most " in text for text in told), told
+
+
+def groups_of(n: int, group: int) -> list[list[dict[str, int]]]:
+    """Cells of n events: of every ``group`` in a row, each third goes to one worker."""
+    return [[{"constraint": 3 * (k // group) + k % 3}] for k in range(n)]
+
+
+def test_events_that_belong_together_stay_with_their_worker_whoever_comes_and_leaves(tmp_path: Path) -> None:
+    n, group = 1200, 90
+    stage = Map(code.Works, folder=str(tmp_path), source="scan", workers=QUICK, group=group)
+    by = {"trigger-map": {"map": {"a": groups_of(n, group)}}}
+    with scan(tmp_path, stage, by, fast=600, slow=150, n=n).start() as run:
+        until(lambda: staff(run).workers >= 3)
+        (tmp_path / "slow").touch()
+        until(lambda: staff(run).workers == 1)
+        (tmp_path / "slow").unlink()
+        report = run.wait(PATIENCE_S)
+    assert (report.outcome, report.adds_up) == ("finished", True)
+    seen = rows(run)
+    assert seen[:, 0].tolist() == list(range(n))
+    constraint = 3 * (seen[:, 0] // group) + seen[:, 0] % 3
+    for each in range(constraint.max() + 1):
+        who, count = seen[constraint == each, 1], seen[constraint == each, 2]
+        assert len(set(who)) == 1, f"group {each} was parted"
+        assert count.tolist() == list(range(1, len(count) + 1)), "a worker did not keep what it knew of its group"
+    assert len(set(seen[:, 1])) > 2
+    assert not [remark for edge in report.edges for remark in edge.remarks if "state lost" in remark]
+
+
+def test_a_number_is_kept_until_it_is_taken_back_and_limits_hold(tmp_path: Path) -> None:
+    stage = Map(code.Works, folder=str(tmp_path), source="scan", workers=QUICK, takes_s=0.001)
+    with scan(tmp_path, stage, fast=200).start() as run:
+        assert run.command("scale", "map", workers=3).text == "map shall have 3 workers"
+        until(lambda: staff(run).workers == 3)
+        assert (staff(run).pinned, staff(run).why) == (3, "as asked")
+        with pytest.raises(PenstockError, match="stage map: 5 workers are not within its limits; ask for 1 to 4, or"):
+            run.scale("map", 5)
+        run.scale("map", 2)
+        until(lambda: staff(run).workers == 2)
+        run.scale("map", "auto")
+        until(lambda: staff(run).workers == 1)
+        assert staff(run).pinned is None
+        run.abort()
+        assert run.wait(PATIENCE_S).adds_up

@@ -335,7 +335,8 @@ def _check_argument(command: str, kind: CommandKind, name: str, value: Any) -> N
         "text": (isinstance(value, str) and len(value) <= 500 and value.isprintable(), "a text of one line"),
         "number": (type(value) is int and 1 <= value <= 1024, "a whole number from 1 to 1024"),
         "number or auto": (
-            value == AUTO or (type(value) is int and 1 <= value <= 1024), "a whole number from 1 to 1024, or auto",
+            value == AUTO or (type(value) is int and 1 <= value <= 1024),
+            "a whole number from 1 to 1024, or auto",
         ),
         "seconds": (
             type(value) in (int, float) and 0 < value <= MOST_SECONDS,

@@ -4,7 +4,7 @@ It only decides. It moves no data, knows no socket, and is told the time; nothin
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import Final, Generic
@@ -139,12 +139,13 @@ class Dispatcher(Generic[B]):
     def _take_some(self, lane: Lane[B], now_ns: int, out: Assigned[B]) -> bool:
         """Take rows of one of the lane's heads; return whether there were any that can go somewhere."""
         lower = self._lower[lane.name]
-        idle = [worker for worker in self._workers.values() if worker.free_for(lower) > 0]
+        free = [worker for worker in self._workers.values() if worker.free_for(lower) > 0]
+        idle = [worker for worker in free if worker.takes_fresh]
         if len(idle) > 1:
             idle.sort(key=Holder.idleness)
         for pending in lane.heads():
             if pending.routes is not None:
-                if self._take_routed(lane, pending, pending.routes, idle, out):
+                if (free or pending.needs_nobody) and self._take_routed(lane, pending, pending.routes, idle, out):
                     return True
             elif idle:
                 self._take_any(lane, pending, idle, now_ns, out)
@@ -168,8 +169,6 @@ class Dispatcher(Generic[B]):
         self, lane: Lane[B], pending: Pending[B], routes: Routes, idle: Sequence[Holder[B]], out: Assigned[B]
     ) -> bool:
         """Bind the next rows and hold them for their workers; return whether any could be bound."""
-        if not idle and not pending.needs_nobody:
-            return False
         wants = {w.slot: w.size.fair(lane.waiting, len(idle)) for w in idle}
         start = pending.at
         window = routes.take(slice(start, start + min(pending.left, max(self._max_rows, sum(wants.values())))))
@@ -196,7 +195,8 @@ class Dispatcher(Generic[B]):
         room = [(slot, rows) for slot, rows in wants.items() if slot in qualified]
         if room or not qualified:
             return room
-        slot = min(qualified, key=lambda slot: self._by_slot[slot].backlog)
+        fresh = [slot for slot in qualified if self._by_slot[slot].takes_fresh] or qualified
+        slot = min(fresh, key=lambda slot: self._by_slot[slot].backlog)
         left = AHEAD * self._by_slot[slot].size.rows - self._by_slot[slot].backlog
         return [(slot, left)] if left > 0 else []
 
@@ -300,6 +300,14 @@ class Dispatcher(Generic[B]):
         if worker not in self._workers:
             raise StateError(f"worker {worker} does not take part; there are {', '.join(self._workers) or 'none'}")
         self._workers[worker].credit = 0
+
+    def keep_to_own(self, workers: Collection[str]) -> None:
+        """Give these nothing but what must stay with them, and copies for all; give the others anything.
+
+        Then they have nothing sooner or later. Leave one out at least, or what is nobody's waits.
+        """
+        for worker in self._workers.values():
+            worker.takes_fresh = worker.name not in workers
 
     def keepers(self, is_named: Callable[[str, NDArray[np.int64]], NDArray[np.bool_]]) -> set[str]:
         """Return the workers with whom something must stay: rows that are held for them, or what they know of others.

@@ -44,6 +44,8 @@ class Holder(Generic[B]):
     """Per lane."""
     backlog: int = 0
     """Rows in ``held``."""
+    takes_fresh: bool = True
+    """Whether it may be given what belongs to nobody yet, beside what must stay with it."""
     last: int = 0
     """Which lease, or binding, it was given last: of equally idle workers the one that has waited longest is next."""
 

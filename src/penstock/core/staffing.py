@@ -59,6 +59,10 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """How many of those present were at work, on the average since the last look."""
     waiting: int
     """Events or items that nobody was given."""
+    busiest: float = 0.0
+    """For which part of the time since the last look the one was at work that was so the most."""
+    opens: bool = False
+    """Whether since then events began to come that must stay together, which another worker could have had."""
     is_blocked: bool = False
     """Whether nothing may be begun now, because who reads the results has enough; more workers would not help."""
 
@@ -74,9 +78,12 @@ class Staffing:
     """Decides when workers come and go.
 
     It looks at stretches of ``grow_s``. Workers come when those there were at work all through one, and something
-    waited all the time: half as many again. Workers leave when fewer would have done for every stretch of the last
-    ``shrink_s``; who was sent away and was wanted again within twice that is kept twice as long the next time. It never
-    changes anything twice within a stretch, nor while somebody is still on the way.
+    waited all the time: half as many again. Where events must stay together, it is enough that one was at work all
+    through, while others began to come that could have gone to another worker.
+
+    Workers leave when fewer would have done for every stretch of the last ``shrink_s``; those with whom something must
+    stay leave when that is over. Who was sent away and was wanted again within twice that time is kept twice as long
+    the next time. It never changes anything twice within a stretch, nor while somebody is still on the way.
 
     Parameters
     ----------
@@ -101,6 +108,8 @@ class Staffing:
         """How many workers were at work, on the average of the last stretch."""
         self.why = ""
         """Of the last change."""
+        self.surplus = 0
+        """How many are too many, and stay because something must stay with them: give them nothing else."""
         self._grow_ns = max(1, round(limits.grow_s * NS_PER_S))
         self._shrink_ns = max(1, round(limits.shrink_s * NS_PER_S))
         self._patience_ns = self._shrink_ns
@@ -109,8 +118,11 @@ class Staffing:
         """Since when the present stretch goes on; since when nothing has changed and nobody was behind."""
         self._work_ns = 0.0
         """Of all workers, in the present stretch."""
+        self._busiest_ns = 0.0
+        """Of the one who was at work the most at each look of it."""
         self._always_waits = self._is_free = True
         """Whether something waited, and whether results were taken, at every look of it."""
+        self._opens = False
         self._shrunk_ns: int | None = None
         self._stretches: deque[tuple[int, float]] = deque()
         """When each ended, and how many were at work."""
@@ -126,11 +138,11 @@ class Staffing:
         if workers is not None and (trouble := self.limits.trouble(workers)):
             raise ValueError(trouble)
         self.pinned = workers
-        self._looked_ns = None
+        self.forget()
 
     def forget(self) -> None:
         """Begin to measure anew, because what there was to do says nothing of what there is."""
-        self._looked_ns = None
+        self._looked_ns, self.surplus = None, 0
 
     def look(self, now_ns: int, load: Load) -> Move | None:
         """Return how many there should be from now on; ``None``: as many as there are.
@@ -144,8 +156,10 @@ class Staffing:
         """
         if self._looked_ns is None or load.coming or not load.present:
             self._begin(now_ns)
-        self._work_ns += load.busy * (now_ns - self._looked_ns)  # type: ignore[operator]  # it has begun
-        self._looked_ns = now_ns
+        since_ns, self._looked_ns = now_ns if self._looked_ns is None else self._looked_ns, now_ns
+        self._work_ns += load.busy * (now_ns - since_ns)
+        self._busiest_ns += load.busiest * (now_ns - since_ns)
+        self._opens |= load.opens
         self._always_waits &= load.waiting > 0
         self._is_free &= not load.is_blocked
         took_ns = now_ns - self._begun_ns
@@ -166,15 +180,18 @@ class Staffing:
         self._next_stretch(now_ns)
 
     def _next_stretch(self, now_ns: int) -> None:
-        self._begun_ns, self._work_ns = now_ns, 0.0
+        self._begun_ns, self._work_ns, self._busiest_ns = now_ns, 0.0, 0.0
         self._always_waits = self._is_free = True
+        self._opens = False
 
     def _judge(self, now_ns: int, load: Load, took_ns: int) -> Move | None:
         """Look at a stretch that has ended."""
-        is_behind, is_free = self._always_waits and self.busy >= BEHIND * load.present, self._is_free
+        is_parted = self._opens and self._busiest_ns >= BEHIND * took_ns
+        is_behind = self._always_waits and (self.busy >= BEHIND * load.present or is_parted)
+        is_free = self._is_free
         self._next_stretch(now_ns)
         if is_behind:
-            self._calm_ns = now_ns
+            self._calm_ns, self.surplus = now_ns, 0
             self._stretches.clear()
             return self._grow(now_ns, load, took_ns) if is_free else None
         self._stretches.append((now_ns, self.busy))
@@ -183,7 +200,7 @@ class Staffing:
     def _towards(self, workers: int, load: Load) -> Move | None:
         there = load.present + load.coming
         if workers < there:
-            workers = max(workers, there - load.spare)
+            workers = self._as_far_as_can_be(workers, load)
         return self._move(workers, "as asked") if workers != there else None
 
     def _grow(self, now_ns: int, load: Load, took_ns: int) -> Move | None:
@@ -196,21 +213,29 @@ class Staffing:
             self._patience_ns, self._shrunk_ns = longer_ns if is_regretted else self._shrink_ns, None
         self._begin(now_ns)
         share = min(1.0, self.busy / load.present)
-        return self._move(workers, f"{share:.0%} busy for {took_ns / NS_PER_S:.3g} s while {load.waiting} wait")
+        how = f"{share:.0%} busy" if share >= BEHIND else f"one busy with what belongs together, {share:.0%} all,"
+        return self._move(workers, f"{how} for {took_ns / NS_PER_S:.3g} s while {load.waiting} wait")
 
     def _shrink(self, now_ns: int, load: Load) -> Move | None:
         while self._stretches[0][0] <= now_ns - self._patience_ns:
             self._stretches.popleft()
-        if now_ns - self._calm_ns < self._patience_ns:
+        took_ns = now_ns - self._calm_ns
+        if took_ns < self._patience_ns and not self.surplus:
             return None
         busiest = max(busy for _, busy in self._stretches)
-        workers = max(self.limits.least, ceil(busiest / ENOUGH), load.present - load.spare)
+        workers = self._as_far_as_can_be(max(self.limits.least, ceil(busiest / ENOUGH)), load)
         if workers >= load.present:
             return None
         self._shrunk_ns = now_ns
         self._begin(now_ns)
-        patience_s = self._patience_ns / NS_PER_S
-        return self._move(workers, f"at most {busiest:.2g} of {load.present} busy for {patience_s:.3g} s")
+        return self._move(workers, f"at most {busiest:.2g} of {load.present} busy for {took_ns / NS_PER_S:.3g} s")
+
+    def _as_far_as_can_be(self, workers: int, load: Load) -> int:
+        """Return how many must stay if there are to be so many, and note who of them is too many."""
+        there = load.present + load.coming
+        most = max(workers, there - load.spare)
+        self.surplus = max(0, min(most, load.present) - workers)
+        return most
 
     def _move(self, workers: int, why: str) -> Move:
         self.why = why

@@ -273,9 +273,7 @@ def _trail(document: Document, trail: Trail, loc: Trail) -> Trail:
 def _keys_at(model: type[BaseModel], loc: Trail) -> list[str]:
     from penstock.pipeline.join_by import ByKey, ByOrder, ByTimestamp, ByTriggerMap
 
-    inner: dict[int | str, type[BaseModel]] = {
-        form.kind: form for form in (ByOrder, ByKey, ByTimestamp, ByTriggerMap)
-    }
+    inner: dict[int | str, type[BaseModel]] = {form.kind: form for form in (ByOrder, ByKey, ByTimestamp, ByTriggerMap)}
     if model is StageSpec:
         inner = {"workers": WorkersSpec, "restarts": RestartsSpec}
     here: type[BaseModel] = inner[loc[-1]] if loc and loc[-1] in inner else model

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from penstock.core import NS_PER_S
 from penstock.core.staffing import Limits, Load, Staffing
 from penstock.monitor.report import StaffReport
 from penstock.services.occupancy import Occupancy
@@ -18,7 +19,9 @@ from penstock.wire import supervision as say
 __all__ = ["LOOK_NS", "BuilderStaffing"]
 
 LOOK_NS: Final = 250_000_000
-"""How often it looks; what there is to do is measured all the time."""
+"""How often at least it looks; for how long workers are at work is measured all the time."""
+LOOKS: Final = 4
+"""In a stretch of ``grow_s``, at least."""
 
 
 _NOTHING: Final = Load(present=0, spare=0, busy=0.0, waiting=0)
@@ -35,6 +38,8 @@ class _Staff:
     """Workers that the supervisor was asked for and has not told of."""
     known: set[str] = field(default_factory=set)
     looked_ns: int = 0
+    is_closing: bool = False
+    """Whether some are given nothing but what must stay with them."""
     load: Load = _NOTHING
 
 
@@ -68,6 +73,8 @@ class BuilderStaffing:
         self._tell = tell
         self._leave = leave
         self._due_ns = 0
+        shortest_s = min((staff.staffing.limits.grow_s for staff in self._staffs.values()), default=1.0)
+        self._every_ns = min(LOOK_NS, round(shortest_s * NS_PER_S / LOOKS))
 
     @property
     def due_ns(self) -> int | None:
@@ -83,13 +90,15 @@ class BuilderStaffing:
         """Let workers come or go where that is due."""
         if now_ns < self._due_ns:
             return
-        self._due_ns = now_ns + LOOK_NS
+        self._due_ns = now_ns + self._every_ns
         for name, staff in self._staffs.items():
             spare = self._measure(staff, now_ns)
             if not staff.stage.goes_by_load:
                 staff.staffing.forget()
                 continue
             move = staff.staffing.look(now_ns, staff.load)
+            if staff.staffing.surplus or staff.is_closing:
+                self._close(staff)
             if move is None:
                 continue
             there = staff.load.present + staff.load.coming
@@ -112,17 +121,30 @@ class BuilderStaffing:
         staff.asked = max(0, staff.asked - len(names - staff.known)) if staff.known else 0
         staff.known = names
         ready = [peer for peer in mine if peer.name in staff.stage.peers]
-        spare = [peer for peer in staff.stage.spare() if peer.name in names]
-        took_ns, staff.looked_ns = now_ns - staff.looked_ns, now_ns
+        can_leave, opens = staff.stage.spare()
+        spare = [peer for peer in can_leave if peer.name in names]
+        took_ns, staff.looked_ns = max(1, now_ns - staff.looked_ns), now_ns
+        worked_ns = staff.occupancy.take(now_ns)
         staff.load = Load(
             present=len(ready),
             coming=staff.asked + len(mine) - len(ready),
             spare=min(len(spare), max(0, len(ready) - 1)),
-            busy=min(len(ready), staff.occupancy.take(now_ns) / max(1, took_ns)),
+            busy=min(len(ready), sum(worked_ns.values()) / took_ns),
+            busiest=min(1.0, max(worked_ns.values(), default=0) / took_ns),
+            opens=opens,
             waiting=staff.stage.backlog,
             is_blocked=staff.stage.is_held_up,
         )
         return spare
+
+    @staticmethod
+    def _close(staff: _Staff) -> None:
+        """Let those who are too many come to an end with what must stay with them, or take part again."""
+        there = [peer for peer in staff.stage.peers.values() if not peer.is_leaving]
+        there.sort(key=lambda peer: -int(peer.name.rpartition("-")[2]))
+        closing = there[: min(staff.staffing.surplus, len(there) - 1)]
+        staff.stage.keep_to_own(closing)
+        staff.is_closing = bool(closing)
 
     def _let_go(self, stage: str, leaving: Sequence[Peer], workers: int, why: str) -> None:
         # Said together, and before any of them goes: what one leaves behind must not be given to another.

@@ -92,6 +92,8 @@ class RemoteMap(RemoteStage):
         self._is_outlet_closed = False
         self._taken_to = dict.fromkeys(self._producers, -1)
         """By lane, the highest number that somebody was to have."""
+        self._groups: dict[str, NDArray[np.int64]] = {}
+        """By lane, the constraints that are bound and named again, when somebody last wanted to know."""
         self.occupancy: Occupancy | None = None
         """Told when workers have something to do, if anybody wants to know."""
         self._ends: list[Flow] = []
@@ -126,15 +128,26 @@ class RemoteMap(RemoteStage):
         is_repeating = isinstance(self._dispatcher, ReplayedRanges) and self._dispatcher.repeats
         return not (is_repeating or self.is_held or self._is_stopped)
 
-    def spare(self) -> list[Peer]:
-        """Return who could leave, and nothing that must stay with a worker would go to others; the last first."""
+    def spare(self) -> tuple[list[Peer], bool]:
+        """Return who could leave, and nothing that must stay with a worker would go to others; the last first.
+
+        With it, whether events began to come, since this was asked last, that must stay with one worker.
+        """
+        before, self._groups = self._groups, {}
         kept = self._dispatcher.keepers(self._is_named)
         found = [peer for peer in self.peers.values() if not (peer.is_leaving or peer.name in kept)]
-        return sorted(found, key=lambda peer: -int(peer.name.rpartition("-")[2]))
+        opens = any(not np.isin(now, before.get(lane, ())).all() for lane, now in self._groups.items())
+        return sorted(found, key=lambda peer: -int(peer.name.rpartition("-")[2])), opens
+
+    def keep_to_own(self, peers: Sequence[Peer]) -> None:
+        """Give these nothing but what must stay with them, so that they can leave soon; give the others anything."""
+        self._dispatcher.keep_to_own([peer.name for peer in peers])
 
     def _is_named(self, lane: str, constraint: NDArray[np.int64]) -> NDArray[np.bool_]:
         trigger_map = self._maps[self._producers[lane]]
-        return trigger_map.names_later(constraint, self._taken_to[lane])
+        named = trigger_map.names_later(constraint, self._taken_to[lane])
+        self._groups[lane] = constraint[named]
+        return named
 
     def take(self, flow: Flow, producer: str, now: int) -> None:
         """Queue a flow; a start or an end waits until everything before it is done."""

@@ -1,6 +1,7 @@
 """The policy of how many workers there are: it keeps up, keeps within its limits, and never flaps; in virtual time."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import ceil
 
 import pytest
@@ -83,8 +84,8 @@ def test_whatever_comes_it_keeps_within_its_limits_and_changes_no_sooner_than_it
     for work_per_s, seconds in loads:
         stage.live(work_per_s, seconds)
     assert all(limits.least <= to <= limits.most for _, _, to in stage.moves)
-    for (then_ns, _, _), (now_ns, before, to) in zip(stage.moves, stage.moves[1:], strict=False):
-        at_least_s = limits.shrink_s if to < before else limits.grow_s
+    for (then_ns, was, became), (now_ns, before, to) in pairwise(stage.moves):
+        at_least_s = limits.shrink_s if to < before and (became > was or not kept) else limits.grow_s
         assert now_ns - then_ns >= at_least_s * S, "it changes too soon after it has changed"
 
 
@@ -152,9 +153,12 @@ def test_only_those_leave_who_can() -> None:
     stage = Stage(Limits(most=8), 8, kept=3)
     stage.live(0, 30)
     assert [move[1:] for move in stage.moves] == [(8, 3)]
+    assert stage.staffing.surplus == 2
     stage.kept = 2
-    stage.live(0, 11)
-    assert stage.workers == 2
+    stage.live(0, 1)
+    assert (stage.workers, stage.staffing.surplus) == (2, 1), "one who can leave now waits once more"
+    stage.live(8, 3)
+    assert stage.staffing.surplus == 0, "one who is wanted is still to leave"
 
 
 def test_a_number_that_is_asked_for_holds_at_once_and_until_it_is_taken_back() -> None:
@@ -187,3 +191,13 @@ def test_what_was_measured_before_it_was_held_says_nothing_afterwards() -> None:
     move = staffing.look(51 * S, lagging)
     assert move is not None
     assert move.workers == 2
+
+
+def test_one_worker_that_has_all_that_belongs_together_is_helped_if_others_could_have_the_next_of_it() -> None:
+    one_sided = Load(present=4, spare=3, busy=1.0, busiest=1.0, waiting=50)
+    opening = Load(present=4, spare=3, busy=1.0, busiest=1.0, waiting=50, opens=True)
+    staffing = Staffing(Limits(most=8))
+    assert [staffing.look(second * S, one_sided) for second in range(8)] == [None] * 8, "nobody could help it"
+    assert staffing.look(8 * S, opening) == Move(
+        workers=6, why="one busy with what belongs together, 25% all, for 1 s while 50 wait"
+    )

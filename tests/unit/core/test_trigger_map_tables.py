@@ -119,3 +119,15 @@ def test_a_file_of_a_map_is_no_larger_as_tables_than_its_cells() -> None:
     n = 100_000
     trigger_map = read_map({"parts": {"main": {"a": [[{"constraint": k}] for k in range(n)]}}, "sequence": ["main"]})
     assert len(encode_value(trigger_map.tables())) < 12 * n
+
+
+@given(maps(), st.integers(-1, 40))
+def test_which_constraints_are_named_again_is_what_the_routes_say(trigger_map: TriggerMap, number: int) -> None:
+    last = 60 if trigger_map.length is None else trigger_map.length - 1
+    constraint = trigger_map.routes(np.arange(last + 1), STREAMS).constraint
+    there = np.unique(constraint[constraint >= 0])
+    later = constraint[:, number + 1 :]
+    expected = np.isin(there, later[later >= 0])
+    # Of a map without end, those of the last repeat that was looked at may be named behind it.
+    is_whole = there < (there[-1] - 20 if trigger_map.is_endless and len(there) else np.inf)
+    assert trigger_map.names_later(there, number)[is_whole].tolist() == expected[is_whole].tolist()
