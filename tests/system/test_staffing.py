@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from penstock.core.map_part import CellColumn, MapPart
+from penstock.core.trigger_map import TriggerMap
 from penstock.engines.handle import Run
 from penstock.errors import PenstockError
 from penstock.monitor.report import StaffReport
@@ -81,24 +83,29 @@ def test_workers_come_while_a_stage_lags_and_leave_when_there_is_little_to_do(tm
     assert any(" → 1 worker: at most " in text for text in told), told
 
 
-def groups_of(n: int, group: int) -> list[list[dict[str, int]]]:
-    """Cells of n events: of every ``group`` in a row, each third goes to one worker."""
-    return [[{"constraint": 3 * (k // group) + k % 3}] for k in range(n)]
+def groups_of(group: int) -> TriggerMap:
+    """A map without end: of every ``group`` events in a row, each third goes to one worker."""
+    every = np.arange(group)
+    column = CellColumn(
+        present=np.ones(group, np.bool_), constraint=every[None] % 3, tags_code=np.zeros((1, group), np.int16)
+    )
+    return TriggerMap({"three": MapPart({"a": column})}, is_endless=True)
 
 
 def test_events_that_belong_together_stay_with_their_worker_whoever_comes_and_leaves(tmp_path: Path) -> None:
-    n, group = 1200, 90
+    group = 90
     stage = Map(code.Works, folder=str(tmp_path), source="scan", workers=QUICK, group=group)
-    by = {"trigger-map": {"map": {"a": groups_of(n, group)}}}
-    with scan(tmp_path, stage, by, fast=600, slow=150, n=n).start() as run:
+    with scan(tmp_path, stage, {"trigger-map": {"map": groups_of(group)}}, fast=600, slow=150).start() as run:
         until(lambda: staff(run).workers >= 3)
         (tmp_path / "slow").touch()
         until(lambda: staff(run).workers == 1)
         (tmp_path / "slow").unlink()
+        until(lambda: staff(run).workers >= 2)
+        (tmp_path / "end").touch()
         report = run.wait(PATIENCE_S)
     assert (report.outcome, report.adds_up) == ("finished", True)
     seen = rows(run)
-    assert seen[:, 0].tolist() == list(range(n))
+    assert seen[:, 0].tolist() == list(range(report.joins["scan"].formed))
     constraint = 3 * (seen[:, 0] // group) + seen[:, 0] % 3
     for each in range(constraint.max() + 1):
         who, count = seen[constraint == each, 1], seen[constraint == each, 2]
