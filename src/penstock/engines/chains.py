@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from penstock.core import NS_PER_S, Account, Ledger, Timestamp
-from penstock.core.command import WorkerCount
+from penstock.core.command import AUTO, WorkerCount
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State
@@ -36,6 +36,7 @@ from penstock.pipeline.chains import chains_trouble, has_lanes
 from penstock.pipeline.map_check import MapDocument, no_such_map
 from penstock.pipeline.plan import Plan
 from penstock.services.control_desk import ControlDesk
+from penstock.services.hiring import no_limits
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
@@ -46,6 +47,7 @@ from penstock.services.strands.cut import Cut, cut
 from penstock.services.strands.discard import Discard
 from penstock.services.strands.edge import Edge, Seen
 from penstock.services.strands.feed import SourceFeed
+from penstock.services.strands.feed_staffing import FeedStaffing
 from penstock.services.strands.holds import Holds
 from penstock.services.strands.host import Host, LoopFactory, Machine
 from penstock.services.strands.laned_edge import LanedEdge, LaneEdge
@@ -154,6 +156,7 @@ class ChainsRun:
         self._begins_held = is_held
         self._holds = Holds(())
         self._lives = Lives(plan.name, self._cut, self._holds, self._started_ns)
+        self._staffing = FeedStaffing((), self.watching.note)
         self._discards: list[Discard] = []
         self._settling = Settling((), {})
         self._nursery = Nursery()
@@ -192,6 +195,7 @@ class ChainsRun:
         self._net = Net(self._cut.strands, self._host)
         self._holds = Holds(self._cut.strands)
         self._lives = Lives(self.plan.name, self._cut, self._holds, self._started_ns)
+        self._staffing = FeedStaffing(self._cut.parallel, self.watching.note)
         if self._begins_held:
             self._holds.hold("")
         self._waiter.add(self._net.pollable)
@@ -237,6 +241,8 @@ class ChainsRun:
             if not self._host.is_virtual:  # which would let strands take their turns otherwise each time
                 self._net.beat()
                 self._tell_settled(self._settling.look)
+                if self._until_ns is None:
+                    self._staffing.look(now)
         self._hasten(now)
         if self.alarms.is_due:
             self.alarms.look(self.report())
@@ -309,7 +315,8 @@ class ChainsRun:
     def scale(self, stage: str, workers: WorkerCount) -> None:
         """Let a parallel stage have so many workers from now on; those that leave first finish what they have begun.
 
-        In threads and tasks, the steps of new ones are made here.
+        One that goes by the load is kept at the number, until ``auto`` takes that back. In threads and tasks, the steps
+        of new ones are made here.
 
         Raises
         ------
@@ -317,7 +324,11 @@ class ChainsRun:
             If there is no such stage, it has no workers, or it cannot have so many.
         """
         feed = next((feed for feed in self._cut.parallel if feed.stage.name == stage), None)
-        if feed is not None:
+        if self._staffing.has(stage):
+            self._staffing.pin(stage, workers)
+        elif feed is not None:
+            if workers == AUTO:
+                raise no_limits(stage)
             feed.scale(workers)
         elif stage in self._cut.stages:
             raise PenstockError(f"stage {stage} has no workers; give it some in the pipeline file, workers: 2 or more")
@@ -495,6 +506,7 @@ class ChainsRun:
             processes=children_reports(self._cut.parallel),
             alarms=self.alarms.reports(),
             states=self._states(now),
+            staffs=self._staffing.reports(),
             files=self._settling.files(),
         )
 

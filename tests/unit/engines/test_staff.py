@@ -165,7 +165,7 @@ def test_who_was_killed_shows_at_once_and_the_stage_goes_on() -> None:
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it went while it was looked at
         return False
 
 

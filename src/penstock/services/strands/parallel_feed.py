@@ -122,6 +122,8 @@ class ParallelFeed:
         self._discarded: int | None = None
         """Of what is being discarded, how many items by now; ``None`` if nothing is."""
         self._mean_ns = 0.0
+        self.worked_ns = 0
+        """How long workers have been at work on what they have answered for, all together."""
         self._size = 1
         """How many items a span has at most by now."""
         self._is_failing = self._is_finishing = self._has_ended_early = False
@@ -170,6 +172,11 @@ class ParallelFeed:
             edge.name: len(edge) + edge.taken - admitted
             for edge, admitted in zip(self._edges, self._admitted, strict=True)
         }
+
+    @property
+    def waiting(self) -> int:
+        """Items that no worker was given; from any thread."""
+        return self._shares.waiting + sum(len(edge.items) for edge in self._edges)
 
     def halt(self) -> None:
         """Let it give nothing more. From any thread."""
@@ -443,6 +450,7 @@ class ParallelFeed:
         self._shares.answer(desk.worker, answer.outcomes)
         desk.count(count)
         desk.barren_deaths = desk.fruitless_deaths = 0
+        self.worked_ns += answer.took_ns
         if count:
             mean_ns = answer.took_ns / count
             self._mean_ns = mean_ns if not self._mean_ns else 0.7 * self._mean_ns + 0.3 * mean_ns

@@ -50,6 +50,11 @@ class Staff:
         """How many there are to share the work, at least 1."""
         return max(1, sum(desk.is_there for desk in self.desks))
 
+    @property
+    def coming(self) -> int:
+        """How many have been made and do not take part yet; from any thread."""
+        return len(self._coming)
+
     def scale(self, workers: int) -> None:
         """Let there be so many: new ones come, or the last ones leave when they have done what they have begun.
 
