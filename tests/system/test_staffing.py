@@ -12,10 +12,12 @@ import pytest
 from penstock.core.map_part import CellColumn, MapPart
 from penstock.core.trigger_map import TriggerMap
 from penstock.engines.handle import Run
+from penstock.engines.local import LocalRun
 from penstock.errors import PenstockError
 from penstock.monitor.report import StaffReport
 from penstock.pipeline import Join, Map, Pipeline, Reduce, Source
 from tests.system import staffing_code as code
+from tests.system.recorded_runs import recorded
 from tests.system.test_local_control import until, workers
 from tests.system.watching import PATIENCE_S
 
@@ -30,6 +32,7 @@ def scan(folder: Path, stage: Map, by: Any = "order", **source: Any) -> Pipeline
         sources={"a": Source(code.Fickle, folder=str(folder), **source)},
         events={"scan": Join("a", by=by)},
         stages={"map": stage, "seen": Reduce(code.Seen, source="map")},
+        folder=folder,
     )
 
 
@@ -130,3 +133,23 @@ def test_a_number_is_kept_until_it_is_taken_back_and_limits_hold(tmp_path: Path)
         assert staff(run).pinned is None
         run.abort()
         assert run.wait(PATIENCE_S).adds_up
+
+
+def test_a_replay_has_everybody_from_the_start_who_ever_came(tmp_path: Path) -> None:
+    stage = Map(code.Works, folder=str(tmp_path), source="scan", workers=QUICK)
+    made = scan(tmp_path, stage, record=True)
+    with made.start(run_id="live") as run:
+        until(lambda: staff(run).workers >= 2)
+        goes_on_by = len(rows(run)) + 100
+        until(lambda: len(rows(run)) > goes_on_by)
+        (tmp_path / "end").touch()
+        assert run.wait(PATIENCE_S).outcome == "finished"
+    expected = rows(run)[:, [0, 2]].tolist()
+    assert len(set(rows(run)[:, 1])) >= 2
+    with recorded(tmp_path, "live") as kept:
+        assert kept.warnings(made.plan()) == [
+            "stage map: its workers came and went; here one of each name does what all of that name did"
+        ]
+        with Run(LocalRun(made.plan(), replay=kept)) as again:
+            assert again.wait(PATIENCE_S).outcome == "finished"
+        assert rows(again)[:, [0, 2]].tolist() == expected, "they remember something else than in the recorded run"

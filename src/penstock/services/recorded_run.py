@@ -184,7 +184,26 @@ class RecordedRun:
             for name, source in plan.sources.items()
         }
         sinks = {name: sink for name, sink in plan.sinks.items() if not sink.is_recorder}
-        return replace(plan, sources=sources, sinks=sinks)
+        return replace(plan, sources=sources, sinks=sinks, stages=self.staffed(plan, goes_on=False))
+
+    def staffed(self, plan: Plan, *, goes_on: bool) -> dict[str, StagePlan]:
+        """Return the stages of a plan, with everybody from the start who was ever there and must do what he did.
+
+        Parameters
+        ----------
+        goes_on
+            Whether workers come and go with the load afterwards.
+        """
+        found = {}
+        for name, stage in plan.stages.items():
+            ranges = None if stage.limits is None else self.ranges_for(stage)
+            if ranges is None:
+                found[name] = stage
+                continue
+            there = max((int(worked.worker.rpartition("-")[2]) + 1 for worked in ranges), default=1)
+            limits = stage.limits if goes_on else None
+            found[name] = replace(stage, workers=max(there, stage.workers), limits=limits)
+        return found
 
     def with_values(
         self, plan: Plan, given: Mapping[str, Any], started: Timestamp
@@ -234,7 +253,9 @@ class RecordedRun:
         ranges = self.ranges_for(stage)
         if ranges:
             strange = {r.worker for r in ranges} - {f"{stage.name}-{k}" for k in range(stage.workers)}
-            if strange:
+            if stage.limits is not None:
+                yield f"{where}: its workers came and went; here one of each name does what all of that name did"
+            elif strange:
                 yield f"{where}: it had {', '.join(sorted(strange))} too; {stage.workers} workers do their work now"
             if any(r.attempts > 1 for r in ranges):
                 yield f"{where}: a worker died, and what it remembered with it; here it remembers"

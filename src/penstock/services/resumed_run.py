@@ -69,7 +69,8 @@ def resumed_plan(recorded: RecordedRun, plan: Plan) -> Plan:
         else sink
         for name, sink in plan.sinks.items()
     }
-    return replace(plan, sources=sources, sinks=sinks, store=recorded.store_name or plan.store)
+    stages = recorded.staffed(plan, goes_on=True)
+    return replace(plan, sources=sources, sinks=sinks, stages=stages, store=recorded.store_name or plan.store)
 
 
 def missed_until(recorded: RecordedRun) -> Mapping[str, int]:
