@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from penstock.core.timestamp import Timestamp as Timestamp
     from penstock.errors import PenstockError as PenstockError
     from penstock.formats.poni import read_poni as read_poni
+    from penstock.monitor.feedback import feedback as feedback
     from penstock.monitor.notice import notice as notice
     from penstock.pipeline import ByKey as ByKey
     from penstock.pipeline import ByOrder as ByOrder
@@ -109,6 +110,7 @@ _HOMES = {
     "Unit": "penstock.core.parameter",
     "Use": "penstock.pipeline",
     "connect": "penstock.client",
+    "feedback": "penstock.monitor.feedback",
     "notice": "penstock.monitor.notice",
     "open_async_store": "penstock.streams.open_store",
     "open_store": "penstock.streams.open_store",

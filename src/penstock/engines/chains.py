@@ -193,6 +193,7 @@ class ChainsRun:
         self._waiter.add(self._showing.begin(self, self.state.id))
         self._net.close()
         self._net = Net(self._cut.strands, self._host)
+        self.watching.outlet.on_feedback = self._net.tell  # a scan waits for it
         self._holds = Holds(self._cut.strands)
         self._lives = Lives(self.plan.name, self._cut, self._holds, self._started_ns)
         self._staffing = FeedStaffing(self._cut.parallel, self.watching.note)
@@ -535,6 +536,7 @@ class ChainsRun:
             self._waiter.add(self._listened)
         for said in self._nursery.notices():
             self.watching.hear(said)
+        self.watching.look()
         if self.watching.is_due and not self._host.is_virtual:
             self.report()
 

@@ -18,6 +18,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from penstock.core.command import Command, Reply, WorkerCount
+from penstock.core.feedback import Feedback
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change
 from penstock.core.run import RunState
@@ -280,6 +281,16 @@ class Run:
             return self._loop.ask(ask)
         except StateError:
             return self._loop.ended.result()
+
+    def feedback(self, after: int = 0) -> list[Feedback]:
+        """Return what user code has said back to the scan, with numbers above this one; after the end too.
+
+        Of a run the last 10 000 are kept.
+        """
+        try:
+            return self._loop.call(lambda control: control.watching.feedback.since(after))
+        except StateError:
+            return self._loop.control.watching.feedback.since(after)
 
     def notices(self, level: str = "log", most: int = 1000) -> list[NoticeReport]:
         """Return the last notices at least so grave, the newest last; after the end too.

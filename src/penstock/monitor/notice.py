@@ -15,10 +15,11 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
 
+from penstock.core.feedback import Said
 from penstock.core.notice import Level, Notice, cut, level_of, plain_values
 from penstock.core.notice_limit import NoticeLimit
 
-__all__ = ["Outlet", "close_outlet", "notice", "open_outlet", "use_outlet"]
+__all__ = ["Outlet", "close_outlet", "notice", "open_outlet", "outlets_here", "use_outlet", "worker_here"]
 
 MOST_WAITING: Final = 1_000
 """Notices that wait to be taken."""
@@ -59,13 +60,13 @@ def notice(text: str, *, level: str = "info", code: int = 0, source: str = "", *
     >>> notice("pedestal drifts", level="alarm", code=17, pixel=1203, counts=812.5)  # doctest: +SKIP
     """
     found = level if type(level) is Level else level_of(level)
-    outlets = _here.get() or tuple(_open)
+    outlets = outlets_here()
     if not outlets:
         shown = f"{text} {values}" if values else text
         logging.getLogger("penstock").log(_PYTHON_LEVELS[found], "%s", shown)
         return
     said = Notice(
-        text=cut(str(text)), level=found, source=source or outlets[0].source or _worker(), code=code,
+        text=cut(str(text)), level=found, source=source or outlets[0].source or worker_here(), code=code,
         time_ns=outlets[0].utc(), values=plain_values(values) if values else {},
     )  # fmt: skip
     for outlet in outlets:
@@ -73,7 +74,7 @@ def notice(text: str, *, level: str = "info", code: int = 0, source: str = "", *
 
 
 class Outlet:
-    """Where notices of one run, or of one process, leave; from any thread.
+    """Where notices and feedback of one run, or of one process, leave; from any thread.
 
     Parameters
     ----------
@@ -85,6 +86,9 @@ class Outlet:
         Called with how many of a source were not kept, where ``send`` is given; returns whether there was room.
     utc
         Nanoseconds since 1970 UTC.
+    send_feedback
+        Called with feedback, which is never left out; waits for room, or raises. Without it, that waits here for
+        ``take_feedback``.
     """
 
     def __init__(
@@ -93,9 +97,14 @@ class Outlet:
         send: Callable[[Notice], bool] | None = None,
         tell_lost: Callable[[str, int], bool] | None = None,
         utc: Callable[[], int] = time.time_ns,
+        send_feedback: Callable[[Said], None] | None = None,
     ) -> None:
         self.source = source
         self.utc = utc
+        self.on_feedback: Callable[[], None] = lambda: None
+        """Called, in whatever thread, when feedback waits to be taken."""
+        self._send_feedback = send_feedback
+        self._feedback: deque[Said] = deque()
         self._send = send
         self._tell_lost = tell_lost
         self._limit = NoticeLimit()
@@ -110,6 +119,18 @@ class Outlet:
                 self._let_out(said)
             if self._limit.holds:
                 self._flush_soon()
+
+    def put_feedback(self, said: Said) -> None:
+        """Let feedback out."""
+        if self._send_feedback is not None:
+            self._send_feedback(said)
+            return
+        self._feedback.append(said)
+        self.on_feedback()
+
+    def take_feedback(self) -> list[Said]:
+        """Return the feedback that waits, in order."""
+        return [self._feedback.popleft() for _ in range(len(self._feedback))]
 
     def take(self) -> tuple[list[Notice], dict[str, int]]:
         """Return what waits, and how many of each source were not kept."""
@@ -190,7 +211,12 @@ def close_outlet(outlet: Outlet) -> None:
         _open.remove(outlet)
 
 
-def _worker() -> str:
+def outlets_here() -> tuple[Outlet, ...]:
+    """Return where what is said in this thread or task leaves; nowhere if nothing runs."""
+    return _here.get() or tuple(_open)
+
+
+def worker_here() -> str:
     """Return who works in this thread or task, as far as its name says."""
     name = threading.current_thread().name
     if not name.startswith(_THREADS):

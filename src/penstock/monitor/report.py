@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from penstock.core.event_builder import EventBuilder
+from penstock.core.feedback import Feedback
 from penstock.core.ledger import Account, Counter, Entry, Ledger
 from penstock.core.replayed_join import ReplayedJoin
 from penstock.core.resumed_join import ResumedJoin
@@ -302,6 +303,10 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """The last ones, the newest last."""
     notice_counts: dict[str, int] = {}
     """How often one was raised, by level; of those not kept, under ``unkept``."""
+    feedback: list[Feedback] = []
+    """The last of what user code has said back to the scan, the newest last."""
+    feedback_count: int = 0
+    """How much there was of it."""
     machinery: list[ProcessReport] = []
     """The processes around those of the pipeline while it runs: the supervisor, what makes processes for it, the web
     process, and programs that any of them has started."""

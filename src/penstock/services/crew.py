@@ -13,6 +13,7 @@ from penstock.core.log_records import Ticked
 from penstock.core.parameters import Parameters
 from penstock.elements.instance import Instance
 from penstock.errors import UserCodeError
+from penstock.monitor.feedback import AT_WORK
 from penstock.services.flow import Flow, items_of, kind_of
 
 __all__ = ["Crew"]
@@ -85,7 +86,7 @@ class Crew:
                 hook = instance.hooks.start if is_start else instance.hooks.end
                 if hook is not None:
                     try:
-                        self.calling(hook, item)
+                        self._hooked(hook, item)
                     except (Exception, SystemExit) as error:  # user code may raise anything
                         raise self._failure("start" if is_start else "end", error) from error
 
@@ -127,7 +128,7 @@ class Crew:
         for instance in self.instances:
             if instance.hooks.close is not None:
                 try:
-                    self.calling(instance.hooks.close)
+                    self._hooked(instance.hooks.close)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything; it is raised below
                     failures.append(error)
         for first in failures:
@@ -186,9 +187,12 @@ class Crew:
         if hook is None:
             return
         try:
-            self.calling(hook, Timestamp(utc_ns))
+            self._hooked(hook, Timestamp(utc_ns))
         except (Exception, SystemExit) as error:  # user code may raise anything
             raise self._failure("tick", error) from error
+
+    def _hooked(self, hook: Callable[..., Any], *arguments: Any) -> None:
+        self.calling(_named, self.stage, hook, *arguments)
 
     def _apply(self, numbers: NDArray[np.int64], start: int) -> int:
         if self.parameters is None:  # one without any has revisions all the same, and results name them
@@ -204,6 +208,15 @@ class Crew:
 
     def _failure(self, hook: str, error: BaseException) -> UserCodeError:
         return UserCodeError(f"stage {self.stage}, hook {hook}: {type(error).__name__}: {error}", stage=self.stage)
+
+
+def _named(stage: str, hook: Callable[..., Any], *arguments: Any) -> Any:  # whatever the user's hook returns
+    """Call a hook; what it says back to the scan is about no event."""
+    at_work = AT_WORK.set(lambda: (stage, None))
+    try:
+        return hook(*arguments)
+    finally:
+        AT_WORK.reset(at_work)
 
 
 def _call(hook: Callable[..., Any], *arguments: Any) -> Any:  # whatever the user's hook returns

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from penstock.core import Account
 from penstock.core.origin import Origins
 from penstock.errors import UserCodeError
+from penstock.monitor.feedback import AT_WORK
 from penstock.services.user_calls import UserCalls
 
 __all__ = ["Fed", "Row"]
@@ -55,7 +56,8 @@ class Fed:
         self._is_settled = False
 
     def begin(self, row: int) -> None:
-        """Learn that an item is about to be worked on."""
+        """Learn that an item is about to be worked on, in this thread or task."""
+        AT_WORK.set(lambda: (self.calls.stage, self.numbers[row]))
         if self._told is not None:
             self._told(self.numbers[row])
 

@@ -1,20 +1,26 @@
-"""How notices leave a child: over the link that it shares with its siblings, without waiting for room but at its end.
+"""How notices and feedback leave a child: over the link that it shares with its siblings.
 
-It runs in the child only.
+Notices wait for room only at its end, feedback always. It runs in the child only.
 """
 
+import select
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from penstock.core.feedback import Said
 from penstock.core.notice import Notice
+from penstock.errors import StateError
 from penstock.wire.notices import Unkept, encode_notice
 
 __all__ = ["leaving"]
 
 LAST_S: Final = 1.0
 """How long a process that ends waits for room to say what it has held back, and how many were not kept."""
+PATIENCE_S: Final = 30.0
+"""How long feedback waits for a supervisor that takes nothing."""
 _AT_ONCE: Final = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
@@ -51,7 +57,24 @@ def leaving(fd: int, name: str) -> Iterator[None]:
             return True
         return True
 
-    outlet = Outlet(name, send, lambda source, count: send(Unkept(source, count)))
+    def send_feedback(said: Said) -> None:
+        data, until_s = encode_notice(said), time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                link.send(data, _AT_ONCE)
+            except BlockingIOError:
+                # Siblings share the link, and one may be quicker than who was told that there is room.
+                left_s = until_s - time.monotonic()
+                if left_s <= 0:
+                    text = f"feedback {said.action!r} was not taken for {PATIENCE_S:g} s; the supervisor hangs"
+                    raise StateError(text) from None
+                select.select([], [link], [], min(left_s, LAST_S))
+                continue
+            except OSError:  # the supervisor has gone: nobody will hear it
+                return
+            return
+
+    outlet = Outlet(name, send, lambda source, count: send(Unkept(source, count)), send_feedback=send_feedback)
     open_outlet(outlet)
     try:
         yield

@@ -12,6 +12,7 @@ from typing import Any
 
 from penstock.elements.shape import StepShape, is_async_call
 from penstock.elements.step import Step
+from penstock.monitor.feedback import AT_WORK
 from penstock.services.async_generator_link import AsyncGeneratorLink
 from penstock.services.buffer_link import BufferLink
 from penstock.services.called_links import Coroutines, Functions
@@ -128,6 +129,7 @@ class PushedChain:
         found = list(rows)
         for link in self._links:
             found = await link.feed(found)
+        AT_WORK.set(None)
         return found
 
     async def _end(self) -> list[Row]:

@@ -4,7 +4,7 @@ The one place where a broad ``except`` around user code stands; whatever is caug
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import is_
@@ -19,6 +19,7 @@ from penstock.core.result_range import Values
 from penstock.core.values import check_value
 from penstock.elements import clock
 from penstock.errors import UserCodeError
+from penstock.monitor.feedback import AT_WORK
 from penstock.pipeline.plan import OnError
 from penstock.services.users_traceback import users_traceback
 
@@ -100,9 +101,23 @@ class UserCalls:
             If the first value it returned cannot travel between processes.
         """
         values: list[Any] = []
-        add = values.append
         self.lost, self.is_whole = [], False
         iterator = iter(items)
+        # Asked only by user code that says something back: which event it is at.
+        at_work = AT_WORK.set(lambda: (self.stage, _at(numbers, len(values))))
+        try:
+            self._call_each(call, iterator, values, numbers, revision)
+        finally:
+            AT_WORK.reset(at_work)
+        self._check(values)
+        self._post(values, len(self.lost))
+        return values
+
+    def _call_each(
+        self, call: Callable[[Any], Any], iterator: Iterator[Any], values: list[Any], numbers: NDArray[np.int64],
+        revision: int,
+    ) -> None:  # fmt: skip
+        add = values.append
         while len(values) < len(numbers):
             item: Any = None
             try:
@@ -123,9 +138,6 @@ class UserCalls:
                     raise self._failure(item, int(numbers[len(values) - 1]), error, revision, values[:-1]) from error
             else:
                 break  # the items may end before the numbers
-        self._check(values)
-        self._post(values, len(self.lost))
-        return values
 
     def run_batch(
         self,
@@ -143,12 +155,15 @@ class UserCalls:
             As ``run``; also if it returned another number of values than there are events.
         """
         n = len(events)
+        at_work = AT_WORK.set(lambda: (self.stage, _only(events.numbers)))
         try:
             returned = call_batch(events)
         except MiscountError as error:
             raise self._miscounted(error, events, revision) from None
         except (Exception, SystemExit):  # noqa: BLE001 - user code may raise anything; event by event it is named
             return self.run(call, events.events(), events.numbers, revision=revision)
+        finally:
+            AT_WORK.reset(at_work)
         self.lost, self.is_whole = [], False
         try:
             values = [None] * n if returned is None else count_of(returned, n)
@@ -169,6 +184,7 @@ class UserCalls:
             If it raised and ``on_error`` is ``fail``.
         """
         self.lost = []
+        at_work = AT_WORK.set(lambda: (self.stage, _only(numbers)))
         try:
             call_batch(batch)
         except (Exception, SystemExit) as error:  # user code may raise anything
@@ -179,6 +195,8 @@ class UserCalls:
                 text = f"stage {self.stage}, reduce_batch of events {first} to {last}: {type(error).__name__}: {error}"
                 raise UserCodeError(text, stage=self.stage, event=first) from error
             return
+        finally:
+            AT_WORK.reset(at_work)
         self.entry.post(Account.DONE, len(numbers))
 
     def run_singly(
@@ -330,6 +348,15 @@ def count_of(returned: Any, n: int) -> Values:  # whatever user code returned
         found = f"a {type(returned).__name__}" if values is None else f"{len(values)} values"
         raise MiscountError(f"process_batch returned {found} for {n} events; return one value each")
     return values
+
+
+def _at(numbers: NDArray[np.int64], row: int) -> int | None:
+    return int(numbers[row]) if row < len(numbers) else None
+
+
+def _only(numbers: NDArray[np.int64]) -> int | None:
+    """Return the one number there is; of several, none."""
+    return int(numbers[0]) if len(numbers) == 1 else None
 
 
 def _column(returned: Any) -> Values | None:  # whatever user code returned

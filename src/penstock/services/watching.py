@@ -1,4 +1,4 @@
-"""What is noticed of one run, by its supervisor: notices, changes of state, deaths, and how its numbers were over time.
+"""What is noticed of one run, by its supervisor: notices, feedback, states, deaths, and how its numbers were over time.
 
 It looks at the reports that are made anyway and waits for nobody: whether somebody listens makes no difference to the
 run.
@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.core.alarm import AlarmChange
+from penstock.core.feedback import Feedback, FeedbackBook, Said
 from penstock.core.notice import Level, Notice, cut
 from penstock.core.timestamp import NS_PER_S
 from penstock.errors import RemoteProtocolError
@@ -31,7 +32,7 @@ EVERY_NS: Final = NS_PER_S
 """A point of the history each second."""
 MOST_NOTICES: Final = 1_000
 IN_REPORT: Final = 20
-"""Notices that a report carries."""
+"""Notices, and pieces of feedback, that a report carries."""
 GRAVE: Final[Mapping[str, Level]] = {"fault": Level.ALARM}
 UNKEPT: Final = "unkept"
 MOST_POINTS: Final = 300
@@ -57,7 +58,9 @@ class Watching:
     journal
         What happened; until it is open, in memory only.
     outlet
-        Where notices of this process leave.
+        Where notices and feedback of this process leave.
+    feedback
+        What user code has said back to the scan.
     """
 
     def __init__(
@@ -74,6 +77,9 @@ class Watching:
         self.journal = Journal(utc=utc)
         self.outlet = Outlet(utc=utc)
         self.history = History()
+        self.feedback = FeedbackBook(run)
+        self.on_feedback: Callable[[Feedback], None] = lambda _: None
+        """Told of each, in the thread of the run."""
         self._notices: deque[Notice] = deque(maxlen=MOST_NOTICES)
         self._counts: Counter[str] = Counter()
         self._states: dict[tuple[str, str], str] = {}
@@ -101,7 +107,7 @@ class Watching:
         self.journal.tell("run", source=self._plan.name, run=self._run, what="begins")
 
     def hear(self, data: bytes) -> None:
-        """Take a notice as it comes from another process."""
+        """Take a notice or feedback as it comes from another process."""
         try:
             said = decode_notice(data)
         except RemoteProtocolError as error:  # never ours: user code that wrote into a descriptor which is not its own
@@ -109,11 +115,15 @@ class Watching:
             return
         if isinstance(said, Unkept):
             self._note_unkept(said.source, said.count)
+        elif isinstance(said, Said):
+            self._note_feedback(said)
         else:
             self._note(said)
 
     def look(self) -> None:
         """Take what was raised in this process."""
+        for back in self.outlet.take_feedback():
+            self._note_feedback(back)
         said, lost = self.outlet.take()
         for each in said:
             self._note(each)
@@ -148,6 +158,8 @@ class Watching:
             report,
             notices=[_reported(said) for said in list(self._notices)[-IN_REPORT:]],
             notice_counts=dict(self._counts),
+            feedback=self.feedback.since(self.feedback.count - IN_REPORT),
+            feedback_count=self.feedback.count,
             processes=[self._shares.fill(each, now) for each in report.processes],
             machinery=[] if has_ended else [self._shares.fill(each, now) for each in self._machinery],
         )
@@ -226,6 +238,24 @@ class Watching:
         if said.values:
             fields["values"] = said.values
         self.journal.tell("notice", level=said.level, source=said.source, time_ns=said.time_ns, **fields)
+
+    def _note_feedback(self, said: Said) -> None:
+        found = self.feedback.take(said, self._stage_of(said.source))
+        if found is None:
+            return
+        self.journal.tell(
+            "feedback", source=found.who, time_ns=found.time_ns, action=found.action, reason=found.reason,
+            event=found.event, number=found.number,
+        )  # fmt: skip
+        self.on_feedback(found)
+
+    def _stage_of(self, source: str) -> str:
+        """Return the stage, source or sink that a process, thread or task works for, by its name."""
+        plan = self._plan
+        for name in (source, source.rpartition("-")[0], source.partition(".")[0]):
+            if name in plan.stages or name in plan.sources or name in plan.sinks:
+                return name
+        return source
 
     def _note_unkept(self, source: str, count: int, why: str = "") -> None:
         self._counts[UNKEPT] += count

@@ -1,14 +1,15 @@
-"""Notices on their way from a process to whoever supervises it: one message each."""
+"""Notices and feedback on their way from a process to whoever supervises it: one message each."""
 
 import msgspec
 
+from penstock.core.feedback import Said
 from penstock.core.notice import Notice
 from penstock.errors import RemoteProtocolError
 
 __all__ = ["Unkept", "decode_notice", "encode_notice"]
 
 
-class Unkept(msgspec.Struct, frozen=True, array_like=True):
+class Unkept(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """How many notices of somebody went no further, because there were too many."""
 
     source: str
@@ -16,15 +17,15 @@ class Unkept(msgspec.Struct, frozen=True, array_like=True):
 
 
 _notices = msgspec.msgpack.Decoder(Notice)
-_unkept = msgspec.msgpack.Decoder(Unkept)
+_others = msgspec.msgpack.Decoder(Unkept | Said)
 
 
-def encode_notice(said: Notice | Unkept) -> bytes:
+def encode_notice(said: Notice | Unkept | Said) -> bytes:
     """Return a message."""
     return msgspec.msgpack.encode(said)
 
 
-def decode_notice(data: bytes) -> Notice | Unkept:
+def decode_notice(data: bytes) -> Notice | Unkept | Said:
     """Read a message.
 
     Raises
@@ -32,9 +33,9 @@ def decode_notice(data: bytes) -> Notice | Unkept:
     RemoteProtocolError
         If it is none.
     """
-    # One is a map, the other a list.
-    decoder: msgspec.msgpack.Decoder[Notice] | msgspec.msgpack.Decoder[Unkept]
-    decoder = _unkept if data[:1] == b"\x92" else _notices
+    # A notice is a map, the others are lists.
+    decoder: msgspec.msgpack.Decoder[Notice] | msgspec.msgpack.Decoder[Unkept | Said]
+    decoder = _others if 0x90 <= data[:1].ljust(1, b"\0")[0] <= 0x9F else _notices
     try:
         return decoder.decode(data)
     except (msgspec.MsgspecError, RecursionError) as error:

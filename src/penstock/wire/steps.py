@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import msgspec
 
+from penstock.core.feedback import Said
 from penstock.core.values import check_value
 from penstock.errors import RemoteProtocolError, ResultTypeError
 from penstock.wire.plain import encode_all
 from penstock.wire.values import decode_value
 
 __all__ = [
+    "MOST_SAID",
     "MOST_UNHEARD",
     "Answered",
     "Broken",
@@ -26,6 +28,7 @@ __all__ = [
     "Recall",
     "Returned",
     "Set",
+    "Spoke",
     "Took",
     "Work",
     "are_plain",
@@ -124,6 +127,13 @@ class Answered(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Places of items that are free again."""
 
 
+class Spoke(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """What was said back to the scan about the next items that are answered; without an answer it was never said."""
+
+    feedback: list[Said]
+    """At most ``MOST_SAID``."""
+
+
 class Gave(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """What goes on, and how many items of those that were sent can be lost no more with what comes of them."""
 
@@ -153,8 +163,10 @@ class Closed(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 ToWorker = Work | Set | End | Recall | Took
-FromWorker = Made | Broken | Answered | Gave | Returned | Closed
+FromWorker = Made | Broken | Answered | Spoke | Gave | Returned | Closed
 
+MOST_SAID: Final = 16
+"""Pieces of feedback in one message, which are of bounded length."""
 _DECODERS: Final = {
     "worker": msgspec.msgpack.Decoder(ToWorker),
     "stage": msgspec.msgpack.Decoder(FromWorker),

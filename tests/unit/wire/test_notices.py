@@ -1,9 +1,10 @@
-"""Notices on their way: they come back as they were, and nothing else is taken for one."""
+"""Notices and feedback on their way: they come back as they were, and nothing else is taken for one."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.core.feedback import Said
 from penstock.core.notice import Level, Notice
 from penstock.errors import RemoteProtocolError
 from penstock.wire.notices import Unkept, decode_notice, encode_notice
@@ -21,6 +22,12 @@ def test_a_notice_comes_back_as_it_was(
 
 def test_what_was_not_kept_comes_back_as_it_was() -> None:
     assert decode_notice(encode_notice(Unkept("fit-0", 312))) == Unkept("fit-0", 312)
+
+
+@given(st.text(), st.text(), st.one_of(st.none(), st.integers(0, (1 << 64) - 1)), st.text())
+def test_feedback_comes_back_as_it_was(action: str, reason: str, event: int | None, source: str) -> None:
+    said = Said(action, reason, event, 7, source)
+    assert decode_notice(encode_notice(said)) == said
 
 
 @given(st.binary())

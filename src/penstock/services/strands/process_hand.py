@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
+from penstock.core.feedback import Said
+from penstock.monitor.feedback import let_out
 from penstock.services.blob import write_blob
 from penstock.services.child import Child, Death
 from penstock.services.element_orders import plain
@@ -36,6 +38,7 @@ from penstock.wire.steps import (
     Recall,
     Returned,
     Set,
+    Spoke,
     Took,
     Work,
     decode,
@@ -85,6 +88,8 @@ class ProcessHand(Hand):
         self._asked_to_end = False
         self.pollables: Sequence[int] = ()
         """What can be read when it has something to say."""
+        self._spoken: list[Said] = []
+        """Said back to the scan about items that it has not answered for."""
         self._untold = 0
         """Of its ``Gave``: how many have gone on without its having been told."""
         self.mean_bytes = 0.0
@@ -171,6 +176,7 @@ class ProcessHand(Hand):
         self._note_pollables()
         self.is_made = self._is_over = self.is_recalling = False
         self._returned = self._untold = 0
+        self._spoken = []  # it is said again, of items that another one gets
 
     def give(self, items: list[Any]) -> None:
         """Let it work on a span of items.
@@ -297,6 +303,11 @@ class ProcessHand(Hand):
                 if self._items is not None:
                     self._items.free(message.freed)
                 found.append(self._answer(message, fds))
+                spoken, self._spoken = self._spoken, []
+                for said in spoken:
+                    let_out(said)
+            case Spoke(feedback):
+                self._spoken += feedback
             case Gave():
                 self._untold += 1
                 found.append(_given(message, fds))

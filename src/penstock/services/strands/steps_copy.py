@@ -11,10 +11,12 @@ from itertools import islice
 from time import perf_counter_ns
 from typing import Any, Final
 
+from penstock.core.feedback import Said
 from penstock.core.ledger import Entry, Ledger
 from penstock.elements.shape import StepShape
 from penstock.elements.step import Step
 from penstock.errors import UserCodeError
+from penstock.monitor.feedback import HELD_BACK
 from penstock.pipeline.plan import StagePlan
 from penstock.services.strands.parts import OutPart, StepPart, Writer
 from penstock.services.strands.run import Run, StageFailedError
@@ -51,6 +53,8 @@ class Answer:
     """What goes on beside the outcomes of single items."""
     accounts: tuple[int, int, int] = (0, 0, 0)
     """Of items, those of ``ACCOUNTED`` and before: done, filtered, given up."""
+    feedback: list[Said] = field(default_factory=list)
+    """What was said back to the scan about these, where that waited for them."""
 
 
 class StepsCopy:
@@ -91,6 +95,14 @@ class StepsCopy:
         self._pausing: list[bool] = []
         self._has_failed = False
         self._saying = threading.Lock()
+        self.holds_feedback = False
+        """Whether what is said back to the scan leaves with the answer for the item it was said about.
+
+        So of an item that is given to another worker, because this one was killed, it is heard once.
+        """
+        self._feedback: list[tuple[int, Said]] = []
+        """Each with how many items had been begun."""
+        self._answered = 0
 
     def count_begun(self, begun: Begun) -> None:
         """Let the first entry of this say from now on how many items have been begun, for those who watch."""
@@ -105,6 +117,7 @@ class StepsCopy:
             Called with what came of them, in their order; more than once if it takes long.
         """
         self._begin(items, tell)
+        HELD_BACK.set(self._hold if self.holds_feedback else None)
         try:
             for item in islice(self._each(), 1):  # it is timed
                 self._run.one(item)
@@ -113,10 +126,12 @@ class StepsCopy:
         except StageFailedError as error:
             self._fail(error)
         self._say()
+        HELD_BACK.set(None)
 
     async def work_awaiting(self, items: Sequence[Any], tell: Callable[[Answer], None]) -> None:
         """Do as ``work`` on an event loop."""
         self._begin(items, tell)
+        HELD_BACK.set(self._hold if self.holds_feedback else None)  # of this task
         try:
             for item in islice(self._each(), 1):
                 await self._run.one_awaiting(item)
@@ -194,6 +209,18 @@ class StepsCopy:
             values.append(None)
             yield item
 
+    def _hold(self, said: Said) -> None:
+        self._feedback.append((self._begun[0], said))
+
+    def _take_feedback(self, *, all_of_it: bool) -> list[Said]:
+        """Return what was said about items that are answered, or about the last one, too."""
+        count = len(self._feedback)
+        while count and not all_of_it and self._feedback[count - 1][0] > self._answered:
+            count -= 1
+        taken = self._feedback[:count]
+        del self._feedback[:count]
+        return [said for _, said in taken]
+
     def _put(self, value: Any) -> None:
         self._values[-1] = value
 
@@ -216,7 +243,10 @@ class StepsCopy:
             del self._values[:stop]
             now_ns = perf_counter_ns()
             failures, self._stage.noted = self._stage.noted, []
+            self._answered += len(outcomes)
             answer = Answer(outcomes, now_ns - self._since_ns, failures, self._tallies(), trouble)
+            if self._feedback:
+                answer.feedback = self._take_feedback(all_of_it=bool(trouble))
             self._since_ns = now_ns
             self._tell(answer)
 

@@ -35,6 +35,7 @@ from penstock.services.user_calls import Failure
 from penstock.transport.malloc import KEPT_BYTES, prefer_reuse
 from penstock.transport.seqpacket import Link
 from penstock.wire.steps import (
+    MOST_SAID,
     Answered,
     Broken,
     Closed,
@@ -43,6 +44,7 @@ from penstock.wire.steps import (
     Made,
     Returned,
     Set,
+    Spoke,
     Work,
     cannot_travel,
     decode,
@@ -75,6 +77,7 @@ class _StepsProcess:
     def live(self) -> None:
         """Work until told to end."""
         copy = self._copy
+        copy.holds_feedback = True
         if self._order.has_lanes:
             switching.begin()  # or user code that computes would let what is urgent wait for its next item, too
         threading.Thread(target=self._give_back, args=(copy,), name="penstock recall", daemon=True).start()
@@ -164,6 +167,8 @@ class _StepsProcess:
             len(outcomes), msgspec.Raw(values if is_here else b"\xc0"), answer.took_ns, answer.tallies, given_up,
             failures, answer.trouble, laid, self._items.news(),
         )  # fmt: skip
+        for start in range(0, len(answer.feedback), MOST_SAID):
+            self._say(Spoke(answer.feedback[start : start + MOST_SAID]))
         if is_here or laid is not None:
             self._say(message)
             return
@@ -190,7 +195,7 @@ class _StepsProcess:
             kept.append(GIVEN_UP if why else outcome)
         return replace(answer, outcomes=kept, failures=failures)
 
-    def _say(self, message: Made | Broken | Answered | Closed, *fds: int) -> None:
+    def _say(self, message: Made | Broken | Answered | Spoke | Closed, *fds: int) -> None:
         try:
             self._link.send(encode(message), fds)
         except BrokenPipeError as error:

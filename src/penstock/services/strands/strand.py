@@ -17,6 +17,7 @@ from penstock.core import NS_PER_S, Account
 from penstock.elements import clock
 from penstock.elements.step import Step
 from penstock.errors import PenstockError
+from penstock.monitor.feedback import AT_WORK
 from penstock.services.crew import Crew
 from penstock.services.strands.edge import MOST_AT_ONCE, Edge, waker
 from penstock.services.strands.feed import BufferFeed, EdgeFeed, Feed, SourceFeed
@@ -183,6 +184,13 @@ class Strand:
                     found |= {writer.name for writer in writers}
         return found
 
+    def _at_work(self) -> tuple[str, int | None]:
+        """Return the stage that an item is at, for what its code says back; items have no numbers here."""
+        for run in (*self.runs, *self._lane_runs):
+            if isinstance(part := run.at(), StepPart):
+                return part.stage.name, None
+        return "", None
+
     def _wake(self) -> None:
         self.event.set()
         if isinstance(self.feed, ParallelFeed):
@@ -299,6 +307,7 @@ class Strand:
     def live(self) -> None:
         """Work until the feed has ended; keep what went wrong."""
         self.gate.ident = threading.get_ident()
+        AT_WORK.set(self._at_work)
         try:
             if isinstance(self.feed, EdgeFeed) and not self._makers:
                 self._work_from_edge(self.feed.edge)
@@ -553,6 +562,7 @@ class Strand:
 
     async def live_awaiting(self) -> None:
         """Do as ``live`` on an event loop."""
+        AT_WORK.set(self._at_work)
         ticking = asyncio.ensure_future(self._tick_awaiting()) if self._crews else None
         try:
             await self._work_awaiting()
