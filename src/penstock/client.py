@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from penstock.core.alarm import in_one_line
 from penstock.core.command import Command, Outcome, Reply
+from penstock.core.feedback import Feedback, feedback_in_one_line
 from penstock.errors import ParameterError, PenstockError, SelectionError, ServiceError, StateError
 
 __all__ = ["Connection", "Knobs", "Ledger", "RemoteView", "connect"]
@@ -28,6 +29,8 @@ __all__ = ["Connection", "Knobs", "Ledger", "RemoteView", "connect"]
 TIMEOUT_S = 30.0
 LONGEST_SHOWN = 200
 """Characters of a value that are printed beside others."""
+LONGEST_POLL_S = 25.0
+"""How long one question for feedback waits."""
 TOKENS = ("PENSTOCK_OPERATOR_TOKEN", "PENSTOCK_VIEWER_TOKEN")
 
 
@@ -64,6 +67,7 @@ class Connection(Mapping[str, "RemoteView"]):
 
     def __init__(self, address: str, token: str = "", timeout_s: float = TIMEOUT_S) -> None:
         self.address = address.rstrip("/")
+        self._timeout_s = timeout_s
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=f"{self.address}/api/v1/", headers=headers, timeout=timeout_s)
         weakref.finalize(self, self._http.close).atexit = False
@@ -127,6 +131,36 @@ class Connection(Mapping[str, "RemoteView"]):
             If there is no such level; there are ``log``, ``info`` and ``alarm``.
         """
         return list(self._json("GET", f"notices?level={quote(level)}&most={int(most)}"))
+
+    def feedback(self, after: int = 0, wait_s: float = 0.0, *, run: str = "") -> list[Feedback]:
+        """Return what user code has said back to the scan, the oldest first; also after the end of the run.
+
+        Parameters
+        ----------
+        after
+            With numbers above this one: that of the last one you have.
+        wait_s
+            How long to wait until there is any, in s. When the run has ended, nothing is waited for.
+        run
+            Of this run only; by default of the one that goes on or was the last.
+
+        Raises
+        ------
+        StateError
+            If another run goes on than the one that was named.
+        ServiceError
+            If nobody answers.
+        """
+        until_s = time.monotonic() + wait_s
+        while True:
+            left_s = max(0.0, until_s - time.monotonic())
+            # The program that serves may be replaced, and the run may end, while it is waited for.
+            asked_s = min(left_s, LONGEST_POLL_S, self._timeout_s / 2)
+            began_s = time.monotonic()
+            found = self._json("GET", f"feedback?after={int(after)}&wait_s={asked_s:.3f}&run={quote(run, safe='')}")
+            is_early = time.monotonic() - began_s < asked_s * 0.9
+            if found or is_early or until_s <= time.monotonic():
+                return msgspec.convert(found, list[Feedback])
 
     def history(self, *names: str, since_s: float | None = None, most: int = 300) -> dict[str, Any]:
         """Return how numbers were: ``times`` in s since 1970 UTC, ``series`` by name, and all ``names`` there are.
@@ -204,6 +238,8 @@ class Connection(Mapping[str, "RemoteView"]):
         """
         if name == "status" and not (arguments or target):  # for which the token of a viewer is enough
             return self._status_reply(id)
+        if name == "feedback" and not target:  # likewise
+            return self._feedback_reply(id, arguments)
         if name == "alarms" and not (arguments or target):  # likewise
             body = self.alarms
             text = in_one_line(body["alarms"])
@@ -230,6 +266,14 @@ class Connection(Mapping[str, "RemoteView"]):
         first = body["states"][0]
         text = f"{first['name']} is {first['state']}{f', {why}' if (why := first['why']) else ''}"
         return Reply(id=id, name="status", target="", outcome=Outcome.DONE, text=text, state=body["state"], body=body)
+
+    def _feedback_reply(self, id: str, arguments: Mapping[str, Any]) -> Reply:  # noqa: A002
+        after, wait_s = int(arguments.get("after", 0)), float(arguments.get("wait_s", 0.0))
+        found = self.feedback(after, wait_s)
+        body = msgspec.to_builtins(found)
+        return Reply(
+            id=id, name="feedback", target="", outcome=Outcome.DONE, text=feedback_in_one_line(found), body=body
+        )
 
     @property
     def maps(self) -> dict[str, dict[str, Any]]:

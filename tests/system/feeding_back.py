@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,23 @@ async def awaited(item: int) -> int:
 def worked(item: int) -> int:
     penstock.feedback("worked", str(item))
     return item
+
+
+def ticks() -> Iterator[int]:
+    """Yield numbers until it is stopped."""
+    for k in range(10**9):
+        time.sleep(0.005)
+        yield k
+
+
+class OnWish:
+    """Says what a parameter says, once each time it changes."""
+
+    def __init__(self, *, word: str = "") -> None:
+        self.word = self._said = word
+
+    def __call__(self, item: int) -> int:
+        if self.word != self._said:
+            self._said = self.word
+            penstock.feedback(self.word, "as wished", event=item)
+        return item

@@ -1,15 +1,30 @@
 """What user code says back to the scan, from every kind of process of every engine, kept exactly once."""
 
+import json
+import re
+import subprocess
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
+import msgspec
 import pytest
+from websockets.sync.client import connect as connect_socket
 
+from penstock.client import connect
+from penstock.core.command import Command
+from penstock.errors import StateError
 from penstock.monitor.report import RunReport
 from penstock.pipeline import Join, Map, Pipeline, Reduce, Source, Steps, Use
+from penstock.services.control_call import call
 from penstock.testing import engine_cases as cases
 from tests.system import feeding_back as code
+from tests.system.commands import COMMAND, LONGEST_S, started
+from tests.system.test_web import until
+
+ROOT = Path(__file__).parents[2]
 
 
 def joined(measure: Any, n: int, reduce: Any = code.Enough, **arguments: Any) -> Pipeline:
@@ -90,3 +105,61 @@ def test_what_a_worker_of_a_chain_has_said_that_is_killed_counts_once(tmp_path: 
         said = run.feedback()
     assert (report.outcome, (tmp_path / "dead").exists()) == ("finished", True)
     assert Counter(each.reason for each in said) == {str(k): 1 for k in range(60)}
+
+
+FILE = """\
+name: wishing
+sources: {ticks: {use: "tests.system.feeding_back:ticks"}}
+stages: {wish: {from: ticks, steps: ["tests.system.feeding_back:OnWish"]}}
+serve: {http: 0}
+control: {zmq: "tcp://127.0.0.1:0"}
+"""
+
+
+def test_whoever_waits_for_it_hears_it_at_once_by_every_door(tmp_path: Path) -> None:
+    (tmp_path / "wishing.yaml").write_text(FILE)
+    with started("run", "wishing.yaml", folder=tmp_path, environ={"PYTHONPATH": str(ROOT)}) as process:
+        commands = process.line("commands: ").split()[-1]
+        address = process.line("views: ").split()[-1]
+        with connect(address) as run, connect_socket(f"{address.replace('http', 'ws')}/api/v1/changes") as follower:
+            assert (run.feedback(), run.feedback(wait_s=0.05)) == ([], [])
+            follower.send(json.dumps({"feedback": 0}))
+            with ThreadPoolExecutor() as threads:
+                listening = [
+                    threads.submit(run.feedback, wait_s=20, run=run.run),
+                    threads.submit(lambda: httpx.get(f"{address}/api/v1/feedback?wait_s=20", timeout=30).json()),
+                    threads.submit(
+                        call, commands, Command(name="feedback", id="f1", arguments={"wait_s": 20.0}), patience_s=30
+                    ),
+                ]
+                run.parameters.word = "stop"
+                mine, by_http, by_zmq = [each.result(30) for each in listening]
+            (said,) = mine
+            assert (said.action, said.reason, said.who, said.number, said.run) == (
+                "stop",
+                "as wished",
+                "wish",
+                1,
+                run.run,
+            )
+            assert by_http == by_zmq.body == [msgspec.to_builtins(said)]
+            assert by_zmq.text == f"1 wish, event {said.event}: stop: as wished"
+            assert json.loads(follower.recv(20)) == {"feedback": msgspec.to_builtins(said)}
+            run.parameters.word = "next"
+            assert [each.action for each in run.feedback(1, 20)] == ["next"]
+            assert json.loads(follower.recv(20))["feedback"]["action"] == "next"
+            assert run.command("feedback", after=1).body == msgspec.to_builtins(run.feedback(1))
+            assert [each["action"] for each in run.status["feedback"]] == ["stop", "next"]
+            told = subprocess.run(
+                [*COMMAND, "ctl", commands, "feedback", "after=1"],
+                capture_output=True, text=True, timeout=LONGEST_S, check=True,
+            )  # fmt: skip
+            assert re.fullmatch(r"2 \d\d:\d\d:\d\d wish, event \d+: next: as wished\n", told.stdout)
+            with pytest.raises(StateError, match="the run other is over"):
+                run.feedback(run="other")
+            with ThreadPoolExecutor() as threads:
+                wish = Command(name="feedback", id="f2", arguments={"after": 2, "wait_s": 20.0})
+                listening = threads.submit(call, commands, wish, patience_s=30)
+                until(lambda: run.states["commands"]["received"] >= 3)
+                run.stop()
+                assert listening.result(30).body == []

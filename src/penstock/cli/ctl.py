@@ -41,7 +41,8 @@ def ctl(
 
     start, stop; start-data, stop-data [SOURCE]; start-processing, stop-processing [STAGE]; reset; status;
     set [STAGE] NAME=VALUE…; scale STAGE N; restart WORKER; finish, drain, abort; shutdown, clean-shutdown;
-    arm [NAME=VALUE…]; alarms; acknowledge ALARM, mute ALARM SECONDS, unmute ALARM; rotate-logs.
+    arm [NAME=VALUE…]; feedback [after=N] [wait_s=S]; alarms; acknowledge ALARM, mute ALARM SECONDS, unmute ALARM;
+    rotate-logs.
 
     A token is taken from PENSTOCK_OPERATOR_TOKEN or PENSTOCK_VIEWER_TOKEN. Exit code 0 done; 1 refused, failed, or
     nobody answers; 2 not written as a command.
@@ -67,7 +68,8 @@ def _sent(read: "Words", command: "Command", timeout_s: float) -> "Reply":
         from penstock.services.control_call import call
 
         token = next((os.environ[name] for name in TOKENS if os.environ.get(name)), "")
-        return call(read.address, command, token, patience_s=timeout_s)
+        waiting_s = float(command.arguments.get("wait_s", 0)) if command.name == "feedback" else 0.0
+        return call(read.address, command, token, patience_s=timeout_s + waiting_s)
     with connect(read.address, timeout_s=timeout_s) as connection:
         return connection.command(command.name, command.target, id=command.id, who=command.who, **command.arguments)
 
@@ -85,6 +87,10 @@ def _show(reply: "Reply", *, as_json: bool) -> None:
         from penstock.cli.ctl_status import alarms_text
 
         print(alarms_text(reply.body), flush=True)
+    elif reply.is_done and reply.name == "feedback" and reply.body:
+        from penstock.cli.ctl_status import feedback_text
+
+        print(feedback_text(reply.body), flush=True)
     elif reply.is_done:
         print(reply.text, flush=True)
     else:

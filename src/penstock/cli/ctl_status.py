@@ -1,9 +1,11 @@
-"""The states of a pipeline, and its alarms, as small tables of text."""
+"""The states of a pipeline, its alarms, and what its code says back to the scan, as small tables of text."""
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["alarms_text", "status_text"]
+from penstock.core.timestamp import Timestamp
+
+__all__ = ["alarms_text", "feedback_text", "status_text"]
 
 
 def status_text(body: Mapping[str, Any]) -> str:
@@ -78,3 +80,14 @@ def _time(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def feedback_text(body: list[dict[str, Any]]) -> str:
+    """Return what user code has said back to the scan, a line each: number, time, stage, event, action, reason."""
+    lines = []
+    for each in body:
+        about = "" if each["event"] is None else f", event {each['event']}"
+        why = f": {each['reason']}" if each["reason"] else ""
+        time = Timestamp(each["time_ns"]).isoformat()[11:19]
+        lines.append(f"{each['number']} {time} {each['who']}{about}: {each['action']}{why}")
+    return "\n".join(lines)

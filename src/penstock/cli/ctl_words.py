@@ -50,7 +50,8 @@ def read_words(
     Parameters
     ----------
     words
-        ``[ADDRESS] COMMAND [TARGET] [NAME=VALUE…]``; of ``scale`` and ``mute``, the last word stands alone.
+        ``[ADDRESS] COMMAND [TARGET] [NAME=VALUE…]``; of ``scale`` and ``mute``, the last word stands alone. Of
+        ``feedback``, NAME is one of its arguments.
     reason, run, maps
         What options said.
     default
@@ -76,7 +77,9 @@ def read_words(
     if name == "mute":
         arguments["for_s"] = _seconds(bare)
         bare = bare[:-1]
-    if values or name == "set":
+    if name == "feedback":
+        arguments |= values
+    elif values or name == "set":
         arguments["values"] = values
     _must_take(name, kind, arguments)
     if name == "set" and not values:

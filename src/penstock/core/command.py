@@ -116,7 +116,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag="reply", tag_field="t
     """Of a refusal: the commands that make sense in that state."""
     body: Any = None
     """What JSON can hold: of ``status`` the states, of ``set`` the revision and from which event on it holds, of
-    ``alarms`` all of them and their history, of what is done to one how it is then."""
+    ``alarms`` all of them and their history, of ``feedback`` a list of it, of what is done to one how it is then."""
 
     @property
     def is_done(self) -> bool:
@@ -138,7 +138,8 @@ class Argument(msgspec.Struct, frozen=True):
     """One argument of a command."""
 
     type: str
-    """``text``, ``number`` (a whole one, from 1), ``number or auto``, ``seconds`` (above 0) or ``object``."""
+    """``text``, ``number`` (a whole one, from 1), ``number or auto``, ``count`` (from 0), ``seconds`` (above 0) or
+    ``object``."""
     doc: str
     is_required: bool = False
 
@@ -207,6 +208,14 @@ COMMANDS: Final[Mapping[str, CommandKind]] = {
     "status": CommandKind(
         does="says the states of everything, and how many commands came", states=_ALL, is_without_run=True,
         is_looking=True,
+    ),
+    "feedback": CommandKind(
+        does="says what user code has said back to the scan; if there is none, it may wait for it",
+        states=_ALL, is_without_run=True, is_looking=True,
+        arguments={
+            "after": Argument("count", "only with numbers above this one"),
+            "wait_s": Argument("seconds", "for how many seconds to wait, at most 30"),
+        },
     ),
     "arm": CommandKind(
         does="begins another run, when none goes on, where the program stays",
@@ -333,6 +342,7 @@ def _check_argument(command: str, kind: CommandKind, name: str, value: Any) -> N
         raise CommandError(f"{command} has no argument {_shown(name)}; {takes}", problem=Problem.ARGUMENT)
     wants = {
         "text": (isinstance(value, str) and len(value) <= 500 and value.isprintable(), "a text of one line"),
+        "count": (type(value) is int and 0 <= value < 1 << 63, "a whole number from 0"),
         "number": (type(value) is int and 1 <= value <= 1024, "a whole number from 1 to 1024"),
         "number or auto": (
             value == AUTO or (type(value) is int and 1 <= value <= 1024),

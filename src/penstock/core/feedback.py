@@ -4,6 +4,7 @@ It is made, checked and kept apart from its repetitions here; how it travels is 
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +13,17 @@ from penstock.core.id_set import LARGEST_ID, IdSet
 from penstock.core.notice import LONGEST_TEXT, LONGEST_VALUE, cut
 from penstock.core.timestamp import Timestamp
 
-__all__ = ["NEXT", "STOP", "Feedback", "FeedbackBook", "Said", "checked_action", "cut_reason", "event_of"]
+__all__ = [
+    "NEXT",
+    "STOP",
+    "Feedback",
+    "FeedbackBook",
+    "Said",
+    "checked_action",
+    "cut_reason",
+    "event_of",
+    "feedback_in_one_line",
+]
 
 STOP: Final = "stop"
 """The scan has what it needs; it may end now, and well."""
@@ -152,6 +163,17 @@ def event_of(about: Any) -> int | None:
         shown = cut(repr(about), 60)
         raise ValueError(f"{shown} is no event; give its number, or the event or result itself")
     return found
+
+
+def feedback_in_one_line(found: Sequence[Feedback]) -> str:
+    """Return for people what was said last, and how much there was."""
+    if not found:
+        return "nothing was said back to the scan"
+    last = found[-1]
+    about = "" if last.event is None else f", event {last.event}"
+    why = f": {last.reason}" if last.reason else ""
+    more = f"; {len(found) - 1} more before" if len(found) > 1 else ""
+    return f"{last.number} {last.who}{about}: {last.action}{why}{more}"
 
 
 def cut_reason(reason: Any) -> str:

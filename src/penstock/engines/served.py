@@ -82,6 +82,13 @@ class ServedRun:
         """Return the last notices; also when the run has ended."""
         return msgspec.to_builtins(self._run.watching.notices(level, most))
 
+    def feedback(self, after: int, run: str) -> Any:  # what JSON can hold
+        """Return what user code has said back to the scan, with numbers above this one; also when the run has ended."""
+        book = self._run.watching.feedback
+        if run not in ("", book.run):
+            raise StateError(f"the run {run} is over; this is {book.run}")
+        return msgspec.to_builtins(book.since(after))
+
     def history(self, names: Sequence[str] | None, since_s: float | None, most: int) -> Any:  # what JSON can hold
         """Return how numbers were; also when the run has ended."""
         return self._run.watching.past(names, since_s=since_s, most=most)

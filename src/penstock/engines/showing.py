@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from penstock.core.feedback import Feedback
 from penstock.engines.served import Controlled, ServedRun
 from penstock.monitor.report import RunReport
 from penstock.pipeline.graph_svg import draw_svg
@@ -65,6 +66,7 @@ class Showing:
         if self._web is None and self._plan.serve is not None:
             self._web = self._own = web_service(self._plan.serve)
         self.desk.begin(run, self._plan, name)
+        run.watching.on_feedback = self._tell_feedback
         if self._opens_door and self._plan.control is not None:
             self._door = control_door(self._plan.control, self.desk)
             self._door.__enter__()
@@ -88,6 +90,11 @@ class Showing:
         if self._web is not None:
             self._web.poll()
         self.desk.poll()
+
+    def _tell_feedback(self, _: Feedback) -> None:
+        self.desk.tell_feedback()
+        if self._web is not None:
+            self._web.tell_feedback()
 
     def finish(self, report: RunReport) -> None:
         """Say how the run has ended, and close what is not the caller's."""

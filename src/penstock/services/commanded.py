@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from penstock.core.command import WHOLE, Aim, CommandKind, Problem, WorkerCount
+from penstock.core.feedback import FeedbackBook
 from penstock.core.parameters import Change
 from penstock.core.run import Outcome
 from penstock.core.states import State
@@ -13,7 +14,7 @@ from penstock.errors import CommandError
 from penstock.monitor.report import RunReport, StateReport
 from penstock.pipeline.plan import Plan
 
-__all__ = ["HELD", "Alarmed", "Commanded", "Sight"]
+__all__ = ["HELD", "Alarmed", "Commanded", "Heard", "Sight"]
 
 HELD = "held"
 """Why something waits that was told to take nothing in."""
@@ -32,8 +33,18 @@ class Alarmed(Protocol):
         """Tell nobody of one for so long, 0 s: tell again."""
 
 
+class Heard(Protocol):
+    """What of what is noticed of a run is used here."""
+
+    feedback: FeedbackBook
+
+
 class Commanded(Protocol):
     """What of a run is used here, all of it from the run's own thread; nothing of it waits."""
+
+    @property
+    def watching(self) -> Heard:
+        """What its user code says."""
 
     @property
     def alarms(self) -> Alarmed:

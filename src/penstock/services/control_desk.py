@@ -28,6 +28,7 @@ from penstock.core.command import (
     allowed_now,
     check_command,
 )
+from penstock.core.feedback import Feedback, feedback_in_one_line
 from penstock.core.states import State
 from penstock.core.suggest import listed
 from penstock.errors import CommandError, ParameterError, PenstockError, StateError
@@ -49,6 +50,8 @@ FRESH_S: Final = 0.1
 """So old may be what is known of the states, if nothing was commanded meanwhile."""
 LATE_S: Final = 60.0
 """How long a run may take for an answer."""
+LONGEST_LISTENING_S: Final = 30.0
+"""How long somebody may wait for feedback."""
 NO_RUN: Final = "no run goes on"
 BUSY: Final = "busy: too many commands come; send it again later, with the same id"
 
@@ -131,6 +134,10 @@ class ControlDesk:
         """Who waits to see how things are, and after how many changes."""
         self._changes = 0
         self._is_asking = False
+        self._speaking: Commanded | None = None
+        """The run, also when it has ended, for what its user code has said back to the scan."""
+        self._listening: list[tuple[int, float, Callable[[str, Any], None]]] = []
+        """Who waits for feedback: with numbers above which, and until when."""
 
     @property
     def pollable(self) -> int | None:
@@ -150,7 +157,7 @@ class ControlDesk:
 
     def begin(self, run: Commanded, plan: Plan, name: str) -> None:
         """Say that a run begins."""
-        self._run = run
+        self._run = self._speaking = run
         self._sight = Sight.without_run(plan, State.INITIALISED, name)
         self._is_stale, self._is_ending, self._is_asking = True, False, False
 
@@ -159,6 +166,7 @@ class ControlDesk:
         if self._run is None:
             return
         self._run, self._looking = None, []
+        self.tell_feedback(is_last=True)
         if self._sight is not None:
             ended = Sight.of(self._sight.plan, report)
             self._sight = ended if ended.state is State.STOPPED else self._stopped(ended)
@@ -237,8 +245,21 @@ class ControlDesk:
                 self.take(
                     asked.command, asked.answer, door=self.door.name, caller=asked.caller, may_turn=asked.may_turn
                 )
+        if self._listening:
+            self.tell_feedback()
         if self._pending:
             self._give_up_late()
+
+    def tell_feedback(self, *, is_last: bool = False) -> None:
+        """Answer those who wait for feedback if there is any, or if they have waited long enough."""
+        listening, self._listening = self._listening, []
+        now_s = self._clock()
+        for after, until_s, told in listening:
+            found = self._said_since(after)
+            if found or is_last or now_s >= until_s:
+                told(feedback_in_one_line(found), msgspec.to_builtins(found))
+            else:
+                self._listening.append((after, until_s, told))
 
     def look(self, then: Callable[[Any], None]) -> None:
         """Have the states brought, as the command ``status`` has them; this is no command and is not counted.
@@ -359,6 +380,10 @@ class ControlDesk:
         match command.name:
             case "status":
                 told(_in_one_line(sight), self._status(sight))
+            case "feedback":
+                after, wait_s = command.arguments.get("after", 0), command.arguments.get("wait_s", 0.0)
+                self._listening.append((after, self._clock() + min(wait_s, LONGEST_LISTENING_S), told))
+                self.tell_feedback(is_last=run is None)
             case "arm":
                 assert self._arm is not None
                 self._arm(command.arguments)
@@ -374,6 +399,9 @@ class ControlDesk:
                 if not kind.is_looking:
                     self._note(command, kind)
                 act(command, aim, name, run, sight, told)
+
+    def _said_since(self, after: int) -> list[Feedback]:
+        return [] if self._speaking is None else self._speaking.watching.feedback.since(after)
 
     def _note(self, command: Command, kind: CommandKind) -> None:
         self._changes += 1

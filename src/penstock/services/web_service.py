@@ -46,6 +46,9 @@ LAST_WORDS_S = 2.0
 MOST_RUNS = 1000
 """How many are remembered."""
 
+FEEDBACK = next(pieces(Answer(0, "feedback", msgspec.Raw(b"null")), LIMIT))
+"""Says that user code has said something back to the scan."""
+
 
 class WebOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What a web process is to serve; beside come the listening socket, its link, and the memory of every stage."""
@@ -72,6 +75,15 @@ class Served(Protocol):
 
     def notices(self, level: str, most: int) -> Any:  # what JSON can hold
         """Return the last notices; also when the run has ended."""
+
+    def feedback(self, after: int, run: str) -> Any:  # what JSON can hold
+        """Return what user code has said back to the scan, with numbers above this one; also when the run has ended.
+
+        Raises
+        ------
+        StateError
+            If another run was meant.
+        """
 
     def history(self, names: Sequence[str] | None, since_s: float | None, most: int) -> Any:  # what JSON can hold
         """Return how numbers were; also when the run has ended."""
@@ -150,6 +162,11 @@ class _Stop(msgspec.Struct, forbid_unknown_fields=True):
 class _Notices(msgspec.Struct, forbid_unknown_fields=True):
     level: Literal["log", "info", "alarm"] = "log"
     most: int = 1000
+
+
+class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
+    after: int = 0
+    run: str = ""
 
 
 class _History(msgspec.Struct, forbid_unknown_fields=True):
@@ -320,6 +337,12 @@ class WebService:
     def _wished(self) -> StartWish | None:
         return self._wish
 
+    def tell_feedback(self) -> None:
+        """Wake those who wait for what user code says back to the scan; they ask for it then."""
+        if self._running is not None and FEEDBACK not in self._running.unsent:
+            self._running.unsent.append(FEEDBACK)
+            self._send()
+
     def finish(self, report: Any) -> None:  # what JSON can hold
         """Say how the run has ended; its views can be looked at until this is closed."""
         self._served = None
@@ -454,7 +477,7 @@ class WebService:
                 answer(msgspec.to_builtins(self.desk.records()))
             case "states":
                 self.desk.look(answer)
-            case "notices" | "history" if self._noticed is not None:
+            case "notices" | "history" | "feedback" if self._noticed is not None:
                 answer(_what_was_noticed(self._noticed, question))
             case _ if self._served is not None:
                 self._obey_of_run(self._served, question, answer)
@@ -547,6 +570,9 @@ def _what_was_noticed(served: Served, question: Question) -> Any:  # what JSON c
     if question.what == "notices":
         notices = msgspec.json.decode(question.body, type=_Notices)
         return served.notices(notices.level, notices.most)
+    if question.what == "feedback":
+        feedback = msgspec.json.decode(question.body, type=_Feedback)
+        return served.feedback(feedback.after, feedback.run)
     history = msgspec.json.decode(question.body, type=_History)
     return served.history(history.names, history.since_s, history.most)
 

@@ -20,6 +20,7 @@ from penstock.web.changes import Changes
 from penstock.web.gate import Gate, is_value
 from penstock.web.hdf5_rest import serve_hdf5
 from penstock.web.hdf5_views import Hdf5Views
+from penstock.web.heard import Heard
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
 from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
 from penstock.web.watched import serve_watched
@@ -180,7 +181,7 @@ def make_app(
         return {"pipeline": pipeline, "run": run, "version": version, "ended": line.last is not None or not run}
 
     room = AnswerRoom(unsent)
-    _serve_views(app, views, room)
+    _serve_views(app, views, room, Heard(line, has_run=bool(run)))
     facts = {"creator": "penstock", "penstock_release": version, "pipeline": pipeline, "run": run}
     serve_hdf5(
         app, Hdf5Views(views, facts, time.time), partial(_in_room, room), version=version, page=_page, errors=ERRORS,
@@ -220,8 +221,8 @@ def _taking_json(app: Any) -> Any:
     return serve
 
 
-def _serve_views(app: FastAPI, views: ShownViews, room: AnswerRoom) -> None:
-    changes = Changes(views)
+def _serve_views(app: FastAPI, views: ShownViews, room: AnswerRoom, heard: Heard) -> None:
+    changes = Changes(views, heard)
 
     @app.get("/api/v1/views", tags=["views"], responses=_errors(401, 403))
     async def list_views() -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Tell viewers which views have changed, each as fast as it takes it: who is slow misses updates, and nobody else does.
 
+What user code says back to the scan is told to whoever asks for it, all of it.
+
 Nobody is asked how things are while nobody looks. What several viewers want alike is read and encoded once.
 """
 
@@ -11,6 +13,7 @@ import msgspec
 
 from penstock.errors import PenstockError
 from penstock.views.blocks import Fewer
+from penstock.web.heard import Following, Heard
 from penstock.web.shown_views import NotYetError, ShownViews
 
 __all__ = ["Changes", "Watch", "Watches"]
@@ -42,7 +45,9 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Watches(msgspec.Struct, forbid_unknown_fields=True):
     """All that one viewer wants to follow, from now on."""
 
-    watch: list[Watch]
+    watch: list[Watch] = []
+    feedback: int | None = None
+    """What user code says back to the scan, with numbers above this one; ``None``: not."""
 
 
 class _Encoded(msgspec.Struct, frozen=True):
@@ -57,10 +62,13 @@ class Changes:
     ----------
     views
         To be looked at.
+    heard
+        Feedback to the scan.
     """
 
-    def __init__(self, views: ShownViews) -> None:
+    def __init__(self, views: ShownViews, heard: Heard | None = None) -> None:
         self._views = views
+        self._heard = heard
         self._bells: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._versions: dict[str, int] = {}
@@ -84,7 +92,13 @@ class Changes:
         wanted: dict[Watch, tuple[int, float]] = {}
         told: dict[Watch, str] = {}
         self._wanted.append(wanted)
-        misunderstood: list[str] = []  # not said at once: a part follows its head
+        to_say: list[str] = []  # not said at once: a part follows its head
+
+        def say(text: str) -> None:
+            to_say.append(text)
+            bell.set()
+
+        following = Following(self._heard, say)
 
         async def hear() -> None:
             while True:
@@ -95,13 +109,13 @@ class Changes:
                         raise msgspec.ValidationError(f"{len(asked.watch)} views; {MOST_WATCHES} can be followed")
                 except msgspec.MsgspecError as error:
                     remedy = 'send {"watch": [{"view": NAME, "slice": TEXT}]}'
-                    misunderstood.append(msgspec.json.encode({"problem": f"{error}; {remedy}"}).decode())
-                    bell.set()
+                    say(msgspec.json.encode({"problem": f"{error}; {remedy}"}).decode())
                     continue
                 seen = dict(wanted)
                 wanted.clear()
                 told.clear()
                 wanted.update({watch: seen.get(watch, (-1, 0.0)) for watch in asked.watch})
+                following.begin(asked.feedback)
                 bell.set()
 
         hearing = asyncio.create_task(hear())
@@ -111,14 +125,15 @@ class Changes:
                 await asyncio.wait((hearing, ringing), return_when=asyncio.FIRST_COMPLETED)
                 ringing.cancel()
                 bell.clear()
-                while misunderstood:
-                    await send_text(misunderstood.pop(0))
+                while to_say:
+                    await send_text(to_say.pop(0))
                 rest_s = await self._tell(wanted, told, send_text, send_bytes)
                 if rest_s is not None:
                     asyncio.get_running_loop().call_later(rest_s, bell.set)
             hearing.result()
         finally:
             hearing.cancel()
+            following.end()
             self._bells.discard(bell)
             self._wanted = [each for each in self._wanted if each is not wanted]
             if not self._bells and self._task is not None:

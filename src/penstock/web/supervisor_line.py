@@ -18,7 +18,7 @@ PATIENCE_S = 10.0
 FRESH_S = 0.1
 ROOM_S = 0.005
 """How often it is looked whether there is room for the next piece of a long question."""
-ALWAYS = frozenset({"runs", "start", "command", "commands", "states", "notices", "history"})
+ALWAYS = frozenset({"runs", "start", "command", "commands", "states", "notices", "feedback", "history"})
 """What is answered after the end of a run too."""
 
 
@@ -51,6 +51,8 @@ class SupervisorLine:
         """The report of a run that has ended."""
         self.gone = asyncio.Event()
         """Set when the supervisor has died."""
+        self.bells: set[asyncio.Event] = set()
+        """Of those who are to be woken when user code has said something back to the scan."""
 
     def listen(self) -> None:
         """Begin to take answers; call it in the loop."""
@@ -134,8 +136,13 @@ class SupervisorLine:
             if data is None:
                 continue
             answer = open_answer(data)
-            if answer.number == 0:
+            if answer.number == 0 and answer.problem == "feedback":
+                for bell in self.bells:
+                    bell.set()
+            elif answer.number == 0:
                 self.last = msgspec.json.decode(answer.body)
+                for bell in self.bells:
+                    bell.set()
                 for what, waiting in self._waiting.values():  # nobody will answer them any more
                     if what not in ALWAYS and not waiting.done():
                         waiting.set_exception(StateError("the run has ended"))

@@ -1,4 +1,4 @@
-"""What monitoring asks over HTTP: metrics for Prometheus, health for orchestrators, notices, and how numbers were."""
+"""What monitoring asks over HTTP: metrics, health, notices, feedback to the scan, and how numbers were."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from penstock.errors import PenstockError, StateError
 from penstock.extra import extra
 from penstock.web.health import health_of, is_ready
+from penstock.web.heard import LONGEST_WAIT_S, Heard
 from penstock.web.metrics import exposition
 from penstock.web.supervisor_line import SupervisorLine
 
@@ -64,6 +65,19 @@ def _serve_numbers(app: FastAPI, line: SupervisorLine, report: Ask, *, has_run: 
     ) -> Any:  # what JSON can hold
         """Return the last notices, the newest last; where the program stays, also after the end of the run."""
         return JSONResponse(await line.ask("notices", {"level": level, "most": most}) if has_run else [])
+
+    heard = Heard(line, has_run=has_run)
+
+    @app.get("/api/v1/feedback", tags=["monitoring"], responses=more)
+    async def feedback(
+        after: Annotated[int, Query(ge=0, description="With numbers above this one.")] = 0,
+        wait_s: Annotated[
+            float, Query(ge=0, le=LONGEST_WAIT_S, description="Wait so long until there is any, in s.")
+        ] = 0.0,
+        run: Annotated[str, Query(max_length=200, description="Of this run only; by default of the last one.")] = "",
+    ) -> Any:  # what JSON can hold
+        """Return what user code has said back to the scan, the oldest first; also after the end of the run."""
+        return JSONResponse(await heard.wait(after, wait_s, run))
 
     @app.get("/api/v1/history", tags=["monitoring"], responses=more)
     async def history(

@@ -21,7 +21,7 @@ class Question(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_un
     """The answer has the same."""
     what: str
     """``status``, ``parameters``, ``set``, ``scale``, ``maps``, ``extend``, ``alarms``, ``acknowledge``, ``mute``,
-    ``stop``, ``runs``, ``start``, ``command``, ``commands``, ``states``, ``notices`` or ``history``."""
+    ``stop``, ``runs``, ``start``, ``command``, ``commands``, ``states``, ``notices``, ``feedback`` or ``history``."""
     body: msgspec.Raw = msgspec.Raw(b"null")
     """JSON."""
 
@@ -31,7 +31,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unkn
 
     number: int
     problem: str
-    """Empty, or ``unknown``, ``refused`` or ``ended``."""
+    """Empty, or ``unknown``, ``refused`` or ``ended``; of number 0, ``feedback`` says that there is some."""
     body: msgspec.Raw
     """JSON; of a problem, its text."""
 
