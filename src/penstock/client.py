@@ -118,6 +118,16 @@ class Connection(Mapping[str, "RemoteView"]):
         return dict(self._json("GET", "status"))
 
     @property
+    def progress(self) -> dict[str, Any]:
+        """How far the run is: events ``formed``, ``completed``, the ``total`` if it is known, ``is_over``, ``lost``."""
+        return dict(self._json("GET", "progress"))
+
+    @property
+    def load(self) -> list[dict[str, Any]]:
+        """How busy each worker is that is a process of its own: its ``share`` of a processor over the last second."""
+        return list(self._json("GET", "load"))
+
+    @property
     def ledger(self) -> "Ledger":
         """The books of every edge."""
         return Ledger(self._json("GET", "ledger"))

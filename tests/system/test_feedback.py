@@ -95,6 +95,11 @@ def test_what_a_worker_has_said_that_is_killed_counts_once(tmp_path: Path) -> No
     assert (report.outcome, sum(process.deaths for process in report.processes)) == ("finished", 1)
     assert sorted(each.event for each in said if each.event is not None) == list(range(60))
     assert len(said) == 60
+    progress = report.progress
+    assert progress is not None
+    assert (progress.formed, progress.completed, progress.is_over, progress.lost) == (60, 60, True, 0)
+    load = {each.worker: each.deaths for each in report.load}
+    assert (set(load), sum(load.values())) == ({"measure-0", "measure-1", "sum-0"}, 1)
 
 
 def test_what_a_worker_of_a_chain_has_said_that_is_killed_counts_once(tmp_path: Path) -> None:
@@ -159,7 +164,7 @@ def test_whoever_waits_for_it_hears_it_at_once_by_every_door(tmp_path: Path) -> 
                 run.feedback(run="other")
             with ThreadPoolExecutor() as threads:
                 wish = Command(name="feedback", id="f2", arguments={"after": 2, "wait_s": 20.0})
-                listening = threads.submit(call, commands, wish, patience_s=30)
+                last = threads.submit(call, commands, wish, patience_s=30)
                 until(lambda: run.states["commands"]["received"] >= 3)
                 run.stop()
-                assert listening.result(30).body == []
+                assert last.result(30).body == []

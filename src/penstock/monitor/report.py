@@ -22,9 +22,11 @@ __all__ = [
     "FilesReport",
     "JoinReport",
     "LatencyReport",
+    "LoadReport",
     "NoticeReport",
     "PoolReport",
     "ProcessReport",
+    "ProgressReport",
     "RunReport",
     "StaffReport",
     "StateReport",
@@ -221,6 +223,34 @@ class AlarmReport(msgspec.Struct, frozen=True, kw_only=True):
     """How often it was raised."""
 
 
+class ProgressReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run is."""
+
+    formed: int
+    """Events so far; where nothing is joined, items of sources."""
+    completed: int
+    """Those of them that are through: nothing of them is under way any more."""
+    total: int | None
+    """How many there will be, by the trigger maps; ``None`` if that is not known."""
+    is_over: bool
+    """Whether the run has ended."""
+    lost: int = 0
+    """What should have got through on any edge and did not."""
+
+
+class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How busy one worker is."""
+
+    worker: str
+    stage: str
+    state: str
+    share: float
+    """Of one processor, over about the last second."""
+    cpu_s: float
+    """In all."""
+    deaths: int
+
+
 class NoticeReport(msgspec.Struct, frozen=True, kw_only=True):
     """A line that the pipeline or its code raised for people."""
 
@@ -307,6 +337,10 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """The last of what user code has said back to the scan, the newest last."""
     feedback_count: int = 0
     """How much there was of it."""
+    progress: ProgressReport | None = None
+    """How far it is; ``None`` in a report that nobody has looked at."""
+    load: list[LoadReport] = []
+    """Of each worker that is a process of its own."""
     machinery: list[ProcessReport] = []
     """The processes around those of the pipeline while it runs: the supervisor, what makes processes for it, the web
     process, and programs that any of them has started."""

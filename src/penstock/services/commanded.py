@@ -11,7 +11,7 @@ from penstock.core.run import Outcome
 from penstock.core.states import State
 from penstock.core.suggest import did_you_mean, listed
 from penstock.errors import CommandError
-from penstock.monitor.report import RunReport, StateReport
+from penstock.monitor.report import LoadReport, ProgressReport, RunReport, StateReport
 from penstock.pipeline.plan import Plan
 
 __all__ = ["HELD", "Alarmed", "Commanded", "Heard", "Sight"]
@@ -86,12 +86,14 @@ class Sight:
     run: str
     states: tuple[StateReport, ...]
     """The pipeline first."""
+    progress: ProgressReport | None = None
+    load: tuple[LoadReport, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan, report: RunReport) -> "Sight":
         """Return what a report says."""
         if report.states:
-            return cls(plan, report.run, tuple(report.states))
+            return cls(plan, report.run, tuple(report.states), report.progress, tuple(report.load))
         # Of an engine that says nothing of its parts.
         state = State.PROCESSING if report.outcome == "running" else State.STOPPED
         return cls(plan, report.run, (StateReport(name=plan.name, kind=Aim.PIPELINE, state=state),))

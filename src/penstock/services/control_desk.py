@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -347,7 +347,7 @@ class ControlDesk:
 
     def _with_state(self, sight: Sight, state: State) -> Sight:
         first = msgspec.structs.replace(sight.states[0], state=str(state))
-        return Sight(sight.plan, sight.run, (first, *sight.states[1:]))
+        return replace(sight, states=(first, *sight.states[1:]))
 
     def _decide(self, pending: _Pending, sight: Sight) -> None:
         """Do it, or say why not."""
@@ -454,6 +454,8 @@ class ControlDesk:
             "run": sight.run,
             "state": str(sight.state),
             "states": [msgspec.to_builtins(each) for each in sight.states],
+            "progress": msgspec.to_builtins(sight.progress),
+            "load": msgspec.to_builtins(sight.load),
             "allowed": self._allowed(sight),
             "commands": msgspec.to_builtins(counts),
         }

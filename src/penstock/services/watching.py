@@ -20,6 +20,7 @@ from penstock.core.timestamp import NS_PER_S
 from penstock.errors import RemoteProtocolError
 from penstock.monitor.history import History
 from penstock.monitor.notice import Outlet, close_outlet, open_outlet
+from penstock.monitor.progress import load_of, progress_of
 from penstock.monitor.report import NoticeReport, ProcessReport, RunReport
 from penstock.pipeline.plan import Plan
 from penstock.services.journal import Journal
@@ -163,6 +164,7 @@ class Watching:
             processes=[self._shares.fill(each, now) for each in report.processes],
             machinery=[] if has_ended else [self._shares.fill(each, now) for each in self._machinery],
         )
+        filled = msgspec.structs.replace(filled, progress=progress_of(filled), load=load_of(filled))
         if is_due:
             self._taken_ns = now
             self.history.add(self._utc() / NS_PER_S, dict(_numbers(filled)))

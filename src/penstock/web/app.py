@@ -287,6 +287,16 @@ def _serve_state(app: FastAPI, line: SupervisorLine, graph: str) -> None:
         """Return the report as it is now: books, rates, latencies, memory, processes; after the end, the last one."""
         return JSONResponse(await line.report())
 
+    @app.get("/api/v1/progress", tags=["run"], responses=_errors(401, 403, 409, 504))
+    async def progress() -> Any:  # of a report
+        """Return how far the run is: events formed, completed, planned."""
+        return JSONResponse((await line.report())["progress"])
+
+    @app.get("/api/v1/load", tags=["run"], responses=_errors(401, 403, 409, 504))
+    async def load() -> Any:  # of a report
+        """Return how busy each worker is."""
+        return JSONResponse((await line.report())["load"])
+
     @app.get("/api/v1/ledger", tags=["run"], responses=_errors(401, 403, 409, 504))
     async def ledger() -> Any:  # of a report
         """Return the books of every edge, and whether they add up."""

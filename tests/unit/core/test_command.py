@@ -49,7 +49,7 @@ def test_what_is_wrong_is_said(command: Command, problem: str, said: str) -> Non
 
 
 def test_every_command_of_the_table_can_be_right() -> None:
-    right: dict[str, Any] = {"text": "x", "number": 3, "seconds": 0.5, "object": {"a": 1}}
+    right: dict[str, Any] = {"text": "x", "number": 3, "count": 0, "seconds": 0.5, "object": {"a": 1}}
     for name, kind in COMMANDS.items():
         arguments = {key: right[argument.type] for key, argument in kind.arguments.items()}
         assert check_command(Command(name=name, target="fit", arguments=arguments)) is kind
@@ -93,5 +93,5 @@ def test_a_run_can_always_be_ended_and_seen(state: State) -> None:
 
 def test_between_runs_another_one_can_be_armed_or_the_program_ended() -> None:
     between = allowed_now(State.STOPPED, has_run=False, stays=True, has_logs=False)
-    assert set(between) == {"status", "arm", "shutdown", "clean-shutdown"}
-    assert allowed_now(State.STOPPED, has_run=False, stays=False, has_logs=False) == ["status"]
+    assert set(between) == {"status", "feedback", "arm", "shutdown", "clean-shutdown"}
+    assert allowed_now(State.STOPPED, has_run=False, stays=False, has_logs=False) == ["status", "feedback"]

@@ -16,6 +16,7 @@ from penstock.monitor.report import RunReport, StateReport, books_of_nothing
 from penstock.pipeline.plan import AlarmPlan, Element, Plan, SourcePlan, StagePlan
 from penstock.services.alarm_desk import AlarmDesk
 from penstock.services.control_desk import ControlDesk
+from penstock.services.watching import Watching
 
 
 def nothing() -> None:
@@ -56,6 +57,7 @@ class FakeRun:
         self.breaks: Exception | None = None
         self.waiting: list[Callable[[], None]] = []
         self.asked = 0
+        self.watching = Watching(PLAN, "r1")
         self.alarms = AlarmDesk(PLAN, "r1", utc_ns=lambda: 10**9)
 
     def report(self) -> RunReport:

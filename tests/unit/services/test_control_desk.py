@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from penstock.core.command import COMMANDS, Command, Reply
+from penstock.core.feedback import Said
 from penstock.core.states import State
 from penstock.errors import CommandError, ParameterError, PenstockError, StateError
 from penstock.services import command_audit, control_desk
 from penstock.services.command_audit import CommandAudit
 from penstock.services.control_desk import ControlDesk
+from penstock.wire.notices import encode_notice
 from tests.unit.services.commanded_cases import PLAN, FakeRun, Operator
 
 
@@ -271,7 +273,10 @@ def test_a_run_that_ends_answers_whoever_waits(operator: Operator) -> None:
     assert len(asked) == 1
     assert operator.run.done == []
     reply = operator.said("stop")
-    assert reply.text == "stop is refused: demo is stopped, as the test says; no run goes on; allowed now: status"
+    assert (
+        reply.text
+        == "stop is refused: demo is stopped, as the test says; no run goes on; allowed now: status and feedback"
+    )
     assert operator.said("status").state == "stopped"
 
 
@@ -422,7 +427,7 @@ def test_between_runs_another_can_be_armed_and_the_program_ended() -> None:
         armed.append(arguments)
 
     desk.stay(arm)
-    assert operator.said("status").body["allowed"] == ["shutdown", "clean-shutdown", "status", "arm"]
+    assert operator.said("status").body["allowed"] == ["shutdown", "clean-shutdown", "status", "feedback", "arm"]
     assert operator.said("arm", values={"fit.roi": 3}).text == "another run begins"
     assert armed == [{"values": {"fit.roi": 3}}]
     assert operator.said("arm").problem == "argument"
@@ -454,3 +459,27 @@ def test_an_engine_that_says_nothing_of_states_is_taken_for_running() -> None:
     assert operator.said("stop").is_done
     assert operator.said("restart", "fit-0").is_done, "whoever is asked knows its workers"
     assert isinstance(operator.desk, ControlDesk)
+
+
+def test_who_waits_for_feedback_is_told_when_there_is_some_or_when_the_time_is_over(operator: Operator) -> None:
+    run = operator.run
+    waiting = operator.ask("feedback", wait_s=5.0)
+    beside = operator.ask("feedback", after=1, wait_s=7.0)
+    operator.desk.poll()
+    assert (waiting, beside) == ([], [])
+    run.watching.hear(encode_notice(Said("stop", "enough", 7, 5, "fit-1")))
+    operator.desk.tell_feedback()
+    (reply,) = waiting
+    assert (reply.text, beside) == ("1 fit, event 7: stop: enough", [])
+    assert [(each["action"], each["who"], each["event"]) for each in reply.body] == [("stop", "fit", 7)]
+    operator.time.now_s += 7.0
+    operator.desk.poll()
+    assert [(each.text, each.body) for each in beside] == [("nothing was said back to the scan", [])]
+
+
+def test_feedback_can_be_asked_for_when_its_run_has_ended_and_nobody_waits_then(operator: Operator) -> None:
+    waiting = operator.ask("feedback", wait_s=5.0)
+    operator.desk.finish(operator.run.report())
+    assert [reply.body for reply in waiting] == [[]]
+    operator.run.watching.hear(encode_notice(Said("stop", "", None, 5, "fit-1")))
+    assert [each["number"] for each in operator.said("feedback", wait_s=5.0).body] == [1]

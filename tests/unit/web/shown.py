@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from penstock.core.command import Command
+from penstock.core.feedback import FeedbackBook
 from penstock.errors import ServiceError, StateError
 from penstock.monitor.report import EdgeReport, books_of_nothing
 from penstock.views import ArrayView, Axis
@@ -37,15 +38,17 @@ class FakeLine:
 
     def __init__(self) -> None:
         self.last: Any = None
+        self.feedback = FeedbackBook("r1")
         self.asked: list[tuple[str, Any]] = []
         self.operator = Operator()
+        self.bells: set[asyncio.Event] = set()
 
     async def report(self) -> Any:
         return self.last if self.last is not None else await self.ask("status")
 
     async def ask(self, what: str, body: Any = None) -> Any:
         self.asked.append((what, body))
-        if what in ("notices", "history"):
+        if what in ("notices", "history", "feedback"):
             return self._noticed(what, body)
         if self.last is not None:
             raise StateError("the run has ended")
@@ -73,6 +76,8 @@ class FakeLine:
     def _noticed(self, what: str, body: Any) -> Any:
         if what == "notices":
             return [NOTICE]
+        if what == "feedback":
+            return msgspec.to_builtins(self.feedback.since(body["after"]))
         names = ["edge.a.b.arrived"] if body["names"] is None else body["names"]
         return {"times": [1.0], "series": {name: [3.0] for name in names}, "names": ["edge.a.b.arrived"]}
 

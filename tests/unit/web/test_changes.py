@@ -8,11 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from penstock.core.feedback import Said
 from penstock.views.shared_tree import TreeWriter
 from penstock.web import changes as changes_module
 from penstock.web.changes import Changes
+from penstock.web.heard import Heard
 from penstock.web.shown_views import ShownViews
-from tests.unit.web.shown import published, tree
+from tests.unit.web.shown import FakeLine, published, tree
 
 IRON = {"view": "image/map/Fe", "slice": "1,:3", "max_hz": 50}
 
@@ -231,5 +233,24 @@ def test_a_viewer_says_what_becomes_of_several_elements(fewer: str | None, expec
         viewer.watch({**IRON, "fewer": "median"})
         assert "fewer" in (await viewer.told())["problem"]
         await viewer.leave()
+
+    tried(test)
+
+
+def test_a_viewer_is_told_of_feedback_from_the_number_that_it_names() -> None:
+    async def test(_: TreeWriter, views: ShownViews) -> None:
+        line = FakeLine()
+        for event in range(3):
+            line.feedback.take(Said("next", "", event, 0, "fit"), "fit")
+        viewer = Viewer(Changes(views, Heard(line, has_run=True)))  # type: ignore[arg-type]
+        viewer.words.put_nowait('{"feedback": 1}')
+        assert [(await viewer.told())["feedback"]["number"] for _ in range(2)] == [2, 3]
+        line.feedback.take(Said("stop", "enough", None, 0, "sum"), "sum")
+        for bell in line.bells:
+            bell.set()
+        assert (await viewer.told())["feedback"]["reason"] == "enough"
+        await viewer.leave()
+        await asyncio.sleep(0)
+        assert line.bells == set()
 
     tried(test)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from penstock.web import heard
 from penstock.web.gate import Gate
 from penstock.web.hdf5_tree import id_of
 from tests.unit.web.shown import FakeLine, application, published
@@ -20,7 +21,8 @@ GROUPS = ("", "/image", "/image/map", "/later")
 DATASETS = ("/image/map/Fe", "/image/map/y", "/image/current", "/image/note")
 
 
-def test_made_up_requests_are_answered_as_described() -> None:
+def test_made_up_requests_are_answered_as_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heard, "LONGEST_WAIT_S", 0.01)  # what is wanted is waited for
     with published() as (_, views):
         app = application(views, FakeLine())
         schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
