@@ -21,8 +21,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from penstock.core.alarm import in_one_line
 from penstock.core.command import Command, Outcome, Reply
+from penstock.core.event import Event
 from penstock.core.feedback import Feedback, feedback_in_one_line
 from penstock.errors import ParameterError, PenstockError, SelectionError, ServiceError, StateError
+from penstock.wire.kept_events import read_event, split_records
 
 __all__ = ["Connection", "Knobs", "Ledger", "RemoteView", "connect"]
 
@@ -171,6 +173,52 @@ class Connection(Mapping[str, "RemoteView"]):
             is_early = time.monotonic() - began_s < asked_s * 0.9
             if found or is_early or until_s <= time.monotonic():
                 return msgspec.convert(found, list[Feedback])
+
+    @property
+    def keepers(self) -> dict[str, dict[str, Any]]:
+        """The stages that keep their last events: ``kept`` so far, ``n`` at most, bytes, and the ``numbers`` there."""
+        return {each.pop("stage"): each for each in self._json("GET", "events")}
+
+    def events(
+        self, stage: str = "", *, last: int | None = None, number: int | None = None, max_bytes: int | None = None
+    ) -> list[Event]:
+        """Return the last events that a stage with ``keep-events`` has kept, the oldest first; also after the end.
+
+        They are what user code gets: ``event["camera"].array`` is an array, decoded when it is asked for where it came
+        compressed; an absent part is ``None``. Of a stage that reads a source alone, each is an event of one part,
+        ``message``. An event that a killed worker had is there twice if it was given again.
+
+        Parameters
+        ----------
+        stage
+            By default the only one that keeps any.
+        last
+            So many of the newest; by default all there are.
+        number
+            Only this one.
+        max_bytes
+            The newest that are no more than this together; by default, and at most, 256 MiB.
+
+        Raises
+        ------
+        SelectionError
+            If it is not clear which stage, or one event has more than ``max_bytes``.
+        ServiceError
+            If no stage of this name keeps events.
+        """
+        stage = stage or self._only_keeper()
+        asked = {"format": "raw", "last": last, "number": number, "max_bytes": max_bytes}
+        given = {name: value for name, value in asked.items() if value is not None}
+        answer = self._answer("GET", f"events/{quote(stage, safe='')}", params=given)
+        return [read_event(record) for record in split_records(answer.content)]
+
+    def _only_keeper(self) -> str:
+        there = list(self.keepers)
+        if len(there) == 1:
+            return there[0]
+        if not there:
+            raise SelectionError("no stage keeps events; a stage of the pipeline with map: keep-events would")
+        raise SelectionError(f"several stages keep events: {', '.join(there)}; say which one")
 
     def history(self, *names: str, since_s: float | None = None, most: int = 300) -> dict[str, Any]:
         """Return how numbers were: ``times`` in s since 1970 UTC, ``series`` by name, and all ``names`` there are.
@@ -589,7 +637,12 @@ class _NotFoundError(ServiceError):
     """Nothing has this name."""
 
 
-_ERRORS: Mapping[int, type[PenstockError]] = {404: _NotFoundError, 409: StateError, 422: SelectionError}
+_ERRORS: Mapping[int, type[PenstockError]] = {
+    404: _NotFoundError,
+    409: StateError,
+    413: SelectionError,
+    422: SelectionError,
+}
 
 
 def _reply_in(answer: httpx.Response) -> Reply | None:

@@ -83,7 +83,7 @@ def _print_fused(plan: "Plan") -> None:
 
 
 def _print_memory(plan: "Plan") -> None:
-    from penstock.pipeline.memory import memory_plan
+    from penstock.pipeline.memory import kept_bytes, memory_plan
 
     memory = memory_plan(plan)
     for pool in memory.pools:
@@ -91,6 +91,8 @@ def _print_memory(plan: "Plan") -> None:
         what = " for large results" if pool.role == "stage" else ""
         larger = f", {pool.larger_slots} for larger frames" if pool.larger_slots != pool.slots else ""
         print(f"{pool.owner} has {pools}{pool.slots} slots of {_mb(pool.slot_bytes)}{larger}{what}")
+    for stage, nbytes in kept_bytes(plan).items():
+        print(f"{stage} keeps events in at most {_mb(nbytes)}, beside that")
     print(f"in processes, {_mb(memory.nbytes)} of shared memory, more when a frame is larger than a slot")
 
 
@@ -137,7 +139,7 @@ def _fused_tree(plan: "Plan") -> list[list[str]]:
 def _memory_tree(plan: "Plan") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from penstock.pipeline.memory import memory_plan
+    from penstock.pipeline.memory import kept_bytes, memory_plan
 
     memory = memory_plan(plan)
-    return {"pools": [asdict(pool) for pool in memory.pools], "nbytes": memory.nbytes}
+    return {"kept": kept_bytes(plan), "pools": [asdict(pool) for pool in memory.pools], "nbytes": memory.nbytes}

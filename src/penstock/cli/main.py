@@ -23,6 +23,7 @@ COMMANDS: Final[CommandTable] = {
     "replay": ("penstock.cli.replay:replay", "Run a recorded run again."),
     "resume": ("penstock.cli.resume:resume", "Go on with a recorded run that was cut off."),
     "top": ("penstock.cli.top:top", "Watch a running pipeline in the terminal."),
+    "events": ("penstock.cli.events:events", "Show the last events that a running pipeline keeps."),
     "ctl": ("penstock.cli.ctl:ctl", "Command a running pipeline: start, stop, drain, set, scale, …"),
     "check": ("penstock.cli.check:check", "Report every mistake of a pipeline file at once."),
     "convert": ("penstock.cli.convert:convert", "Make a pipeline file of a node of a SNAP file."),

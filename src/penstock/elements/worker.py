@@ -24,3 +24,8 @@ class Worker(Instance):
     def call_batch(self) -> CallBatch | None:
         """The user's ``process_batch``, if there is one."""
         return self._method("process_batch")
+
+    @property
+    def thing(self) -> Any:  # whatever the user made
+        """The function or object itself."""
+        return self._thing

@@ -14,6 +14,7 @@ import msgspec
 
 from penstock.core import NS_PER_S, Account, Ledger, Timestamp
 from penstock.core.command import AUTO, WorkerCount
+from penstock.core.event import Event
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State
@@ -27,7 +28,7 @@ from penstock.engines.alarming import Alarming
 from penstock.engines.handle import Grown, Run
 from penstock.engines.showing import Showing
 from penstock.engines.to_the_end import AT_ONCE, Progress, run_to_the_end
-from penstock.errors import NotBuiltYetError, PenstockError, StateError
+from penstock.errors import NotBuiltYetError, PenstockError, SelectionError, StateError
 from penstock.monitor.edge_watch import Watches
 from penstock.monitor.notice import use_outlet
 from penstock.monitor.recent import Recent
@@ -36,6 +37,7 @@ from penstock.pipeline.chains import chains_trouble, has_lanes
 from penstock.pipeline.map_check import MapDocument, no_such_map
 from penstock.pipeline.plan import Plan
 from penstock.services.control_desk import ControlDesk
+from penstock.services.event_files import chosen_stage
 from penstock.services.hiring import no_limits
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import settle
@@ -382,6 +384,17 @@ class ChainsRun:
             Always.
         """
         raise KeyError(f"no reduce stage is called {stage!r}; the engine chains has none")
+
+    def events(self, stage: str = "", last: int | None = None, number: int | None = None) -> list[Event]:
+        """Refuse: only map stages keep events.
+
+        Raises
+        ------
+        SelectionError
+            Always.
+        """
+        del last, number
+        raise SelectionError(chosen_stage(stage, []))
 
     def forget_views(self) -> None:
         """Let go of nothing."""

@@ -18,6 +18,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from penstock.core.command import Command, Reply, WorkerCount
+from penstock.core.event import Event
 from penstock.core.feedback import Feedback
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change
@@ -92,6 +93,9 @@ class Supervised(Protocol):
 
     def views(self, stage: str) -> Mapping[str, Any]:
         """Return what a stage has published."""
+
+    def events(self, stage: str = "", last: int | None = None, number: int | None = None) -> list[Event]:
+        """Return what a stage has kept."""
 
     def drain(self, reason: str = ...) -> None:
         """Read nothing more."""
@@ -342,6 +346,30 @@ class Run:
         except StateError:
             return self._loop.last_views(stage)
 
+    def events(self, stage: str = "", *, last: int | None = None, number: int | None = None) -> list[Event]:
+        """Return the last events that a stage with ``keep-events`` has kept, the oldest first; also after the end.
+
+        They are what user code gets, with arrays of their own; what came compressed is decoded when it is asked for.
+
+        Parameters
+        ----------
+        stage
+            By default the only one that keeps any.
+        last
+            So many of the newest; by default all there are.
+        number
+            Only this one.
+
+        Raises
+        ------
+        SelectionError
+            If no such stage keeps events, or it is not clear which.
+        """
+        try:
+            return self._loop.call(lambda control: control.events(stage, last, number))
+        except StateError:
+            return self._loop.last_events(stage, last, number)
+
     def stop(self, reason: str = ON_REQUEST) -> None:
         """Read nothing more, bring out what has arrived, and end; it does not wait for that. Afterwards: nothing."""
         self._tell(lambda control: control.drain(reason))
@@ -433,6 +461,12 @@ class _Loop:
         self.ended.result()
         with self._lock:
             return self.control.views(stage)
+
+    def last_events(self, stage: str, last: int | None, number: int | None) -> list[Event]:
+        """Return what a stage had kept when the run ended."""
+        self.ended.result()
+        with self._lock:
+            return self.control.events(stage, last, number)
 
     def last_reply(self, command: Command) -> Reply:
         """Return what is answered to a command when the run has ended."""

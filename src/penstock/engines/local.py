@@ -16,6 +16,7 @@ import msgspec
 
 from penstock.core import Timestamp
 from penstock.core.command import WorkerCount
+from penstock.core.event import Event
 from penstock.core.parameters import Change
 from penstock.core.restart_budget import RestartBudget
 from penstock.core.run import Outcome, RunState
@@ -48,6 +49,7 @@ from penstock.services.control_desk import ControlDesk
 from penstock.services.course import Course
 from penstock.services.declared import declared_parameters
 from penstock.services.element_orders import plain
+from penstock.services.event_files import EventFiles
 from penstock.services.hiring import Hiring
 from penstock.services.interrupt import Interrupt
 from penstock.services.log_file import claim
@@ -196,6 +198,7 @@ class LocalRun:
         for change in replay.changes if replay is not None and self._goes_on else ():
             self.parameters.follow(change.revision, change.first, change.values)
         self._sinks = ViewSinks(plan)
+        self._kept = EventFiles()
         self._failures: list[Failure] = []
         self._processes: Processes | None = None
         self._members: Members | None = None
@@ -244,7 +247,7 @@ class LocalRun:
         self.watching.open()
         self.desk.write_to(self.watching.journal, has_files=self.plan.logs is not None)
         members = self._all_members()  # before anything starts: whoever cannot be written down is refused
-        shown = self._showing.begin(self, self.state.id, self._sinks.files)
+        shown = self._showing.begin(self, self.state.id, self._sinks.files, self._kept.files)
         if shown is not None:
             self._poller.register(shown, select.POLLIN)
         self._processes = Processes(preload=PRELOAD, on_notice=self.watching.hear)
@@ -505,6 +508,16 @@ class LocalRun:
         """
         return self._sinks.views(stage)
 
+    def events(self, stage: str = "", last: int | None = None, number: int | None = None) -> list[Event]:
+        """Return what a stage with ``keep-events`` has kept, the oldest first.
+
+        Raises
+        ------
+        SelectionError
+            If no such stage keeps events, or it is not clear which.
+        """
+        return self._kept.read(stage, last, number)
+
     def pids(self) -> dict[str, int]:
         """Return who runs now: process numbers by name."""
         found = {} if self._members is None else dict(self._members.pids())
@@ -549,8 +562,9 @@ class LocalRun:
         return report
 
     def forget_views(self) -> None:
-        """Let go of what reduce stages have published."""
+        """Let go of what reduce stages have published, and of kept events."""
         self._sinks.forget()
+        self._kept.forget()
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended; of one under way what is known since the last answer to ``ask``."""
@@ -616,6 +630,8 @@ class LocalRun:
         fds: tuple[int, ...] = ()
         if stage.kind == "reduce":
             fds = self._sinks.publish(name)
+        elif stage.keeps_events:
+            fds = (self._kept.file(name),)
         cpus = stage.cpus[index % len(stage.cpus)] if stage.cpus else ()
         budget = RestartBudget(stage.restarts)
         return Member(name=order.name, of=name, role=stage.kind, order=order, fds=fds, cpus=cpus, budget=budget)

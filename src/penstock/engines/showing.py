@@ -42,7 +42,11 @@ class Showing:
         self.desk = desk or (ControlDesk() if web is None else web.desk)
 
     def begin(
-        self, run: Controlled, name: str, files: Mapping[str, Sequence[int]] = MappingProxyType({})
+        self,
+        run: Controlled,
+        name: str,
+        files: Mapping[str, Sequence[int]] = MappingProxyType({}),
+        events: Mapping[str, int] = MappingProxyType({}),
     ) -> int | None:
         """Show a run.
 
@@ -52,6 +56,8 @@ class Showing:
             Of the run.
         files
             By stage, the descriptors of the memory its views lie in.
+        events
+            By stage, that of the memory it keeps events in.
 
         Returns
         -------
@@ -74,7 +80,7 @@ class Showing:
             self._web.desk = self.desk
             self._web.begin(
                 ServedRun(run), pipeline=self._plan.name, run=name, version=own_version(), graph=draw_svg(self._plan),
-                files=files,
+                files=files, events=events,
             )  # fmt: skip
         pollables = [None if self._web is None else self._web.fileno(), self.desk.pollable]
         found = [each for each in pollables if each is not None]

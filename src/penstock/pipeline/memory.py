@@ -7,6 +7,8 @@ it can have in hand at once:
   hand a worker would wait for the next, so two are reckoned at least. What its user code keeps of an earlier event
   takes the place of the one behind, and it still works. Of workers that come and go with the load, all that there may
   be are reckoned;
+- a stage that only keeps events (``keep-events``) beside its leases as many batches as may wait for it; what comes
+  behind these passes it by, so that nobody waits for it;
 - who reads alone, such as a reducer or a sink, two for the same reason;
 - one that the source fills;
 - for a join, one that waits for the other streams, one that is held as a slow stream's latest value, and as many as may
@@ -22,12 +24,14 @@ must lie ready: two workers on blocks of 1 MB do 6.5 M events/s with 6 slots and
 from dataclasses import dataclass
 from typing import Literal
 
+from penstock.elements.workers.keep_events import MOST_MB
 from penstock.pipeline.plan import JoinPlan, MergePlan, Plan, StagePlan
 
 __all__ = [
     "SLOT_BYTES",
     "MemoryPlan",
     "PoolPlan",
+    "kept_bytes",
     "memory_plan",
     "result_slots_for",
     "slots_for",
@@ -95,9 +99,18 @@ def memory_plan(plan: Plan) -> MemoryPlan:
     stages = [
         PoolPlan(owner=stage.name, role="stage", pools=stage.most_workers, slots=slots, larger_slots=slots)
         for stage in plan.stages.values()
-        if stage.kind != "reduce" and (slots := result_slots_for(stage))
+        if stage.kind != "reduce" and not stage.keeps_events and (slots := result_slots_for(stage))
     ]
     return MemoryPlan(pools=(*sources, *stages))
+
+
+def kept_bytes(plan: Plan) -> dict[str, int]:
+    """Return how many bytes stages may take at most that keep their last events; it is taken as events come."""
+    return {
+        name: int(1e6 * stage.elements[0].arguments.get("most_mb", MOST_MB))
+        for name, stage in plan.stages.items()
+        if stage.keeps_events
+    }
 
 
 def slots_for(plan: Plan, source: str) -> int:
@@ -114,7 +127,7 @@ def slots_needed(plan: Plan, source: str) -> int:
     """Return with how many slots nobody who reads from a source waits for a free one, other than by being slow."""
     names = _names(plan, source)
     stages = [stage for stage in plan.stages.values() if any(producer in names for _, producer in stage.inputs)]
-    in_hand = sum(stage.most_workers * max(stage.prefetch, 2) if stage.kind == "map" else 2 for stage in stages)
+    in_hand = sum(_in_hand(stage) for stage in stages)
     in_hand += sum(2 for sink in plan.sinks.values() if sink.input in names)
     waiting = max((_waiting(join, names) for join in plan.joins.values()), default=0)
     return max(LEAST, in_hand + waiting + 1)
@@ -135,6 +148,13 @@ def _names(plan: Plan, source: str) -> set[str]:
         found |= new
         rest += new
     return found
+
+
+def _in_hand(stage: StagePlan) -> int:
+    """Return how many slots those who work for a stage have, and what waits for them where the rest passes by."""
+    if stage.kind != "map":
+        return 2
+    return stage.most_workers * max(stage.prefetch, 2) + stage.may_wait
 
 
 def _waiting(join: JoinPlan, names: set[str]) -> int:

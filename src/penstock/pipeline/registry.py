@@ -125,7 +125,12 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "throttle": ("penstock.elements.steps.throttle:Throttle", "lets at most so many items pass a second"),
         "window": ("penstock.elements.steps.window:window", "gathers the items of a time or of a count"),
     },
-    "workers": {},
+    "workers": {
+        "keep-events": (
+            "penstock.elements.workers.keep_events:KeepEvents",
+            "keeps the last events whole, for penstock events",
+        ),
+    },
     "reducers": {},
     "sinks": {
         "command": ("penstock.elements.sinks.command:CommandSink", "starts a program for each item"),

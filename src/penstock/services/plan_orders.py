@@ -227,7 +227,8 @@ def _stage(stage: StagePlan, *, is_replay: bool) -> StageOrder:
         prefetch=stage.prefetch,
         trips=stage.trips,
         deadline_s=stage.deadline_s,
-        repeats_ranges=is_replay and repeats_ranges(stage),
+        repeats_ranges=is_replay and repeats_ranges(stage) and not stage.keeps_events,
+        may_wait=stage.may_wait,
     )
 
 

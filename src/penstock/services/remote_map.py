@@ -30,6 +30,7 @@ from penstock.wire.integers import encode_integers
 
 __all__ = ["RemoteMap"]
 
+PASSED_BY = "its worker had no time for them; it only looks on, and nobody waits for it"
 MOST_HELD = 65_536
 """Results that wait for an earlier event; beyond, nothing new is lent until that event has come."""
 
@@ -96,6 +97,7 @@ class RemoteMap(RemoteStage):
         """By lane, the constraints that are bound and named again, when somebody last wanted to know."""
         self.occupancy: Occupancy | None = None
         """Told when workers have something to do, if anybody wants to know."""
+        self._was_passed_by = False
         self._ends: list[Flow] = []
         """Ends that wait until the rest has come out of steps that hold something."""
         self._finishes: bool | None = None
@@ -166,6 +168,8 @@ class RemoteMap(RemoteStage):
             self._is_stopped = True
             self.fail(trouble, None, ())
             return
+        if self._order.may_wait:
+            self._give_way(now)
         if self._waiting:
             self._waiting.append((flow, producer))
         else:
@@ -261,17 +265,30 @@ class RemoteMap(RemoteStage):
 
     def discard(self, now: int) -> int:
         """Give up what nobody was lent; starts and ends stay, and results are waited for no more."""
+        return self._pass_by(Account.ABORTED, ON_REQUEST, now)
+
+    def _give_way(self, now: int) -> None:
+        """Let what waits pass by before more comes, if it is as much as there is memory for."""
+        if self._dispatcher.waiting:
+            self.advance(now)
+        here = sum(not isinstance(head, _Barrier) for head in self._waiting)
+        if here + self._dispatcher.batches_waiting >= self._order.may_wait:
+            self._pass_by(Account.DISCARDED, "" if self._was_passed_by else PASSED_BY, now)
+            self._was_passed_by = True
+
+    def _pass_by(self, account: Account, why: str, now: int) -> int:
+        """Account for everything that nobody was lent, and return how much it was."""
         given_up = self._dispatcher.give_up()
         for taken in given_up.taken:
             self._expect(taken)
         counts: Counter[str] = Counter()
         for lease in given_up.fresh:
             counts[self._producers[lease.lane]] += lease.size
-            self._entry(lease.lane).post(Account.ABORTED, lease.size)
-            self._log_ended(numbers_of(lease.batch)[lease.rows], bytes([Account.ABORTED]) * lease.size, 0)
+            self._entry(lease.lane).post(account, lease.size)
+            self._log_ended(numbers_of(lease.batch)[lease.rows], bytes([account]) * lease.size, 0)
         for lease in given_up.given:
             counts[self._producers[lease.lane]] += lease.size
-            self._give_up(lease, Account.ABORTED, "", now)
+            self._give_up(lease, account, "", now)
         waiting, self._waiting = self._waiting, deque()
         for head in waiting:
             if isinstance(head, _Barrier):
@@ -279,10 +296,10 @@ class RemoteMap(RemoteStage):
             else:
                 flow, producer = head
                 counts[producer] += len(flow)
-                self.entries[producer].post(Account.ABORTED, len(flow))
-                self._log_ended(numbers_of(flow), bytes([Account.ABORTED]) * len(flow), 0)
-        for producer in +counts:
-            self.entries[producer].remark(Account.ABORTED.label, ON_REQUEST)
+                self.entries[producer].post(account, len(flow))
+                self._log_ended(numbers_of(flow), bytes([account]) * len(flow), 0)
+        for producer in +counts if why else ():
+            self.entries[producer].remark(account.label, why)
         self._pass_barriers(now)
         return counts.total()
 

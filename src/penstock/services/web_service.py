@@ -61,6 +61,8 @@ class WebOrder(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[str, ...]
     """Those that publish views, in the order of their descriptors."""
     fds_a_stage: int
+    keepers: tuple[str, ...] = ()
+    """Stages that keep events; their memory comes behind that of views, one descriptor each."""
     hosts: tuple[str, ...]
     """Names by which this machine may be called, if no token is wanted: a page of another name is not let in."""
     viewer_token: str = ""
@@ -258,6 +260,7 @@ class WebService:
         version: str,
         graph: str,
         files: Mapping[str, Sequence[int]] = MappingProxyType({}),
+        events: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Start serving a run.
 
@@ -267,6 +270,8 @@ class WebService:
             ``None``: there is none yet, but somebody may want one.
         files
             By stage, the descriptors of the memory its views lie in. They are copied.
+        events
+            By stage, that of the memory it keeps events in. Likewise.
 
         Raises
         ------
@@ -279,10 +284,10 @@ class WebService:
         if served is not None:
             begun = {"run": run, "pipeline": pipeline, "outcome": "running", "began": _now()}
             self._runs = [*self._runs, begun][-MOST_RUNS:]
-        self._fds = tuple(os.dup(fd) for fds in files.values() for fd in fds)
+        self._fds = tuple(os.dup(fd) for fds in (*files.values(), tuple(events.values())) for fd in fds)
         self._order = WebOrder(
             pipeline=pipeline, run=run, version=version, graph=graph, stages=tuple(files),
-            fds_a_stage=len(next(iter(files.values()), ())), hosts=_names_of(self._host),
+            fds_a_stage=len(next(iter(files.values()), ())), keepers=tuple(events), hosts=_names_of(self._host),
             viewer_token=self._tokens[0], operator_token=self._tokens[1],
         )  # fmt: skip
         if self._processes is None:

@@ -42,6 +42,8 @@ class WorkerProcess(RoomProcess):
     def __init__(self, order: RoomOrder, fds: Sequence[int]) -> None:
         super().__init__(order, fds)
         self._context = self.context()
+        self._memory = fds[2:]
+        """Of a worker that keeps events: where."""
         self._results = OwnPools(f"{order.name} results", order.result_slots, order.generation, self._announce)
         self._producers = dict(order.producers)
         self._first: Instance | None = None
@@ -72,6 +74,8 @@ class WorkerProcess(RoomProcess):
                 context=self._context,
                 folder=self.order.folder,
             )
+            for fd in self._memory:
+                self._worker.worker.thing.keep_in(fd)
             self._first = self._worker.first
             return self._worker.instances
         names = step_names([element.name for element in self.order.elements])

@@ -217,6 +217,10 @@ class MemoryFile:
         """Return what lies there as an array, without a copy; it stays valid when the file grows."""
         return np.ndarray(shape, dtype, self._memory, at)
 
+    def words(self) -> memoryview:
+        """Return all of it as whole numbers of 64 bits, without a copy; those of now, should the file grow."""
+        return memoryview(self._memory).cast("q")
+
     def read(self, at: int, nbytes: int) -> bytes:
         """Return a copy of what lies there."""
         return self._memory[at : at + nbytes]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,9 +16,11 @@ from penstock.core.command import LONGEST_WORD, Problem
 from penstock.errors import PenstockError, ResultTypeError, SelectionError, ServiceError, StateError
 from penstock.extra import extra
 from penstock.views.blocks import Fewer
+from penstock.views.event_memory import EventMemory
 from penstock.web.answer_room import AnswerRoom, BusyError
 from penstock.web.changes import Changes
 from penstock.web.gate import Gate, is_value
+from penstock.web.kept_events import UnknownKeeperError, serve_events
 from penstock.web.hdf5_rest import serve_hdf5
 from penstock.web.hdf5_views import Hdf5Views
 from penstock.web.heard import Heard
@@ -34,6 +37,7 @@ __all__ = ["make_app"]
 
 CODES: Mapping[type[PenstockError], int] = {
     UnknownViewError: 404,
+    UnknownKeeperError: 404,
     UnknownError: 404,
     StateError: 409,
     TooLargeError: 413,
@@ -153,6 +157,7 @@ def make_app(
     run: str,
     version: str,
     graph: str = "",
+    events: Mapping[str, EventMemory] = MappingProxyType({}),
     gate: Any = None,
     unsent: Callable[[], int] = lambda: 0,
 ) -> Any:  # an ASGI application
@@ -160,6 +165,8 @@ def make_app(
 
     Parameters
     ----------
+    events
+        Where stages keep their last events, by stage.
     gate
         Arguments of ``Gate``, beside the application; ``None``: everybody may come in.
     unsent
@@ -187,6 +194,7 @@ def make_app(
         app, Hdf5Views(views, facts, time.time), partial(_in_room, room), version=version, page=_page, errors=ERRORS,
         small_bytes=SMALL_BYTES, most_json=MOST_JSON,
     )  # fmt: skip
+    serve_events(app, events, partial(_in_room, room), errors=ERRORS)
     _serve_state(app, line, graph)
     _serve_control(app, line)
     _serve_alarms(app, line)

@@ -9,6 +9,7 @@ from penstock.extra import extra
 from penstock.services.web_service import WebOrder
 from penstock.transport.malloc import prefer_reuse
 from penstock.transport.seqpacket import Link
+from penstock.views.event_memory import EventMemory
 from penstock.views.shared_tree import TreeReader
 from penstock.web.app import make_app
 from penstock.web.connection import FollowerConnection, HttpConnection, State
@@ -34,14 +35,16 @@ def run(order: WebOrder, fds: Sequence[int]) -> None:
     Parameters
     ----------
     fds
-        The listening socket, the link, and the memory of every stage's views.
+        The listening socket, the link, the memory of every stage's views, and that of kept events.
     """
     prefer_reuse(KEPT_BYTES)
     listening, link, *memory = fds
     size = order.fds_a_stage
     readers = {stage: TreeReader(memory[k * size : (k + 1) * size]) for k, stage in enumerate(order.stages)}
+    keepers = zip(order.keepers, memory[len(order.stages) * size :], strict=True)
+    events = {stage: EventMemory(fd) for stage, fd in keepers}
     with suppress(KeyboardInterrupt):
-        uvloop.run(_serve(order, socket.socket(fileno=listening), Link(link), readers))
+        uvloop.run(_serve(order, socket.socket(fileno=listening), Link(link), readers, events))
 
 
 class _Server(uvicorn.Server):
@@ -63,13 +66,19 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(order: WebOrder, listening: socket.socket, link: Link, readers: dict[str, TreeReader]) -> None:
+async def _serve(
+    order: WebOrder,
+    listening: socket.socket,
+    link: Link,
+    readers: dict[str, TreeReader],
+    events: dict[str, EventMemory],
+) -> None:
     line = SupervisorLine(link)
     line.listen()
     guests = Guests()
     app = make_app(
         ShownViews(readers), line, pipeline=order.pipeline, run=order.run, version=order.version, graph=order.graph,
-        gate=(order.viewer_token, order.operator_token, order.hosts), unsent=lambda: guests.unsent_bytes,
+        events=events, gate=(order.viewer_token, order.operator_token, order.hosts), unsent=lambda: guests.unsent_bytes,
     )  # fmt: skip
     config = uvicorn.Config(
         app, log_level="error", access_log=False, lifespan="off", http=HttpConnection, ws=FollowerConnection,

@@ -26,7 +26,18 @@ from penstock.core.values import check_value
 from penstock.errors import RemoteProtocolError, ResultTypeError
 from penstock.wire.values import ValueWriter, decode_value
 
-__all__ = ["BEHIND_AT", "HEAD_BYTES", "OWN_FRAME_BYTES", "Frames", "ItemKind", "ItemWriter", "Received", "read_frames"]
+__all__ = [
+    "BEHIND_AT",
+    "HEAD_BYTES",
+    "OWN_FRAME_BYTES",
+    "Frames",
+    "ItemKind",
+    "ItemWriter",
+    "Received",
+    "message_fields",
+    "message_from",
+    "read_frames",
+]
 
 Frames = Sequence[bytes | memoryview]
 
@@ -120,7 +131,7 @@ class ItemWriter:
             except (OverflowError, UnicodeEncodeError):
                 pass  # a whole number beyond 64 bits has a form of its own; text that is no Unicode has an error text
         if kind is Message or kind is EncodedMessage:
-            return self._written(ItemKind.MESSAGE, _fields(item), number)
+            return self._written(ItemKind.MESSAGE, message_fields(item), number)
         if kind is Result:
             return self.frames(item.value, number)
         if isinstance(item, Event):
@@ -176,7 +187,7 @@ def read_frames(frames: Frames) -> Received:
         return Received(bytes(frames[1]), sender, number, False)
     value = decode_value(body, None, _Fetch(frames[1:])) if count else decode_value(body)
     if kind is ItemKind.MESSAGE:
-        value = _message(value)
+        value = message_from(value)
     elif kind is ItemKind.END and type(value) is not str:
         raise RemoteProtocolError(f"an end mark that says {value!r:.60} where it says how the run ended")
     return Received(value, sender, number, kind is ItemKind.END)
@@ -203,14 +214,28 @@ class _Fetch:
         return made
 
 
-def _fields(message: Message) -> list[Any]:
+def message_fields(message: Message) -> list[Any]:
+    """Return what a message is written as: its fields, the buffers as they came.
+
+    Raises
+    ------
+    ResultTypeError
+        If something in it cannot travel.
+    """
     fields = [message.key, message.timestamp_ns, dict(message.metadata), list(message.buffers)]
     check_value(fields, "a message")
     encodings = [plain_encodings(message.encodings)] if any(message.encodings) else []
     return [message.id, int(message.kind), *fields, *encodings]
 
 
-def _message(fields: Any) -> Message:
+def message_from(fields: Any, stream: str = "") -> Message:
+    """Return the message of which these are the fields; what came compressed is decoded when it is asked for.
+
+    Raises
+    ------
+    RemoteProtocolError
+        If they are anything else.
+    """
     encodings: tuple[Encoding | None, ...] = ()
     try:
         id_, kind, key, timestamp_ns, metadata, buffers, *said = fields
@@ -239,7 +264,7 @@ def _message(fields: Any) -> Message:
     )
     if encodings and (flaw := flaw_of(message)):
         raise RemoteProtocolError(f"not the fields of a message: {flaw}")
-    return encoded_message(message)
+    return encoded_message(message, stream)
 
 
 def _foreign(frames: Frames) -> str:

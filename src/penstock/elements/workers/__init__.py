@@ -1,0 +1,1 @@
+"""The workers that come with penstock, one a file."""
