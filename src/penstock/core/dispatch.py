@@ -407,12 +407,6 @@ class Dispatcher(Generic[B]):
         return sum(lane.waiting for lane in self._lanes.values()) + sum(w.backlog for w in self._workers.values())
 
     @property
-    def batches_waiting(self) -> int:
-        """Batches, or what is left of them, of which rows are not lent."""
-        held = sum(len(queue) for worker in self._workers.values() for queue in worker.held.values())
-        return held + sum(len(lane.queue) + len(lane.returned) for lane in self._lanes.values())
-
-    @property
     def outstanding(self) -> int:
         """Leases that are lent."""
         return len(self._lease_of)

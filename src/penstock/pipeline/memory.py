@@ -7,8 +7,8 @@ it can have in hand at once:
   hand a worker would wait for the next, so two are reckoned at least. What its user code keeps of an earlier event
   takes the place of the one behind, and it still works. Of workers that come and go with the load, all that there may
   be are reckoned;
-- a stage that only keeps events (``keep-events``) beside its leases as many batches as may wait for it; what comes
-  behind these passes it by, so that nobody waits for it;
+- a stage that only keeps events (``keep-events``) its leases as well. What waits behind them may lie in any slot that
+  is to spare, and passes it by when these become few;
 - who reads alone, such as a reducer or a sink, two for the same reason;
 - one that the source fills;
 - for a join, one that waits for the other streams, one that is held as a slow stream's latest value, and as many as may
@@ -127,7 +127,7 @@ def slots_needed(plan: Plan, source: str) -> int:
     """Return with how many slots nobody who reads from a source waits for a free one, other than by being slow."""
     names = _names(plan, source)
     stages = [stage for stage in plan.stages.values() if any(producer in names for _, producer in stage.inputs)]
-    in_hand = sum(_in_hand(stage) for stage in stages)
+    in_hand = sum(stage.most_workers * max(stage.prefetch, 2) if stage.kind == "map" else 2 for stage in stages)
     in_hand += sum(2 for sink in plan.sinks.values() if sink.input in names)
     waiting = max((_waiting(join, names) for join in plan.joins.values()), default=0)
     return max(LEAST, in_hand + waiting + 1)
@@ -148,13 +148,6 @@ def _names(plan: Plan, source: str) -> set[str]:
         found |= new
         rest += new
     return found
-
-
-def _in_hand(stage: StagePlan) -> int:
-    """Return how many slots those who work for a stage have, and what waits for them where the rest passes by."""
-    if stage.kind != "map":
-        return 2
-    return stage.most_workers * max(stage.prefetch, 2) + stage.may_wait
 
 
 def _waiting(join: JoinPlan, names: set[str]) -> int:

@@ -5,7 +5,7 @@ A plan holds no open socket, file or process, and no instance of user code.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from penstock.core.alarm import AlarmRule
 from penstock.core.restart_budget import RESTARTS, Restarts
@@ -15,11 +15,6 @@ __all__ = ["AlarmPlan", "Element", "JoinPlan", "LogsPlan", "MergePlan", "Plan", 
 
 OnError = Literal["fail", "skip", "retry", "dead_letter"]
 WhenFull = Literal["block", "drop_newest", "drop_oldest", "sample"]
-
-
-MAY_WAIT: Final = 4
-"""Batches at least that wait for workers that keep events: at 200 Hz each event is one, and a process that comes behind
-all others may not be reached for 20 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +130,6 @@ class StagePlan:
     def keeps_events(self) -> bool:
         """Whether its worker only keeps events to be looked at; what it has no time for passes it by."""
         return self.kind == "map" and bool(getattr(self.elements[0].target, "keeps_events", False))
-
-    @property
-    def may_wait(self) -> int:
-        """How many batches may wait for workers that keep events, beside their leases; 0 for others: any number."""
-        return max(MAY_WAIT, self.prefetch) if self.keeps_events else 0
 
     @property
     def producers(self) -> dict[str, str]:

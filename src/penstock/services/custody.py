@@ -31,6 +31,8 @@ __all__ = ["BUILDER", "Custody", "HeldPiece"]
 BUILDER = "builder"
 """The name of the event builder's own pools, for blocks that a join puts together."""
 SHELF_SLOTS = 8
+LEAST_FREE = 2
+"""Slots of a pool: one that is being filled, and one for what comes next."""
 LEAST_SHELF_BYTES = 64 << 10
 
 
@@ -112,6 +114,13 @@ class Custody:
     def pool_bytes(self) -> int:
         """Bytes of all pools that blocks lie in."""
         return self._pools.nbytes
+
+    @property
+    def is_short(self) -> bool:
+        """Whether whoever fills a pool has few free slots left, so that it would soon wait."""
+        lent = self.lent()
+        sizes = {(pool.handle.name, pool.handle.generation): pool.handle.slots for pool in self._pools}
+        return any(lent[key] >= slots - max(LEAST_FREE, slots // 4) for key, slots in sizes.items())
 
     def lent(self) -> Counter[tuple[str, int]]:
         """Return how many slots are lent, by pool and generation."""

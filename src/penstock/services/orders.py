@@ -134,8 +134,8 @@ class StageOrder(_Order, frozen=True, kw_only=True):
     """Between which its workers come and go with the load."""
     repeats_ranges: bool = False
     """Whether a replay cuts its ranges as the recorded run did."""
-    may_wait: int = 0
-    """How many batches may wait for its workers until they pass them by, so that nobody waits; 0: any number."""
+    gives_way: bool = False
+    """Whether what waits for its workers passes them by when slots become few, so that nobody waits for them."""
 
 
 class SinkOrder(_Order, frozen=True, kw_only=True):

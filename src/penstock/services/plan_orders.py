@@ -228,7 +228,7 @@ def _stage(stage: StagePlan, *, is_replay: bool) -> StageOrder:
         trips=stage.trips,
         deadline_s=stage.deadline_s,
         repeats_ranges=is_replay and repeats_ranges(stage) and not stage.keeps_events,
-        may_wait=stage.may_wait,
+        gives_way=stage.keeps_events,
     )
 
 

@@ -98,6 +98,7 @@ class RemoteMap(RemoteStage):
         self.occupancy: Occupancy | None = None
         """Told when workers have something to do, if anybody wants to know."""
         self._was_passed_by = False
+        """Of a stage that gives way: whether that was remarked."""
         self._ends: list[Flow] = []
         """Ends that wait until the rest has come out of steps that hold something."""
         self._finishes: bool | None = None
@@ -168,7 +169,7 @@ class RemoteMap(RemoteStage):
             self._is_stopped = True
             self.fail(trouble, None, ())
             return
-        if self._order.may_wait:
+        if self._order.gives_way:
             self._give_way(now)
         if self._waiting:
             self._waiting.append((flow, producer))
@@ -268,11 +269,11 @@ class RemoteMap(RemoteStage):
         return self._pass_by(Account.ABORTED, ON_REQUEST, now)
 
     def _give_way(self, now: int) -> None:
-        """Let what waits pass by before more comes, if it is as much as there is memory for."""
+        """Let what waits pass by before more comes, if others could soon wait for the slots it lies in."""
         if self._dispatcher.waiting:
             self.advance(now)
-        here = sum(not isinstance(head, _Barrier) for head in self._waiting)
-        if here + self._dispatcher.batches_waiting >= self._order.may_wait:
+        waiting = self._dispatcher.waiting + sum(isinstance(head, tuple) for head in self._waiting)
+        if waiting and (waiting > MOST_HELD or self.floor.custody.is_short):
             self._pass_by(Account.DISCARDED, "" if self._was_passed_by else PASSED_BY, now)
             self._was_passed_by = True
 

@@ -1,7 +1,8 @@
 """The memory in which a stage keeps its last events: a ring of records, and a table of where each lies.
 
-Whoever reads disturbs nobody: a record that is overwritten meanwhile is noticed and left out. What was kept outlives the
-process that kept it, also one that was killed. Several processes may write; a lock of the kernel's lets one at a time.
+Whoever reads disturbs nobody: a record that is overwritten meanwhile is noticed and left out. What was kept outlives
+the process that kept it, also one that was killed. Several processes may write; a lock of the kernel's lets one at a
+time.
 
 The order in which one process stores words must be the order in which others see them, as it is on x86-64.
 """

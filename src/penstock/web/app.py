@@ -20,10 +20,10 @@ from penstock.views.event_memory import EventMemory
 from penstock.web.answer_room import AnswerRoom, BusyError
 from penstock.web.changes import Changes
 from penstock.web.gate import Gate, is_value
-from penstock.web.kept_events import UnknownKeeperError, serve_events
 from penstock.web.hdf5_rest import serve_hdf5
 from penstock.web.hdf5_views import Hdf5Views
 from penstock.web.heard import Heard
+from penstock.web.kept_events import UnknownKeeperError, serve_events
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
 from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
 from penstock.web.watched import serve_watched

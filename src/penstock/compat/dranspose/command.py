@@ -116,10 +116,11 @@ def run(
     Kinds of streams: stins, eiger-legacy, contrast, xspress3, pcap-zmq, pcap-tcp, albaem, lecroy, or MODULE:CLASS;
     sardana, whose address is the port that its recorder posts to.
     """
+    from penstock.compat.dranspose.debug_worker import debug_pool
     from penstock.compat.dranspose.door import controller_app, debug_app
     from penstock.compat.dranspose.ensemble import Ensemble
     from penstock.compat.dranspose.ingesters import source_of
-    from penstock.compat.dranspose.pipelines import Pool, debug_pool
+    from penstock.compat.dranspose.pipelines import Pool
     from penstock.compat.dranspose.serving import Port
     from penstock.errors import CheckError, Problem
     from penstock.services.interrupt import Interrupt
@@ -135,7 +136,7 @@ def run(
         raise CheckError([Problem(where="--stream, -w", text=text, remedy=remedy)])
     with ExitStack() as stack:
         if debug:
-            all_pools.append(stack.enter_context(debug_pool(debug)))
+            all_pools.append(debug_pool(debug))
         for name, own_port in served.items():
             sources[name] = _taking_records(stack, name, host, own_port, tokenless=tokenless)
         web = stack.enter_context(_web())
@@ -147,7 +148,7 @@ def run(
         if reducer:
             _serve(stack, ensemble, web, host, reducer_port, tokenless=tokenless)
         if debug:
-            door = stack.enter_context(Port(debug_app(all_pools[-1]), host, debug_port, tokenless=tokenless))
+            door = stack.enter_context(Port(debug_app(ensemble), host, debug_port, tokenless=tokenless))
             print(f"debug worker: http://{host}:{door.number}", file=sys.stderr)  # noqa: T201
         with Interrupt() as interrupt:
             _until_asked(interrupt)

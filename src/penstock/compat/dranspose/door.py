@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import msgspec
 
-from penstock.compat.dranspose.debug_worker import KEPT, last_events
+from penstock.compat.dranspose.debug_worker import KEPT
 from penstock.compat.dranspose.ensemble import Ensemble
 from penstock.compat.dranspose.load import config_of, load_of, logs_of, progress_of, status_of
 from penstock.compat.dranspose.pickled import pickled, pickled_events
-from penstock.compat.dranspose.pipelines import REDUCE, Pool
+from penstock.compat.dranspose.pipelines import REDUCE
 from penstock.compat.dranspose.results import find_results, plain_tree
 from penstock.compat.dranspose.trigger_maps import uniform
 from penstock.errors import MapError, MissingExtraError, ParameterError, PenstockError, SelectionError, StateError
@@ -196,10 +195,9 @@ def reducer_app(ensemble: Ensemble, web_address: str) -> FastAPI:
     return app
 
 
-def debug_app(pool: Pool) -> FastAPI:
+def debug_app(ensemble: Ensemble) -> FastAPI:
     """Return the paths of the debug workers, all of them as one."""
     app = _app("dranspose's debug worker, by penstock")
-    folder = Path((pool.arguments or {})["folder"])
 
     @app.get("/api/v1/status")
     def status() -> bool:
@@ -209,7 +207,7 @@ def debug_app(pool: Pool) -> FastAPI:
     @app.get("/api/v1/last_events", response_class=Response)
     def events(number: Annotated[int, Query(ge=0, le=KEPT)] = 1) -> Response:
         """Return the last events, a pickled list of dranspose's ``EventData``."""
-        return Response(pickled_events(last_events(folder, number)), media_type=BYTES)
+        return Response(pickled_events(ensemble.last_events(number)), media_type=BYTES)
 
     return app
 

@@ -9,16 +9,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 from penstock.compat.dranspose.arguments import UNDESCRIBED, described_by, digest, to_name, work_parameters
+from penstock.compat.dranspose.debug_worker import DEBUG, events_data
 from penstock.compat.dranspose.lookup import find_user_class
 from penstock.compat.dranspose.parameter_file import written_parameters
 from penstock.compat.dranspose.pipelines import REDUCE, SCAN, Pool, contexts_of, pipeline_of
+from penstock.compat.dranspose.served.event import EventData
 from penstock.compat.dranspose.served.parameters import ParameterBase, StrParameter
 from penstock.compat.dranspose.served.protocol import WorkParameter
+from penstock.compat.dranspose.start_memory import StartMemory
 from penstock.compat.dranspose.trigger_maps import scan_map, wrapped
 from penstock.core.trigger_map import TriggerMap
 from penstock.engines.handle import Run
@@ -82,7 +84,7 @@ class Ensemble:
         self._document: dict[str, Any] = {"parts": {}, "sequence": []}
         self._contexts = contexts_of(pools)
         self._tending: threading.Thread | None = None
-        self._folder_of_starts = TemporaryDirectory(prefix="penstock-starts-")
+        self._starts = StartMemory()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.scan = ""
         """A name of the scan there is, new for each."""
@@ -126,7 +128,7 @@ class Ensemble:
             sources = {stream: self.sources[stream] for stream in self.sources if stream in trigger_map.streams}
             pipeline = pipeline_of(
                 sources, self.pools, self.reducer, folder=self._folder, sinks=self._dumps(),
-                worker_name=self._worker_name, start_folder=self._start_folder() if has_start else "",
+                worker_name=self._worker_name, start_files=self._starts_of(self.pools) if has_start else None,
             )  # fmt: skip
             # As told again to each run, because what is left of contexts has no word of which worker it is of.
             for stage, contexts in contexts_of(self.pools).items():
@@ -164,7 +166,7 @@ class Ensemble:
             self.stop(at_once=True)
             self._settle()
             os.close(self._wake)
-            self._folder_of_starts.cleanup()
+            self._starts.close()
 
     def _tend(self, run: Run) -> None:
         """Wait for a run's end, and answer what the web process asks behind it, until another begins."""
@@ -182,12 +184,9 @@ class Ensemble:
             with suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
 
-    def _start_folder(self) -> str:
-        """Return the folder for the start of a scan, without that of the scan before."""
-        folder = Path(self._folder_of_starts.name)
-        for path in folder.iterdir():
-            path.unlink()
-        return str(folder)
+    def _starts_of(self, pools: Sequence[Pool]) -> dict[str, str]:
+        """Return where the start of a scan is kept, by pool, without that of the scan before."""
+        return {pool.name: self._starts.path(pool.name) for pool in pools}
 
     def _dumps(self) -> dict[str, Sink]:
         if not self._dump_prefix:
@@ -310,6 +309,12 @@ class Ensemble:
     def planned(self) -> int:
         """Events of the map."""
         return 0 if self._map is None else self._map.length or 0
+
+    def last_events(self, number: int) -> list[EventData]:
+        """Return the last events that debug workers got of the scan, the newest last."""
+        if self._run is None or not number:
+            return []
+        return events_data(self._run.events(DEBUG))[-number:]
 
     def notices(self) -> list[NoticeReport]:
         """Return the last notices of the scan, the newest last."""

@@ -1,10 +1,8 @@
 """Users' classes and streams as a pipeline: one join by trigger map, workers, a reducer."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from penstock.compat.dranspose.lookup import written
@@ -14,7 +12,7 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.pipeline.entries import Join, Map, Reduce, Sink, Source, Use
 from penstock.pipeline.pipeline import Pipeline
 
-__all__ = ["DUMP", "REDUCE", "SCAN", "WORK", "Pool", "contexts_of", "debug_pool", "pipeline_of", "replay_map"]
+__all__ = ["DUMP", "REDUCE", "SCAN", "WORK", "Pool", "contexts_of", "pipeline_of", "replay_map"]
 
 HERE: Final = "penstock.compat.dranspose"
 DUMP: Final = "dump"
@@ -47,7 +45,7 @@ def pipeline_of(
     values: Mapping[str, Mapping[str, Any]] | None = None,
     sinks: Mapping[str, Sink] | None = None,
     worker_name: str = "",
-    start_folder: str = "",
+    start_files: Mapping[str, str] | None = None,
     wait_s: float = 2.0,
 ) -> Pipeline:
     """Return the pipeline.
@@ -60,8 +58,8 @@ def pipeline_of(
         ``module:Class``; empty: none.
     values
         Start values of parameters, by stage.
-    start_folder
-        Where the start of the scan, event 0, is kept for workers that come later; empty: nowhere.
+    start_files
+        By pool, where the start of the scan, event 0, is kept for workers that come later; by default nowhere.
     worker_name
         How names of the first pool's workers begin; by default with ``Worker`` and the host, as dranspose names them.
         Those of further pools are called as the pool is, with a number if there are several.
@@ -73,7 +71,7 @@ def pipeline_of(
         own = pool.arguments
         if own is None:
             others = [name for name in dict.fromkeys(users) if name != pool.use]
-            start_file = f"{start_folder}/{pool.name}.start" if start_folder else ""
+            start_file = (start_files or {}).get(pool.name, "")
             own = {
                 "workers": pool.workers, "tags": list(pool.tags), "others": others,
                 "start_file": start_file, "name": pool.name if k else worker_name,
@@ -104,11 +102,3 @@ def replay_map() -> TriggerMap:
     """Return the map of a replay: every worker gets the first event, and any one each of the others."""
     parts = read_parts({"first": {DUMP: [[{"tags": ["generic"]}]]}, "rest": {DUMP: {"events": 1}}})
     return TriggerMap(parts, ["first", "rest"], wrap=False, is_endless=True)
-
-
-@contextmanager
-def debug_pool(workers: int) -> Iterator[Pool]:
-    """Give debug workers, and a folder for them that is gone afterwards."""
-    with TemporaryDirectory(prefix="penstock-debug-") as folder:
-        use = f"{HERE}.debug_worker:DebugWorker"
-        yield Pool(use=use, workers=workers, tags=("debug",), name="debug", arguments={"folder": folder})

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from penstock.compat.dranspose.adapted import Adapted, build_meta, with_signature
-from penstock.compat.dranspose.dumps import encode_event, read_dump
+from penstock.compat.dranspose.dumps import encode_event
 from penstock.compat.dranspose.events import event_data
 from penstock.compat.dranspose.payload import packed
 from penstock.compat.dranspose.served.event import EventData, as_bytes
 from penstock.compat.dranspose.served.protocol import WorkerName, WorkerState, WorkerTag
+from penstock.compat.dranspose.start_memory import keep_start, kept_start
 from penstock.core.event import Event
 from penstock.core.timestamp import NS_PER_S, Timestamp
 
@@ -86,11 +87,9 @@ class AdaptedWorker(Adapted):
             streams = {
                 name: (each.typ, [as_bytes(frame) for frame in each.frames]) for name, each in data.streams.items()
             }
-            beside = path.with_suffix(f".{os.getpid()}")
-            beside.write_bytes(encode_event(0, streams))
-            beside.replace(path)
-        elif path.exists():
-            for message in read_dump(path):
+            keep_start(path, encode_event(0, streams))
+        else:
+            for message in kept_start(path):
                 self._called(EventData.from_internals([message]), tick=False)
 
     @property

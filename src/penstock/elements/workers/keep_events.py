@@ -25,9 +25,9 @@ _POLITE: Final = 5
 class KeepEvents:
     """Keep the last events that it got: numbers, keys, times, metadata, arrays, compressed ones as they came.
 
-    Beside the real workers, as a stage of its own: ``map: {keep-events: {n: 50}}``. `penstock events` shows them, and so
-    do ``connect().events()`` and HTTP. What it has no time for passes it by, and is *discarded* in its books: the real
-    workers never wait for it. It may read a join, or a source.
+    Beside the real workers, as a stage of its own: ``map: {keep-events: {n: 50}}``. `penstock events` shows them, and
+    so do ``connect().events()`` and HTTP. What it has no time for passes it by when memory becomes short, and is
+    *discarded* in its books: the real workers never wait for it. It may read a join, or a source.
 
     Parameters
     ----------
