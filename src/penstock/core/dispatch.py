@@ -4,7 +4,7 @@ It only decides. It moves no data, knows no socket, and is told the time; nothin
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import Final, Generic
@@ -388,6 +388,33 @@ class Dispatcher(Generic[B]):
             worker.backlog = 0
         return out
 
+    def give_up_oldest(self) -> GivenUp[B]:
+        """Take the rows out that are not lent of the batch that was submitted first, as ``give_up`` does of all."""
+        out: GivenUp[B] = GivenUp(fresh=[], given=[], taken=[])
+        first = min(self._submissions_waiting(), default=None)
+        if first is None:
+            return out
+        for lane in self._lanes.values():
+            for pending in lane.clear_first(first):
+                left = slice(pending.at, pending.size)
+                copies = None if pending.copies is None else pending.copies[left]
+                lease = lease_pattern(lane.name, "", pending, pick(pending.rows, left), pending.left, copies)
+                (out.given if pending.again else out.fresh).append(lease)
+        for worker in self._workers.values():
+            for queue in worker.held.values():
+                while queue and queue[0].lease.submission == first:
+                    held = queue.popleft()
+                    out.given.append(held.lease.part(held.at, held.lease.size))
+                    worker.backlog -= held.lease.size - held.at
+        return out
+
+    def _submissions_waiting(self) -> Iterator[int]:
+        """Yield the number of the oldest batch of each queue."""
+        for lane in self._lanes.values():
+            yield from (pending.submission for pending in lane.heads())
+        for worker in self._workers.values():
+            yield from (queue[0].lease.submission for queue in worker.held.values() if queue)
+
     @property
     def workers(self) -> tuple[str, ...]:
         """Who takes part."""
@@ -405,6 +432,12 @@ class Dispatcher(Generic[B]):
     def waiting(self) -> int:
         """Rows not lent: those in the lanes, and those held for a worker that is busy."""
         return sum(lane.waiting for lane in self._lanes.values()) + sum(w.backlog for w in self._workers.values())
+
+    @property
+    def batches_waiting(self) -> int:
+        """Batches, or what is left of them, of which rows are not lent."""
+        held = sum(len(queue) for worker in self._workers.values() for queue in worker.held.values())
+        return held + sum(len(lane.queue) + len(lane.returned) for lane in self._lanes.values())
 
     @property
     def outstanding(self) -> int:

@@ -92,6 +92,18 @@ class Lane(Generic[B]):
         self.waiting = 0
         return out
 
+    def clear_first(self, submission: int) -> list[Pending[B]]:
+        """Take out what waits of one batch, which none that waits was submitted before."""
+        out = [pending for pending in self.returned if pending.submission == submission]
+        self.returned = [pending for pending in self.returned if pending.submission != submission]
+        if self.queue and self.queue[0].submission == submission:
+            pending = self.queue.popleft()
+            if pending.routes is not None:
+                self.horizon = max(self.horizon, pending.routes.horizon)
+            out.append(pending)
+        self.waiting -= sum(pending.left for pending in out)
+        return out
+
     def _finish(self, pending: Pending[B]) -> None:
         if pending.again:
             self.returned.remove(pending)

@@ -7,8 +7,8 @@ it can have in hand at once:
   hand a worker would wait for the next, so two are reckoned at least. What its user code keeps of an earlier event
   takes the place of the one behind, and it still works. Of workers that come and go with the load, all that there may
   be are reckoned;
-- a stage that only keeps events (``keep-events``) its leases as well. What waits behind them may lie in any slot that
-  is to spare, and passes it by when these become few;
+- a stage that only keeps events (``keep-events``) as many again for what waits behind its leases. More may lie in any
+  slot that is to spare, and passes it by when these become few;
 - who reads alone, such as a reducer or a sink, two for the same reason;
 - one that the source fills;
 - for a join, one that waits for the other streams, one that is held as a slow stream's latest value, and as many as may
@@ -31,12 +31,14 @@ __all__ = [
     "SLOT_BYTES",
     "MemoryPlan",
     "PoolPlan",
+    "has_too_few_slots",
     "kept_bytes",
     "memory_plan",
     "result_slots_for",
     "slots_for",
     "slots_needed",
     "small_slots_for",
+    "waiting_slots",
 ]
 
 SLOT_BYTES = (1 << 20) + (256 << 10)
@@ -128,9 +130,20 @@ def slots_needed(plan: Plan, source: str) -> int:
     names = _names(plan, source)
     stages = [stage for stage in plan.stages.values() if any(producer in names for _, producer in stage.inputs)]
     in_hand = sum(stage.most_workers * max(stage.prefetch, 2) if stage.kind == "map" else 2 for stage in stages)
+    in_hand += sum(waiting_slots(stage) for stage in stages)
     in_hand += sum(2 for sink in plan.sinks.values() if sink.input in names)
     waiting = max((_waiting(join, names) for join in plan.joins.values()), default=0)
     return max(LEAST, in_hand + waiting + 1)
+
+
+def waiting_slots(stage: StagePlan) -> int:
+    """Return how many slots there are for what waits for a stage that keeps events, beside its leases."""
+    return max(stage.prefetch, 2) if stage.keeps_events else 0
+
+
+def has_too_few_slots(plan: Plan) -> bool:
+    """Whether a source was given fewer slots than are needed."""
+    return any(source.slots and source.slots < slots_needed(plan, name) for name, source in plan.sources.items())
 
 
 def result_slots_for(stage: StagePlan) -> int:

@@ -136,6 +136,8 @@ class StageOrder(_Order, frozen=True, kw_only=True):
     """Whether a replay cuts its ranges as the recorded run did."""
     gives_way: bool = False
     """Whether what waits for its workers passes them by when slots become few, so that nobody waits for them."""
+    may_wait: int = 0
+    """Of one that gives way: how many batches may wait all the same, because there are slots for them."""
 
 
 class SinkOrder(_Order, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.elements.sink import RunFacts
 from penstock.errors import ResultTypeError
 from penstock.pipeline.chosen_input import chosen_input
-from penstock.pipeline.memory import slots_for, small_slots_for
+from penstock.pipeline.memory import has_too_few_slots, slots_for, small_slots_for, waiting_slots
 from penstock.pipeline.plan import Plan, SinkPlan, SourcePlan, StagePlan
 from penstock.services.element_orders import element_order, encoded, plain
 from penstock.services.orders import (
@@ -159,7 +159,7 @@ def builder_order(
             for join in plan.joins.values()
         ),
         merges=tuple(MergeOrder(name=merge.name, streams=merge.streams) for merge in plan.merges.values()),
-        stages=tuple(_stage(stage, is_replay=replay is not None) for stage in plan.stages.values()),
+        stages=tuple(_stage(plan, stage, is_replay=replay is not None) for stage in plan.stages.values()),
         sinks=tuple(
             SinkOrder(
                 name=sink.name,
@@ -213,7 +213,7 @@ def _replay_order(recorded: RecordedRun) -> ReplayOrder:
     )
 
 
-def _stage(stage: StagePlan, *, is_replay: bool) -> StageOrder:
+def _stage(plan: Plan, stage: StagePlan, *, is_replay: bool) -> StageOrder:
     return StageOrder(
         name=stage.name,
         kind=stage.kind,
@@ -229,6 +229,7 @@ def _stage(stage: StagePlan, *, is_replay: bool) -> StageOrder:
         deadline_s=stage.deadline_s,
         repeats_ranges=is_replay and repeats_ranges(stage) and not stage.keeps_events,
         gives_way=stage.keeps_events,
+        may_wait=0 if has_too_few_slots(plan) else waiting_slots(stage),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from penstock.core import Account, EventBatch, Kind
 from penstock.core.dispatch import Dispatcher
-from penstock.core.lease import Lease, Lost, Taken
+from penstock.core.lease import GivenUp, Lease, Lost, Taken
 from penstock.core.ledger import ACCOUNTS, Entry
 from penstock.core.log_records import EventsEnded, RangeWorked
 from penstock.core.replayed_ranges import ReplayedRanges
@@ -31,6 +31,8 @@ from penstock.wire.integers import encode_integers
 __all__ = ["RemoteMap"]
 
 PASSED_BY = "its worker had no time for them; it only looks on, and nobody waits for it"
+MOST_BATCHES = 1000
+"""That wait for who only looks on, however much memory there is."""
 MOST_HELD = 65_536
 """Results that wait for an earlier event; beyond, nothing new is lent until that event has come."""
 
@@ -266,20 +268,40 @@ class RemoteMap(RemoteStage):
 
     def discard(self, now: int) -> int:
         """Give up what nobody was lent; starts and ends stay, and results are waited for no more."""
-        return self._pass_by(Account.ABORTED, ON_REQUEST, now)
+        counts = self._account(self._dispatcher.give_up(), Account.ABORTED, now)
+        waiting, self._waiting = self._waiting, deque()
+        for head in waiting:
+            if isinstance(head, _Barrier):
+                self._waiting.append(head)
+            else:
+                flow, producer = head
+                counts[producer] += len(flow)
+                self._account_flow(flow, producer, Account.ABORTED)
+        for producer in +counts:
+            self.entries[producer].remark(Account.ABORTED.label, ON_REQUEST)
+        self._pass_barriers(now)
+        return counts.total()
 
     def _give_way(self, now: int) -> None:
-        """Let what waits pass by before more comes, if others could soon wait for the slots it lies in."""
+        """Let what waits pass by, the oldest first, until nobody has to wait for the slots it lies in."""
         if self._dispatcher.waiting:
             self.advance(now)
-        waiting = self._dispatcher.waiting + sum(isinstance(head, tuple) for head in self._waiting)
-        if waiting and (waiting > MOST_HELD or self.floor.custody.is_short):
-            self._pass_by(Account.DISCARDED, "" if self._was_passed_by else PASSED_BY, now)
-            self._was_passed_by = True
+        while self._is_in_the_way():
+            if not self._account(self._dispatcher.give_up_oldest(), Account.DISCARDED, now):
+                early = next(head for head in self._waiting if isinstance(head, tuple))
+                self._waiting.remove(early)
+                self._account_flow(*early, Account.DISCARDED)
+            if not self._was_passed_by:
+                self._was_passed_by = True
+                for entry in self.entries.values():
+                    entry.remark(Account.DISCARDED.label, PASSED_BY)
 
-    def _pass_by(self, account: Account, why: str, now: int) -> int:
-        """Account for everything that nobody was lent, and return how much it was."""
-        given_up = self._dispatcher.give_up()
+    def _is_in_the_way(self) -> bool:
+        waiting = self._dispatcher.batches_waiting + sum(isinstance(head, tuple) for head in self._waiting)
+        return waiting > self._order.may_wait and (waiting > MOST_BATCHES or self.floor.custody.is_short)
+
+    def _account(self, given_up: GivenUp[Flow], account: Account, now: int) -> Counter[str]:
+        """Account for what was taken out of the dispatcher, and return how much it was, by producer."""
         for taken in given_up.taken:
             self._expect(taken)
         counts: Counter[str] = Counter()
@@ -290,19 +312,11 @@ class RemoteMap(RemoteStage):
         for lease in given_up.given:
             counts[self._producers[lease.lane]] += lease.size
             self._give_up(lease, account, "", now)
-        waiting, self._waiting = self._waiting, deque()
-        for head in waiting:
-            if isinstance(head, _Barrier):
-                self._waiting.append(head)
-            else:
-                flow, producer = head
-                counts[producer] += len(flow)
-                self.entries[producer].post(account, len(flow))
-                self._log_ended(numbers_of(flow), bytes([account]) * len(flow), 0)
-        for producer in +counts if why else ():
-            self.entries[producer].remark(account.label, why)
-        self._pass_barriers(now)
-        return counts.total()
+        return counts
+
+    def _account_flow(self, flow: Flow, producer: str, account: Account) -> None:
+        self.entries[producer].post(account, len(flow))
+        self._log_ended(numbers_of(flow), bytes([account]) * len(flow), 0)
 
     @property
     def is_idle(self) -> bool:

@@ -279,3 +279,43 @@ def test_what_came_back_from_the_dead_is_given_up_as_expected() -> None:
     assert [numbers(lease) for lease in given_up.given] == [[0, 1, 2, 3]]
     assert [numbers(lease) for lease in given_up.fresh] == [[4]]
     assert not dispatcher.has_returned
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.none() | st.integers(0, 2)), min_size=1, max_size=8),
+    st.booleans(),
+    st.integers(0, 3),
+)
+def test_the_oldest_batch_is_given_up_first_and_only_that(
+    batches: list[tuple[int, int | None]], dies: bool, spared: int
+) -> None:
+    dispatcher = workers("ab", credit=1, max_rows=2)
+    row, expected, lent, given_up = 0, set[int](), list[int](), list[int]()
+    batch_of: dict[int, int] = {}
+    for k, (n, constraint) in enumerate(batches):
+        rows = tuple(range(row, row + n))
+        batch_of |= dict.fromkeys(rows, k)
+        row += n
+        dispatcher.submit(rows, None if constraint is None else routes(*[constraint] * n))
+        assigned = dispatcher.assign(0)
+        expected |= {int(i) for taken in assigned.taken for i in np.array(taken.batch)[taken.rows]}
+        lent += [i for lease in assigned.leases for i in numbers(lease)]
+    if dies and "a" in dispatcher.workers:
+        for lease in dispatcher.lost("a").leases:
+            lent = [i for i in lent if i not in numbers(lease)]
+            dispatcher.again(lease)
+    while dispatcher.batches_waiting > spared:
+        before = dispatcher.waiting
+        found = dispatcher.give_up_oldest()
+        fresh = [i for lease in found.fresh for i in numbers(lease)]
+        given = [i for lease in found.given for i in numbers(lease)]
+        assert len({batch_of[i] for i in fresh + given}) == 1
+        assert dispatcher.waiting == before - len(fresh) - len(given)
+        assert set(given) <= expected
+        assert not expected.intersection(fresh)
+        given_up += fresh + given
+    assert [batch_of[i] for i in given_up] == sorted(batch_of[i] for i in given_up)
+    up = dispatcher.give_up()
+    rest = [i for lease in up.fresh + up.given for i in numbers(lease)]
+    assert sorted(lent + given_up + rest) == list(range(row))
+    assert not rest or not given_up or min(batch_of[i] for i in rest) > max(batch_of[i] for i in given_up)
