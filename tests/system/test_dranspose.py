@@ -159,6 +159,21 @@ def test_a_scan_is_run(door: Door) -> None:
     ]  # fmt: skip
 
 
+def test_one_that_is_killed_leaves_nothing_in_the_folder_of_temporary_files(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    ports = ("--port", "0", "--reducer-port", "0", "--debug-port", "0")
+    words = ("--stream", "xrd=stins,tcp://127.0.0.1:1", "--stream", "macro=sardana,0", "--debugworkers", "2", *ports)
+    with started("dranspose", "run", *CODE, *words, folder=FILES, environ={"TMPDIR": str(temporary)}) as process:
+        controller = process.line("controller:").split()[1]
+        process.line("debug worker:")
+        answer = httpx.post(f"{controller}/api/v1/mapping", json={"xrd": each(3)}, timeout=LONGEST_S)
+        assert answer.status_code == 200, answer.text
+        process.process.kill()
+        process.process.wait(LONGEST_S)
+    assert list(temporary.iterdir()) == []
+
+
 def test_too_few_frames_end_a_scan_and_the_next_has_new_objects_and_the_old_context(door: Door) -> None:
     door.begin({"xrd": each(9)})  # `slow` is not named, and not connected to
     door.send("xrd", range(5))
