@@ -39,6 +39,7 @@ COMMANDS: Final[CommandTable] = {
     "files": ("penstock.cli.files:files", "Show what became of files that were opened into items."),
     "watch": ("penstock.cli.watch:watch", "Make messages of files that appear in folders."),
     "dranspose": ("penstock.compat.dranspose.command:app", "Replay and run classes of dranspose, with its REST paths."),
+    "epics": ("penstock.compat.epics.command:epics", "Serve a running pipeline over EPICS PVAccess."),
     "demo": ("penstock.cli.demo:demo", "Analyse a made-up scan, to see what it looks like."),
 }
 
