@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from penstock.elements.network_address import is_local
-from penstock.elements.pva_values import INVALID, PvaKind, Said, pva_value, written_in
+from penstock.elements.pva_values import INVALID, PvaKind, Said, fitted, pva_value, written_in
 from penstock.errors import PenstockError, ServiceError
 from penstock.extra import extra
 
@@ -18,6 +18,8 @@ __all__ = ["PORT", "PvaServer", "Writer", "check_pva_address"]
 
 PORT: Final = 5076
 """Where PVAccess is looked for."""
+_MOST_WAITING: Final = 1000
+"""Things written that wait; what comes then is answered by an error."""
 
 Writer = Callable[[Any, str], Any]
 """Is given what was written, and by whom; raises a ``PenstockError`` or ``ValueError`` that says why it is refused.
@@ -129,7 +131,7 @@ class PvaServer:
                 "that is free"
             ) from error
         self._port = int(self._server.conf()["EPICS_PVAS_BROADCAST_PORT"])
-        self._queue = WorkQueue(maxsize=0)
+        self._queue = WorkQueue(maxsize=_MOST_WAITING)
         self._threads = [threading.Thread(target=self._queue.handle, daemon=True, name="pva-put")]
         for thread in self._threads:
             thread.start()
@@ -200,7 +202,9 @@ class _Served:
 
     def say(self, said: Said, write: Writer | None, *, if_new: bool = False) -> None:
         with self._saying:
-            before, self._said, self._write = self._said, said, write
+            before = self._said
+            said = said if before is None else fitted(said, before.kind)
+            self._said, self._write = said, write
             if if_new and before is not None and not (_has_array(said) or _has_array(before)) and said == before:
                 return
             value = pva_value(said, time.time_ns())

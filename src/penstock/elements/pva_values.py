@@ -5,7 +5,7 @@ stays as it is while somebody is connected, so the type is found apart from the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any, Final, Literal
@@ -18,7 +18,7 @@ from penstock.errors import ResultTypeError
 from penstock.extra import extra
 from penstock.views import ArrayView
 
-__all__ = ["INVALID", "MAJOR", "MINOR", "PvaKind", "Said", "kind_of", "pva_value", "said_of", "written_in"]
+__all__ = ["INVALID", "MAJOR", "MINOR", "PvaKind", "Said", "fitted", "kind_of", "pva_value", "said_of", "written_in"]
 
 MINOR: Final = 1
 MAJOR: Final = 2
@@ -133,6 +133,22 @@ def said_of(value: Any, **beside: Any) -> Said:
     raise ResultTypeError(
         f"{type(value).__name__} has no type in EPICS; give a number, a text, or an array or a list of these"
     )
+
+
+def fitted(said: Said, kind: PvaKind) -> Said:
+    """Return a value in a type that a variable has already, if that loses nothing, as a whole number as a double.
+
+    >>> fitted(said_of(3), PvaKind("scalar", "d")).kind.code, fitted(said_of(0.5), PvaKind("scalar", "l")).kind.code
+    ('d', 'd')
+    """
+    codes = said.kind.code, kind.code
+    if said.kind == kind or said.kind.form != kind.form or "" in codes or "s" in codes:
+        return said
+    before, after = (np.dtype(_DTYPES[code]) for code in codes)
+    if not np.can_cast(before, after, "safe"):
+        return said
+    array = np.asarray(said.value, after)
+    return replace(said, kind=kind, value=array if array.ndim else array.item())
 
 
 def pva_value(said: Said, now_ns: int) -> Any:  # a p4p.Value

@@ -14,7 +14,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "reducers": {},
     "sinks": {
-        "epics": "publishes values as EPICS process variables",
         "tango": "publishes values as Tango attributes",
     },
 }

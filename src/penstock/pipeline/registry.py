@@ -135,6 +135,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "sinks": {
         "command": ("penstock.elements.sinks.command:CommandSink", "starts a program for each item"),
         "csv": ("penstock.elements.sinks.csv:CsvSink", "a table of comma-separated values"),
+        "epics": (
+            "penstock.elements.sinks.epics:EpicsSink",
+            "serves values and views as EPICS process variables",
+        ),
         "hdf5": ("penstock.elements.sinks.hdf5:Hdf5Sink", "an HDF5 file"),
         "json-lines": ("penstock.elements.sinks.json_lines:JsonLinesSink", "a file of one JSON value a line"),
         "lines": ("penstock.elements.sinks.lines:LinesSink", "a file of one text a line"),

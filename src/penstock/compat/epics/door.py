@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any, Final
 
 from penstock.client import Connection, connect
-from penstock.compat.epics.names import pv_name
 from penstock.compat.epics.parameters import parameter_name, said_of_parameter, value_of_parameter
 from penstock.compat.epics.records import COMMANDS, UNREACHED, status_records
+from penstock.elements.pv_name import pv_name
 from penstock.elements.pva_server import PvaServer, Writer
 from penstock.elements.pva_values import INVALID, Said, said_of
 from penstock.errors import ParameterError, ResultTypeError, ServiceError, StateError

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from penstock.compat.epics.names import pv_name
+from penstock.elements.pv_name import pv_name
 from penstock.elements.pva_values import PvaKind, Said, said_of
 from penstock.errors import ResultTypeError
 

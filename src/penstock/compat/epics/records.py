@@ -6,7 +6,7 @@ It asks nobody: it is given what the client gives, mappings as JSON has them.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from penstock.compat.epics.names import pv_name
+from penstock.elements.pv_name import pv_name
 from penstock.elements.pva_values import INVALID, MAJOR, MINOR, Said, said_of
 
 __all__ = ["COMMANDS", "UNREACHED", "Feedback", "feedback_records", "progress_of", "status_records"]
