@@ -70,7 +70,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "penstock.elements.sources.pandabox_zmq:PandaboxZmqSource",
             "PandABox position captures, over ZeroMQ",
         ),
-        "pv": ("penstock.elements.sources.pv:PvSource", "plain EPICS process variables, over PVAccess"),
+        "pv": ("penstock.elements.sources.pv:PvSource", "plain EPICS process variables"),
         "pva": ("penstock.elements.sources.pva:PvaImageSource", "EPICS images (NTNDArray), over PVAccess"),
         "recording": (
             "penstock.elements.sources.recording:RecordingSource",
