@@ -40,6 +40,7 @@ COMMANDS: Final[CommandTable] = {
     "watch": ("penstock.cli.watch:watch", "Make messages of files that appear in folders."),
     "dranspose": ("penstock.compat.dranspose.command:app", "Replay and run classes of dranspose, with its REST paths."),
     "epics": ("penstock.compat.epics.command:epics", "Serve a running pipeline over EPICS PVAccess."),
+    "tango": ("penstock.compat.tango.command:serve_device", "Serve a Tango device for a running pipeline."),
     "demo": ("penstock.cli.demo:demo", "Analyse a made-up scan, to see what it looks like."),
 }
 

@@ -1,0 +1,1 @@
+"""For Tango: a device server for a running pipeline."""
