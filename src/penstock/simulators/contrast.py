@@ -5,7 +5,7 @@ import numpy as np
 from penstock.protocols.contrast import ContrastDecoder, encode_end, encode_point, encode_start
 from penstock.simulators.simulator import Packets, Simulator
 
-__all__ = ["PERIOD_s", "ContrastSimulator"]
+__all__ = ["ContrastSimulator", "PERIOD_s"]
 
 PERIOD_s = 0.1
 BEAM_A = 2e-9

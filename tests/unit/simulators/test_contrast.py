@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from penstock.core import Kind
 from penstock.protocols.contrast import ContrastDecoder
-from penstock.simulators.contrast import SETTLED_um, ContrastSimulator
+from penstock.simulators.contrast import ContrastSimulator, SETTLED_um
 from penstock.simulators.xrf_scan import XrfScan
 from tests.unit.simulators.decoded import decoded
 
