@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import zmq
 
-from penstock.simulators import SIMULATORS
+from penstock.simulators import SERVED, SIMULATORS
 from tests.system.commands import ended, started
 from tests.system.simulated_scan import ONE_OF_EACH, ended_with, opened, rows_of, simulating
 from tests.system.sockets import read_scan
 
+THERE = sorted(SIMULATORS | SERVED)
 names = pytest.mark.parametrize("name", ONE_OF_EACH)
 
 
@@ -142,17 +143,17 @@ def test_by_default_only_this_machine_is_served(tmp_path: Path) -> None:
 def test_what_there_is_is_listed(tmp_path: Path) -> None:
     said = ended("sim", "--list", folder=tmp_path)
     assert said.code == 0
-    for word in (*SIMULATORS, "lost=P", "silence=S@N", "disconnect@N"):
+    for word in (*THERE, "lost=P", "silence=S@N", "disconnect@N"):
         assert f"  {word} " in said.out
     listed = json.loads(ended("sim", "--list", "--json", folder=tmp_path).out)
-    assert [each["name"] for each in listed["simulators"]] == sorted(SIMULATORS)
+    assert [each["name"] for each in listed["simulators"]] == THERE
     assert all(each["line"] for each in listed["simulators"] + listed["faults"])
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], f"NAME: no simulator is called ''; there are {', '.join(SIMULATORS)}"),
+        ([], f"NAME: no simulator is called ''; there are {', '.join(THERE)}"),
         (["camera"], "NAME: no simulator is called 'camera'"),
         (["stins", "--points", "0x5"], '--points: "0x5" is no mesh; write ROWSxCOLUMNS'),
         (["stins", "--bind", "localhost:5"], '--bind: "localhost:5" does not say how it is reached; write "tcp://'),

@@ -10,7 +10,7 @@ from penstock.cli.mesh import read_mesh
 from penstock.errors import CheckError, PenstockError, Problem
 from penstock.services.interrupt import Interrupt
 from penstock.services.simulation import Setup, Simulation, SimulationReport
-from penstock.simulators import SIMULATORS, simulator_named
+from penstock.simulators import SERVED, SIMULATORS, simulator_named
 from penstock.simulators.faults import FAULTS
 
 __all__ = ["list_simulators", "simulate"]
@@ -22,7 +22,7 @@ _OPTIONS = {"instrument": "NAME", "address": "--bind", "rate_hz": "--rate", "wai
 
 def list_simulators(*, as_json: bool) -> None:
     """Print the simulators and the faults there are."""
-    simulators = [_described(name) for name in SIMULATORS]
+    simulators = [_described(name) for name in sorted(SIMULATORS | SERVED)]
     faults = [_split(name + text) for name, text in FAULTS.items()]
     if as_json:
         print(json.dumps({"simulators": simulators, "faults": faults}, indent=2))

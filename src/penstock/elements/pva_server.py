@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from penstock.elements.network_address import is_local
 from penstock.elements.pva_values import INVALID, PvaKind, Said, fitted, pva_value, written_in
@@ -151,6 +151,17 @@ class PvaServer:
             thread.join()
         self._provider = None
 
+    def wait_for_clients(self, count: int, timeout_s: float) -> bool:
+        """Wait until so many process variables have a client; return whether they have."""
+        deadline = time.monotonic() + timeout_s
+        with self._using:
+            served = list(self._served.values())
+        with _Served.news:
+            while sum(each.has_client for each in served) < min(count, len(served)):
+                if not _Served.news.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
+                    return False
+        return True
+
     def say(self, name: str, said: Said, write: Writer | None = None, *, if_new: bool = False) -> None:
         """Say a value: the first one makes the process variable, another type disconnects those who have it.
 
@@ -192,6 +203,8 @@ class PvaServer:
 class _Served:
     """One process variable."""
 
+    news: ClassVar = threading.Condition()
+
     def __init__(self, queue: Any) -> None:
         from p4p.server.thread import SharedPV
 
@@ -199,6 +212,19 @@ class _Served:
         self._said: Said | None = None
         self._write: Writer | None = None
         self._saying = threading.Lock()
+        self.has_client = False
+
+    def onFirstConnect(self, pv: Any) -> None:  # noqa: ARG002, N802 - as p4p calls it
+        """Note that somebody is there; in a thread of ours."""
+        with self.news:
+            self.has_client = True
+            self.news.notify_all()
+
+    def onLastDisconnect(self, pv: Any) -> None:  # noqa: ARG002, N802 - as p4p calls it
+        """Note that nobody is there any more; in a thread of ours."""
+        with self.news:
+            self.has_client = False
+            self.news.notify_all()
 
     def say(self, said: Said, write: Writer | None, *, if_new: bool = False) -> None:
         with self._saying:

@@ -11,7 +11,7 @@ from penstock.transport.zmq import ZmqSender
 
 __all__ = ["Outlet", "SocketKind", "TcpOutlet", "ZmqOutlet", "outlet"]
 
-SocketKind = Literal["push", "pub", "tcp", "post"]
+SocketKind = Literal["push", "pub", "tcp", "post", "pva"]
 
 
 class Outlet(Protocol):
@@ -121,8 +121,14 @@ class TcpOutlet:
         self._server.close()
 
 
-def outlet(kind: SocketKind, address: str, *, peers: int = 1, greeting: bytes = b"") -> Outlet:
-    """Return the outlet of a kind, not yet open."""
+def outlet(
+    kind: SocketKind, address: str, *, peers: int = 1, greeting: bytes = b"", idle: Sequence[Sequence[bytes]] = ()
+) -> Outlet:
+    """Return the outlet of a kind, not yet open; ``idle`` is what process variables say before anybody comes."""
+    if kind == "pva":
+        from penstock.services.pva_outlet import PvaOutlet
+
+        return PvaOutlet(address, peers, [list(parts) for parts in idle])
     if kind == "post":
         return PostOutlet(address)
     return TcpOutlet(address, greeting) if kind == "tcp" else ZmqOutlet(kind, address, peers)

@@ -42,7 +42,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     series: int = 1
     """How many scans are sent, one after the other."""
     rate_hz: float = 0.0
-    """Points per second, on the clock: what was held up is made up for. 0 is as fast as they are taken."""
+    """Points per second, on the clock: what was held up is made up for. 0 is as fast as they are taken, and for EPICS,
+    where that cannot be seen, 100."""
     faults: str = ""
     """As `Faults.parse` reads it."""
     compression: str = ""
@@ -87,12 +88,15 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         except CheckError as error:
             return [Problem(where="instrument", text=each.text, remedy=each.remedy) for each in error.problems]
         kind, known = simulator.socket, simulator.compressions
+        if simulator.spoilable == 0 and "corrupt=" in self.faults:
+            text = f"{self.instrument} says numbers, of which nobody could see that they are wrong"
+            return [Problem(where="faults.corrupt", text=text, remedy="leave it out")]
         if self.compression and self.compression not in known:
             remedy = f"write one of {', '.join(known)}" if known else "leave it out"
             text = f"{self.instrument} cannot compress by {self.compression!r}"
             return [Problem(where="compression", text=text, remedy=remedy)]
         try:
-            (host_and_port if kind in ("tcp", "post") else check_address)(self.address)
+            (host_and_port if kind in ("tcp", "post", "pva") else check_address)(self.address)
         except SourceError as error:
             return [Problem(where="address", text=str(error))]
         if kind == "post" and self.address.endswith(":0"):
@@ -348,7 +352,7 @@ class Simulation:
 
     def _new_outlet(self) -> Outlet:
         kind, greeting = self._make.socket, self._make.greeting
-        return outlet(kind, self._address, peers=self.setup.peers, greeting=greeting)
+        return outlet(kind, self._address, peers=self.setup.peers, greeting=greeting, idle=self._make.idle)
 
     def _wait_for_peers(self, nobody: str) -> None:
         deadline = time.monotonic() + self.setup.wait_s
@@ -379,8 +383,8 @@ class Simulation:
         self._bytes += sum(map(len, parts))
 
     def _wait_for_turn(self) -> None:
-        if self.setup.rate_hz:
-            self._sleep_until(self._zero + self._triggered / self.setup.rate_hz)
+        if rate_hz := self.setup.rate_hz or self._make.usual_hz:
+            self._sleep_until(self._zero + self._triggered / rate_hz)
 
     def _sleep_until(self, instant: float) -> None:
         while (left := instant - time.monotonic()) > 0:

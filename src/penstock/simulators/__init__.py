@@ -5,7 +5,7 @@ from importlib import import_module
 from penstock.simulators.simulator import Packets, Simulator
 from penstock.simulators.xrf_scan import XrfScan
 
-__all__ = ["SIMULATORS", "Packets", "Simulator", "XrfScan", "simulator_named"]
+__all__ = ["SERVED", "SIMULATORS", "Packets", "Simulator", "XrfScan", "simulator_named"]
 
 SIMULATORS = {
     "albaem": "penstock.simulators.albaem:AlbaemSimulator",
@@ -21,19 +21,27 @@ SIMULATORS = {
     "stins": "penstock.simulators.stins:StinsSimulator",
     "xspress3": "penstock.simulators.xspress3:Xspress3Simulator",
 }
-"""Where each simulator is; they are imported when they are asked for."""
+"""Where each simulator is that has bytes of its own; they are imported when they are asked for."""
+SERVED = {
+    "pv": "penstock.simulators.pv:PvSimulator",
+    "pva": "penstock.simulators.pva:PvaSimulator",
+}
+"""Likewise of those whose values a library serves."""
 
 
 def simulator_named(name: str) -> type[Simulator]:
-    """Return one of `SIMULATORS`.
+    """Return one of `SIMULATORS` or `SERVED`.
 
     Raises
     ------
     ValueError
         If there is none of that name; the text lists those there are.
     """
-    if name not in SIMULATORS:
-        raise ValueError(f"no simulator is called {name!r}; there are {', '.join(SIMULATORS)}, or write module:class")
-    module, _, attribute = SIMULATORS[name].partition(":")
+    there = SIMULATORS | SERVED
+    if name not in there:
+        raise ValueError(
+            f"no simulator is called {name!r}; there are {', '.join(sorted(there))}, or write module:class"
+        )
+    module, _, attribute = there[name].partition(":")
     found: type[Simulator] = getattr(import_module(module), attribute)
     return found

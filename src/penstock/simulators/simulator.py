@@ -35,12 +35,16 @@ class Simulator(ABC):
 
     decoder: ClassVar[type[Decoder]]
     """Decides how the packets travel."""
-    socket: ClassVar[Literal["push", "pub", "tcp", "post"]]
-    """How its packets travel; the other side of what the decoder's traits say."""
+    socket: ClassVar[Literal["push", "pub", "tcp", "post", "pva"]]
+    """How its packets travel; the other side of what the decoder's traits say, or ``pva`` of one without a decoder."""
     greeting: ClassVar[bytes] = b""
     """What a TCP client must say first; what the decoder says."""
     spoilable: ClassVar[int | None] = None
     """So many bytes at the beginning of a point are those that a fault may fall on; ``None``: all but the last one."""
+    idle: ClassVar[Packets] = []
+    """What those with the socket ``pva`` say before anybody comes."""
+    usual_hz: ClassVar[float] = 0.0
+    """Points per second where nobody says how many; 0: as fast as they are taken, if it can be seen that they are."""
     compressions: ClassVar[Sequence[str]] = ()
     """How it can compress its frames: names of `penstock.core.codecs.CODECS`."""
     compression = ""

@@ -7,9 +7,10 @@ import pytest
 from penstock.errors import CheckError
 from penstock.services.find_simulator import find_simulator
 from penstock.services.simulation import Setup
-from penstock.simulators import SIMULATORS
+from penstock.simulators import SERVED, SIMULATORS
 from penstock.simulators.stins import StinsSimulator
 
+THERE = SIMULATORS | SERVED
 CODE = """
 from penstock.protocols.stins import StinsDecoder
 from penstock.simulators import Simulator
@@ -55,7 +56,7 @@ def test_it_is_found() -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("stinks", f"no simulator is called 'stinks'; there are {', '.join(SIMULATORS)}, or write module:class"),
+        ("stinks", f"no simulator is called 'stinks'; there are {', '.join(sorted(THERE))}, or write module:class"),
         ("counter:Camer", 'counter has no "Camer"; did you mean "Camera"?'),
         ("counter:StinsDecoder", "StinsDecoder is no Simulator; subclass penstock.simulators.Simulator"),
         ("counter:Half", "Half is abstract; write the methods end, point"),

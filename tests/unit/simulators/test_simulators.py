@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from penstock.core import Kind
 from penstock.core.decoder import Decoder, Traits
 from penstock.protocols import decoder_named
-from penstock.simulators import SIMULATORS, Packets, Simulator, XrfScan, simulator_named
+from penstock.simulators import SERVED, SIMULATORS, Packets, Simulator, XrfScan, simulator_named
 from tests.unit.simulators.decoded import decoded
 
 names = pytest.mark.parametrize("name", sorted(SIMULATORS))
@@ -93,6 +93,6 @@ def test_a_point_begins_with_what_can_be_spoilt(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["xspres", "", "penstock.simulators.stins:StinsSimulator"])
 def test_what_is_no_simulator_is_refused(name: str) -> None:
-    there = ", ".join(SIMULATORS)
+    there = ", ".join(sorted(SIMULATORS | SERVED))
     with pytest.raises(ValueError, match=f"no simulator is called '{name}'; there are {there}, or"):
         simulator_named(name)
