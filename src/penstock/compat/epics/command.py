@@ -30,7 +30,7 @@ def epics(
         typer.Option("--open-to-network", help="Others than this machine may come in; nobody is asked for a password."),
     ] = False,
     every_s: Annotated[float, typer.Option("--every-s", min=0.05, help="How often the pipeline is asked.")] = 0.5,
-    most_MB: Annotated[float, typer.Option("--most-MB", min=0.001, help="How large a view may be.")] = 64.0,
+    most_MB: Annotated[float, typer.Option("--most-MB", min=0.001, max=500, help="How large a view may be.")] = 64.0,
 ) -> None:
     """Serve a running pipeline over EPICS PVAccess: status, books, load and views; parameters and commands to write.
 

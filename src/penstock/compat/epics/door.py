@@ -168,8 +168,10 @@ class EpicsDoor:
             except ResultTypeError as error:
                 self._tell_once(f"view {name} is not served: {error}")
                 continue
-            except KeyError:  # it has gone with its run
-                continue
+            except ServiceError:
+                if name in connection.views:
+                    raise
+                continue  # it has gone with its run
             self._versions[name] = (run, view.version)
             self._say(pv_name("VIEW", name), said)
         self._versions = {name: shown for name, shown in self._versions.items() if name in views}
