@@ -14,7 +14,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "reducers": {},
     "sinks": {
-        "tango": "publishes values as Tango attributes",
     },
 }
 """Kind → name → what it will be."""

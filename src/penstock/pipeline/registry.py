@@ -151,6 +151,7 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "png": ("penstock.elements.sinks.png:PngSink", "pictures of arrays"),
         "print": ("penstock.elements.sinks.print:PrintSink", "prints what comes"),
         "stream": ("penstock.elements.sinks.stream:StreamSink", "a durable stream, which other pipelines can read"),
+        "tango": ("penstock.elements.sinks.tango:TangoSink", "serves values as attributes of a Tango device"),
         "webhook": ("penstock.elements.sinks.webhook:WebhookSink", "posts a short text to a chat or a pager"),
         "websocket": ("penstock.elements.sinks.websocket:WebsocketSink", "sends items to browsers"),
         "zarr": ("penstock.elements.sinks.zarr:ZarrSink", "a Zarr store"),

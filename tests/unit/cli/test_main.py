@@ -107,13 +107,14 @@ def test_what_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     assert "cannot be written" in result.stderr
 
 
-def test_list_knows_what_is_planned() -> None:
-    assert "tango" in runner.invoke(app, ["list", "sinks"]).output
+def test_list_knows_what_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLANNED, "sinks", {"telex": "what is sent by wire"})
+    assert "telex" in runner.invoke(app, ["list", "sinks"]).output
     found = json.loads(runner.invoke(app, ["list", "--json"]).output)
     assert {
         "kind": "sinks",
-        "name": "tango",
-        "line": "publishes values as Tango attributes",
+        "name": "telex",
+        "line": "what is sent by wire",
         "origin": "planned",
     } in found
     assert runner.invoke(app, ["list", "sink"]).exit_code == 2

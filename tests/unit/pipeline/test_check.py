@@ -9,6 +9,7 @@ from penstock.core.restart_budget import RESTARTS, Restarts
 from penstock.pipeline import check_file, load_plan
 from penstock.pipeline.explain import explain
 from penstock.pipeline.plan import Plan
+from penstock.pipeline.planned_names import PLANNED
 from penstock.pipeline.receives import receives
 from tests.unit.pipeline.conftest import Check, Write
 
@@ -149,12 +150,15 @@ def test_functions_are_sources(checked: Check) -> None:
     ("extra", "says"),
     [
         ('serve: {asapo: "127.0.0.1:8500"}\n', "ASAPO's clients"),
-        ("sinks: {f: {use: tango, from: fit}}\n", "tango"),
+        ("sinks: {f: {use: telex, from: fit}}\n", "telex"),
         ("sinks: {f: {use: print, from: fit, when: end}}\n", "only now and then"),
         ("sinks: {f: {use: print, from: fit, on_error: skip}}\n", "after a failed write"),
     ],
 )
-def test_what_is_planned_is_named_and_not_an_error(checked: Check, extra: str, says: str) -> None:
+def test_what_is_planned_is_named_and_not_an_error(
+    checked: Check, extra: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PLANNED, "sinks", {"telex": "what is sent by wire"})
     found = checked(JOIN % ("order", "") + extra)
     assert not found.of_level("error")
     assert any(says in problem.text for problem in found.of_level("planned"))

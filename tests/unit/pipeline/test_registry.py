@@ -24,11 +24,12 @@ def test_no_name_is_both_built_and_planned(kind: Kind) -> None:
     assert not set(BUILT_IN[kind]) & set(PLANNED[kind])
 
 
-def test_a_planned_name_can_be_shown_and_never_called() -> None:
-    found = Registry().find("sinks", "tango")
+def test_a_planned_name_can_be_shown_and_never_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLANNED, "sinks", {"telex": "what is sent by wire"})
+    found = Registry().find("sinks", "telex")
     assert found.planned
-    assert found.target == PlannedTarget("sinks", "tango")
-    with pytest.raises(NotBuiltYetError, match="tango is planned"):
+    assert found.target == PlannedTarget("sinks", "telex")
+    with pytest.raises(NotBuiltYetError, match="telex is planned"):
         found.target(path="x")
 
 
