@@ -23,36 +23,31 @@ sources:
   readings: {use: zmq-pull, connect: "JUDGED", encoding: json}
 stages:
   add: {from: n, steps: ["adding:add"]}
-  judge: {from: readings, steps: ["adding:Judge"]}
+  judge: {from: readings, steps: ["tests.system.judging:Judge"]}
 sinks: {out: {use: json-lines, from: add, path: "{run}.jsonl"}}
 """
-ADDING = '''
-import penstock
-
+ADDING = """
 def add(item, *, by: int = 0):
     return by
-
-class Judge:
-    """Has enough of a point with its third reading, and of all with the second one of the point at 1."""
-
-    def __init__(self):
-        self.at = {}
-
-    def __call__(self, item):
-        count = self.at[item["x"]] = self.at.get(item["x"], 0) + 1
-        if item["x"] == 1 and count == 2:
-            penstock.feedback("stop", "the edge is seen", event=item["event"])
-        elif item["x"] < 1 and count == 3:
-            penstock.feedback("next", f"three at {item['x']}", event=item["event"])
-        return item
-'''
+"""
 
 
 def test_each_scan_has_a_run_of_its_own_and_obeys_what_its_analysis_says(tmp_path: Path) -> None:
     judged = f"tcp://127.0.0.1:{free_ports(1)[0]}"
     (tmp_path / "p.yaml").write_text(PIPELINE.replace("JUDGED", judged))
     (tmp_path / "adding.py").write_text(ADDING)
-    process = Process("run", "p.yaml", "-q", "--stay", "--serve", "0", "--run", "first", folder=tmp_path)
+    process = Process(
+        "run",
+        "p.yaml",
+        "-q",
+        "--stay",
+        "--serve",
+        "0",
+        "--run",
+        "first",
+        folder=tmp_path,
+        environ={"PYTHONPATH": str(ROOT)},
+    )
     try:
         address = "http://" + process.line("").partition("http://")[2].split()[0]
         words = [sys.executable, "-m", "tests.system.bluesky_scans", address, judged]

@@ -18,7 +18,7 @@ TriggerMaps = Mapping[str, Mapping[str, Any]]
 
 
 class ScanHooks:
-    """Hooks of one scan, for the hook places ``pre-scan``, ``pre-acq``, ``post-acq`` and ``post-scan``.
+    """Hooks of one scan, for the hook places ``pre-scan``, ``post-acq`` and ``post-scan``.
 
     In a macro::
 
