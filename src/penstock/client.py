@@ -425,7 +425,7 @@ class Connection(Mapping[str, "RemoteView"]):
         self._json("POST", "runs", wish)
         deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline:
-            with suppress(ServiceError):  # the web process is replaced meanwhile
+            with suppress(ServiceError, StateError):  # the web process is replaced meanwhile
                 if len(self.runs) > before:
                     self.run = str(self._json("GET", "run")["run"])
                     return self.run

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import zmq
 from penstock.client import Connection, connect
 from penstock.compat import contrast, sardana
 from penstock.compat.scan_run import ScanRun
-from penstock.errors import ServiceError
+from penstock.errors import ServiceError, StateError
 from tests.system.commands import started
 from tests.system.test_chain_examples import free_ports
+from tests.system.test_web import until
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """
@@ -33,16 +35,17 @@ class Analysis:
     def measured(self, x: float, event: int) -> None:
         self.socket.send_json({"x": x, "event": event})
 
-    def outcome(self, run: str) -> str:
-        (found,) = [each["outcome"] for each in self.seen.runs if each["run"] == run]
-        return str(found)
-
     def ended(self, run: str) -> str:
-        deadline = time.monotonic() + 20
-        while (found := self.outcome(run)) == "running":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        return found
+        """Wait for the end of a run, and return its outcome."""
+        found: list[str] = []
+
+        def has_ended() -> bool:
+            with suppress(StateError):  # just between two runs
+                found[:] = [each["outcome"] for each in self.seen.runs if each["run"] == run]
+            return bool(found) and found[0] != "running"
+
+        until(has_ended)
+        return found[0]
 
 
 @pytest.fixture(scope="module")

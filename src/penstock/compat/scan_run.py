@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from penstock.client import Connection, connect
-from penstock.core.feedback import NEXT, STOP, Feedback
+from penstock.compat.scan_wishes import ScanWishes
+from penstock.core.feedback import Feedback
 from penstock.errors import PenstockError, ServiceError, StateError
 
 __all__ = ["Listener", "ScanRun"]
@@ -22,6 +23,8 @@ RUNNING: Final = "running"
 PATIENCE_S: Final = 30.0
 POLL_S: Final = 5.0
 """How long one question for feedback waits; no longer does a listener need to notice that it is to end."""
+BETWEEN_S: Final = 5.0
+"""How long a program may be between two runs."""
 AGAIN_S: Final = 1.0
 """How long it rests when nobody answers."""
 MOST_WAITING: Final = 10_000
@@ -79,11 +82,18 @@ class Listener:
         try:
             while not self._is_closed:
                 try:
-                    connection = connection or _connected(*self._to)
+                    if connection is None:
+                        connection = _connected(*self._to)
+                        if connection.run != self.run:  # another one goes on
+                            return
                     began_s = time.monotonic()
                     found = connection.feedback(self._newest, POLL_S, run=self.run)
-                except StateError:  # another run goes on
-                    return
+                except StateError:  # another run goes on, or the program is just between two
+                    assert connection is not None, "it was asked"
+                    connection.close()
+                    connection = None
+                    self._rest(AGAIN_S)
+                    continue
                 except ServiceError as error:
                     _LOG.warning("what the analysis says is not heard now: %s", error)
                     self._rest(AGAIN_S)
@@ -124,9 +134,7 @@ class ScanRun:
         self._who = who
         self._must_run = must_run
         self._listener: Listener | None = None
-        self._obeyed = 0
-        """The number of the last feedback that was looked at."""
-        self._stop: Feedback | None = None
+        self._wishes = ScanWishes()
         self.run = ""
         """The name of the last run that was begun."""
 
@@ -153,11 +161,9 @@ class ScanRun:
             With ``must_run``, if no run could be begun.
         """
         self.close()
-        self._listener, self._obeyed, self._stop = None, 0, None
+        self._listener, self._wishes = None, ScanWishes()
         try:
-            with self._connected() as run:
-                self._end_other(run)
-                self.run = run.start(trigger_maps, values, run=name)
+            self.run = self._begun(name, trigger_maps, values)
         except PenstockError as error:
             self.run = ""
             if self._must_run:
@@ -208,29 +214,16 @@ class ScanRun:
         """
         until_s = time.monotonic() + wait_s
         while True:
-            found = self._look(first_event)
+            found = self._wishes.wants(self.heard(self._wishes.looked_at), first_event)
             left_s = until_s - time.monotonic()
             if found or left_s <= 0 or self._listener is None or self._listener.is_closed:
                 return found
-            self._listener.wait(self._obeyed, left_s)
+            self._listener.wait(self._wishes.looked_at, left_s)
 
     @property
     def stop(self) -> Feedback | None:
         """The feedback by which the scan is to stop, if there was one."""
-        self._look(None, takes_next=False)
-        return self._stop
-
-    def _look(self, first_event: int | None, *, takes_next: bool = True) -> str:
-        has_next = False
-        for each in self.heard(self._obeyed):
-            if each.action == STOP and self._stop is None:
-                self._stop = each
-            if not takes_next:
-                continue
-            self._obeyed = each.number
-            is_of_point = first_event is None or each.event is None or each.event >= first_event
-            has_next = has_next or (each.action == NEXT and is_of_point)
-        return STOP if self._stop is not None else NEXT if has_next else ""
+        return self._wishes.stop(self.heard(self._wishes.looked_at))
 
     # How far it is.
 
@@ -266,6 +259,19 @@ class ScanRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _begun(self, name: str, maps: Mapping[str, Mapping[str, Any]] | None, values: Mapping[str, Any] | None) -> str:
+        """Begin a run, and return its name; a program that is between two runs is asked again for a while."""
+        until_s = time.monotonic() + BETWEEN_S
+        while True:
+            try:
+                with self._connected() as run:
+                    self._end_other(run)
+                    return run.start(maps, values, run=name)
+            except StateError:
+                if time.monotonic() > until_s:
+                    raise
+                time.sleep(0.1)
 
     def _end_other(self, run: Connection) -> None:
         """Finish the run that goes on, such as the one a program that stays begins with."""
