@@ -16,7 +16,7 @@ __all__ = ["screen", "top"]
 
 MOST_ALARMS = 2
 """Of the last notices of this level, that stand above everything."""
-TABLES = ("alarms", "delays", "rates", "edges", "steps", "files", "states", "processes", "notices")
+TABLES = ("alarms", "delays", "rates", "edges", "steps", "files", "workers", "states", "processes", "notices")
 
 
 def top(
@@ -28,7 +28,8 @@ def top(
     only: Annotated[
         str,
         typer.Option(
-            "--only", help="Show one table: alarms, delays, rates, edges, steps, files, states, processes, notices."
+            "--only",
+            help="Show one table: alarms, delays, rates, edges, steps, files, workers, states, processes, notices.",
         ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report once, for machines.")] = False,
@@ -71,6 +72,7 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
     from penstock.monitor.files_table import files_table
     from penstock.monitor.ledger_table import summary
     from penstock.monitor.notice_table import notice_line, notice_table
+    from penstock.monitor.staff_table import staff_table
     from penstock.monitor.state_table import state_table
     from penstock.monitor.step_table import step_table
 
@@ -83,6 +85,7 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
         "edges": (lambda: edge_table(report, width), True),
         "steps": (lambda: step_table(report), bool(report.steps)),
         "files": (lambda: files_table(report.files), bool(report.files)),
+        "workers": (lambda: staff_table(report), bool(report.staffs)),
         "states": (lambda: state_table(report), bool(report.states)),
         "processes": (lambda: process_table(report), bool(report.processes or report.machinery)),
         "notices": (lambda: notice_table(report), bool(report.notices)),

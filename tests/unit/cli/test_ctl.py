@@ -25,6 +25,7 @@ from tests.unit.services.test_control_door import opened
         ("ipc:///run/pipe start", "ipc:///run/pipe", "start", "", {}),
         ("host.site:80 start fit", "host.site:80", "start", "fit", {}),
         ("scale fit 3", "here", "scale", "fit", {"workers": 3}),
+        ("scale fit auto", "here", "scale", "fit", {"workers": "auto"}),
         ("mute hot 0.5", "here", "mute", "hot", {"for_s": 0.5}),
         ("unmute hot", "here", "unmute", "hot", {}),
         ("alarms", "here", "alarms", "", {}),

@@ -30,7 +30,11 @@ ANYTHING = st.recursive(
         (Command(name="stop", arguments={"now": True}), "argument", "it takes none"),
         (Command(name="set"), "argument", "set lacks values"),
         (Command(name="set", arguments={"values": 3}), "argument", "an object"),
-        (Command(name="scale", target="fit", arguments={"workers": "3"}), "argument", "a whole number from 1 to 1024"),
+        (
+            Command(name="scale", target="fit", arguments={"workers": "3"}),
+            "argument",
+            "a whole number from 1 to 1024, or auto",
+        ),
         (Command(name="scale", target="fit", arguments={"workers": True}), "argument", "is True"),
         (Command(name="scale", target="fit", arguments={"workers": 0}), "argument", "is 0"),
         (Command(name="mute", target="hot"), "argument", "mute lacks for_s: for how many seconds"),
@@ -49,7 +53,9 @@ def test_what_is_wrong_is_said(command: Command, problem: str, said: str) -> Non
 
 
 def test_every_command_of_the_table_can_be_right() -> None:
-    right: dict[str, Any] = {"text": "x", "number": 3, "count": 0, "seconds": 0.5, "object": {"a": 1}}
+    right: dict[str, Any] = {
+        "text": "x", "number": 3, "count": 0, "seconds": 0.5, "object": {"a": 1}, "number or auto": "auto",
+    }  # fmt: skip
     for name, kind in COMMANDS.items():
         arguments = {key: right[argument.type] for key, argument in kind.arguments.items()}
         assert check_command(Command(name=name, target="fit", arguments=arguments)) is kind

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from penstock.core.command import WorkerCount
 from penstock.core.map_part import MapPart
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change
@@ -87,7 +88,7 @@ class Control:
         change = Change(revision=1, from_event=7, values=values, who=who, when=Timestamp(0))
         self._later(partial(then, change))
 
-    def scale(self, stage: str, workers: int) -> None:
+    def scale(self, stage: str, workers: WorkerCount) -> None:
         self._note(f"scale {stage} {workers}")
 
     def extend(self, join: str, document: MapDocument, then: Callable[[Grown], None], *, is_last: bool = False) -> None:

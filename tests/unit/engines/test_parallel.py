@@ -360,6 +360,7 @@ def test_it_is_given_up_at_once(place: str) -> None:
         ([code.Buffer], {"run_in": "process"}, "Buffer is a buffer, and each worker would see"),
         ([lambda item: item], {"run_in": "process"}, "it is a lambda, which has no name"),
         ([code.add], {"run_in": "inline"}, "inline is one thread, which has no workers"),
+        ([code.pairs], {"workers": {"from": 1, "to": 2}}, "pairs is a generator, and each worker would see"),
     ],
 )
 def test_what_workers_cannot_do_is_refused(steps: list[Any], options: dict[str, Any], text: str) -> None:
@@ -376,6 +377,7 @@ def test_a_maker_of_generators_is_refused_when_it_has_made_one() -> None:
 def test_without_a_place_workers_are_threads() -> None:
     assert chain(code.add).plan().stages["s"].run_in == "thread"
     assert chain(code.add, workers=1).plan().stages["s"].run_in == "inline"
+    assert chain(code.add, workers={"from": 1, "to": 2}).plan().stages["s"].run_in == "thread"
 
 
 @quick

@@ -17,10 +17,12 @@ from penstock.monitor.report import (
     NoticeReport,
     ProcessReport,
     RunReport,
+    StaffReport,
     StateReport,
     StepReport,
     books_of_nothing,
 )
+from penstock.monitor.staff_table import staff_table
 from penstock.monitor.state_table import state_table
 
 NOTICES = [
@@ -68,8 +70,19 @@ def report() -> RunReport:
         notice_counts={"log": 1, "alarm": 1295},
         processes=[ProcessReport(name="fit-0", role="map", pid=7, cpu_s=12.0, private_bytes=2_000_000, cpu_share=0.5)],
         files=[FilesReport(name="open", waiting=2, done=3, items=500)],
+        staffs=[
+            StaffReport(stage="fit", workers=3, coming=2, least=1, most=8, busy=0.98, waiting=5400, why="98% busy"),
+            StaffReport(stage="look", workers=1, coming=0, least=1, most=4, pinned=1),
+        ],
         machinery=[ProcessReport(name="web", role="web", pid=8, state="", cpu_s=1.0, deaths=0)],
     )  # fmt: skip
+
+
+def test_how_many_workers_there_are_and_why(report: RunReport) -> None:
+    assert printed(staff_table(report))[1:] == [
+        ["fit", "3", "+", "2", "1–8", "98%", "5,400", "98%", "busy"],
+        ["look", "1", "at", "1", "0%", "0", "none"],
+    ]
 
 
 def test_workers_in_one_state_stand_together_and_who_has_something_to_say_alone(report: RunReport) -> None:
@@ -131,7 +144,8 @@ def test_the_screen_fits_and_one_table_can_be_had_alone(report: RunReport, width
     for word in ("names → open", "fit.peak", "died 6 times", "too hot", "web", "3 of 5 files"):
         assert word in text("")
     assert "too hot" in text("").splitlines()[1], "an alarm is seen in the lowest terminal"
-    firsts = {"delays": "delay", "rates": "rate", "edges": "edge", "steps": "step", "processes": "process"}
+    firsts = {"delays": "delay", "rates": "rate", "edges": "edge", "steps": "step", "processes": "process",
+              "workers": "workers"}  # fmt: skip
     for only in TABLES:
         headings = [line.split()[0] for line in text(only).splitlines()[1:] if line.strip() and "─" not in line]
         assert headings[0] == firsts.get(only, headings[0])

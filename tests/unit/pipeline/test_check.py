@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from penstock.core.restart_budget import RESTARTS, Restarts
+from penstock.core.staffing import Limits
 from penstock.pipeline import check_file, load_plan
 from penstock.pipeline.explain import explain
+from penstock.pipeline.graph import draw_text
+from penstock.pipeline.memory import memory_plan
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.planned_names import PLANNED
 from penstock.pipeline.receives import receives
@@ -196,6 +199,25 @@ def test_limits_can_be_set_and_are_explained(checked: Check) -> None:
         f"{key}:" in explained for key in ("restarts", "slots", "deadline_s", "prefetch", "trips", "checkpoint_s")
     )
     assert plan_of(checked, explained) == found.plan
+
+
+def test_limits_of_workers_are_explained_and_reckoned_with(checked: Check, write: Write) -> None:
+    text = JOIN % ("order", ", workers: {from: 2, to: 9, shrink_s: 30}, cpus: [0]")
+    found = check_file(write(text), environ={}, cores=4)
+    assert found.plan is not None
+    fit = found.plan.stages["fit"]
+    assert (fit.workers, fit.most_workers, len(fit.cpus)) == (2, 9, 9)
+    assert fit.limits == Limits(least=2, most=9, grow_s=1.0, shrink_s=30.0)
+    (warning,) = found.of_level("warning")
+    assert warning.where == "stages.fit.workers"
+    assert warning.text == "up to 9 worker processes on 4 cores"
+    pools = {pool.owner: pool for pool in memory_plan(found.plan).pools}
+    assert (pools["fit"].pools, pools["cam"].larger_slots) == (9, 2 * 9 + 2)
+    explained = explain(found.spec, found.plan)
+    written = " ".join(line.strip() for line in explained.splitlines())
+    assert "workers: from: 2 to: 9 grow_s: 1.0 shrink_s: 30.0 " in written
+    assert plan_of(checked, explained) == found.plan
+    assert "fit ×2–9" in draw_text(found.plan)
 
 
 def test_what_each_room_receives_is_said(checked: Check) -> None:

@@ -15,6 +15,7 @@ from penstock.pipeline.spec import (
     SinkSpec,
     SourceSpec,
     StageSpec,
+    WorkersSpec,
 )
 from penstock.pipeline.spec_reader import SECTIONS
 from penstock.pipeline.thing import RESERVED
@@ -25,6 +26,7 @@ MODELS = (
     JoinSpec,
     MergeSpec,
     StageSpec,
+    WorkersSpec,
     SinkSpec,
     AlarmSpec,
     ControlSpec,

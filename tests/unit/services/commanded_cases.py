@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from penstock.core.alarm import AlarmRule
-from penstock.core.command import Command, Reply
+from penstock.core.command import Command, Reply, WorkerCount
 from penstock.core.parameters import Change
 from penstock.core.run import Outcome
 from penstock.core.states import State
@@ -99,7 +99,7 @@ class FakeRun:
         else:
             self.waiting.append(lambda: then(change))
 
-    def scale(self, stage: str, workers: int) -> None:
+    def scale(self, stage: str, workers: WorkerCount) -> None:
         if PLAN.stages[stage].kind != "map":
             raise PenstockError(f"no map stage is called {stage!r}; there are fit")
         self._note(f"scale {stage} {workers}")

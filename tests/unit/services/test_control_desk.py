@@ -53,8 +53,9 @@ def test_a_command_does_what_it_says(operator: Operator, command: tuple[str, ...
 
 def test_arguments_reach_the_run(operator: Operator) -> None:
     assert operator.said("scale", "fit", workers=3).text == "fit shall have 3 workers"
+    assert operator.said("scale", "fit", workers="auto").text == "fit shall have as many as there is work for"
     assert operator.said("drain", reason="beam is gone").is_done
-    assert operator.run.done == ["scale fit 3", "drain beam is gone (aborted)"]
+    assert operator.run.done == ["scale fit 3", "scale fit auto", "drain beam is gone (aborted)"]
 
 
 def test_parameters_may_be_named_from_their_stage(operator: Operator) -> None:

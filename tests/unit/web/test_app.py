@@ -229,6 +229,12 @@ def test_parameters_are_set_together(app: Any, line: FakeLine) -> None:
     assert line.asked == [("set", {"values": {"roi": 3}, "who": "me"})]
 
 
+@pytest.mark.parametrize("workers", [3, "auto"])
+def test_a_stage_is_given_a_number_of_workers_or_goes_by_the_load(app: Any, line: FakeLine, workers: Any) -> None:
+    assert ask(app, "PUT", "stages/fit/workers", json={"workers": workers}).status_code == 200
+    assert line.asked == [("scale", {"stage": "fit", "workers": workers})]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "code", "said"),
     [
