@@ -156,12 +156,13 @@ class Staffing:
         """
         if self._looked_ns is None or load.coming or not load.present:
             self._begin(now_ns)
-        since_ns, self._looked_ns = now_ns if self._looked_ns is None else self._looked_ns, now_ns
-        self._work_ns += load.busy * (now_ns - since_ns)
-        self._busiest_ns += load.busiest * (now_ns - since_ns)
-        self._opens |= load.opens
-        self._always_waits &= load.waiting > 0
-        self._is_free &= not load.is_blocked
+        else:
+            self._work_ns += load.busy * (now_ns - self._looked_ns)
+            self._busiest_ns += load.busiest * (now_ns - self._looked_ns)
+            self._opens |= load.opens
+            self._always_waits &= load.waiting > 0
+            self._is_free &= not load.is_blocked
+            self._looked_ns = now_ns
         took_ns = now_ns - self._begun_ns
         has_ended = took_ns >= self._grow_ns
         if has_ended:

@@ -20,6 +20,8 @@ __all__ = ["LOOK_NS", "BuilderStaffing"]
 
 LOOK_NS: Final = 250_000_000
 """How often at least it looks; for how long workers are at work is measured all the time."""
+HOPELESS_NS: Final = 10_000_000_000
+"""A process that was not even begun after so long could not be made."""
 LOOKS: Final = 4
 """In a stretch of ``grow_s``, at least."""
 
@@ -36,6 +38,7 @@ class _Staff:
     occupancy: Occupancy = field(default_factory=Occupancy)
     asked: int = 0
     """Workers that the supervisor was asked for and has not told of."""
+    asked_ns: int = 0
     known: set[str] = field(default_factory=set)
     looked_ns: int = 0
     is_closing: bool = False
@@ -103,7 +106,7 @@ class BuilderStaffing:
                 continue
             there = staff.load.present + staff.load.coming
             if move.workers > there:
-                staff.asked += move.workers - there
+                staff.asked, staff.asked_ns = staff.asked + move.workers - there, now_ns
                 self._tell(say.Hire(name, move.workers - there, move.workers, move.why))
             else:
                 self._let_go(name, spare[: there - move.workers], move.workers, move.why)
@@ -118,7 +121,8 @@ class BuilderStaffing:
         """Note what a stage has to do; return who could leave."""
         mine = [p for p in self._peers.values() if p.of == staff.stage.name and not (p.is_leaving or p.is_closed)]
         names = {peer.name for peer in mine}
-        staff.asked = max(0, staff.asked - len(names - staff.known)) if staff.known else 0
+        is_hopeless = now_ns - staff.asked_ns > HOPELESS_NS
+        staff.asked = 0 if is_hopeless else max(0, staff.asked - len(names - staff.known))
         staff.known = names
         ready = [peer for peer in mine if peer.name in staff.stage.peers]
         can_leave, opens = staff.stage.spare()

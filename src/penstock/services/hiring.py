@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 from penstock.core.command import AUTO, WorkerCount
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, ProcessError
 from penstock.pipeline.plan import Plan
 from penstock.services.members import Member, Members
 from penstock.services.staff_reports import staff_text
@@ -77,14 +77,12 @@ class Hiring:
         self._start(stage, workers - len(there))
 
     def hire(self, word: say.Hire) -> None:
-        """Start the workers that the event builder asks for.
-
-        Raises
-        ------
-        ProcessError
-            If no process can be made.
-        """
-        self._start(word.stage, word.more)
+        """Start the workers that the event builder asks for; where no process can be made, others do their work."""
+        try:
+            self._start(word.stage, word.more)
+        except ProcessError as error:
+            self._notice(f"no more workers: {error}", word.stage)
+            return
         self._notice(staff_text(word.workers - word.more, word.workers, word.why), word.stage)
 
     def dismiss(self, word: say.Dismiss) -> None:
