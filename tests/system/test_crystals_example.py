@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,8 @@ import pytest
 
 from penstock.core.codecs import decoded
 from penstock.core.encoding import Encoding
+from penstock.core.stream_address import StreamAddress
+from penstock.errors import UnknownStreamError
 from penstock.monitor.report import RunReport
 from penstock.pipeline.check import check_file
 from penstock.pipeline.pipeline import find_engine, find_starter
@@ -24,7 +27,11 @@ from penstock.pipeline.plan import Plan
 from penstock.services.simulated import Simulated
 from penstock.services.simulation import Setup
 from penstock.simulators import XrfScan
-from tests.system.watching import PATIENCE_S
+from penstock.streams.opened import opened_store
+from penstock.streams.store import Store
+from tests.system.commands import started
+from tests.system.recorded_runs import until
+from tests.system.watching import PATIENCE_S, descendants
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "crystals"
 IMAGES = 40
@@ -51,8 +58,8 @@ def simulated(compression: str = "", rate_hz: float = 0.0) -> Simulated:
     return Simulated(setup)
 
 
-def checked(out: str) -> Plan:
-    found = check_file(Path("pipeline.yaml"), {"OUT": out})
+def checked(file: str, environ: dict[str, str]) -> Plan:
+    found = check_file(Path(file), environ)
     assert not [problem for problem in found.problems if problem.level == "error"]
     assert found.plan is not None
     return found.plan
@@ -90,7 +97,7 @@ def test_the_raw_hits_are_kept_as_they_came_whatever_dies(jet: ModuleType, folde
     shutil.copy("eiger.geom", "refined.geom")
     with simulated("bslz4", rate_hz=40) as camera:
         pointed_at(camera.address)
-        with find_starter("local")(checked("with-kills"), run_id="r1") as run:
+        with find_starter("local")(checked("pipeline.yaml", {"OUT": "with-kills"}), run_id="r1") as run:
             until = time.monotonic() + PATIENCE_S
             while run.statistics().edge("find", "hits").arrived < 5 or len(found := programs(folder)) < 2:
                 assert time.monotonic() < until
@@ -119,7 +126,7 @@ def test_the_raw_hits_are_kept_as_they_came_whatever_dies(jet: ModuleType, folde
     with simulated() as camera:
         pointed_at(camera.address)
         _in_c(folder)
-        assert_well(find_engine("inline")(checked("in-c"), run_id="r1"))
+        assert_well(find_engine("inline")(checked("pipeline.yaml", {"OUT": "in-c"}), run_id="r1"))
     assert views_in(Path("in-c/r1.h5")) == views
 
 
@@ -133,3 +140,38 @@ def _in_c(folder: Path) -> None:
     text = file.read_text()
     assert '["{python}", find_peaks.py]' in text
     file.write_text(text.replace('["{python}", find_peaks.py]', "[./find_peaks]"))
+
+
+def test_a_chain_of_three_services_of_which_one_is_killed(jet: ModuleType, folder: Path) -> None:
+    with opened_store(str(folder / "store"), folder) as store, simulated(rate_hz=20) as camera:
+        environ = {"SCAN": "7", "STORE": str(folder / "store"), "EIGER": camera.address, "OUT": str(folder)}
+
+        def run(name: str) -> RunReport:
+            plan = checked(f"chain-{name}.yaml", environ)
+            report: RunReport = find_engine("inline")(plan, run_id=name)
+            return report
+
+        with ThreadPoolExecutor(1) as thread, started("run", "chain-find.yaml", folder=folder, environ=environ) as find:
+            until(lambda: len(descendants(find.process.pid)) >= 5)  # before there is anything to read
+            receiving = thread.submit(run, "receive")
+            until(lambda: found_in(store) >= 5)
+            find.process.kill()
+            until(lambda: not programs(folder))
+            assert_well(receiving.result(PATIENCE_S))
+        before = found_in(store)
+        assert before < IMAGES
+        for name in ("find", "write"):
+            assert_well(run(name))
+        assert found_in(store) == IMAGES
+    camera_scan = jet.Jet(XrfScan(1, IMAGES))
+    with h5py.File(folder / "7-hits.nxs") as file:
+        raw = file["entry/instrument/raw"]
+        assert raw["key"][()].tolist() == [k for k in range(IMAGES) if camera_scan.has_crystal(k)]
+        assert (raw["data"][-1] == camera_scan.image(raw["key"][-1])).all()
+
+
+def found_in(store: Store) -> int:
+    """Return of how many images the peaks are stored."""
+    with suppress(UnknownStreamError):
+        return store.info(StreamAddress("11001234", "peaks", "7")).count
+    return 0

@@ -105,7 +105,9 @@ class ExternalProgram:
             raise ProcessError(f"{self._words[0]}: {error}")
         return _result(answer)
 
-    __call__ = process
+    def __call__(self, item: Any) -> Any:
+        """Do as `process`: so it is a step, too."""
+        return self.process(item)
 
     def end(self, item: Any) -> None:
         """Tell it what the instruments say after their data, if it runs."""

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from penstock.core import Message
 from penstock.elements import ExternalProgram
 from penstock.simulators import XrfScan
+from penstock.testing import make_message
 
 FOLDER = Path(__file__).parents[3] / "examples" / "crystals"
 N = 20
@@ -54,8 +56,8 @@ def find(example: Callable[[str], Any]) -> Iterator[Find]:
         each.close()
 
 
-def binned(image: Any) -> Any:
-    return image.reshape(128, 2, 128, 2).sum(axis=(1, 3))
+def binned(image: Any) -> Message:
+    return make_message(image.reshape(128, 2, 128, 2).sum(axis=(1, 3)), key=7)
 
 
 def test_images_with_crystals_are_the_hits(find: Find, jet: Any, crystals: list[int]) -> None:
@@ -67,7 +69,7 @@ def test_images_with_crystals_are_the_hits(find: Find, jet: Any, crystals: list[
 
 def test_it_is_the_same_whether_images_are_binned_or_not(find: Find, jet: Any, crystals: list[int]) -> None:
     finder, image = find(), jet.image(crystals[0])
-    coarse, fine = (finder.process(each)["peaks"] for each in (binned(image), image))
+    coarse, fine = (finder.process(each)["peaks"] for each in (binned(image), make_message(image, key=7)))
     apart = np.hypot(*(coarse[:, None, :2] - fine[None, :, :2]).transpose(2, 0, 1)).min(axis=1)
     assert np.median(apart) < 0.5  # pixels of the detector
 
