@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from penstock.pipeline import check_file
@@ -14,11 +15,19 @@ ROW = re.compile(r"\| `(?P<name>[\w-]+)` \| (?P<line>[^|]*?) \| (?P<written>[^|]
 AROUND = {
     "sources": "sources:\n  it: EXAMPLE\n",
     "steps": "sources:\n  it: {use: mine:numbers}\nstages:\n  a: {from: it, steps: [EXAMPLE]}\n",
+    "workers": "sources:\n  it: {use: mine:numbers}\nstages:\n  a: {from: it, map: {EXAMPLE}}\n",
     "sinks": "sources:\n  camera: {use: mine:numbers}\nstages:\n  image: {from: camera, reduce: mine:total}\n"
     "sinks:\n  out: EXAMPLE\n",
 }
 CODE = "def numbers():\n    yield 1\n\n\ndef total(state=0, value=0):\n    return state + value\n"
-KINDS: tuple[Kind, ...] = ("sources", "steps", "sinks")
+KINDS: tuple[Kind, ...] = ("sources", "steps", "workers", "sinks")
+
+
+def write_files(folder: Path) -> None:
+    """Write the files that examples name."""
+    np.save(folder / "dark.npy", np.zeros((2, 2)))
+    for name in ("net.onnx", "net.pt2"):
+        (folder / name).touch()
 
 
 def rows(kind: Kind) -> dict[str, tuple[str, list[str]]]:
@@ -48,7 +57,7 @@ def test_everything_built_in_has_its_row_and_nothing_else(kind: Kind) -> None:
 def test_every_row_has_an_example_of_what_it_names(kind: Kind) -> None:
     for name, (_, examples) in rows(kind).items():
         assert examples, f"{name} has no example"
-        begin = f"{{use: {name}," if kind != "steps" else name
+        begin = f"{{use: {name}," if kind in ("sources", "sinks") else name
         assert all(example.startswith(begin) for example in examples)
 
 
@@ -57,6 +66,7 @@ def test_an_example_passes_the_checks(
     kind: Kind, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.py").write_text(CODE)
+    write_files(tmp_path)
     (tmp_path / "pipeline.yaml").write_text(AROUND[kind].replace("EXAMPLE", example))
     monkeypatch.syspath_prepend(tmp_path)
     found = check_file(tmp_path / "pipeline.yaml", environ={})
@@ -84,6 +94,7 @@ def test_an_example_that_is_wrong_would_be_found(example: str, says: str, tmp_pa
 
 
 def test_the_pipelines_of_the_page_are_right(tmp_path: Path) -> None:
+    write_files(tmp_path)
     for block in [block for block in Page(PAGE).blocks() if block.info == "yaml"]:
         (tmp_path / "pipeline.yaml").write_text(block.body)
         found = check_file(tmp_path / "pipeline.yaml", environ={})

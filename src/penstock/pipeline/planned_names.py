@@ -9,8 +9,6 @@ PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "sources": {},
     "steps": {},
     "workers": {
-        "onnx": "an ONNX model, run over batches of events",
-        "torch": "a PyTorch model, run over batches of events",
     },
     "reducers": {},
     "sinks": {

@@ -130,6 +130,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
             "penstock.elements.workers.keep_events:KeepEvents",
             "keeps the last events whole, for penstock events",
         ),
+        "onnx": ("penstock.elements.workers.onnx:Onnx", "an ONNX model, run over batches of events"),
+        "torch": ("penstock.elements.workers.torch:Torch", "a PyTorch model, run over batches of events"),
     },
     "reducers": {},
     "sinks": {

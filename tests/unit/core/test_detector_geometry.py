@@ -75,8 +75,9 @@ def test_orientations_count_from_other_corners() -> None:
     ],
 )
 def test_what_cannot_be_is_refused(wrong: dict[str, Any], text: str) -> None:
+    given: dict[str, Any] = {"distance_m": 1.0, "poni_m": (0, 0), "pixel_m": (1e-3, 1e-3)} | wrong
     with pytest.raises(ValueError, match=text):
-        DetectorGeometry(**{"distance_m": 1.0, "poni_m": (0, 0), "pixel_m": (1e-3, 1e-3)} | wrong)
+        DetectorGeometry(**given)
 
 
 def test_without_a_wavelength_there_is_no_q() -> None:

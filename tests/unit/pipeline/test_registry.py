@@ -106,8 +106,9 @@ def test_a_name_of_two_kinds_has_two_descriptions() -> None:
     assert [entry["kind"] for entry in describe("print")] == ["step", "sink"]
 
 
-def test_a_planned_name_is_described_as_planned() -> None:
-    (entry,) = describe("onnx")
+def test_a_planned_name_is_described_as_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PLANNED, "workers", {"foresee": "what comes next"})
+    (entry,) = describe("foresee")
     assert entry["planned"]
 
 
