@@ -2,15 +2,13 @@
 
 import importlib.util
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -22,44 +20,16 @@ import penstock
 from penstock.engines.local import LocalRun
 from penstock.monitor.report import RunReport
 from penstock.pipeline import Plan
-from penstock.pipeline.check import check_file
-from penstock.pipeline.pipeline import find_engine
 from penstock.services.simulated import Simulated
 from penstock.services.simulation import Setup
 from penstock.simulators import XrfScan
 from penstock.simulators.stins import StinsSimulator
 from penstock.views import walk
 from tests.system.commands import started
+from tests.system.example_runs import COLUMNS, EXAMPLES, ROWS, N, outcome, planned
 from tests.system.watching import PATIENCE_S
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-ROWS, COLUMNS = 6, 7
-N = ROWS * COLUMNS
-
-
-def planned(example: str, folder: Path, addresses: Mapping[str, str] = MappingProxyType({})) -> Plan:
-    """Copy an example, because its outputs lie beside it, and check it with other addresses."""
-    shutil.copytree(EXAMPLES / example, folder / example, ignore=shutil.ignore_patterns("penstock-out", "__pycache__"))
-    pipeline = folder / example / "pipeline.yaml"
-    for written, address in addresses.items():
-        text = pipeline.read_text()
-        assert written in text
-        pipeline.write_text(text.replace(written, address))
-    checked = check_file(pipeline, {})
-    assert not checked.problems
-    assert checked.plan is not None
-    return checked.plan
-
-
-def outcome(example: str, folder: Path, instruments: Mapping[str, str], engine: str = "inline") -> RunReport:
-    """Run an example to its end; ``instruments`` says which simulator takes which address of its pipeline."""
-    with ExitStack() as stack:
-        setups = {at: Setup(instrument=name, rows=ROWS, columns=COLUMNS) for at, name in instruments.items()}
-        simulated = {at: stack.enter_context(Simulated(setup)) for at, setup in setups.items()}
-        plan = planned(example, folder, {at: each.address for at, each in simulated.items()})
-        report: RunReport = find_engine(engine)(plan, run_id="r1")
-    assert (report.outcome, report.exit_code, report.adds_up) == ("finished", 0, True)
-    return report
+pytest.importorskip("matplotlib")
 
 
 def test_a_curve_is_sorted_by_the_motors_position(tmp_path: Path) -> None:
