@@ -8,10 +8,8 @@ __all__ = ["PLANNED"]
 PLANNED: Final[Mapping[str, Mapping[str, str]]] = {
     "sources": {},
     "steps": {},
-    "workers": {
-    },
+    "workers": {},
     "reducers": {},
-    "sinks": {
-    },
+    "sinks": {},
 }
 """Kind → name → what it will be."""
