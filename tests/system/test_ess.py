@@ -10,6 +10,9 @@ import pytest
 from penstock.core import Kind, Message
 from penstock.elements.sources.ess import EssSource
 from penstock.pipeline import Join, Map, Pipeline, Source
+from penstock.services.kafka_outlet import DETECTOR, RUNS
+from penstock.services.simulated import Simulated
+from penstock.services.simulation import Setup
 from tests.system.kafka_cluster import QUICK, KafkaCluster, kafka_cluster
 
 types: Any = pytest.importorskip("streaming_data_types", reason="needs pip install ess-streaming-data-types")
@@ -130,3 +133,40 @@ def test_what_can_be_seen_is_known_before() -> None:
     traits = EssSource.traits_with({"brokers": "a:1", "topics": "det", "sources": "left", "runs": "runs"})
     assert (traits.number, traits.clock, traits.has_start) == ("message_id", "reference_time", True)
     assert EssSource.traits_with({"topics": "det"}) == EssSource("a:1", "det").traits
+
+
+def test_a_simulated_instrument_brings_its_own_broker() -> None:
+    with Simulated(Setup(instrument="ess", rows=3, columns=4, seed=5, faults="lost=0.2,corrupt=0.2")) as simulated:
+        reader = EssSource(
+            simulated.address.removeprefix("tcp://"), DETECTOR, runs=RUNS, start="earliest", settings=QUICK
+        )  # fmt: skip
+
+        async def until_the_end() -> list[Message]:
+            chunks = aiter(reader)
+            got: list[Message] = []
+            async for chunk in chunks:
+                got += chunk
+                if got[-1].kind is Kind.END:
+                    break
+            await chunks.aclose()  # type: ignore[attr-defined]  # it is a generator
+            return got
+
+        start, *pulses, _ = asyncio.run(asyncio.wait_for(until_the_end(), LONGEST_S))
+        report = simulated.wait(LONGEST_S)
+    assert report is not None
+    assert (report.state, report.injected["lost"] > 0, report.injected["corrupt"] > 0) == ("finished", True, True)
+    assert start.kind is Kind.START
+    assert len(pulses) == 12 - report.injected["lost"] - report.injected["corrupt"]
+    assert reader.malformed == report.injected["corrupt"]
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"address": "tcp://127.0.0.1:9092"}, "address: ess brings its own broker, which takes any free port"),
+        ({"faults": "disconnect@3"}, "faults.disconnect: ess would take its broker with it"),
+    ],
+)
+def test_what_its_broker_cannot_do_is_refused(more: dict[str, str], says: str) -> None:
+    (problem,) = Setup(instrument="ess", rows=2, columns=2, **more).problems()  # type: ignore[arg-type]  # all texts
+    assert str(problem).startswith(says)

@@ -26,7 +26,7 @@ from penstock.core.message import Kind, Message
 from penstock.errors import RemoteProtocolError
 from penstock.extra import extra
 
-__all__ = ["SCHEMAS", "EssDecoder", "schema_of"]
+__all__ = ["SCHEMAS", "EssDecoder", "encode_pulse", "encode_run_start", "encode_run_stop", "encode_value", "schema_of"]
 
 _NUMBERS: Final = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
 _TEXT_CODE: Final = len(_NUMBERS)
@@ -228,3 +228,90 @@ def _instant(ms: int) -> int:
 
 SCHEMAS: Final = {"6s4t": _end, "ad00": _image, "ev44": _neutrons, "f144": _reading, "pl72": _start}
 """By name, what reads it."""
+
+
+def encode_pulse(
+    source: str, message_id: int, time_ns: int, flights_ns: NDArray[np.integer[Any]], pixels: NDArray[np.integer[Any]]
+) -> bytes:
+    """Return the record of one pulse, ev44.
+
+    Parameters
+    ----------
+    source, message_id
+        Whose it is, and its number.
+    time_ns
+        Of the pulse, ns UTC.
+    flights_ns, pixels
+        (events,): time of flight of each neutron, and where it was seen.
+    """
+    return _record(
+        "ev44",
+        [
+            (4, source), (6, ("Int64", message_id)), (8, np.array([time_ns], "<i8")), (10, np.zeros(1, "<i4")),
+            (12, flights_ns.astype("<i4")), (14, pixels.astype("<i4")),
+        ],
+    )  # fmt: skip
+
+
+def encode_value(source: str, time_ns: int, value: float) -> bytes:
+    """Return the record of a number of a process variable at a time in ns UTC, f144."""
+    with extra("ess"):
+        from flatbuffers import Builder
+
+    builder = Builder(64)
+    builder.StartObject(1)
+    builder.PrependFloat64Slot(0, value, 0.0)
+    inner = builder.EndObject()
+    code = _NUMBERS.index("f8") + 1
+    return _record("f144", [(4, source), (6, ("Int64", time_ns)), (8, ("Uint8", code)), (10, inner)], builder)
+
+
+def encode_run_start(job_id: str, start_ms: int, **texts: str) -> bytes:
+    """Return the record of a run that starts, pl72; ``texts`` are of those that `EssDecoder` names."""
+    places = _RUN_TEXTS["pl72"]
+    return _record(
+        "pl72", [(4, ("Uint64", start_ms)), *((places[n], t) for n, t in {"job_id": job_id, **texts}.items())]
+    )
+
+
+def encode_run_stop(job_id: str, stop_ms: int, **texts: str) -> bytes:
+    """Return the record of a run that stops, 6s4t."""
+    places = _RUN_TEXTS["6s4t"]
+    return _record(
+        "6s4t", [(4, ("Uint64", stop_ms)), *((places[n], t) for n, t in {"job_id": job_id, **texts}.items())]
+    )
+
+
+def _news(schema: str, time_ms: int, texts: Mapping[str, str]) -> bytes:
+    places = _RUN_TEXTS[schema]
+    return _record(schema, [(4, ("Uint64", time_ms)), *((places[name], text) for name, text in texts.items())])
+
+
+def _record(schema: str, fields: Sequence[tuple[int, Any]], builder: Any = None) -> bytes:
+    """Return a FlatBuffer of one table.
+
+    Parameters
+    ----------
+    fields
+        Place and value of each: a text, an array, a number with the name of its type, or an inner table in ``builder``.
+    """
+    with extra("ess"):
+        from flatbuffers import Builder
+
+    builder = Builder(256) if builder is None else builder
+    kept: list[tuple[int, Any]] = []
+    for place, value in fields:  # what stands outside of a table comes before it
+        if isinstance(value, str):
+            value = builder.CreateString(value)
+        elif isinstance(value, np.ndarray):
+            value = builder.CreateNumpyVector(value)
+        kept.append(((place - 4) // 2, value))
+    builder.StartObject(max(slot for slot, _ in kept) + 1)
+    for slot, value in kept:
+        if isinstance(value, tuple):
+            kind, number = value
+            getattr(builder, f"Prepend{kind}Slot")(slot, number, 0)
+        else:
+            builder.PrependUOffsetTRelativeSlot(slot, value, 0)
+    builder.Finish(builder.EndObject(), file_identifier=schema.encode())
+    return bytes(builder.Output())

@@ -23,7 +23,7 @@ def find_simulator(name: str) -> type[Simulator]:
         except ValueError as error:
             raise CheckError([Problem(where="", text=str(error))]) from error
     found: type[Simulator] = find_class(name, Path.cwd(), Simulator, "penstock.simulators")
-    if getattr(found, "socket", None) not in ("push", "pub", "tcp"):
+    if getattr(found, "socket", None) is None:
         remedy = "write decoder = the decoder that reads what it says"
         raise CheckError([Problem(where=name, text=f"{found.__name__} names no decoder", remedy=remedy)])
     return found

@@ -11,7 +11,7 @@ from penstock.transport.zmq import ZmqSender
 
 __all__ = ["Outlet", "SocketKind", "TcpOutlet", "ZmqOutlet", "outlet"]
 
-SocketKind = Literal["push", "pub", "tcp", "post", "pva"]
+SocketKind = Literal["push", "pub", "tcp", "post", "pva", "kafka"]
 
 
 class Outlet(Protocol):
@@ -129,6 +129,10 @@ def outlet(
         from penstock.services.pva_outlet import PvaOutlet
 
         return PvaOutlet(address, peers, [list(parts) for parts in idle])
+    if kind == "kafka":
+        from penstock.services.kafka_outlet import KafkaOutlet
+
+        return KafkaOutlet(peers)
     if kind == "post":
         return PostOutlet(address)
     return TcpOutlet(address, greeting) if kind == "tcp" else ZmqOutlet(kind, address, peers)

@@ -96,12 +96,18 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
             text = f"{self.instrument} cannot compress by {self.compression!r}"
             return [Problem(where="compression", text=text, remedy=remedy)]
         try:
-            (host_and_port if kind in ("tcp", "post", "pva") else check_address)(self.address)
+            (host_and_port if kind in ("tcp", "post", "pva", "kafka") else check_address)(self.address)
         except SourceError as error:
             return [Problem(where="address", text=str(error))]
         if kind == "post" and self.address.endswith(":0"):
             text = f"{self.instrument} posts to a pipeline, so it must be told where that listens"
             return [Problem(where="address", text=text, remedy="write tcp://127.0.0.1:PORT, with the source's port")]
+        if kind == "kafka" and self.address != ANY_PORT:
+            text = f"{self.instrument} brings its own broker, which takes any free port"
+            return [Problem(where="address", text=text, remedy="leave it out")]
+        if kind == "kafka" and "disconnect" in self.faults:
+            text = f"{self.instrument} would take its broker with it, and all that is there"
+            return [Problem(where="faults.disconnect", text=text, remedy="leave it out")]
         if kind in ("tcp", "post") and self.peers > 1:
             return [Problem(where="peers", text=f"{self.instrument} serves one client", remedy="write 1")]
         return []

@@ -13,6 +13,7 @@ SIMULATORS = {
     "contrast": "penstock.simulators.contrast:ContrastSimulator",
     "dectris": "penstock.simulators.dectris:DectrisSimulator",
     "eiger": "penstock.simulators.eiger:EigerSimulator",
+    "ess": "penstock.simulators.ess:EssSimulator",
     "lecroy": "penstock.simulators.lecroy:LecroySimulator",
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
     "pandabox-framed": "penstock.simulators.pandabox:PandaboxFramedSimulator",

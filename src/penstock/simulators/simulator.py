@@ -35,8 +35,8 @@ class Simulator(ABC):
 
     decoder: ClassVar[type[Decoder]]
     """Decides how the packets travel."""
-    socket: ClassVar[Literal["push", "pub", "tcp", "post", "pva"]]
-    """How its packets travel; the other side of what the decoder's traits say, or ``pva`` of one without a decoder."""
+    socket: ClassVar[Literal["push", "pub", "tcp", "post", "pva", "kafka"]]
+    """How its packets travel; the other side of what the decoder's traits say, if they say any."""
     greeting: ClassVar[bytes] = b""
     """What a TCP client must say first; what the decoder says."""
     spoilable: ClassVar[int | None] = None
@@ -52,7 +52,7 @@ class Simulator(ABC):
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
-        if "decoder" in vars(cls):
+        if "decoder" in vars(cls) and "socket" not in vars(cls):
             cls.socket = _OTHER_SIDE[declared_traits(cls, tuple(_OTHER_SIDE)).socket]
             cls.greeting = cls.decoder().greeting()
 

@@ -57,7 +57,7 @@ def test_a_point_does_not_depend_on_those_before(
 @names
 @given(rows=small, columns=small, seed=seeds)
 def test_its_decoder_reads_a_start_every_point_and_an_end(name: str, rows: int, columns: int, seed: int) -> None:
-    decoder = decoder_named(name)()
+    decoder = simulator_named(name).decoder()
     messages = decoded(decoder, packets(name, rows, columns, seed))
     assert [m.kind for m in messages] == [Kind.START, *[Kind.DATA] * (rows * columns), Kind.END]
     if decoder.traits.number:
