@@ -102,6 +102,15 @@ def test_what_a_worker_has_said_that_is_killed_counts_once(tmp_path: Path) -> No
     assert (set(load), sum(load.values())) == ({"measure-0", "measure-1", "sum-0"}, 1)
 
 
+def test_what_a_reducer_has_said_that_is_killed_counts_once(tmp_path: Path) -> None:
+    dying = Use(code.DyingSum, mark=str(tmp_path / "dead"))
+    with joined(cases.number, 60, dying).start("local") as run:
+        report = run.wait(60)
+        said = run.feedback()
+    assert (report.outcome, (tmp_path / "dead").exists()) == ("finished", True)
+    assert [(each.action, each.event) for each in said] == [("stop", 25), ("sum is complete", None)]
+
+
 def test_what_a_worker_of_a_chain_has_said_that_is_killed_counts_once(tmp_path: Path) -> None:
     dying = Use(code.DyingStep, mark=str(tmp_path / "dead"), at=31)
     step = Steps(dying, source="n", workers=2, run_in="process", on_error="retry")

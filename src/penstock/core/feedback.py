@@ -5,7 +5,7 @@ It is made, checked and kept apart from its repetitions here; how it travels is 
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -61,7 +61,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     action: str
     reason: str
-    event: int | None
+    event: Annotated[int, msgspec.Meta(ge=0)] | None
     time_ns: int
     source: str
     """The stage, or the process, thread or task that said it."""

@@ -30,6 +30,11 @@ def test_feedback_comes_back_as_it_was(action: str, reason: str, event: int | No
     assert decode_notice(encode_notice(said)) == said
 
 
+def test_feedback_about_what_is_no_event_is_refused() -> None:
+    with pytest.raises(RemoteProtocolError, match="no notice"):
+        decode_notice(encode_notice(Said("stop", "", -1, 7, "fit-0")))
+
+
 @given(st.binary())
 def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match="no notice"):
