@@ -25,7 +25,7 @@ class Fickle(Source):
 
     traits = Traits(number="frame", first=0)
 
-    def __init__(self, folder: str, fast: float = 1000, slow: float = 50, n: int = 0) -> None:
+    def __init__(self, folder: str, fast: float = 1000, slow: float = 20, n: int = 0) -> None:
         self._folder, self._rates, self._n = Path(folder), (fast, slow), n
         self._next, self._id, self._due_ns = 0, 1, 0
 

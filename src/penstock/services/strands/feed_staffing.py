@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from penstock.core.command import AUTO, WorkerCount
 from penstock.core.staffing import Load, Staffing
 from penstock.errors import PenstockError
@@ -97,21 +99,30 @@ class FeedStaffing:
 
     def reports(self) -> list[StaffReport]:
         """Say how many workers there are, between which limits, and why."""
-        return [staff_report(name, staff.staffing, staff.load) for name, staff in self._staffs.items()]
+        return [staff_report(name, staff.staffing, _counted(staff)) for name, staff in self._staffs.items()]
 
     @staticmethod
     def _measure(staff: _Staff, now_ns: int) -> None:
         feed = staff.feed
-        desks = [desk for desk in feed.staff.desks if desk.is_there]
-        made = [desk for desk in desks if not isinstance(desk.hand, ProcessHand) or desk.hand.is_made]
+        made, coming = _workers(feed)
         # What a worker is at is taken to have gone on since it was last seen, until it is known how long it took.
         worked_ns = feed.worked_ns + sum(max(0, now_ns - desk.since_ns) for desk in made if _is_at_work(desk))
         took_ns, staff.looked_ns = max(1, now_ns - staff.looked_ns), now_ns
         busy, staff.worked_ns = (worked_ns - staff.worked_ns) / took_ns, worked_ns
-        staff.load = Load(
-            present=len(made), coming=len(desks) - len(made) + feed.staff.coming, spare=len(made), busy=busy,
-            waiting=feed.waiting,
-        )  # fmt: skip
+        staff.load = Load(present=len(made), coming=coming, spare=len(made), busy=busy, waiting=feed.waiting)
+
+
+def _workers(feed: ParallelFeed) -> tuple[list[Desk], int]:
+    """Return who is there and stays, and how many are on the way."""
+    desks = [desk for desk in feed.staff.desks if desk.is_there]
+    made = [desk for desk in desks if not isinstance(desk.hand, ProcessHand) or desk.hand.is_made]
+    return made, len(desks) - len(made) + feed.staff.coming
+
+
+def _counted(staff: _Staff) -> Load:
+    """Return the load as it was, with those who are there now: in virtual time nobody measures it."""
+    made, coming = _workers(staff.feed)
+    return replace(staff.load, present=len(made), coming=coming)
 
 
 def _is_at_work(desk: Desk) -> bool:
