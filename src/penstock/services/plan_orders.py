@@ -227,7 +227,7 @@ def _stage(plan: Plan, stage: StagePlan, *, is_replay: bool) -> StageOrder:
         prefetch=stage.prefetch,
         trips=stage.trips,
         deadline_s=stage.deadline_s,
-        repeats_ranges=is_replay and repeats_ranges(stage) and not stage.keeps_events,
+        repeats_ranges=is_replay and repeats_ranges(stage),
         gives_way=stage.keeps_events,
         may_wait=0 if has_too_few_slots(plan) else waiting_slots(stage),
     )

@@ -298,7 +298,9 @@ class RecordedRun:
 
 def repeats_ranges(stage: StagePlan) -> bool:
     """Whether the workers of a stage may remember, or work on a range at once: those that are no functions."""
-    return stage.kind == "map" and any(isinstance(element.target, type) for element in stage.code)
+    if stage.kind != "map" or stage.keeps_events:
+        return False
+    return any(isinstance(element.target, type) for element in stage.code)
 
 
 def run_lines(store: Store) -> list[dict[str, Any]]:
