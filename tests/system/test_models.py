@@ -2,21 +2,19 @@
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from penstock.client import connect
 from penstock.errors import ParameterError
 from penstock.pipeline import Pipeline
-from tests.system.commands import Process
 from tests.system.controlled import SIZE
 from tests.system.watching import PATIENCE_S
 from tests.unit.elements.workers.onnx_models import linear
 
-ROOT = Path(__file__).parents[2]
 TEXT = """
 name: models
 sources: {camera: {use: "tests.system.controlled:Paced", rate: 200, n: N}}
@@ -39,13 +37,17 @@ def prepared(folder: Path, n: int) -> Path:
     return folder / "p.yaml"
 
 
-def heard(process: Process, out: Path, value: float) -> None:
-    """Wait until that is what the model says."""
-    end = time.monotonic() + PATIENCE_S
-    while not out.exists() or f'"sum":{value:.1f}' not in "".join(out.read_text().splitlines()[-20:]):
-        assert time.monotonic() < end, out.read_text()[-300:] if out.exists() else "nothing was written"
-        assert process.process.poll() is None, process._lines
-        time.sleep(0.05)
+def sums(folder: Path) -> list[float]:
+    out = folder / "out.jsonl"
+    return [json.loads(line)["sum"] for line in out.read_text().splitlines()] if out.exists() else []
+
+
+def goes_on(folder: Path, value: float, events: int = 20) -> None:
+    """Wait until that is what the model says of so many more events."""
+    wanted, end = sums(folder).count(value) + events, time.monotonic() + PATIENCE_S
+    while sums(folder).count(value) < wanted:
+        assert time.monotonic() < end, f"it is not {value}: {sums(folder)[-3:]}"
+        time.sleep(0.02)
 
 
 def test_inline_it_is_a_worker_as_any(tmp_path: Path) -> None:
@@ -56,22 +58,27 @@ def test_inline_it_is_a_worker_as_any(tmp_path: Path) -> None:
     assert [row["sum"] for row in found] == [float(SIZE)] * 40
 
 
-def test_what_it_is_fed_and_its_file_may_change_while_it_runs(tmp_path: Path) -> None:
-    prepared(tmp_path, 0)
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = Process("run", "p.yaml", "-q", "--serve", "0", folder=tmp_path, environ=environ)
-    out = tmp_path / "out.jsonl"
-    try:
-        address = "http://" + process.line("").partition("http://")[2].split()[0]
-        with connect(address) as run:
-            heard(process, out, SIZE)
-            run.parameters.set({"net.correct.fill": 3.0})
-            heard(process, out, 3 * SIZE)
-            linear(tmp_path / "net.onnx", 0.5, shape=("n", SIZE))
-            heard(process, out, 1.5 * SIZE)
-            run.parameters.set({"net.model": linear(tmp_path / "other.onnx", -1.0, shape=("n", SIZE))})
-            heard(process, out, -3 * SIZE)
-            with pytest.raises(ParameterError, match="does not point to a file"):
-                run.parameters.set({"net.model": "none.onnx"})
-    finally:
-        process.close()
+def test_steps_values_and_model_change_while_it_runs_and_outlive_a_worker(tmp_path: Path) -> None:
+    with Pipeline.load(prepared(tmp_path, 0)).start("local") as run:
+        goes_on(tmp_path, SIZE)
+        run.set({"net.correct.fill": 3.0})
+        goes_on(tmp_path, 3.0 * SIZE)
+        first = {process.name: process.pid for process in run.statistics().processes}
+        os.kill(first["net-0"], signal.SIGKILL)
+        goes_on(tmp_path, 3.0 * SIZE, 200)
+        assert {process.name: process.pid for process in run.statistics().processes}["net-0"] != first["net-0"]
+        linear(tmp_path / "net.onnx", 2.0, shape=("n", SIZE))
+        goes_on(tmp_path, 6.0 * SIZE)
+        with pytest.raises(ParameterError, match="does not point to a file"):
+            run.set({"net.model": "none.onnx"})
+        run.set({"net.model": linear(tmp_path / "other.onnx", 5.0, shape=("n", SIZE))})
+        goes_on(tmp_path, 15.0 * SIZE)
+        run.stop()
+        report = run.wait(PATIENCE_S)
+    found = sums(tmp_path)
+    changes = [value for value, before in zip(found, [0.0, *found], strict=False) if value != before]
+    assert changes[:2] == [SIZE, 3.0 * SIZE], "who followed went back to the start values"
+    assert set(found) == {factor * SIZE for factor in (1.0, 3.0, 6.0, 15.0)}
+    assert changes[-1] == 15.0 * SIZE
+    assert changes.count(15.0 * SIZE) == 1
+    assert report.edge("scan", "net").accounts == {"done": len(found)}

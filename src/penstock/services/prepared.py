@@ -117,7 +117,7 @@ def prepared_worker(
     Raises
     ------
     UserCodeError
-        As `Instance`; also if a step is not called with one item after the other.
+        As `Instance`; also if a step is not called with one item after the other, or the worker wants whole results.
     """
     names = step_names([name for name, _, _ in steps])
     made = [
@@ -132,4 +132,7 @@ def prepared_worker(
     target, arguments = worker
     last = Worker(target, arguments, parameters=parameters, stage=stage, context=context)
     give_folder(last.thing, folder)
+    if made and last.wants == "result":
+        text = f"stage {stage}: {last.name} is annotated Result, but what prepares gives it the value; annotate it so"
+        raise UserCodeError(text, stage=stage)
     return PreparedWorker(made, last)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from penstock.core import Account, Block, Event, EventBatch, Kind, Ledger, Message, PartColumn
 from penstock.core.event_rows import batch_of_events
 from penstock.core.parameters import Parameters
+from penstock.core.result import Result
 from penstock.elements.steps.correct import Correct
 from penstock.elements.user_code import validate
 from penstock.errors import UserCodeError
@@ -187,6 +188,16 @@ def test_hooks_of_steps_are_called() -> None:
             EventBatch(join="scan", names=flow.names, numbers=flow.numbers, parts=flow.parts, kind=kind), "scan", 0
         )
     assert stage.crew.instances[0].attributes["kinds"] == ["start", "end"]
+
+
+def test_a_worker_of_whole_results_cannot_be_prepared_for() -> None:
+    def number(result: Result) -> int:
+        return result.number
+
+    with pytest.raises(UserCodeError, match="number is annotated Result, but what prepares gives it the value"):
+        prepared_worker(
+            (number, {}), [("as_number", as_number, {})], parameters={}, stage="fit", context={}, folder="."
+        )
 
 
 def test_a_generator_cannot_prepare() -> None:

@@ -68,6 +68,8 @@ class Correct:
         self._dark: NDArray[Any] | None = None
         self._gain: NDArray[Any] | None = None
         self._bad: NDArray[np.bool_] | None = None
+        self._of_dtype: dict[Any, list[NDArray[Any] | None]] = {}
+        """Dark and gain as numbers of an image's result: mixed with others they would take thirty times as long."""
 
     def __call__(self, item: Any) -> Any:
         """Return the item with its image corrected.
@@ -97,18 +99,24 @@ class Correct:
             bad = dead if bad is None else bad | dead
             self._gain = 1 / np.where(dead, 1, flat)
         self._dark, self._bad = None if dark is None else np.asarray(dark, float), bad
+        self._of_dtype = {}
 
     def _corrected(self, image: NDArray[Any]) -> NDArray[Any]:
         for what, part in (("dark", self._dark), ("flat", self._gain), ("mask", self._bad)):
             if part is not None and part.shape != image.shape[image.ndim - part.ndim :]:
                 raise ValueError(f"the {what} is {part.shape} and the image {image.shape}; they must be of one shape")
         found: NDArray[np.floating[Any]] = image.astype(np.float64 if image.dtype == np.float64 else np.float32)
-        if self._dark is not None:
-            np.subtract(found, self._dark, out=found, casting="same_kind")
-        if self._gain is not None:
-            np.multiply(found, self._gain, out=found, casting="same_kind")
+        parts = self._of_dtype.get(found.dtype)
+        if parts is None:
+            made = [None if part is None else part.astype(found.dtype) for part in (self._dark, self._gain)]
+            parts = self._of_dtype[found.dtype] = made
+        dark, gain = parts
+        if dark is not None:
+            np.subtract(found, dark, out=found)
+        if gain is not None:
+            np.multiply(found, gain, out=found)
         if self._bad is not None:
-            found[..., self._bad] = np.nan if self.fill is None else self.fill
+            np.copyto(found, np.nan if self.fill is None else self.fill, where=self._bad)
         return found
 
 

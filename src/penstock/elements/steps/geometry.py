@@ -75,8 +75,8 @@ class Geometry:
         self.poni, self.distance_m, self.centre_px, self.pixel_m = poni, distance_m, centre_px, pixel_m
         self.solid_angle, self.polarization = solid_angle, polarization
         self._from: tuple[Any, ...] = ()
-        """The values of parameters, and the shape, that ``_gain`` was made of."""
-        self._gain: NDArray[np.float64] = np.ones(())
+        """The values of parameters, the shape and the dtype that ``_gain`` was made of."""
+        self._gain: NDArray[np.floating[Any]] = np.ones(())
         if poni is None and (distance_m is None or centre_px is None or pixel_m is None):
             raise ValueError("geometry needs one; write poni: FILE, or distance_m, centre_px: [y, x] and pixel_m")
 
@@ -112,11 +112,11 @@ class Geometry:
             self.poni, self.distance_m, self.centre_px, self.pixel_m, self.solid_angle, self.polarization,
             image.shape[-2:],
         )  # fmt: skip
-        if now != self._from:
-            self._gain = self._made(image.shape[-2:])
-            self._from = now
         found: NDArray[np.floating[Any]] = image.astype(np.float64 if image.dtype == np.float64 else np.float32)
-        np.multiply(found, self._gain, out=found, casting="same_kind")
+        if (*now, found.dtype) != self._from:
+            self._gain = self._made(image.shape[-2:]).astype(found.dtype)  # mixed, they would take far longer
+            self._from = (*now, found.dtype)
+        np.multiply(found, self._gain, out=found)
         return found
 
     def _made(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
