@@ -11,7 +11,6 @@ from penstock.core.number_watch import NumberWatch
 from penstock.core.parameters import Parameters
 from penstock.core.timestamp import Timestamp
 from penstock.core.trigger_map import TriggerMap
-from penstock.elements.own_folder import give_folder
 from penstock.elements.resumed_source import ResumedSource
 from penstock.elements.source import Source
 from penstock.elements.user_code import validate
@@ -145,8 +144,6 @@ def build(
                 stage, ledger, clock, own, maps, log, None if recorded is None else recorded.ranges_for(stage),
                 None if recorded is None else recorded.ended_for(stage), plan.folder,
             )  # fmt: skip
-            for instance in rooms.stages[name].crew.instances:
-                give_folder(instance.thing, plan.folder)
         elif stage.kind == "reduce":
             rooms.stages[name] = ReduceRoom(stage, ledger, own[0])
         else:
