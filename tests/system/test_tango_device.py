@@ -207,3 +207,12 @@ def test_a_pipeline_that_goes_and_comes_back(rig: Rig) -> None:
     rig.until(lambda: rig.is_in("RUNNING"))
     assert proxy.total == 100_000
     rig.pipeline.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "named"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("0.0.0.0", socket.gethostname())]
+)
+def test_an_address_is_one_that_clients_can_write(host: str, named: str) -> None:
+    from penstock.elements.tango_device import address_of
+
+    assert address_of("a/b/c", host, 7) == f"tango://{named}:7/a/b/c#dbase=no"

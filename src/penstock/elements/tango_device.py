@@ -27,6 +27,7 @@ __all__ = ["REFUSED", "FormedDevice", "address_of", "refuse", "register", "serve
 
 REFUSED: Final = "PENSTOCK_Refused"
 """The reason in a ``DevFailed``, by which clients tell a refusal of ours."""
+_EVERYWHERE: Final = ("0.0.0.0", "::")
 _DTYPES: Final[Mapping[Kind, Any]] = {
     Kind.BOOL: bool, Kind.INT: np.int64, Kind.FLOAT: np.float64, Kind.TEXT: str, Kind.CHOICE: "DevEnum",
     Kind.BYTES: "DevEncoded",
@@ -193,6 +194,7 @@ def refuse(error: PenstockError, where: str) -> NoReturn:
 
 def address_of(device: str, host: str, port: int) -> str:
     """Return where a device without a database is found, as ``DeviceProxy`` takes it."""
+    host = socket.gethostname() if host in _EVERYWHERE else host
     name = f"[{host}]" if ":" in host else host
     return f"tango://{name}:{port}/{device}#dbase=no"
 
@@ -234,7 +236,8 @@ def serve(
     else:
         port = _free_port(host, port)
         address = address_of(device, host, port)
-        words += ["-ORBendPoint", f"giop:tcp:{host}:{port}", "-nodb", "-dlist", device]
+        # Without a host, the library tells clients the addresses that this machine has; 0.0.0.0 would be told as it is.
+        words += ["-ORBendPoint", f"giop:tcp:{'' if host in _EVERYWHERE else host}:{port}", "-nodb", "-dlist", device]
     try:
         run(
             (device_class,),
