@@ -86,7 +86,7 @@ def test_an_operator_at_a_terminal(tmp_path: Path) -> None:
             assert again == first
             late = seen.command("stop")
             assert (late.outcome, late.problem) == ("refused", "state")
-            assert late.allowed == ["shutdown", "clean-shutdown", "status", "arm"]
+            assert late.allowed == ["shutdown", "clean-shutdown", "status", "feedback", "arm"]
             assert seen.command("arm", run="second", values={"above": 5}).is_done
             until(lambda: len(seen.runs) == 2)
             until(lambda: seen.states["run"] == "second")
