@@ -253,9 +253,9 @@ class RecordedRun:
         ranges = self.ranges_for(stage)
         if ranges:
             strange = {r.worker for r in ranges} - {f"{stage.name}-{k}" for k in range(stage.workers)}
-            if stage.limits is not None:
+            if stage.limits is not None and len({worked.worker for worked in ranges}) > 1:
                 yield f"{where}: its workers came and went; here one of each name does what all of that name did"
-            elif strange:
+            elif strange and stage.limits is None:
                 yield f"{where}: it had {', '.join(sorted(strange))} too; {stage.workers} workers do their work now"
             if any(r.attempts > 1 for r in ranges):
                 yield f"{where}: a worker died, and what it remembered with it; here it remembers"
