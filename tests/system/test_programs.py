@@ -50,7 +50,14 @@ def assert_found(folder: Path, report: RunReport) -> None:
 
 @pytest.mark.parametrize("engine", ["inline", "local"])
 def test_what_kills_it_is_tried_again_and_what_always_does_is_set_aside(engine: str, tmp_path: Path) -> None:
-    stage = Map(finder(tmp_path, timeout_s=1.0), source="frames", workers=2, on_error="retry", trips=2, retry_s=0.001)
+    stage = Map(
+        finder(tmp_path, timeout_s=2.0, start_s=10.0),
+        source="frames",
+        workers=2,
+        on_error="retry",
+        trips=2,
+        retry_s=0.001,
+    )
     report = pipeline(tmp_path, stage).run(engine=engine)
     assert (report.outcome, report.exit_code) == ("finished", 3), report.reasons
     assert_found(tmp_path, report)
@@ -64,6 +71,28 @@ def test_in_a_chain_it_is_a_step(tmp_path: Path) -> None:
     assert report.outcome == "finished"
     sums = [SUMS[k] for k in range(N) if k % 20 != 7 and k != 33]
     assert [int(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()] == sums
+
+
+def test_each_thread_of_a_chain_has_a_program(tmp_path: Path) -> None:
+    doubler = (
+        "import json, os, sys\n"
+        "for line in sys.stdin:\n"
+        "    frame = json.loads(line)\n"
+        "    if frame['kind'] == 'event':\n"
+        "        print(json.dumps(dict(number=frame['number'], result=[2 * frame['item'], os.getpid()])), flush=True)"
+    )
+    twice = Use("program", command=["{python}", "-I", "-S", "-c", doubler])
+    report = Pipeline(
+        name="programs",
+        sources={"numbers": Source("numbers", n=100)},
+        stages={"twice": Steps(twice, source="numbers", workers=2, run_in="thread")},
+        sinks={"file": Sink("json-lines", source="twice", path=str(tmp_path / "found.jsonl"))},
+    ).run(engine="chains")
+    assert report.outcome == "finished"
+    found = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    assert [value for value, _ in found] == [2 * k for k in range(100)]
+    assert len({pid for _, pid in found}) == 2
+    assert not any(Path(f"/proc/{pid}").exists() for _, pid in found)
 
 
 def test_programs_go_with_their_workers_and_nothing_is_lost(tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ class ExternalProgram:
     dies, is silent for too long, or says what is no answer fails with the item it was at, which ``on_error`` of the
     stage decides about; the next item, or the same again under ``retry``, gets a new process, which is told the
     parameters and the start anew. One that ends between two items is replaced, and that is told. The kernel kills it
-    when the worker is killed. Trap: ``timeout_s`` must be less than the stage's ``deadline_s``, which kills the
-    worker with its program.
+    when the worker is killed. Trap: ``timeout_s`` and ``start_s`` must be less than the stage's ``deadline_s``,
+    which kills the worker with its program.
 
     A subclass adds parameters, keyword-only and annotated as those of all user code; the program is told all of them
     before its first item, and again before the next item when one has changed.
@@ -52,6 +52,8 @@ class ExternalProgram:
         Python that runs the pipeline; ``{{`` and ``}}`` are braces.
     timeout_s
         How long it may take for one item, in s; then it is killed, with what it has started.
+    start_s
+        How long it may take for its first item, in s, if that is more.
     close_s
         How long it may take to end, in s.
 
@@ -64,14 +66,17 @@ class ExternalProgram:
     folder: str = "."
     """Where it runs, and where its path starts; given by whoever runs the stage."""
 
-    def __init__(self, command: Sequence[str | int | float], timeout_s: float = 30.0, close_s: float = 5.0) -> None:
+    def __init__(
+        self, command: Sequence[str | int | float], timeout_s: float = 30.0, start_s: float = 30.0, close_s: float = 5.0
+    ) -> None:
         if isinstance(command, str) or not command:
             raise ValueError(f'command is {command!r}; write a list: [program, "--option"]')
-        for name, seconds in (("timeout_s", timeout_s), ("close_s", close_s)):
+        for name, seconds in (("timeout_s", timeout_s), ("start_s", start_s), ("close_s", close_s)):
             if not 0 < seconds < float("inf"):
                 raise ValueError(f"{name} is {seconds}; write seconds")
         self._words = [_word(str(word)) for word in command]
         self._timeout_s = timeout_s
+        self._start_s = start_s
         self._close_s = close_s
         self._names = tuple(parameter.name for parameter in parameters_of(type(self)))
         self._told: tuple[Any, ...] = ()
@@ -85,8 +90,7 @@ class ExternalProgram:
         """Begin the program, and tell it what the instruments say before their data."""
         said, arrays = taken_apart(item)
         self._start = (said, {place: np.array(array) for place, array in arrays.items()})  # what was lent is not kept
-        is_there = self._running is not None
-        self._guarded(lambda: self._tell_start(self._ready()) if is_there else self._ready())
+        self._guarded(self._start_told)
 
     def process(self, item: Any) -> Any:
         """Give it an item, and return its result; ``None`` if it has none.
@@ -133,11 +137,17 @@ class ExternalProgram:
                 running.kill()
             raise
 
+    def _start_told(self) -> None:
+        before = self._running
+        running = self._ready()
+        if running is before:  # one that has just begun has been told
+            self._tell_start(running)
+
     def _asked(self, said: Any, arrays: Mapping[str, NDArray[Any]]) -> Frame:
         running = self._ready()
         self._number += 1
         parts = frame_parts({"kind": "event", "number": self._number}, arrays, said)
-        answer = running.ask(parts, self._timeout_s)
+        answer = running.ask(parts, self._timeout_s if running.answered else max(self._start_s, self._timeout_s))
         if answer.said.get("number") != self._number:
             found = answer.said.get("number", "none")
             raise ProcessError(

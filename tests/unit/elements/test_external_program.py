@@ -196,7 +196,7 @@ def test_one_that_is_silent_is_killed_with_what_it_has_started(make: Make, tmp_p
     file = tmp_path / "pid"
     begins = f"open({str(file)!r}, 'w').write(str(subprocess.Popen(['sleep', '3600']).pid))"
     code = f"{BEGIN}import subprocess\n{begins}\ntime.sleep(3600)"
-    program = make(code, timeout_s=1.0)
+    program = make(code, timeout_s=0.5, start_s=1.0)
     with pytest.raises(ProcessError, match=r"has not answered within 1 s, and was killed; does it flush"):
         program.process(1)
     if file.exists():  # it was quick enough to begin
@@ -293,6 +293,7 @@ def test_it_does_not_outlive_whoever_has_started_it(tmp_path: Path) -> None:
         ({"command": "./find-peaks"}, r"write a list: \[program"),
         ({"command": ["./find-peaks", "--file={path}"]}, "a program that stays is begun before there is an item"),
         ({"command": ["true"], "timeout_s": 0}, "timeout_s is 0; write seconds"),
+        ({"command": ["true"], "start_s": -1}, "start_s is -1"),
         ({"command": ["true"], "close_s": float("inf")}, "close_s is inf"),
     ],
 )

@@ -34,6 +34,8 @@ class ProgramStep(ExternalProgram):
         ``{python}`` is the Python that runs the pipeline.
     timeout_s
         How long it may take for one item, in s; then it is killed, with what it has started. Less than ``deadline_s``.
+    start_s
+        How long it may take for its first item, in s, if that is more; for programs that read tables or models first.
     close_s
         How long it may take to end, in s, once its standard input has been closed.
     file
@@ -51,10 +53,11 @@ class ProgramStep(ExternalProgram):
         self,
         command: Sequence[str | int | float],
         timeout_s: float = 30.0,
+        start_s: float = 30.0,
         close_s: float = 5.0,
         *,
         file: Annotated[FilePath | None, _HERE, "a file that the program is told of"] = None,
         settings: Annotated[str, _HERE, "whatever the program makes of it"] = "",
     ) -> None:
-        super().__init__(command, timeout_s, close_s)
+        super().__init__(command, timeout_s, start_s, close_s)
         self.file, self.settings = file, settings
