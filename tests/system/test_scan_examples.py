@@ -9,7 +9,7 @@ import pytest
 from penstock.simulators import XrfScan
 from penstock.simulators.albaem import AlbaemSimulator
 from penstock.simulators.lecroy import LecroySimulator
-from tests.system.example_runs import COLUMNS, ROWS, N, finished, outcome, planned
+from tests.system.example_runs import COLUMNS, EXAMPLES, ROWS, N, finished, outcome, planned
 
 pytest.importorskip("matplotlib")
 
@@ -81,3 +81,19 @@ def test_frames_lie_where_they_were_taken(tmp_path: Path) -> None:
         # The more there is of the sample, the less comes through.
         amounts = [sum(SCAN.amounts(n).values()) for n in range(N)]
         assert np.corrcoef(points, np.exp(-np.array(amounts) / 600))[0, 1] > 0.99
+
+
+def test_a_slice_of_a_sample_that_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = finished(planned("tomography", tmp_path))
+    monkeypatch.syspath_prepend(EXAMPLES / "tomography")
+    sample = __import__("tomograph").sample()
+    with h5py.File(report.outputs["file"]) as file:
+        # The axis says four times a second where it is, and the projections lie between.
+        assert file["sinogram/angle"][()] == pytest.approx(np.arange(180), abs=1e-6)
+        assert 0.2 < file["oldest_s"][()] < 0.25
+        assert list(file["sinogram"].attrs["axes"]) == ["angle", "s"]
+        found = file["slice/absorption"][()]
+        assert np.corrcoef(found.ravel(), sample.ravel())[0, 1] > 0.98
+        for y, x, expected in ((0, 0, 0.01), (10, 8, 0.04), (-12, -6, 0.03), (4, -15, 0), (0, 40, 0)):
+            disc = found[47 + y - 1 : 47 + y + 2, 47 + x - 1 : 47 + x + 2]
+            assert disc.mean() == pytest.approx(expected, abs=0.001)

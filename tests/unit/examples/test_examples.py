@@ -55,6 +55,7 @@ def decoded(file: Path, decoder: Decoder) -> list[Message]:
         "traces/pulse.py",
         "ptycho/contrast.py",
         "ptycho/scan_map.py",
+        "tomography/project.py",
     ],
 )
 def test_their_docstrings(path: str) -> None:
