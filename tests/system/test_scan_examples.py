@@ -9,6 +9,8 @@ import pytest
 from penstock.simulators import XrfScan
 from penstock.simulators.albaem import AlbaemSimulator
 from penstock.simulators.lecroy import LecroySimulator
+from penstock.simulators.powder import RINGS_A
+from penstock.simulators.stins import StinsSimulator
 from tests.system.example_runs import COLUMNS, EXAMPLES, ROWS, N, finished, outcome, planned
 
 pytest.importorskip("matplotlib")
@@ -97,3 +99,25 @@ def test_a_slice_of_a_sample_that_turns(tmp_path: Path, monkeypatch: pytest.Monk
         for y, x, expected in ((0, 0, 0.01), (10, 8, 0.04), (-12, -6, 0.03), (4, -15, 0), (0, 40, 0)):
             disc = found[47 + y - 1 : 47 + y + 2, 47 + x - 1 : 47 + x + 2]
             assert disc.mean() == pytest.approx(expected, abs=0.001)
+
+
+def test_patterns_are_divided_by_the_beam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_numpy = {"by: auto": "by: numpy"}
+    instruments = {"tcp://127.0.0.1:5556": "stins", "tcp://127.0.0.1:5557": "albaem"}
+    report = outcome("azimuthal", tmp_path, instruments, changes=by_numpy)
+    with h5py.File(report.outputs["file"]) as file:
+        q, mean, scale = file["mean/q"][()], file["mean/pattern"][()], file["all/scale"][()]
+        assert scale == pytest.approx([2e-9 / AlbaemSimulator(SCAN).currents(n)[0] for n in range(N)])
+        rings = {element: 2 * np.pi / distance for element, distance in RINGS_A.items()}  # in 1/Å
+        for ring in rings.values():
+            near = np.flatnonzero(abs(q - ring) < 0.2)
+            assert q[near[np.nanargmax(mean[near])]] == pytest.approx(ring, abs=0.06)
+        # Patterns of one image, from both who can integrate it.
+        monkeypatch.syspath_prepend(EXAMPLES / "azimuthal")
+        code = __import__("integrate")
+        image = StinsSimulator(SCAN).image(5)
+        mine = code.Numpy(EXAMPLES / "azimuthal/camera.poni", 100, 4.0)(image)
+        assert file["all/pattern"][5] == pytest.approx(mine * scale[5], nan_ok=True)
+        if code.pyFAI is not None:
+            theirs = code.PyFAI(EXAMPLES / "azimuthal/camera.poni", 100, 4.0)(image)
+            assert theirs == pytest.approx(mine, rel=1e-4, nan_ok=True)

@@ -165,6 +165,8 @@ class BuilderProcess:
         self._watched_ns = 0
         self._tick_ns = 0
         """When time may have run out for something, unless that is found sooner."""
+        self._full_ns: dict[str, int] = {}
+        """When all slots of a source were seen to be lent last."""
         self._leaving: set[RemoteMap] = set()
         """Stages of which workers were to leave."""
         self._wanting: set[int] = set()
@@ -477,12 +479,29 @@ class BuilderProcess:
         self._pause_joins()
 
     def _pause_joins(self) -> None:
-        """Let no deadline of a join pass while a stream of it is held."""
-        now = time.monotonic_ns()
-        for join in self.joins.values():
-            sources = self._wiring.sources_of(join.builder.streams)
-            join.pause(any(self.sources[name].is_held and self.sources[name].is_open for name in sources), now)
+        """Let no deadline of a join pass while a stream of it cannot come."""
+        self._stand_still(time.monotonic_ns())
         self._tick_ns = 0
+
+    def _stand_still(self, now: int) -> None:
+        """Stop the clock of joins of which a stream cannot come: held, or without room for what it has read."""
+        is_busy = not all(stage.is_idle for stage in self.stages.values())
+        for join in self.joins.values():
+            sources = [self.sources[name] for name in self._wiring.sources_of(join.builder.streams)]
+            for source in sources if is_busy else ():  # or else a join has its slots, and waits for another stream
+                if self._is_full(source):
+                    self._full_ns[source.name] = now
+            join.pause(any(each.is_open and (each.is_held or self._was_full(each, now)) for each in sources), now)
+
+    def _was_full(self, source: RemoteSource, now: int) -> bool:
+        """Whether a source waits for a slot, or did until a moment ago: it has to fill it first."""
+        return now - self._full_ns.get(source.name, now - RECENTLY_NS) < RECENTLY_NS
+
+    def _is_full(self, source: RemoteSource) -> bool:
+        if source.peer is None or not source.peer.pools:
+            return False
+        made, _ = source.peer.pools[max(source.peer.pools)]
+        return self.custody.lent()[made.name, made.generation] >= made.slots
 
     @property
     def _is_anything_held(self) -> bool:
@@ -709,6 +728,8 @@ class BuilderProcess:
 
     def _advance(self) -> None:
         now = time.monotonic_ns()
+        if self.joins and (now >= self._tick_ns or any(join.is_paused for join in self.joins.values())):
+            self._stand_still(now)
         if now >= self._tick_ns:
             self._tick_ns = now + TICK_NS
             for join in self._live_joins():

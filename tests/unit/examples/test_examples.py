@@ -56,6 +56,7 @@ def decoded(file: Path, decoder: Decoder) -> list[Message]:
         "ptycho/contrast.py",
         "ptycho/scan_map.py",
         "tomography/project.py",
+        "azimuthal/integrate.py",
     ],
 )
 def test_their_docstrings(path: str) -> None:
