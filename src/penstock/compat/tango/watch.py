@@ -120,8 +120,5 @@ class Watch:
         self._due_s = began_s + (time.monotonic() - began_s) / SHARE
 
     def _hear(self, connection: Connection) -> None:
-        hear = getattr(connection, "feedback", None)
-        if hear is None:
-            return
         after = self._heard[-1].number if self._heard else 0
-        self._heard = [*self._heard, *hear(after=after)][-1:]
+        self._heard = [*self._heard, *connection.feedback(after=after)][-1:]
