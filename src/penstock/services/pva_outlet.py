@@ -16,7 +16,7 @@ from penstock.transport.address import host_and_port
 
 __all__ = ["PvaOutlet"]
 
-_SETTLE_S: Final = 0.3
+_SETTLE_S: Final = 0.5
 """From a client's coming to its being told: PVAccess does not say when it has begun to monitor."""
 _OUT_S: Final = 1.0
 """For what is on its way at the end: PVAccess does not say when a client has taken it."""
