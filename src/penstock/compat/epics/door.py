@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from penstock.client import Connection, connect
 from penstock.compat.epics.parameters import parameter_name, said_of_parameter, value_of_parameter
-from penstock.compat.epics.records import COMMANDS, UNREACHED, status_records
+from penstock.compat.epics.records import COMMANDS, UNREACHED, feedback_records, status_records
 from penstock.elements.pv_name import pv_name
 from penstock.elements.pva_server import PvaServer, Writer
 from penstock.elements.pva_values import INVALID, Said, said_of
@@ -99,6 +99,8 @@ class EpicsDoor:
             connection = self._connected()
             status = connection.status
             self._say_status(status)
+            for name, said in feedback_records(next(reversed(connection.feedback()), None)):
+                self._say(name, said)
             self._say_views(connection, str(status["run"]))
             self._say_parameters(connection)
         except ServiceError as error:

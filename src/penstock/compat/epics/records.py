@@ -4,12 +4,13 @@ It asks nobody: it is given what the client gives, mappings as JSON has them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from penstock.core.feedback import Feedback
 from penstock.elements.pv_name import pv_name
 from penstock.elements.pva_values import INVALID, MAJOR, MINOR, Said, said_of
 
-__all__ = ["COMMANDS", "UNREACHED", "Feedback", "feedback_records", "progress_of", "status_records"]
+__all__ = ["COMMANDS", "UNREACHED", "feedback_records", "status_records"]
 
 Records = Iterator[tuple[str, Said]]
 
@@ -26,18 +27,6 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 """End of the name → the command, and what it does."""
 _SEVERITIES: Final = {"degraded": MINOR, "fault": MAJOR}
 _LEVELS: Final = {"info": 0, "warning": MINOR, "error": MAJOR}
-
-
-class Feedback(Protocol):
-    """What user code says to the scan, as the client has it."""
-
-    action: str
-    reason: str
-    run: str
-    event: int | None
-    number: int
-    time_ns: int
-    who: str
 
 
 def status_records(status: Mapping[str, Any]) -> Records:
@@ -68,17 +57,6 @@ def status_records(status: Mapping[str, Any]) -> Records:
         )
 
 
-def progress_of(status: Mapping[str, Any]) -> tuple[int, int | None]:
-    """Return how many events are through every stage behind their join, and how many are planned, if that is known."""
-    joins = status["joins"]
-    completed = 0
-    for name in joins:
-        behind = [edge["arrived"] - edge["in_flight"] for edge in status["edges"] if edge["producer"] == name]
-        completed += min(behind, default=joins[name]["formed"])
-    planned = [join["planned"] for join in joins.values()]
-    return completed, sum(planned) if planned and None not in planned else None
-
-
 def feedback_records(newest: Feedback | None) -> Records:
     """Yield the newest that user code says to the scan; without any, texts are empty and the number is 0."""
     time_ns = 0 if newest is None else newest.time_ns
@@ -93,8 +71,9 @@ def feedback_records(newest: Feedback | None) -> Records:
 
 
 def _of_progress(status: Mapping[str, Any]) -> Records:
-    completed, total = progress_of(status)
-    yield "PROGRESS:COMPLETED", said_of(completed, doc="Events that are through every stage behind their join.")
+    progress = status["progress"] or {"completed": 0, "total": None}
+    completed, total = progress["completed"], progress["total"]
+    yield "PROGRESS:COMPLETED", said_of(completed, doc="Events of which nothing is under way any more.")
     unknown = {} if total is not None else {"severity": INVALID, "alarm": "no trigger map says how many there will be"}
     yield "PROGRESS:TOTAL", said_of(total or 0, doc="Events that are planned.", **unknown)
     part = 100 * completed / total if total else 0.0

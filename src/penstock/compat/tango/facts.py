@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 
 from penstock.core.states import State
 from penstock.elements.tango_form import Form, Kind
+from penstock.monitor.progress import progress_of
 from penstock.monitor.report import EdgeReport, ProcessReport, RunReport, StateReport
 
-__all__ = ["FORMS", "Progress", "facts_of", "facts_of_feedback", "progress_of", "state_of"]
+__all__ = ["FORMS", "facts_of", "facts_of_feedback", "state_of"]
 
 MOST_NOTICES: Final = 20
 RUNNING: Final = "running"
@@ -71,19 +71,6 @@ FORMS: Final = _forms()
 """The attributes of every pipeline, beside its parameters."""
 
 
-class Progress(msgspec.Struct, frozen=True):
-    """How far a run is."""
-
-    completed: int
-    total: int | None
-    """As the trigger maps plan; ``None`` where one of the joins has no end, or there is none."""
-
-    @property
-    def percent(self) -> float | None:
-        """In %; ``None`` if it is not known."""
-        return None if self.total is None else 100.0 if not self.total else 100.0 * self.completed / self.total
-
-
 def facts_of(report: RunReport, states: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the attributes.
 
@@ -106,7 +93,7 @@ def facts_of(report: RunReport, states: Mapping[str, Any]) -> dict[str, Any]:
         "duration": report.duration_s,
         "completed": progress.completed,
         "total": progress.total,
-        "progress": progress.percent,
+        "progress": None if progress.total is None else 100.0 * progress.completed / (progress.total or 1),
         "books_add_up": report.adds_up,
         "lost": sum(edge.loss for edge in report.edges),
         "streams": [each.name for each in sources],
@@ -130,21 +117,6 @@ def facts_of_feedback(heard: Sequence[Any]) -> dict[str, Any]:
         return {}
     last = heard[-1]
     return {f"feedback_{name}": getattr(last, name) for name in ("number", "action", "reason", "event", "who")}
-
-
-def progress_of(report: RunReport) -> Progress:
-    """Return how many events are done, those included that nobody was to get: what nobody behind has under way.
-
-    Of a pipeline without events, how many messages of its sources are.
-    """
-    roots = {name: join.formed for name, join in report.joins.items()}
-    if not roots:
-        names = [each.name for each in report.states if each.kind == "source"]
-        roots = {name: max((e.arrived for e in _of_source(report.edges, name)), default=0) for name in names}
-    done = sum(max(0, count - _under_way(report.edges, name)) for name, count in roots.items())
-    planned = [join.planned for join in report.joins.values()]
-    known = [count for count in planned if count is not None]
-    return Progress(done, sum(known) if known and len(known) == len(planned) else None)
 
 
 def state_of(report: RunReport, states: Mapping[str, Any]) -> tuple[str, str]:
@@ -195,11 +167,3 @@ def _of_stages(states: Iterable[StateReport], processes: Iterable[ProcessReport]
 
 def _of_source(edges: Iterable[EdgeReport], name: str) -> list[EdgeReport]:
     return [edge for edge in edges if edge.producer == name]
-
-
-def _under_way(edges: Sequence[EdgeReport], name: str, depth: int = 0) -> int:
-    """Return how much that came of somebody has not ended, on the way on which that is most."""
-    behind = [edge for edge in edges if edge.producer == name]
-    if depth > len(edges):
-        return 0
-    return max((edge.in_flight + _under_way(edges, edge.consumer, depth + 1) for edge in behind), default=0)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.compat.epics.parameters import said_of_parameter, value_of_parameter
-from penstock.compat.epics.records import feedback_records, progress_of, status_records
+from penstock.compat.epics.records import feedback_records, status_records
+from penstock.core.feedback import Feedback
 from penstock.elements.pva_values import INVALID, MAJOR, MINOR, pva_value, written_in
 
 pytest.importorskip("p4p", reason='no p4p on this machine; pip install "penstock[epics]"')
@@ -29,6 +30,7 @@ def status(*edges: dict[str, Any], planned: int | None = 10, state: str = "proce
         "states": [{"name": n, "kind": k, "of": of, "state": s, "why": "hot"} for n, k, of, s in states],
         "processes": [{"name": "fit-0", "role": "map", "cpu_share": 0.5}],
         "joins": {"scan": {"formed": 6, "planned": planned}},
+        "progress": {"formed": 6, "completed": 4, "total": planned, "is_over": False, "lost": 0},
         "alarms": [{"name": "too_hot", "level": "warning", "state": "raised", "text": "it is hot"}],
     }  # fmt: skip
 
@@ -53,14 +55,18 @@ def test_books_that_do_not_add_up_and_unknown_totals_are_alarms() -> None:
     assert math.isnan(said["EDGE:scan:fit:RATE"].value)
 
 
-def test_progress_is_that_of_the_slowest_stage_behind_a_join() -> None:
-    assert progress_of(status(edge("scan", "a", 6, 1), edge("scan", "b", 6, 4))) == (2, 10)
-    assert progress_of({"joins": {}, "edges": []}) == (0, None)
-
-
 def test_no_feedback_is_empty() -> None:
     said = dict(feedback_records(None))
     assert (said["FEEDBACK:ACTION"].value, said["FEEDBACK:EVENT"].value, said["FEEDBACK:NUMBER"].value) == ("", -1, 0)
+
+
+def test_the_newest_feedback_is_told() -> None:
+    newest = Feedback(action="stop", reason="enough", run="r", event=7, number=3, time_ns=5, who="fit")
+    said = {name: each.value for name, each in feedback_records(newest)}
+    assert said == {
+        "FEEDBACK:ACTION": "stop", "FEEDBACK:REASON": "enough", "FEEDBACK:RUN": "r", "FEEDBACK:WHO": "fit",
+        "FEEDBACK:EVENT": 7, "FEEDBACK:NUMBER": 3,
+    }  # fmt: skip
 
 
 def parameter(kind: str, value: Any, **more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from penstock.compat.tango.facts import FORMS, facts_of, facts_of_feedback, progress_of, state_of
+from penstock.compat.tango.facts import FORMS, facts_of, facts_of_feedback, state_of
 from penstock.elements.tango_form import said_as
 from penstock.monitor.report import (
     AlarmReport,
@@ -72,15 +72,12 @@ def test_books_and_loads() -> None:
     assert (facts["workers"], facts["worker_load"]) == (["fit-0", "fit-1"], [0.5, 0.7])
 
 
-def test_progress_is_what_nobody_has_under_way() -> None:
-    progress = progress_of(REPORT)
-    assert (progress.completed, progress.total) == (90 - 15, 120)
-    assert progress.percent == pytest.approx(62.5)
+def test_progress_is_a_part_of_what_is_planned() -> None:
+    facts = facts_of(REPORT, {})
+    assert (facts["completed"], facts["total"], facts["progress"]) == (90 - 15, 120, pytest.approx(62.5))
     without_end = replace(REPORT, joins={"scan": JoinReport(formed=90, planned=None, unformed=0, partial=0)})
-    assert (progress_of(without_end).total, progress_of(without_end).percent) == (None, None)
-    chain = replace(REPORT, joins={})
-    assert (progress_of(chain).completed, progress_of(chain).total) == (85, None)
-    assert progress_of(books_of_nothing("p", "r")).completed == 0
+    facts = facts_of(without_end, {})
+    assert (facts["total"], facts["progress"]) == (None, None)
 
 
 @pytest.mark.parametrize(
