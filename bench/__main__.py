@@ -28,6 +28,7 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "stins_large": "bench.local_stins:large_rows",
         "workers_slow": "bench.local_workers:slow_rows",
         "results": "bench.local_workers:results_rows",
+        "kept": "bench.local_kept:kept_rows",
         "latency_small": "bench.local_latency:rows",
         "idle": "bench.local_idle:rows",
         "hops": "bench.local_hops:rows",

@@ -18,7 +18,9 @@ FEWER = 5
 
 
 def image(k: int) -> NDArray[np.uint16]:
-    return np.full((640, 640), k, np.uint16) + np.arange(640, dtype=np.uint16)
+    made = np.full((640, 640), k, np.uint16)
+    made += np.arange(640, dtype=np.uint16)
+    return made
 
 
 def camera(gate: str) -> Iterator[Message]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from penstock.core.command import WorkerCount
+from penstock.core.event import Event, event_type
 from penstock.core.map_part import MapPart
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change
@@ -104,6 +105,9 @@ class Control:
     def views(self, stage: str) -> Mapping[str, Any]:
         return {"of": stage}
 
+    def events(self, stage: str = "", last: int | None = None, number: int | None = None) -> list[Event]:
+        return [event_type(())(k, ()) for k in range(last or 3) if number in (None, k)]
+
     def drain(self, reason: str = "") -> None:
         self._end(f"drain: {reason}", reason)
 
@@ -142,6 +146,7 @@ def test_everything_is_done_in_one_thread_of_its_own() -> None:
         assert {(change.from_event, change.who) for change in changes} == {(7, "me")}
         run.scale("fit", 3)
         assert run.views("sum") == {"of": "sum"}
+        assert [event.number for event in run.events("last", last=2)] == [0, 1]
         assert run.statistics().outcome == "running"
         run.stop("enough")
     assert not run.is_running
@@ -209,6 +214,7 @@ def test_after_the_end_there_is_the_last_report_and_the_last_views() -> None:
     run.stop()
     report = run.wait(10)
     assert (run.statistics(), run.views("sum"), repr(run)) == (report, {"of": "sum"}, "<Run the-run: aborted>")
+    assert [event.number for event in run.events(number=1)] == [1]
     run.stop()
     run.abort()
     for late in (lambda: run.set(gain=1), lambda: run.scale("fit", 2)):

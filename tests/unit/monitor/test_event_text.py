@@ -1,7 +1,10 @@
 """Events as lines of text."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from penstock.core.encoded_message import encoded_message
 from penstock.core.encoding import Encoding
@@ -45,7 +48,7 @@ def test_an_event_is_told_part_by_part() -> None:
         (np.ones(100, [("a", "i4")]), "[(1,) (1,) (1,) ... (1,) (1,) (1,)]"),
     ],
 )
-def test_an_array_of_any_kind_has_a_small_view(array: np.ndarray, first: str) -> None:  # type: ignore[type-arg]
+def test_an_array_of_any_kind_has_a_small_view(array: NDArray[Any], first: str) -> None:
     lines = array_lines(array)
     assert lines[0] == first
     assert len(lines) <= 12

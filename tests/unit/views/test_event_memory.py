@@ -30,8 +30,7 @@ def event(number: int, size: int) -> PackedEvent:
 def numbers(memory: EventMemory, last: int | None = None, number: int | None = None) -> list[int]:
     found = [read_event(record) for record in memory.read(last, number).records]
     for each in found:
-        array = each["message"].array  # type: ignore[union-attr]
-        assert (array == each.number % 251).all()
+        assert (each["message"].array == each.number % 251).all()
     return [each.number for each in found]
 
 
