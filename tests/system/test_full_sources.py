@@ -10,7 +10,7 @@ from tests.system import deadly_code as code
 from tests.system.local_runs import books, run
 
 N = 400
-WAIT_S = 1.0
+WAIT_S = 0.5
 
 
 class Streamed(code.Stored):
