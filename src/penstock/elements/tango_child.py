@@ -75,6 +75,17 @@ class TangoChild:
         self._newest = values
         self._news.set()
 
+    def show(self, values: Any) -> None:
+        """Have values shown behind all that were before, and wait for room; nothing is passed over.
+
+        Raises
+        ------
+        SinkError
+            If nothing is served any more.
+        """
+        if self._process is None or not self._send(values):
+            raise SinkError(self.problem or f"the program that serves {self._begin['device']} has ended")
+
     def close(self) -> None:
         """Show what is newest, and end."""
         self._is_over.set()

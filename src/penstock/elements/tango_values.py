@@ -35,10 +35,12 @@ class PenstockValues(FormedDevice):
     """Values of a sink."""
 
     run_facts: ClassVar[Mapping[str, str]] = {}
+    first: ClassVar[list[Any]] = []
+    """What is shown from the beginning."""
 
     def initialize_dynamic_attributes(self) -> None:
         """Begin to read."""
-        self._show(self.run_facts, 0, [])
+        self._show(self.run_facts, 0, self.first)
         threading.Thread(target=self._read_all, name="values", daemon=True).start()
 
     def _read_all(self) -> None:
@@ -62,7 +64,7 @@ def main() -> None:
     begin = read_frame(sys.stdin.buffer)
     if begin is None:
         return
-    PenstockValues.run_facts = begin["facts"]
+    PenstockValues.run_facts, PenstockValues.first = begin["facts"], begin.get("values", [])
     device, server, port = begin["device"], begin["server"], begin["port"]
     said = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     try:

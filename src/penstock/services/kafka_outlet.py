@@ -6,12 +6,12 @@ when those who came have gone again.
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from penstock.errors import SourceError
 from penstock.extra import extra
 from penstock.protocols.ess import schema_of
+from penstock.services.connections import connections_of
 
 __all__ = ["DETECTOR", "RUNS", "KafkaOutlet"]
 
@@ -20,8 +20,6 @@ RUNS: Final = "sim_runInfo"
 _RUN_SCHEMAS: Final = ("pl72", "6s4t")
 _BEGIN_S: Final = 20.0
 _LOOK_S: Final = 0.05
-_ESTABLISHED: Final = "01"
-"""In ``/proc/net/tcp``."""
 
 
 class KafkaOutlet:
@@ -36,7 +34,7 @@ class KafkaOutlet:
     def __init__(self, peers: int) -> None:
         self._peers = peers
         self._producer: Any = None  # the library has no types
-        self._own = 0
+        self._own = self._port = 0
         self._has_come = False
         self.address = "tcp://127.0.0.1:0"
 
@@ -59,11 +57,12 @@ class KafkaOutlet:
         except KafkaException as error:
             raise SourceError(f"the broker of the simulated instrument does not begin: {error}") from error
         self.address = f"tcp://127.0.0.1:{broker.port}"
-        self._own = self._connections()
+        self._port = int(broker.port)
+        self._own = connections_of(self._port)
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until somebody has connected."""
-        self._has_come = self._until(lambda: self._connections() >= self._own + self._peers, timeout_s)
+        self._has_come = self._until(lambda: connections_of(self._port) >= self._own + self._peers, timeout_s)
         return self._has_come
 
     def send(self, parts: Sequence[bytes], timeout_s: float) -> bool:
@@ -84,14 +83,8 @@ class KafkaOutlet:
         begun = time.monotonic()
         self._producer.flush(linger_s)
         if self._has_come:
-            self._until(lambda: self._connections() <= self._own, linger_s - (time.monotonic() - begun))
+            self._until(lambda: connections_of(self._port) <= self._own, linger_s - (time.monotonic() - begun))
         self._producer = None
-
-    def _connections(self) -> int:
-        """Return how many the broker has, the producer's own among them."""
-        port = f":{int(self.address.rpartition(':')[2]):04X}"
-        lines = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
-        return sum(words[1].endswith(port) and words[3] == _ESTABLISHED for words in lines)
 
     @staticmethod
     def _until(is_so: Any, timeout_s: float) -> bool:

@@ -11,7 +11,7 @@ from penstock.transport.zmq import ZmqSender
 
 __all__ = ["Outlet", "SocketKind", "TcpOutlet", "ZmqOutlet", "outlet"]
 
-SocketKind = Literal["push", "pub", "tcp", "post", "pva", "kafka"]
+SocketKind = Literal["push", "pub", "tcp", "post", "pva", "kafka", "tango"]
 
 
 class Outlet(Protocol):
@@ -124,11 +124,15 @@ class TcpOutlet:
 def outlet(
     kind: SocketKind, address: str, *, peers: int = 1, greeting: bytes = b"", idle: Sequence[Sequence[bytes]] = ()
 ) -> Outlet:
-    """Return the outlet of a kind, not yet open; ``idle`` is what process variables say before anybody comes."""
+    """Return the outlet of a kind, not yet open; ``idle`` is what variables say before anybody comes."""
     if kind == "pva":
         from penstock.services.pva_outlet import PvaOutlet
 
         return PvaOutlet(address, peers, [list(parts) for parts in idle])
+    if kind == "tango":
+        from penstock.services.tango_outlet import TangoOutlet
+
+        return TangoOutlet(address, [list(parts) for parts in idle])
     if kind == "kafka":
         from penstock.services.kafka_outlet import KafkaOutlet
 

@@ -42,8 +42,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     series: int = 1
     """How many scans are sent, one after the other."""
     rate_hz: float = 0.0
-    """Points per second, on the clock: what was held up is made up for. 0 is as fast as they are taken, and for EPICS,
-    where that cannot be seen, 100."""
+    """Points per second, on the clock: what was held up is made up for. 0 is as fast as they are taken, and where that
+    cannot be seen, 100 for EPICS and 10 for Tango."""
     faults: str = ""
     """As `Faults.parse` reads it."""
     compression: str = ""
@@ -96,7 +96,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
             text = f"{self.instrument} cannot compress by {self.compression!r}"
             return [Problem(where="compression", text=text, remedy=remedy)]
         try:
-            (host_and_port if kind in ("tcp", "post", "pva", "kafka") else check_address)(self.address)
+            (host_and_port if kind in ("tcp", "post", "pva", "kafka", "tango") else check_address)(self.address)
         except SourceError as error:
             return [Problem(where="address", text=str(error))]
         if kind == "post" and self.address.endswith(":0"):

@@ -26,6 +26,7 @@ SIMULATORS = {
 SERVED = {
     "pv": "penstock.simulators.pv:PvSimulator",
     "pva": "penstock.simulators.pva:PvaSimulator",
+    "tango": "penstock.simulators.tango:TangoSimulator",
 }
 """Likewise of those whose values a library serves."""
 

@@ -3,7 +3,7 @@
 An outlet that has such a library serves what is in them. What cannot be read is spoilt on purpose.
 """
 
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 import numpy as np
@@ -61,9 +61,9 @@ _read = msgspec.json.Decoder(Served).decode
 
 
 class ServedSimulator(Simulator):
-    """A simulated IOC: its process variables are there before anybody comes, and say nothing of starts and ends."""
+    """A simulated server of values: they are there before anybody comes, and say nothing of starts and ends."""
 
-    socket = "pva"
+    socket: ClassVar[Literal["push", "pub", "tcp", "post", "pva", "kafka", "tango"]] = "pva"
     usual_hz = 100.0
 
     def end(self, points: int) -> Packets:  # noqa: ARG002 - nothing of EPICS says it

@@ -35,14 +35,14 @@ class Simulator(ABC):
 
     decoder: ClassVar[type[Decoder]]
     """Decides how the packets travel."""
-    socket: ClassVar[Literal["push", "pub", "tcp", "post", "pva", "kafka"]]
+    socket: ClassVar[Literal["push", "pub", "tcp", "post", "pva", "kafka", "tango"]]
     """How its packets travel; the other side of what the decoder's traits say, if they say any."""
     greeting: ClassVar[bytes] = b""
     """What a TCP client must say first; what the decoder says."""
     spoilable: ClassVar[int | None] = None
     """So many bytes at the beginning of a point are those that a fault may fall on; ``None``: all but the last one."""
     idle: ClassVar[Packets] = []
-    """What those with the socket ``pva`` say before anybody comes."""
+    """What those with the socket ``pva`` or ``tango`` say before anybody comes."""
     usual_hz: ClassVar[float] = 0.0
     """Points per second where nobody says how many; 0: as fast as they are taken, if it can be seen that they are."""
     compressions: ClassVar[Sequence[str]] = ()
