@@ -3,26 +3,37 @@
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.core.timestamp import Timestamp
+import msgspec
+
+from penstock.core.feedback import Feedback
+from penstock.monitor.progress_text import feedback_line, progress_line
+from penstock.monitor.report import ProgressReport
 
 __all__ = ["alarms_text", "feedback_text", "status_text"]
 
 
 def status_text(body: Mapping[str, Any]) -> str:
-    """Return the states that a reply to ``status`` holds: a line for each thing, its workers below it.
+    """Return what a reply to ``status`` holds: a line for each thing, its workers below it; how far the run is, too.
 
     >>> demo = {"name": "demo", "kind": "pipeline", "state": "processing", "of": "", "why": "", "since_s": 61.0}
     >>> counts = {"received": 2, "busy": 0}
-    >>> print(status_text({"run": "r1", "states": [demo], "allowed": ["stop"], "commands": counts}))
+    >>> progress = {"formed": 7, "completed": 5, "total": 20, "is_over": False, "lost": 0}
+    >>> body = {"run": "r1", "states": [demo], "progress": progress, "feedback": None, "allowed": ["stop"]}
+    >>> print(status_text(body | {"commands": counts}))
     demo      pipeline  processing  1 min
+    progress: 5 of 20 through (25 %), 2 under way
     run r1; commands: 2 received
     allowed now: stop
     """
     rows = [_row(each) for each in body["states"]]
-    widths = [max(len(row[k]) for row in rows) for k in range(3)]
+    widths = [max((len(row[k]) for row in rows), default=0) for k in range(3)]
     lines = [_line(row, widths) for row in rows]
     counts = ", ".join(f"{count:,} {name}" for name, count in body["commands"].items() if count)
     run = f"run {body['run']}; " if body["run"] else ""
+    if (progress := body["progress"]) is not None:
+        lines.append(f"progress: {progress_line(msgspec.convert(progress, ProgressReport))}")
+    if (said := body["feedback"]) is not None:
+        lines.append(f"feedback: {feedback_line(msgspec.convert(said, Feedback))}")
     return "\n".join([*lines, f"{run}commands: {counts or 'none'}", f"allowed now: {', '.join(body['allowed'])}"])
 
 
@@ -84,10 +95,4 @@ def _time(seconds: float) -> str:
 
 def feedback_text(body: list[dict[str, Any]]) -> str:
     """Return what user code has said back to the scan, a line each: number, time, stage, event, action, reason."""
-    lines = []
-    for each in body:
-        about = "" if each["event"] is None else f", event {each['event']}"
-        why = f": {each['reason']}" if each["reason"] else ""
-        time = Timestamp(each["time_ns"]).isoformat()[11:19]
-        lines.append(f"{each['number']} {time} {each['who']}{about}: {each['action']}{why}")
-    return "\n".join(lines)
+    return "\n".join(map(feedback_line, msgspec.convert(body, list[Feedback])))

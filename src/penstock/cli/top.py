@@ -36,6 +36,8 @@ def top(
 ) -> None:
     """Watch a running pipeline: rate, backlog, latency and loss of edges, steps, files, states, processes, and notices.
 
+    Above them stand how far the run is, and what its code has said back to the scan last.
+
     --only delays says how long each step takes, --only rates how fast messages and files pass.
 
     It ends with the run, or with Ctrl-C; the run does not notice. A token is taken from PENSTOCK_VIEWER_TOKEN or
@@ -72,11 +74,14 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
     from penstock.monitor.files_table import files_table
     from penstock.monitor.ledger_table import summary
     from penstock.monitor.notice_table import notice_line, notice_table
+    from penstock.monitor.progress_text import feedback_line, progress_line
     from penstock.monitor.staff_table import staff_table
     from penstock.monitor.state_table import state_table
     from penstock.monitor.step_table import step_table
 
     title = Text(f"{summary(report)}  {address}", style="bold")
+    course = [Text(f"progress: {progress_line(report.progress)}")] if report.progress else []
+    course += [Text(f"feedback: {feedback_line(each)}", style="bold") for each in report.feedback[-1:]]
     reasons = [Text(reason, style="red") for reason in report.reasons[:3]]
     tables: dict[str, tuple[Callable[[], Any], bool]] = {
         "alarms": (lambda: alarm_table(report), bool(urgent_first(report))),
@@ -93,7 +98,7 @@ def screen(report: "RunReport", width: int, address: str, only: str = "") -> "Gr
     # Also where the terminal is too low for the table of notices.
     graves = [Text(notice_line(each), style="bold red") for each in report.notices if each.level == "alarm"]
     shown = [make() for name, (make, is_shown) in tables.items() if (name == only if only else is_shown)]
-    return Group(title, *reasons, *([] if only else graves[-MOST_ALARMS:]), *shown)
+    return Group(title, *reasons, *([] if only else [*graves[-MOST_ALARMS:], *course]), *shown)
 
 
 def _watch(seen: Any, console: Any, every_s: float, only: str) -> None:

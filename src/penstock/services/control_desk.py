@@ -403,6 +403,10 @@ class ControlDesk:
     def _said_since(self, after: int) -> list[Feedback]:
         return [] if self._speaking is None else self._speaking.watching.feedback.since(after)
 
+    def _said_last(self) -> Feedback | None:
+        book = None if self._speaking is None else self._speaking.watching.feedback
+        return None if book is None or not book.count else book.since(book.count - 1)[-1]
+
     def _note(self, command: Command, kind: CommandKind) -> None:
         self._changes += 1
         self._is_stale = True
@@ -455,6 +459,7 @@ class ControlDesk:
             "state": str(sight.state),
             "states": [msgspec.to_builtins(each) for each in sight.states],
             "progress": msgspec.to_builtins(sight.progress),
+            "feedback": msgspec.to_builtins(self._said_last()),
             "load": msgspec.to_builtins(sight.load),
             "allowed": self._allowed(sight),
             "commands": msgspec.to_builtins(counts),

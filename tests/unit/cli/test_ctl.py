@@ -85,7 +85,8 @@ def test_states_are_a_table_with_workers_below_their_stage() -> None:
         return {"name": name, "kind": kind, "state": "waiting", "of": of, "why": why, "since_s": since_s}
 
     body = {
-        "run": "", "allowed": ["start", "stop"], "commands": {"received": 12_345, "busy": 0, "done": 3},
+        "run": "", "progress": None, "feedback": None, "allowed": ["start", "stop"],
+        "commands": {"received": 12_345, "busy": 0, "done": 3},
         "states": [
             state("beamline", "pipeline", since_s=90_000), state("camera", "source", why="held", since_s=7_300),
             state("fit", "stage"), state("fit-0", "worker", "fit"),
@@ -123,6 +124,24 @@ def test_a_run_that_cannot_be_commanded_does_not_begin(
     result = CliRunner().invoke(app, ["run", str(tmp_path / "numbers.yaml"), *options.split()])
     assert result.exit_code == 2
     assert said in result.output + capfd.readouterr().err
+
+
+def test_progress_and_the_newest_feedback_are_shown_with_the_states() -> None:
+    said = {
+        "action": "stop",
+        "reason": "",
+        "run": "r1",
+        "event": None,
+        "number": 12,
+        "time_ns": 1_000_000_000,
+        "who": "sum",
+    }
+    progress = {"formed": 3, "completed": 3, "total": None, "is_over": True, "lost": 1}
+    body = {"run": "r1", "states": [], "progress": progress, "feedback": said, "allowed": ["shutdown"], "commands": {}}
+    assert status_text(body).splitlines()[:2] == [
+        "progress: 3 through, 1 lost",
+        "feedback: 12 00:00:01 sum: stop",
+    ]
 
 
 def test_what_is_said_is_one_line_and_an_exit_code() -> None:

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from penstock.cli.top import TABLES, screen
+from penstock.core.feedback import Feedback
 from penstock.monitor.delay_table import Passage, delay_table, passages, rate_table
 from penstock.monitor.edge_table import process_table
 from penstock.monitor.notice_table import notice_line, notice_table
@@ -16,6 +17,7 @@ from penstock.monitor.report import (
     LatencyReport,
     NoticeReport,
     ProcessReport,
+    ProgressReport,
     RunReport,
     StaffReport,
     StateReport,
@@ -67,6 +69,12 @@ def report() -> RunReport:
         latencies={"fit": latency},
         states=states,
         notices=NOTICES,
+        progress=ProgressReport(formed=5, completed=4, total=8, is_over=False),
+        feedback=[
+            Feedback(action="next", reason="enough", run="r", event=number, number=number, time_ns=0, who="fit")
+            for number in (1, 2)
+        ],
+        feedback_count=2,
         notice_counts={"log": 1, "alarm": 1295},
         processes=[ProcessReport(name="fit-0", role="map", pid=7, cpu_s=12.0, private_bytes=2_000_000, cpu_share=0.5)],
         files=[FilesReport(name="open", waiting=2, done=3, items=500)],
@@ -143,7 +151,10 @@ def test_the_screen_fits_and_one_table_can_be_had_alone(report: RunReport, width
     assert all(len(line) <= width for line in text("").splitlines())
     for word in ("names → open", "fit.peak", "died 6 times", "too hot", "web", "3 of 5 files"):
         assert word in text("")
-    assert "too hot" in text("").splitlines()[1], "an alarm is seen in the lowest terminal"
+    _, alarm, progress, feedback, *_ = text("").splitlines()
+    assert "too hot" in alarm, "an alarm is seen in the lowest terminal"
+    assert progress.startswith("progress: 4 of 8 through")
+    assert feedback.endswith("fit, event 2: next: enough"), "the newest one"
     firsts = {"delays": "delay", "rates": "rate", "edges": "edge", "steps": "step", "processes": "process",
               "workers": "workers"}  # fmt: skip
     for only in TABLES:
