@@ -1,5 +1,6 @@
 """``penstock epics``: a running pipeline over PVAccess, written to by a real client, killed and begun anew."""
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -98,8 +99,13 @@ def test_a_pipeline_is_seen_set_and_commanded_and_outlived(tmp_path: Path) -> No
         client.until("STATE", lambda state: state == "unreachable" and state.severity == 3)
         client.until("VIEW:image:gain", lambda gain: gain.severity == 3)
         assert client.raw("VIEW:image:gain", "alarm.message") == "the pipeline does not answer"
-        process = running(tmp_path, port, "third")
+        (tmp_path / "p.yaml").write_text(PIPELINE.replace("by: key", "by: {trigger-map: {}}"))
+        process = running(tmp_path, port, "unused")
         try:
+            client.until("STATE", lambda state: state == "initialised" and not state.severity)
+            assert client.get("RUN") == "", "no run has begun, and the door is there"
+            wish = {"run": "third", "trigger_maps": {"scan": {"n": {"events": 100_000}}}}
+            client.put("CMD:BEGIN", {"value": json.dumps(wish)})
             client.until("RUN", lambda run: run == "third" and not run.severity)
             client.until("VIEW:image:gain", lambda gain: gain == 1.5 and not gain.severity)
         finally:

@@ -3,7 +3,7 @@
 A report is plain values. It opens no file and prints nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -375,6 +375,19 @@ def books_of_nothing(pipeline: str, run: str) -> RunReport:
         pipeline=pipeline, run=run, outcome="running", exit_code=0, reasons=[], started="", duration_s=0.0, edges=[],
         joins={}, latencies={}, outputs={}, dead_letters=[], failures=[],
     )  # fmt: skip
+
+
+def report_before(states: Mapping[str, Any]) -> RunReport:
+    """Return the report of a program in which no run has begun.
+
+    Parameters
+    ----------
+    states
+        As the command ``status`` answers.
+    """
+    report = books_of_nothing(str(states["pipeline"]), "")
+    found = msgspec.convert(states["states"], list[StateReport])
+    return msgspec.structs.replace(report, outcome="", states=found)
 
 
 def edges_of(ledger: Ledger, duration_s: float, watches: Watches | None = None, now: int = 0) -> list[EdgeReport]:

@@ -166,6 +166,8 @@ def check(
     found += _not_views(document, plan)
     found += _short_of_slots(document, plan)
     found += _oversubscribed(document, plan, len(processors.usable) if cores is None else cores)
+    unread = {problem.where for problem in problems or ()}
+    found = [problem for problem in found if problem in (problems or ()) or problem.where not in unread]
     found = sorted(set(found), key=lambda problem: (problem.file, problem.line, problem.where))
     is_sound = not any(problem.level == "error" for problem in found)
     planned = tuple(sorted(f"{problem.where}: {problem.text}" for problem in found if problem.level == "planned"))
@@ -196,6 +198,7 @@ def _not_views(document: Document, plan: Plan) -> list[Problem]:
         document.problem(("sinks", sink.name, "from"), f"{sink.element.name} writes views, not items", remedy)
         for sink in plan.sinks.values()
         if sink.input not in reducers
+        and sink.input in (*plan.sources, *plan.joins, *plan.stages)  # else there is an error of its own
         and isinstance(sink.element.target, type)
         and issubclass(sink.element.target, Sink)
         and sink.element.target.takes_only_views

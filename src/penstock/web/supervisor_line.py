@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -66,7 +65,7 @@ class SupervisorLine:
         Raises
         ------
         StateError
-            If it has just ended, and its last report is not there yet.
+            If none has begun; if it has just ended, and its last report is not there yet.
         LateAnswerError
             If no answer came in time.
         """
@@ -75,9 +74,10 @@ class SupervisorLine:
         now_s = asyncio.get_running_loop().time()
         if self._reporting is None or (self._reporting.done() and now_s - self._reported_s > FRESH_S):
             self._reporting, self._reported_s = asyncio.ensure_future(self.ask("status")), now_s
-        with suppress(StateError):
+        try:
             return await asyncio.shield(self._reporting)
-        return self._last_report()
+        except StateError as error:
+            return self._last_report(str(error))
 
     async def ask(self, what: str, body: Any = None) -> Any:  # what JSON can hold
         """Ask, and return the answer.
@@ -123,9 +123,9 @@ class SupervisorLine:
                 while not self._link.try_send(piece):
                     await asyncio.sleep(ROOM_S)
 
-    def _last_report(self) -> Any:  # what JSON can hold
+    def _last_report(self, why: str) -> Any:  # what JSON can hold
         if self.last is None:
-            raise StateError("the run has ended, and its report is not there yet; ask again")
+            raise StateError(f"{why}, and there is no report yet; ask again")
         return self.last
 
     def _hear(self) -> None:

@@ -458,3 +458,13 @@ def test_a_sink_of_views_is_not_given_items(tmp_path: Path) -> None:
     (problem,) = check_file(file).problems
     assert problem.where == "sinks.f.from"
     assert "hdf5 writes views, not items; put a reduce stage before it" in str(problem)
+
+
+def test_one_mistake_is_not_told_twice(tmp_path: Path) -> None:
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(
+        "sources:\n  c: {use: recording, file: '${NOWHERE_TO_BE_SEEN}/a.cbors', protocol: contrast}\n"
+        "stages:\n  s: {from: c, reduce: no_such_module:Sum}\nsinks:\n  f: {use: hdf5, from: s, path: a.h5}\n"
+    )
+    told = [problem.where for problem in check_file(file).problems]
+    assert told == ["sources.c.file", "stages.s.reduce"], "neither what the file is then, nor what s publishes"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from penstock.client import Connection, connect
 from penstock.compat.epics.parameters import parameter_name, said_of_parameter, value_of_parameter
 from penstock.compat.epics.records import COMMANDS, UNREACHED, feedback_records, status_records
@@ -17,6 +19,7 @@ from penstock.elements.pv_name import pv_name
 from penstock.elements.pva_server import PvaServer, Writer
 from penstock.elements.pva_values import INVALID, Said, said_of
 from penstock.errors import ParameterError, ResultTypeError, ServiceError, StateError
+from penstock.monitor.report import report_before
 
 __all__ = ["EpicsDoor"]
 
@@ -97,7 +100,7 @@ class EpicsDoor:
         """Ask the pipeline, and say what it says; return whether it answered."""
         try:
             connection = self._connected()
-            status = connection.status
+            status = _status(connection)
             self._say_status(status)
             for name, said in feedback_records(next(reversed(connection.feedback()), None)):
                 self._say(name, said)
@@ -106,6 +109,8 @@ class EpicsDoor:
         except ServiceError as error:
             self._lose(str(error))
             return False
+        except StateError:  # a run has just ended, or another one begins: what was said stays until the next look
+            return True
         if not self._is_reached:
             self._is_reached = True
             self._tell(f"{connection.pipeline} at {self._address} answers; {len(self.server.names)} process variables")
@@ -229,6 +234,17 @@ class EpicsDoor:
         if (connection := self._connection) is None:
             raise ServiceError("the pipeline does not answer")
         return connection
+
+
+def _status(connection: Connection) -> Mapping[str, Any]:
+    """Return the report of the run; as long as none has begun, one of nothing."""
+    try:
+        return connection.status
+    except StateError:
+        states = connection.states
+        if states["run"]:
+            raise
+        return dict(msgspec.to_builtins(report_before(states)))
 
 
 def _wish(text: str) -> dict[str, Any]:

@@ -123,20 +123,22 @@ def state_of(report: RunReport, states: Mapping[str, Any]) -> tuple[str, str]:
     """Return the Tango state of a pipeline that answers, and a line that says more.
 
     INIT, ON (ready, nothing to do, or held), RUNNING, ALARM (degraded, or an alarm is raised), FAULT (it cannot go on,
-    or the last run failed), STANDBY (between two runs; the next one may begin), OFF (the last run has ended).
+    or the last run failed), STANDBY (no run goes on; the next one may begin), OFF (the last run has ended).
     """
     phase = str(states.get("state", ""))
     state = _STATES.get(phase, "UNKNOWN")
-    notes = [
-        f"{report.pipeline}, run {report.run}: {phase}" + ("" if report.outcome == RUNNING else f", {report.outcome}")
-    ]
-    notes += [each.why for each in report.states[:1] if each.why]
+    run = f", run {report.run}" if report.run else ""
+    outcome = "" if report.outcome in (RUNNING, "") else f", {report.outcome}"
+    notes = [f"{report.pipeline}{run}: {phase}{outcome}"]
+    notes += [each.why for each in report.states[:1] if each.why and each.why not in report.reasons]
     if report.outcome == RUNNING:
         progress = progress_of(report)
         total = "" if progress.total is None else f" of {progress.total}"
         notes.append(f"{progress.completed}{total} done")
     raised = [f"alarm {each.name}: {each.text}" for each in report.alarms if each.state in _RAISED]
-    if state == "STANDBY":
+    if phase == State.INITIALISED and "arm" in states.get("allowed", ()):
+        state = "STANDBY"
+    elif state == "STANDBY":
         state = "FAULT" if report.outcome == "failed" else state if "arm" in states.get("allowed", ()) else "OFF"
     elif raised and state in ("ON", "RUNNING"):
         state = "ALARM"

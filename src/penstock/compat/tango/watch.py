@@ -9,7 +9,7 @@ import msgspec
 
 from penstock.client import Connection, connect
 from penstock.errors import PenstockError, ServiceError, StateError
-from penstock.monitor.report import RunReport, books_of_nothing
+from penstock.monitor.report import RunReport, books_of_nothing, report_before
 
 __all__ = ["Seen", "Watch"]
 
@@ -99,11 +99,14 @@ class Watch:
         """Return report and states; before the first run, a report of nothing."""
         until = time.monotonic() + PATIENCE_S
         while True:
+            # In this order: where the states say that a run has ended, the report says how.
+            states = connection.states
             try:
-                return msgspec.convert(connection.status, RunReport), connection.states
+                return msgspec.convert(connection.status, RunReport), states
             except StateError:  # none has begun, or one has just ended
-                states = connection.states
-                if ("arm" in states["allowed"] and not states["run"]) or time.monotonic() > until:
+                if "arm" in states["allowed"] and not states["run"]:
+                    return report_before(states), states
+                if time.monotonic() > until:
                     report = books_of_nothing(str(states["pipeline"]), str(states["run"]))
                     return msgspec.structs.replace(report, outcome=""), states
                 time.sleep(0.05)

@@ -17,6 +17,7 @@ from penstock.monitor.report import (
     RunReport,
     StateReport,
     books_of_nothing,
+    report_before,
 )
 
 
@@ -86,6 +87,7 @@ def test_progress_is_a_part_of_what_is_planned() -> None:
         ("processing", {}, [], "RUNNING"),
         ("waiting", {}, [], "ON"),
         ("initialised", {}, [], "INIT"),
+        ("initialised", {"outcome": ""}, ["arm"], "STANDBY"),
         ("finishing", {}, [], "RUNNING"),
         ("degraded", {}, [], "ALARM"),
         ("fault", {}, [], "FAULT"),
@@ -103,3 +105,12 @@ def test_states(phase: str, changes: dict[str, Any], allowed: list[str], is_then
     assert state == is_then
     assert text.startswith(f"analysis, run r1: {phase}")
     assert all(reason in text for reason in report.reasons)
+
+
+def test_a_line_says_each_thing_once_and_names_no_run_before_the_first() -> None:
+    why = "scan: 1 planned events never formed"
+    stopped = StateReport(name="analysis", kind="pipeline", state="stopped", since_s=1.0, why=why)
+    report = replace(REPORT, outcome="incomplete", reasons=[why], states=[stopped])
+    assert state_of(report, {"state": "stopped"})[1] == f"analysis, run r1: stopped, incomplete; {why}"
+    status = {"pipeline": "analysis", "run": "", "state": "initialised", "allowed": ["arm"], "states": []}
+    assert state_of(report_before(status), status)[1] == "analysis: initialised"

@@ -39,6 +39,7 @@ class Pipeline:
             "pipeline": "analysis",
             "run": self.run,
             "state": "processing",
+            "states": [],
             "allowed": [] if self.has_run else ["arm"],
         }
 
