@@ -466,7 +466,7 @@ def test_a_map_that_is_wrong(job: SmallJob) -> None:
 
 
 def test_something_that_is_not_built_yet(job: SmallJob) -> None:
-    job.sinks["lamp"] = {"use": "tango", "from": next(iter(job.stages))}
+    next(iter(job.stages.values()))["run_in"] = "thread"
     said = job.run()
     assert said.code == 2
     assert "not built yet" in said.err

@@ -194,6 +194,7 @@ def _not_views(document: Document, plan: Plan) -> list[Problem]:
     """Return each sink that writes views only and is given something else."""
     reducers = [stage.name for stage in plan.stages.values() if stage.kind == "reduce"]
     remedy = f"read from {listed(reducers)}" if reducers else "put a reduce stage before it, which publishes views"
+    remedy += ", or use nexus, which writes items"
     return [
         document.problem(("sinks", sink.name, "from"), f"{sink.element.name} writes views, not items", remedy)
         for sink in plan.sinks.values()

@@ -18,7 +18,9 @@ __all__ = ["DETECTOR", "RUNS", "KafkaOutlet"]
 DETECTOR: Final = "sim_detector"
 RUNS: Final = "sim_runInfo"
 _RUN_SCHEMAS: Final = ("pl72", "6s4t")
+_BEGIN: Final = "sim_begin"
 _BEGIN_S: Final = 20.0
+_SETTLE_S: Final = 1.0
 _LOOK_S: Final = 0.05
 
 
@@ -58,7 +60,7 @@ class KafkaOutlet:
             raise SourceError(f"the broker of the simulated instrument does not begin: {error}") from error
         self.address = f"tcp://127.0.0.1:{broker.port}"
         self._port = int(broker.port)
-        self._own = connections_of(self._port)
+        self._own = self._own_connections()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until somebody has connected."""
@@ -68,11 +70,14 @@ class KafkaOutlet:
     def send(self, parts: Sequence[bytes], timeout_s: float) -> bool:
         """Write one record to the topic that is its."""
         record = b"".join(parts)
+        is_of_run = schema_of(record) in _RUN_SCHEMAS
         try:
-            self._producer.produce(RUNS if schema_of(record) in _RUN_SCHEMAS else DETECTOR, record, partition=0)
+            self._producer.produce(RUNS if is_of_run else DETECTOR, record, partition=0)
         except BufferError:  # so many are on their way
             self._producer.poll(timeout_s)
             return False
+        if is_of_run:
+            self._producer.flush(timeout_s)  # it is there before the pulses behind it are
         self._producer.poll(0)
         return True
 
@@ -85,6 +90,20 @@ class KafkaOutlet:
         if self._has_come:
             self._until(lambda: connections_of(self._port) <= self._own, linger_s - (time.monotonic() - begun))
         self._producer = None
+
+    def _own_connections(self) -> int:
+        """Return how many connections the producer keeps, once there is every topic.
+
+        Its first one is only to ask who the brokers are, and the one it writes through comes later: so something is
+        written, to a topic of its own, and the first one waited for until it has gone. Else the second one would be
+        taken for a reader.
+        """
+        for topic in (RUNS, DETECTOR):
+            self._producer.list_topics(topic, timeout=_BEGIN_S)
+        self._producer.produce(_BEGIN, b"", partition=0)
+        self._producer.flush(_BEGIN_S)
+        self._until(lambda: connections_of(self._port) == 1, _SETTLE_S)
+        return connections_of(self._port)
 
     @staticmethod
     def _until(is_so: Any, timeout_s: float) -> bool:
