@@ -65,6 +65,11 @@ def test_arrays_and_files_are_set_while_it_runs(text: str, tmp_path: Path) -> No
             ):
                 with pytest.raises(ParameterError, match=why):
                     run.parameters.set(wrong)
+            stage, name = next(
+                one["address"] for one in run.parameters.describe() if one["address"].endswith("dark")
+            ).split(".", 1)
+            reply = run.command("set", stage, values={name: [[1.5, 2.5, 3.5]] * 2})
+            assert f"{name} = array of float64 (2, 3) from" in reply.text  # in a line, as one of a detector must be
             run.parameters.set({"dark": None})
             heard(process, out, [-1.0, 1, "rotated"])
     finally:

@@ -5,7 +5,10 @@ This declares; it holds no value in force and imports no validation library.
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import numpy as np
 
 __all__ = ["Bounds", "Parameter", "Section", "Unit"]
 
@@ -84,12 +87,27 @@ class Parameter:
 
 
 def _type_name(form: Any) -> str:  # any typing form
-    """Return a type without the modules it comes from; what stands in quotes is a choice.
+    """Return a type without the modules it comes from, as a user would say it; what stands in quotes is a choice.
 
-    >>> from typing import Literal
+    >>> from typing import Annotated, Literal
     >>> _type_name(list[Literal["a.b"]])
     "list[Literal['a.b']]"
+    >>> from numpy.typing import NDArray
+    >>> _type_name(Annotated[NDArray[np.float64], "of a dark image"] | None)
+    'array of float64 | None'
     """
-    if isinstance(form, type) and not get_args(form):
+    origin, inner = get_origin(form), get_args(form)
+    if origin is Annotated:
+        # pydantic's FilePath and its like are paths that are marked
+        return "file" if getattr(inner[0], "__name__", "") == "Path" else _type_name(inner[0])
+    if origin in (Union, UnionType):
+        return " | ".join(map(_type_name, inner))
+    if origin is np.ndarray:
+        kinds = get_args(inner[1])
+        is_named = bool(kinds) and isinstance(kinds[0], type) and kinds[0] not in (Any, np.generic)
+        return f"array of {kinds[0].__name__ if is_named else 'numbers'}"
+    if form is NoneType:
+        return "None"
+    if isinstance(form, type) and not inner:
         return form.__name__
     return re.sub(r"('[^']*')|\b(?:[A-Za-z_]\w*\.)+(?=\w)", lambda found: found[1] or "", str(form))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from penstock.core.alarm import AlarmState, in_one_line
 from penstock.core.command import AUTO, Aim, Command
@@ -152,15 +153,23 @@ class _Act:
         return str(self._command.arguments.get("reason") or f"{what} {ON_COMMAND}{by}")
 
     def _tell_change(self, change: Change) -> None:
-        values = {address: msgspec.to_builtins(value, enc_hook=str) for address, value in change.values.items()}
+        values = {address: msgspec.to_builtins(value, enc_hook=_said) for address, value in change.values.items()}
         body = {
             "revision": change.revision, "from_event": change.from_event, "values": values, "who": change.who,
             "when": change.when.isoformat(),
         }  # fmt: skip
-        told = ", ".join(f"{address} = {value!r}" for address, value in values.items())
+        told = ", ".join(
+            f"{address} = {value if isinstance(change.values[address], np.ndarray) else repr(value)}"
+            for address, value in values.items()
+        )
         # Where items have no numbers, as in chains, a change names none.
         since = f"event {change.from_event}" if change.from_event else "what comes next"
         self._told(f"{told or 'nothing'} from {since} on, revision {change.revision}", body)
+
+
+def _said(value: Any) -> str:
+    """Return in a line what is no plain value; an array may be large, and is not repeated."""
+    return f"array of {value.dtype} {value.shape}" if isinstance(value, np.ndarray) else str(value)
 
 
 _ACTS: Final[dict[str, Callable[[_Act], None]]] = {

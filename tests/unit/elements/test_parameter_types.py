@@ -227,7 +227,9 @@ def test_an_argument_that_fits_its_annotation(form: Any, value: Any) -> None:
         (Path, 3, "expected Path"),
         (Line, "CU", "expected 'FE' | 'NI'"),
         (Region, {"start": 3}, "input should be an instance of Region"),
-        (NDArray[np.float64], "1, 2", "it is no regular array of float64); expected ndarray["),
+        (NDArray[np.float64], "1, 2", "it is no regular array of float64); expected array of float64"),
+        (FilePath | None, "none.txt", "path does not point to a file); expected file | None"),
+        (Annotated[float | None, Le(1)], 2, "expected float | None, ≤ 1"),
         (range, 3, "it is of the type int); expected range"),
     ],
 )

@@ -18,12 +18,12 @@ __all__ = ["Geometry", "geometry_of"]
 _HERE = Section("Geometry")
 
 Poni = Annotated[FilePath | None, _HERE, "a PONI file, which says all of it"]
-Distance = Annotated[Annotated[float, Gt(0)] | None, Unit("m"), _HERE, "of the sample from the detector"]
+Distance = Annotated[float | None, Gt(0), Unit("m"), _HERE, "of the sample from the detector"]
 Centre = Annotated[tuple[float, float] | None, Unit("px"), _HERE, "where the beam meets it, y and x from its edge"]
-Pixel = Annotated[Annotated[float, Gt(0)] | None, Unit("m"), _HERE, "side of a pixel"]
+Pixel = Annotated[float | None, Gt(0), Unit("m"), _HERE, "side of a pixel"]
 Covered = Annotated[bool, _HERE, "whether to divide by the solid angle that a pixel covers"]
 Polarized = Annotated[
-    Annotated[float, Ge(-1), Le(1)] | None, _HERE, "of the beam: 1 horizontal, 0 not at all; none: not corrected"
+    float | None, Ge(-1), Le(1), _HERE, "of the beam: 1 horizontal, 0 not at all; none: not corrected"
 ]
 
 
