@@ -66,6 +66,8 @@ def test_hits_are_chosen_by_results(tmp_path: Path, engine: str) -> None:
     assert edges["scan", "hits"].accounts == {"done": len(HITS), "filtered": N - len(HITS)}
     assert all(edge.adds_up and not edge.in_flight for edge in report.edges)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.nxs", "hits.nxs"]
+    assert report.outputs["hits"] == str(tmp_path / "hits.nxs")
+    assert report.outputs["file"] == str(tmp_path / "all.nxs")
     with h5py.File(tmp_path / "hits.nxs") as file:
         group = file["entry/instrument/a"]
         assert group["key"][()].tolist() == HITS

@@ -121,6 +121,8 @@ class BuilderProcess:
         self._epoll.register(self._supervisor.fileno(), select.EPOLLIN)
         self._started = Timestamp(order.started_ns)
         self.began_ns = time.monotonic_ns()
+        self.outputs: dict[str, str] = {}
+        """By sink of items, the file that it has written."""
         self.state = RunState(order.run)
         self.ledger = Ledger()
         self.watches = Watches(self.ledger)
@@ -606,12 +608,8 @@ class BuilderProcess:
                 self.state.mark(Outcome.FAILED, text)
                 self.floor.note(note)
                 self._fail(text)
-            case wire.Closed(trouble, note, context):
-                peer.is_closed = True
-                if trouble:
-                    self.state.mark(Outcome.FAILED, trouble)
-                    self.floor.note(note)
-                self._tell(say.Left(peer.name, context))
+            case wire.Closed():
+                self._closed(peer, envelope)
             case wire.TickTold(now_ns, after, flags, step):
                 if self._log is not None:
                     tick = Ticked(stage=peer.of, worker=peer.name, now_ns=now_ns, after=after, flags=flags, step=step)
@@ -624,6 +622,15 @@ class BuilderProcess:
                 self._let_read()
             case _:
                 raise RemoteProtocolError(f"{peer.name} said {type(envelope).__name__}, which is not for the builder")
+
+    def _closed(self, peer: Peer, last: wire.Closed) -> None:
+        peer.is_closed = True
+        if last.output:
+            self.outputs[peer.of] = last.output
+        if last.trouble:
+            self.state.mark(Outcome.FAILED, last.trouble)
+            self.floor.note(last.note)
+        self._tell(say.Left(peer.name, last.context))
 
     def _let_read(self) -> None:
         """Have sources read once all are open: of a run that cannot begin, nothing is to be found anywhere."""

@@ -45,7 +45,7 @@ def report_of(builder: "BuilderProcess") -> RunReport:
         edges=_edges(builder, duration_s, now),
         joins={name: join_report(join.builder) for name, join in builder.joins.items()},
         latencies=latency_report((name, stage.latency) for name, stage in builder.stages.items()),
-        outputs={},
+        outputs=dict(builder.outputs),
         # By event, because which of two workers is the first to say is chance.
         dead_letters=[asdict(failure) for failure in sorted(floor.dead_letters, key=lambda f: (f.stage, f.event or 0))],
         failures=[asdict(failure) for failure in floor.failures],

@@ -281,8 +281,12 @@ class RoomProcess(ABC):
             self.close(asked)
         except PenstockError as error:
             trouble, note = str(error), note_of_error(self.order.stage, error)
-        self.line.send(Closed(trouble, note, _kept_context(self.contexts())))
+        self.line.send(Closed(trouble, note, _kept_context(self.contexts()), self.output()))
         self.progress.leave()
+
+    def output(self) -> str:
+        """Return the file that was written, for the report; by default there is none."""
+        return ""
 
     def contexts(self) -> dict[str, Any]:
         """Return what is kept for the next run."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from penstock.core import Account, Block, EventBatch, Kind
@@ -197,6 +198,11 @@ class SinkProcess(RoomProcess):
             if self._sink.tells_all:
                 self._sink.books = {"ledger": ledger_told(asked.ledger), "parameters": self._changes}
         self._calling(lambda sink: sink.close(asked.ended_well, asked.outcome))
+
+    def output(self) -> str:
+        """Return the file, if it is there."""
+        path = "" if self._sink is None else self._sink.path
+        return path if path and Path(path).exists() else ""
 
     def _calling(self, call: Any) -> None:
         """Name the sink in whatever its own code raises unexpectedly."""

@@ -199,7 +199,7 @@ class SinkRoom:
                 self.sink.books = books()
             with self._calling():
                 self.sink.close(ended_well, outcome)
-            self.path = self.sink.path if Path(self.sink.path).is_file() else ""
+            self.path = self.sink.path if Path(self.sink.path).exists() else ""
 
     def _write_views(self) -> None:
         if self._views is None:

@@ -368,6 +368,8 @@ class Closed(_Envelope, frozen=True, tag=51):
     trouble: str = ""
     note: Note | None = None
     context: msgspec.Raw = msgspec.Raw(b"\x80")
+    output: str = ""
+    """Of a sink: the file that it has written."""
 
 
 class TickTold(_Envelope, frozen=True, tag=52):
