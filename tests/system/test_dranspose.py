@@ -115,6 +115,12 @@ def test_a_dump_is_replayed(tmp_path: Path) -> None:
     assert books["work", "reduce"] == {**books["work", "reduce"], "in": 13, "done": 13}
 
 
+def test_a_dump_that_is_not_there_is_said_before_anything_begins(tmp_path: Path) -> None:
+    said = ended("dranspose", "replay", *CODE, "-f", str(tmp_path / "nothing.cbors"), folder=FILES)
+    assert (said.code, said.out) == (2, "")
+    assert f"-f: there is no file {tmp_path}/nothing.cbors" in said.err
+
+
 def test_a_generator_is_replayed_and_its_results_stay(tmp_path: Path) -> None:
     words = ("-s", "rings:RingSource", "--port", "0", "--keep-alive")
     with started("dranspose", "replay", *CODE, *words, folder=FILES) as process:
@@ -165,8 +171,12 @@ def test_one_that_is_killed_leaves_nothing_in_the_folder_of_temporary_files(tmp_
     ports = ("--port", "0", "--reducer-port", "0", "--debug-port", "0")
     words = ("--stream", "xrd=stins,tcp://127.0.0.1:1", "--stream", "macro=sardana,0", "--debugworkers", "2", *ports)
     with started("dranspose", "run", *CODE, *words, folder=FILES, environ={"TMPDIR": str(temporary)}) as process:
-        controller = process.line("controller:").split()[1]
+        controller, reducer = (process.line(f"{name}:").split()[1] for name in ("controller", "reducer"))
         process.line("debug worker:")
+        early = httpx.get(f"{reducer}/", timeout=LONGEST_S)
+        assert (early.status_code, "no scan has begun" in early.text) == (404, True), (
+            "nobody waits for what is not there"
+        )
         answer = httpx.post(f"{controller}/api/v1/mapping", json={"xrd": each(3)}, timeout=LONGEST_S)
         assert answer.status_code == 200, answer.text
         process.process.kill()

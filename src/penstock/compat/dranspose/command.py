@@ -64,6 +64,9 @@ def replay(
     if bool(dumps) == bool(source):
         problem = Problem(where="-f, -s", text="events come from dumps or from a class", remedy="give one of the two")
         raise CheckError([problem])
+    if missing := [each for each in dumps if not Path(each).is_file()]:
+        remedy = "give the path of a dump"
+        raise CheckError([Problem(where="-f", text=f"there is no file {each}", remedy=remedy) for each in missing])
     here = "penstock.compat.dranspose.sources"
     entry = Source(f"{here}:GeneratorSource", source=source) if source else Source(f"{here}:DumpSource", files=dumps)
     pools = [Pool(use=worker, workers=nworkers)]

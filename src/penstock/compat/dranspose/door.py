@@ -176,6 +176,8 @@ def reducer_app(ensemble: Ensemble, web_address: str) -> FastAPI:
 
     @app.api_route("/{path:path}", methods=["GET", "POST"], include_in_schema=False)
     async def beyond(path: str, request: Request) -> Response:
+        if not ensemble.has_begun:  # the web process does not answer before the first run
+            return JSONResponse({"detail": "nothing is published: no scan has begun; post a trigger map"}, 404)
         asked_for = request.query_params.multi_items()
         if not path.startswith("api/"):
             # The file that clients know has what is published as its root, whichever domain they name.
@@ -188,7 +190,7 @@ def reducer_app(ensemble: Ensemble, web_address: str) -> FastAPI:
             content = b"".join([piece async for piece in found.aiter_raw()])
             await found.aclose()
         except httpx.HTTPError as error:
-            return JSONResponse({"detail": f"the views cannot be had: {error}"}, 502)
+            return JSONResponse({"detail": f"the views cannot be had: {str(error) or type(error).__name__}"}, 502)
         kept = {name: value for name, value in found.headers.items() if name in _PASSED_BACK}
         return Response(content, found.status_code, headers=kept)
 

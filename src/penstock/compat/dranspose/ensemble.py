@@ -301,6 +301,11 @@ class Ensemble:
         return None if self._run is None else self._run.statistics()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether there is a scan, or was one."""
+        return self._run is not None
+
+    @property
     def is_finished(self) -> bool:
         """Whether the scan has ended, however that was."""
         return self._run is not None and not self._run.is_running
