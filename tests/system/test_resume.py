@@ -103,16 +103,13 @@ def test_killed_at_random_it_goes_on(engine: str, source: Any, faults: str, tmp_
         words = ["resume", "live"]
     assert kills, "it was never killed in time"
     with opened_store(STORE, tmp_path) as store:
-        rr = RecordedRun.read(store, "live")
-        is_cut_off = bool(rr.cut_off)
-        from penstock.services.recording import log_address
-        dbg = (str(store.info(log_address(rr.beamtime, "live")).state), rr.cut_off, [type(r).__name__ for r in rr.records[-6:]], len(rr.records))
+        is_cut_off = bool(RecordedRun.read(store, "live").cut_off)
     if not is_cut_off and not said.report:  # killed when all was done, but for saying so
         return
     report = finished(tmp_path, *words, "--engine", engine) if is_cut_off else msgspec.convert(said.report, RunReport)
     outputs = {name: str(tmp_path / path) for name, path in report.outputs.items()}
     report = msgspec.structs.replace(report, outputs=outputs)
-    assert set(report.outputs) == {"points", "spectra", "weights"}, (report.outcome, report.reasons, report.failures, is_cut_off, kills, dbg, said)
+    assert set(report.outputs) == {"points", "spectra", "weights"}, report.reasons
     assert {Path(path).name for path in report.outputs.values()} == {f"live-{name}.h5" for name in report.outputs}
     replays_agree(tmp_path, report, pipeline(tmp_path))
     if not faults:
