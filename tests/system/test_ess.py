@@ -64,7 +64,7 @@ def test_a_run_has_its_data_whichever_topic_is_quicker(cluster: KafkaCluster) ->
     cluster.send("det", [b"nonsense", bytes(serialise_x5f2("a", "1", "b", "c", 1, 1000, "{}"))], partition=2)
     cluster.send("det", [run_stops()], partition=3)  # no news of a run there
     cluster.send("runs", [run_starts(), run_stops()])
-    reader = source(cluster, "det", runs="runs", outside="drop", until="end")
+    reader = source(cluster, "det", runs="runs", outside="drop", until="end", settle_s=20)  # at the latest
     got = read_all(reader)
     assert [message.kind for message in (got[0], got[-1])] == [Kind.START, Kind.END]
     assert sorted(message.key or 0 for message in got[1:-1]) == list(range(10, 20))
