@@ -162,6 +162,8 @@ class BuilderProcess:
         self._lingered = 0
         self._heard_ns: int | None = None
         self._is_finished = False
+        self._has_ended = False
+        """Whether the run has: not if only the supervisor has gone, behind whom it may be resumed."""
         self._views_changed: dict[str, int] = {}
         self._told_ns = 0
         self._watched_ns = 0
@@ -213,7 +215,7 @@ class BuilderProcess:
             for peer in self.names.values():
                 peer.close()
             if self._log is not None:
-                self._log.close(is_over=self._is_finished)
+                self._log.close(is_over=self._has_ended)
             if self._store is not None:
                 self._store.close()
             self._epoll.close()
@@ -918,6 +920,7 @@ class BuilderProcess:
                 self.state.mark(Outcome.FAILED, trouble)
             self._log.log.append(record)
             self._log.flush()
+        self._has_ended = True
         self._tell(say.Finished(self._report()))
         self._is_finished = True
 
