@@ -181,7 +181,7 @@ def test_every_module_can_be_imported_or_says_what_to_install(extra: str) -> Non
     assert imported.returncode == 0, imported.stderr
     said = json.loads(imported.stdout)
     assert said
-    wanted = r"(run|snap)" if extra else r"(cli|run)"
+    wanted = r"(run|snap|tango)" if extra else r"(cli|run|tango)"
     for text in said.values():
         assert re.fullmatch(rf'\w+ is not installed; pip install "penstock\[{wanted}\]" brings it', text)
     lacking = {name for name in said if name.startswith(("penstock.streams.", "penstock.views.", "penstock.core."))}
@@ -235,6 +235,13 @@ DO_WITH_LESS: Mapping[str, tuple[str, int, str]] = {
     "token": ("token issue --name light --scope read:c1", 0, "ey"),
     "streams": ("streams ls --store store", 0, "c1/eiger/1"),
     "files": ("files nothing.jsonl", 2, "nothing.jsonl"),
+    "epics": ("epics http://127.0.0.1:1", 1, 'p4p is not installed; pip install "penstock[epics]" brings it'),
+    "events": ("events http://127.0.0.1:1", 1, "nobody answers at http://127.0.0.1:1"),
+    "tango": (
+        "tango http://127.0.0.1:1 --port 0",
+        1,
+        'tango is not installed; pip install "penstock[tango]" brings it',
+    ),
     "watch": ("watch nowhere --to c1/files --store store", 2, "nowhere"),
 }
 

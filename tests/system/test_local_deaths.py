@@ -99,7 +99,7 @@ def test_what_an_instrument_sends_while_nobody_listens_is_named(tmp_path: Path, 
             came = set((table[table[:, column] >= 0, column] // code.SIZE).tolist())
             gaps[name] = sorted(set(range(n)) - came)
             # What is missing at the very end nothing follows from whose number it could be told.
-            inner = [k for k in gaps[name] if k < max(came)]
+            inner = [k for k in gaps[name] if k < max(came, default=0)]
             edge = report.edge(name, "scan")
             if "discarded" not in edge.accounts:  # behind the end, and late, where the machine was too slow
                 assert edge.counters.get("gaps", 0) + edge.accounts.get("late", 0) == len(inner)

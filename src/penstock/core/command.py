@@ -206,7 +206,8 @@ COMMANDS: Final[Mapping[str, CommandKind]] = {
         states=_RUN, arguments=_REASON, ends_run=True, is_without_run=True,
     ),
     "status": CommandKind(
-        does="says the states of everything, and how many commands came", states=_ALL, is_without_run=True,
+        does="says the states of everything, how far the run is, the newest feedback, and how many commands came",
+        states=_ALL, is_without_run=True,
         is_looking=True,
     ),
     "feedback": CommandKind(

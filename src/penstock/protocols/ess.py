@@ -29,6 +29,8 @@ from penstock.extra import extra
 __all__ = ["SCHEMAS", "EssDecoder", "encode_pulse", "encode_run_start", "encode_run_stop", "encode_value", "schema_of"]
 
 _NUMBERS: Final = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
+_MOST_PLACES: Final = 4 + 2 * 64
+"""Bytes in which the places of a table's fields stand: more fields than any of these schemas has."""
 _TEXT_CODE: Final = len(_NUMBERS)
 """Of an array or attribute that is a text, in ad00."""
 _MS: Final = 1_000_000
@@ -94,6 +96,14 @@ class _Table:
         if len(record) % 4:
             raise ValueError(f"{len(record)} bytes, which is no multiple of 4")
         (at,) = struct.unpack_from("<I", record, 0)
+        (back,) = struct.unpack_from("<i", record, at)
+        places = at - back
+        if places < 0:
+            raise ValueError(f"the places of its fields begin at byte {places}")
+        size, inline = struct.unpack_from("<HH", record, places)
+        fields = struct.unpack_from(f"<{max(size - 4, 0) // 2}H", record, places + 4)
+        if size < 4 or size % 2 or size > _MOST_PLACES or at + inline > len(record) or max(fields, default=0) >= inline:
+            raise ValueError(f"no table begins at byte {at}")
         return cls(Table(record, at))
 
     def text(self, place: int) -> str:

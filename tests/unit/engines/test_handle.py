@@ -320,7 +320,7 @@ def test_a_command_is_answered_by_the_run_and_after_its_end() -> None:
     run.abort()
     run.wait(20)
     late = run.command("start")
-    assert (late.outcome, late.problem, late.allowed) == ("refused", "state", ["status"])
+    assert (late.outcome, late.problem, late.allowed) == ("refused", "state", ["status", "feedback"])
     assert run.command("status").state == "stopped"
     assert run.command("stop-data", "camera", who="me", id="1") == reply, "the same id, the same reply"
 

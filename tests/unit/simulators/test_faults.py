@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from penstock.core import Kind
 from penstock.errors import CheckError
-from penstock.protocols import decoder_named
 from penstock.simulators import SIMULATORS, simulator_named
 from penstock.simulators.faults import FAULTS, Disconnect, Faults, Injector, Instruction, Send, Silence
 from penstock.simulators.simulator import Packets
@@ -212,7 +211,7 @@ def test_each_spoilt_frame_is_one_error_and_the_others_arrive(name: str, given: 
         *[each.packets for each in frames],
         simulator.end(20),
     ]
-    messages, errors = decoded_with_errors(decoder_named(name)(), sent)
+    messages, errors = decoded_with_errors(simulator_named(name).decoder(), sent)
     assert len(errors) == injector.counts["corrupt"]
     assert [m.kind for m in messages] == [Kind.START, *[Kind.DATA] * (len(frames) - len(errors)), Kind.END]
 
@@ -230,5 +229,5 @@ def test_no_bit_that_may_be_flipped_goes_unnoticed(name: str) -> None:
             [[bytes(spoilt), *parts], *more],
             simulator.end(1),
         ]
-        messages, errors = decoded_with_errors(decoder_named(name)(), sent)
+        messages, errors = decoded_with_errors(simulator_named(name).decoder(), sent)
         assert (len(errors), len(messages)) == (1, 2), place

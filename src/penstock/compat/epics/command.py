@@ -2,7 +2,10 @@
 
 from typing import Annotated
 
-import typer
+from penstock.extra import extra
+
+with extra("cli"):
+    import typer
 
 __all__ = ["epics"]
 
