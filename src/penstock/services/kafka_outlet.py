@@ -21,6 +21,7 @@ _RUN_SCHEMAS: Final = ("pl72", "6s4t")
 _BEGIN: Final = "sim_begin"
 _BEGIN_S: Final = 20.0
 _SETTLE_S: Final = 1.0
+"""For the producer's first connection to go: librdkafka closes it by itself, and says nothing."""
 _LOOK_S: Final = 0.05
 
 
