@@ -126,8 +126,8 @@ def verify_stream(folder: Path) -> Found:
         found.segments += 1
         try:
             position = _verify_segment(folder, number, position, found)
-        except FileNotFoundError:  # removed meanwhile
-            continue
+        except FileNotFoundError:  # removed meanwhile, and maybe those behind it, too
+            position = 0
     for read in (lambda: decode_state((folder / STATE).read_bytes(), folder / STATE), lambda: read_removed(folder)):
         try:
             read()

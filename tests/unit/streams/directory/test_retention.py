@@ -12,7 +12,7 @@ from penstock.core.block import Block
 from penstock.core.retention import Hold, Retention, retention_address
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, StreamError
-from penstock.streams.directory import DirectoryStore, retention
+from penstock.streams.directory import DirectoryStore, repair, retention
 from penstock.streams.directory.stream_lock import StreamLock
 from penstock.streams.kept_retention import pin_group, pinned_groups, set_retention
 from penstock.streams.store import StreamState
@@ -74,6 +74,26 @@ def test_count(store: DirectoryStore) -> None:
     assert ids_of(store) == [45]
     with store.read(ADDRESS) as reader:
         assert next(reader.blocks()).position == 41
+
+
+def test_what_is_removed_while_it_is_verified_is_not_lost(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.write(ADDRESS, sync="none") as writer:
+        for first in range(1, 41, 4):
+            writer.append(block(*range(first, first + 4)))
+        verify_segment = repair._verify_segment
+
+        def and_remove(folder: Path, number: int, position: int, found: repair.Found) -> int:
+            position = verify_segment(folder, number, position, found)
+            if not store.info(ADDRESS).removed:
+                assert store.retain(ADDRESS, count=20).messages == 20
+            return position
+
+        monkeypatch.setattr(repair, "_verify_segment", and_remove)
+        found = store.verify(ADDRESS)
+        assert found.problems == []
+        assert found.messages == 24, "the first segment was there still"
 
 
 def test_size(store: DirectoryStore) -> None:
