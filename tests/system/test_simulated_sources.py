@@ -2,15 +2,16 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
 
-from penstock.core import Block, Kind
+from penstock.core import Block, Kind, Message
 from penstock.elements.source import Source
 from penstock.pipeline.registry import Registry
 from penstock.services.simulation import Setup, Simulation
+from tests.system.simulated_scan import opened
 from tests.system.sockets import read_scan
 
 NUMBERED = ("albaem", "lecroy", "pandabox-zmq")
@@ -62,6 +63,22 @@ def test_frames_of_a_pandabox_are_lost_alone() -> None:
     ends = [message for block in blocks if block.kind is Kind.END for message in block.messages()]
     assert sum(end.metadata["received"] for end in ends) == rows
     assert [end.metadata["samples"] for end in ends] == [80, 80]
+
+
+def test_bare_bytes_are_an_arm_a_connection() -> None:
+    arms: list[list[Message]] = []
+    with simulated("pandabox-unframed", "disconnect@30,lost=0.1,doubled=0.1", series=2) as (simulation, first):
+        for source in (first, None, None):
+            with closing(source or opened("pandabox-unframed", simulation.address)) as reading:
+                blocks, lost = read_scan(reading)
+            assert not lost
+            arms.append([message for block in blocks for message in block.messages()])
+        injected = simulation.report.injected
+    rows = [[message for message in arm if message.kind is Kind.DATA] for arm in arms]
+    assert [arm[-1].metadata for arm in arms] == [{"samples": len(r), "reason": "", "received": len(r)} for r in rows]
+    assert injected["lost"]
+    assert injected["doubled"]
+    assert sum(map(len, rows)) == 160 - injected["lost"] + injected["doubled"], "and nobody says that some are missing"
 
 
 @pytest.mark.parametrize("name", NUMBERED)

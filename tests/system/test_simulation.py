@@ -77,7 +77,11 @@ def in_a_thread(setup: Setup) -> Iterator[tuple[Simulation, list[SimulationRepor
         assert not thread.is_alive(), "the simulation does not end"
 
 
-@pytest.mark.parametrize("name", sorted({*SIMULATORS} - {"ess", "sardana"}))  # who are told more than an address
+OTHERWISE = {"ess", "sardana", "pandabox-unframed"}
+"""Who are told more than an address, or close after each scan."""
+
+
+@pytest.mark.parametrize("name", sorted({*SIMULATORS} - OTHERWISE))
 def test_a_thread_sends_to_its_own_process(nothing_left_open: None, name: str) -> None:
     with in_a_thread(small(name, series=2)) as (simulation, reports):
         source = opened(name, simulation.address)

@@ -293,7 +293,11 @@ class Simulation:
             simulator = call_simulator(self._make, scan)
             if self.setup.compression:
                 simulator.compression = self.setup.compression
-            if not number:
+            if number and self._make.closes:
+                before = time.monotonic()
+                self._serve_the_next("nobody came back for the next scan of")
+                self._zero += time.monotonic() - before
+            if not number or self._make.closes:
                 self._send(packets_of(simulator.connected, under_way=False))
             self._send_scan(simulator)
 
@@ -328,13 +332,17 @@ class Simulation:
         self._zero += time.monotonic() - before  # what was not triggered meanwhile is not made up for
 
     def _come_back(self, simulator: Simulator) -> None:
+        self._serve_the_next("nobody came back after the disconnect to receive")
+        self._send(packets_of(simulator.connected, under_way=True))
+
+    def _serve_the_next(self, nobody: str) -> None:
+        """Close the connection and wait for another at the same address."""
         self._is_stuck = True  # while nobody is there, there is nobody to say an end to
         self._outlet.close(self.setup.wait_s)
         self._outlet = self._new_outlet()
         self._outlet.open()
-        self._wait_for_peers("nobody came back after the disconnect to receive")
+        self._wait_for_peers(nobody)
         self._is_stuck = False
-        self._send(packets_of(simulator.connected, under_way=True))
 
     def _say_farewell(self, simulator: Simulator, points: int) -> None:
         """Send what was held back and the end, unless nobody takes them."""

@@ -17,6 +17,7 @@ SIMULATORS = {
     "lecroy": "penstock.simulators.lecroy:LecroySimulator",
     "pandabox": "penstock.simulators.pandabox:PandaboxSimulator",
     "pandabox-framed": "penstock.simulators.pandabox:PandaboxFramedSimulator",
+    "pandabox-unframed": "penstock.simulators.pandabox:PandaboxUnframedSimulator",
     "pandabox-zmq": "penstock.simulators.pandabox_zmq:PandaboxZmqSimulator",
     "sardana": "penstock.simulators.sardana:SardanaSimulator",
     "stins": "penstock.simulators.stins:StinsSimulator",

@@ -9,6 +9,7 @@ from penstock.protocols.pandabox import (
     Field,
     PandaboxDecoder,
     PandaboxFramedDecoder,
+    PandaboxUnframedDecoder,
     encode_end,
     encode_frame,
     encode_row,
@@ -16,7 +17,14 @@ from penstock.protocols.pandabox import (
 )
 from penstock.simulators.simulator import Packets, Simulator
 
-__all__ = ["FIELDS", "PERIOD_s", "PandaboxFramedSimulator", "PandaboxSimulator", "TICK_s"]
+__all__ = [
+    "FIELDS",
+    "PERIOD_s",
+    "PandaboxFramedSimulator",
+    "PandaboxSimulator",
+    "PandaboxUnframedSimulator",
+    "TICK_s",
+]
 
 FIELDS = (
     Field(name="INENC1.VAL", type="double", capture="Mean", units="um"),
@@ -62,6 +70,10 @@ class PandaboxSimulator(Simulator):
         """Return the end, with the box's reason for it."""
         return [[encode_end(points, "Ok" if points == self.scan.points else "Disarmed")]]
 
+    def row(self, number: int) -> bytes:
+        """Return the values of a point in binary, as those formats send them."""
+        return np.array([*self.scan.position(number), self.trigger_s(number)], "<f8").tobytes()
+
     def trigger_s(self, number: int) -> float:
         """Return when a point was triggered, in s after arming: a whole number of ticks."""
         late = int(np.random.default_rng((self.scan.seed, number, _DOMAIN)).integers(JITTER_TICKS))
@@ -82,5 +94,32 @@ class PandaboxFramedSimulator(PandaboxSimulator):
 
     def point(self, number: int) -> Packets:
         """Return a frame of one row."""
-        row = np.array([*self.scan.position(number), self.trigger_s(number)], "<f8").tobytes()
-        return [[part] for part in encode_frame(row)]
+        return [[part] for part in encode_frame(self.row(number))]
+
+
+class PandaboxUnframedSimulator(PandaboxSimulator):
+    """PandABox: the same rows as bare bytes, one arm a connection, which is closed behind its last row.
+
+    Whoever wants the next arm connects again. Nothing in these bytes shows a fault: a wrong bit is a wrong value, and
+    an arm that lacks rows is a shorter arm.
+    """
+
+    decoder = PandaboxUnframedDecoder
+    closes = True
+    spoilable = 0
+
+    def connected(self, *, under_way: bool) -> Packets:
+        """Return the header if rows follow; the greeting asks for no answer."""
+        return self.start() if under_way else []
+
+    def start(self) -> Packets:
+        """Return the header of the arm."""
+        return [[encode_start(FIELDS, arm_time=ARMED, format="Unframed")]]
+
+    def point(self, number: int) -> Packets:
+        """Return a row of 24 bytes."""
+        return [[self.row(number)]]
+
+    def end(self, points: int) -> Packets:  # noqa: ARG002 - the closed connection is the end
+        """Return nothing."""
+        return []

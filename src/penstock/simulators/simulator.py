@@ -25,7 +25,7 @@ class Simulator(ABC):
     """An instrument at a scan that never happened. A subclass names the ``decoder`` that reads what it says.
 
     The first part of the first packet of a point has at least two bytes, and is text or has a checksum, so that a fault
-    in it is noticed; or ``spoilable`` says where one is.
+    in it is noticed; or ``spoilable`` says where one is, 0 if nowhere.
 
     Parameters
     ----------
@@ -41,6 +41,8 @@ class Simulator(ABC):
     """What a TCP client must say first; what the decoder says."""
     spoilable: ClassVar[int | None] = None
     """So many bytes at the beginning of a point are those that a fault may fall on; ``None``: all but the last one."""
+    closes: ClassVar[bool] = False
+    """Whether a TCP server ends a scan by closing the connection; whoever wants the next one connects again."""
     idle: ClassVar[Packets] = []
     """What those with the socket ``pva`` or ``tango`` say before anybody comes."""
     usual_hz: ClassVar[float] = 0.0

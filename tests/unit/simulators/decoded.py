@@ -8,7 +8,10 @@ from penstock.core.decoder import Decoder
 from penstock.errors import RemoteProtocolError
 from penstock.simulators.simulator import Packets
 
-__all__ = ["decoded", "decoded_with_errors"]
+__all__ = ["UNSEEN", "decoded", "decoded_with_errors"]
+
+UNSEEN = {"pandabox-unframed"}
+"""Those in whose points a wrong bit is a wrong value, and no error."""
 
 
 def decoded_with_errors(decoder: Decoder, frames: Iterable[Packets]) -> tuple[list[Message], list[str]]:

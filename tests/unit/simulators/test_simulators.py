@@ -11,9 +11,10 @@ from penstock.core import Kind
 from penstock.core.decoder import Decoder, Traits
 from penstock.protocols import decoder_named
 from penstock.simulators import SERVED, SIMULATORS, Packets, Simulator, XrfScan, simulator_named
-from tests.unit.simulators.decoded import decoded
+from tests.unit.simulators.decoded import decoded, UNSEEN
 
 names = pytest.mark.parametrize("name", sorted(SIMULATORS))
+seen = pytest.mark.parametrize("name", sorted({*SIMULATORS} - UNSEEN))
 small = st.integers(1, 5)
 seeds = st.integers(0, 2**40)
 
@@ -82,13 +83,17 @@ def test_a_simulator_names_a_decoder_that_says_its_socket() -> None:
         type("Camera", (Simulator,), {"decoder": type("Silent", (Decoder,), {"traits": Traits()})})
 
 
-@names
+@seen
 @given(seed=seeds)
 def test_a_point_begins_with_what_can_be_spoilt(name: str, seed: int) -> None:
     simulator = simulator_named(name)(XrfScan(2, 2, seed))
     text = simulator.point(3)[0][0]
     assert len(text) >= 2
     assert text.isascii() or simulator.spoilable
+
+
+def test_who_shows_no_fault_says_so() -> None:
+    assert {name for name in SIMULATORS if simulator_named(name).spoilable == 0} == UNSEEN
 
 
 @pytest.mark.parametrize("name", ["xspres", "", "penstock.simulators.stins:StinsSimulator"])
