@@ -27,10 +27,25 @@ __all__ = ["File", "Model", "ModelWorker", "Offset", "Scale"]
 _HERE: Final = Section("Model")
 _Signature = tuple[int, int, int]
 
-File = Annotated[FilePath | None, _HERE, "the file of the model"]
-Scale = Annotated[float, _HERE, "by what each number is multiplied before it comes to the model"]
-Offset = Annotated[float, _HERE, "what is subtracted before that"]
-AtLeastOne = Annotated[int, Ge(1)]
+Fed = Annotated[
+    str | Mapping[str, str],
+    "what is fed: a stream of the events, whose array is meant, or any field; of a model with several inputs a mapping "
+    "of theirs to fields; needless where there is one stream, or the item is the array",
+]
+Outputs = Annotated[Sequence[str] | None, "which of the model's outputs are returned; by default all"]
+Batch = Annotated[int, Ge(1), "how many events go through the model at once, at most"]
+Dtype = Annotated[str, "as which numbers events are fed, such as float32; by default as the model says"]
+Shape = Annotated[
+    Sequence[int] | None, "of one event's array as the model takes it, where the model does not say so itself"
+]
+File = Annotated[
+    FilePath | None,
+    _HERE,
+    "the file of the model; where it is replaced while a run goes on, the new one is used from the next range of "
+    "events on; one that cannot be loaded is told in a notice, and the one before goes on",
+]
+Scale = Annotated[float, _HERE, "numbers are fed as (number - offset) * scale"]
+Offset = Annotated[float, _HERE, "what is subtracted from each number before that"]
 
 
 class Model(ABC):
@@ -45,7 +60,9 @@ class Model(ABC):
 
 
 class ModelWorker(ABC):
-    """Feed arrays or numbers of events to a model, many events at once; see `Onnx` and `Torch` for its arguments.
+    """Feed arrays or numbers of events to a model, many events at once.
+
+    What its arguments mean stands at their annotations, so that ``penstock describe`` says it of every kind of model.
 
     Raises
     ------
@@ -55,11 +72,11 @@ class ModelWorker(ABC):
 
     def __init__(
         self,
-        field: str | Mapping[str, str] = "",
-        outputs: Sequence[str] | None = None,
-        batch: AtLeastOne = 32,
-        dtype: str = "",
-        shape: Sequence[int] | None = None,
+        field: Fed = "",
+        outputs: Outputs = None,
+        batch: Batch = 32,
+        dtype: Dtype = "",
+        shape: Shape = None,
         *,
         model: File = None,
         scale: Scale = 1.0,

@@ -12,7 +12,7 @@ from penstock.simulators import SIMULATORS, simulator_named
 from penstock.simulators.faults import FAULTS, Disconnect, Faults, Injector, Instruction, Send, Silence
 from penstock.simulators.simulator import Packets
 from penstock.simulators.xrf_scan import XrfScan
-from tests.unit.simulators.decoded import decoded_with_errors, UNSEEN
+from tests.unit.simulators.decoded import UNSEEN, decoded_with_errors
 
 CHANCES = ("lost", "doubled", "late", "corrupt", "reordered")
 

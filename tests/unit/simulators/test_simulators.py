@@ -11,7 +11,7 @@ from penstock.core import Kind
 from penstock.core.decoder import Decoder, Traits
 from penstock.protocols import decoder_named
 from penstock.simulators import SERVED, SIMULATORS, Packets, Simulator, XrfScan, simulator_named
-from tests.unit.simulators.decoded import decoded, UNSEEN
+from tests.unit.simulators.decoded import UNSEEN, decoded
 
 names = pytest.mark.parametrize("name", sorted(SIMULATORS))
 seen = pytest.mark.parametrize("name", sorted({*SIMULATORS} - UNSEEN))

@@ -41,30 +41,6 @@ class Onnx(ModelWorker):
     Of each event it returns a dictionary of the model's outputs: arrays, and plain numbers where an output has one for
     each event. An event without the part that is fed has no result and is *filtered*. ONNX Runtime is kept from telling
     its makers what it does, unless ``ORT_DISABLE_TELEMETRY`` is set to 0.
-
-    Parameters
-    ----------
-    field
-        What is fed: a stream of the events, whose array is meant, or any field; of a model with several inputs a
-        mapping of theirs to fields. Needless where there is one stream, or the item is the array.
-    outputs
-        Which outputs are returned; by default all.
-    batch
-        How many events go through it at once, at most.
-    dtype
-        As which numbers they are fed; by default as the model says.
-    shape
-        Of one event's array as the model takes it, where it does not say so itself.
-    model
-        Its file. Where it is replaced while a run goes on, the new one is used from the next range of events on; one
-        that cannot be loaded is told in a notice, and the one before goes on.
-    scale, offset
-        Numbers are fed as ``(number - offset) * scale``.
-
-    Raises
-    ------
-    ValueError
-        If there is no model, or an argument is none.
     """
 
     def load(self, path: Path) -> Model:

@@ -47,30 +47,6 @@ class Torch(ModelWorker):
 
     The file is a program of `torch.export` (``.pt2``), which says what it takes, or of TorchScript (``.pt``), which
     does not: there ``shape`` does. Files that name classes to be imported are not read.
-
-    Parameters
-    ----------
-    field
-        What is fed: a stream of the events, whose array is meant, or any field; of a model with several inputs a
-        mapping of theirs to fields. Needless where there is one stream, or the item is the array.
-    outputs
-        Which outputs are returned; by default all.
-    batch
-        How many events go through it at once, at most.
-    dtype
-        As which numbers they are fed; by default as the model says.
-    shape
-        Of one event's array as the model takes it, where it does not say so itself.
-    model
-        Its file. Where it is replaced while a run goes on, the new one is used from the next range of events on; one
-        that cannot be loaded is told in a notice, and the one before goes on.
-    scale, offset
-        Numbers are fed as ``(number - offset) * scale``.
-
-    Raises
-    ------
-    ValueError
-        If there is no model, or an argument is none.
     """
 
     def load(self, path: Path) -> Model:
