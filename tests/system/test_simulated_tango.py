@@ -23,15 +23,19 @@ def test_every_point_is_heard_but_those_that_were_lost(reader: Begin) -> None:
     sending = threading.Thread(target=simulation.run)
     sending.start()
     try:
-        it = reader(TangoSource(simulation.address, ["x", "shutter", "spectrum"]))
+        it = reader(TangoSource(simulation.address, ["x", "shutter", "spectrum", "items"]))
         it.until(lambda: [m.metadata.get("value") for m in it.messages if m.metadata["attribute"] == "shutter"][2:])
     finally:
         simulation.stop()
         sending.join()
     lost = simulation.report.injected["lost"]
     assert lost
-    said = {name: [m for m in it.messages if m.metadata["attribute"] == name] for name in ("x", "shutter", "spectrum")}
+    said = {
+        name: [m for m in it.messages if m.metadata["attribute"] == name]
+        for name in ("x", "shutter", "spectrum", "items")
+    }
     assert [message.metadata["value"] for message in said["shutter"]] == ["closed", "open", "closed"]
+    assert [message.metadata["value"] for message in said["items"]] == list(range(ROWS * COLUMNS - lost + 1))
     scan = XrfScan(ROWS, COLUMNS, SEED)
     spectra = [scan.spectrum(number) for number in range(scan.points)]
     heard = [message.array for message in said["spectrum"][1:]]

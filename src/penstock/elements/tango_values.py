@@ -27,7 +27,7 @@ __all__ = ["PenstockValues", "main"]
 _FORMS: Final = (
     Form(name="pipeline", kind=Kind.TEXT, doc="its name"),
     Form(name="run", kind=Kind.TEXT, doc="the name of the run"),
-    Form(name="items", kind=Kind.INT, doc="how many the sink was given"),
+    Form(name="items", kind=Kind.INT, doc="how many were given to the device"),
 )
 
 

@@ -38,6 +38,7 @@ class TangoOutlet:
         self._host, self._port = host_and_port(address)
         self._idle = idle
         self._values: dict[str, tuple[str, str, str, Any]] = {}
+        self._point = self._points = 0
         self._child: TangoChild | None = None
         self._came_s: float | None = None
         self.address = address
@@ -104,10 +105,12 @@ class TangoOutlet:
         name = served.pv.rpartition(":")[2]
         value = served.choices[served.value] if served.kind == "enum" else served.value if array is None else array
         self._values[name] = (name, served.unit, "", value)
+        self._points += served.number not in (0, self._point)
+        self._point = served.number
 
     def _show(self) -> None:
         if self._child is not None:
             try:
-                self._child.show({"items": len(self._values), "values": list(self._values.values())})
+                self._child.show({"items": self._points, "values": list(self._values.values())})
             except SinkError as error:
                 raise SourceError(str(error)) from error

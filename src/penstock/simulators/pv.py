@@ -42,16 +42,16 @@ class PvSimulator(ServedSimulator):
 
     def point(self, number: int) -> Packets:
         """Return what is measured at a point: a packet each of the spectrum, the ion chamber and the motors."""
-        time_ns = _STARTED_NS + round(number * PERIOD_s * NS_PER_S)
+        time_ns, n = _STARTED_NS + round(number * PERIOD_s * NS_PER_S), number + 1
         y, x = map(float, self.scan.position(number))
         beam = int(np.random.default_rng((self.scan.seed, number, _DOMAIN)).poisson(BEAM))
         spectrum = Served(
-            pv="SIM:spectrum", kind="array", dtype="<u4", shape=(BINS,), unit="counts", time_ns=time_ns
+            pv="SIM:spectrum", kind="array", dtype="<u4", shape=(BINS,), unit="counts", number=n, time_ns=time_ns
         )  # fmt: skip
         return [
-            Served(pv="SIM:y", value=y, unit="um", time_ns=time_ns).packet(),
-            Served(pv="SIM:x", value=x, unit="um", time_ns=time_ns).packet(),
-            Served(pv="SIM:I0", value=beam, unit="counts", time_ns=time_ns).packet(),
+            Served(pv="SIM:y", value=y, unit="um", number=n, time_ns=time_ns).packet(),
+            Served(pv="SIM:x", value=x, unit="um", number=n, time_ns=time_ns).packet(),
+            Served(pv="SIM:I0", value=beam, unit="counts", number=n, time_ns=time_ns).packet(),
             spectrum.packet(self.scan.spectrum(number)),
         ]
 

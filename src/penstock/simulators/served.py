@@ -31,6 +31,7 @@ class Served(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     choices: tuple[str, ...] = ()
     unit: str = ""
     number: int = 0
+    """Of an image; of what belongs to a point of a scan that point's, from 1; 0: neither."""
     time_ns: int = 0
     """Nanoseconds UTC."""
 
