@@ -30,6 +30,7 @@ from penstock.pipeline.explain import explain
 from penstock.pipeline.front_door import Asked, read_any
 from penstock.pipeline.map_check import map_problems
 from penstock.pipeline.memory import slots_needed
+from penstock.pipeline.missing_extras import missing_extras
 from penstock.pipeline.not_built import choices_not_built, keys_not_built
 from penstock.pipeline.parallel import parallel_problems, restarts_problems
 from penstock.pipeline.plan import Plan
@@ -163,6 +164,7 @@ def check(
         *alarm_problems(document, spec, is_chains=not chains_trouble(plan)),
         *stream_problems(document, spec, plan),
     ]
+    found += missing_extras(document, plan)
     found += _not_views(document, plan)
     found += _short_of_slots(document, plan)
     found += _oversubscribed(document, plan, len(processors.usable) if cores is None else cores)

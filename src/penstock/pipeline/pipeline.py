@@ -16,6 +16,7 @@ from penstock.pipeline.explain import explain
 from penstock.pipeline.front_door import Asked, read_any
 from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.include import read_text
+from penstock.pipeline.missing_extras import missing_extras
 from penstock.pipeline.plan import Plan
 from penstock.pipeline.reference import reference_problems
 
@@ -195,6 +196,8 @@ class Pipeline:
         plan = self.plan()
         if plan.planned:
             raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
+        if missing := list(missing_extras(self._document, plan, "error")):
+            raise CheckError(missing)
         return plan
 
     def _repr_svg_(self) -> str:
