@@ -443,6 +443,7 @@ def test_a_map_that_is_missing(job: SmallJob) -> None:
     assert said.code == 2
     assert "events.scan" in said.err
     assert "penstock run --map FILE" in said.err
+    assert "--serve 8400 --stay" in said.err
     assert said.out == ""
     said = job.run("--map", "map.json")
     assert said.code == 0

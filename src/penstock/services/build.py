@@ -263,7 +263,10 @@ def trigger_maps_of(plan: Plan, given: Mapping[str, TriggerMap]) -> dict[str, Tr
     joins = [join for join in plan.joins.values() if join.by == "trigger-map"]
     lacking = [join.name for join in joins if join.name not in given and waits_for_map(join)]
     if lacking:
-        remedy = "give one with `penstock run --map FILE`, or write it as {trigger-map: {file: map.json}}"
+        remedy = (
+            "give one with `penstock run --map FILE`, or write it as {trigger-map: {file: map.json}}; or add "
+            "`--serve 8400 --stay`: then each scan begins a run and brings its map over HTTP"
+        )
         text = "waits for a trigger map of the scan"
         raise CheckError([Problem(where=f"events.{name}", text=text, remedy=remedy) for name in lacking])
     found = {join.name: given.get(join.name) or map_of(join, plan.folder) for join in joins}
