@@ -159,7 +159,8 @@ class GrowingFile:
                 if not path.exists():
                     raise
                 if existing == "refuse":
-                    raise SinkError(f"{path} exists; move it, put {{run}} in its name, or say existing: next") from None
+                    text = f"{path} exists; move it, put {{run}} in its name, or say existing: next, or replace"
+                    raise SinkError(text) from None
                 continue
             file.attrs.update({"run": run.run, "pipeline": run.pipeline, "sink": run.sink})
             file.attrs.update({"outcome": "running", "is_growing": True})

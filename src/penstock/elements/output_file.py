@@ -18,7 +18,7 @@ from penstock.errors import SinkError
 __all__ = ["Existing", "OutputFile", "expanded", "filled_in", "numbered", "reason_of"]
 
 Existing = Literal["next", "refuse", "replace"]
-"""What to do about a file that is there: take the next free name (``map-2.h5``), refuse to start, or replace it."""
+"""What becomes of a file that is there already: take the next free name (``map-2.h5``), do not start, write it anew."""
 
 
 class OutputFile:
@@ -99,7 +99,7 @@ class OutputFile:
 
     def _is_taken(self, path: Path) -> bool:
         if path.exists() and self._existing == "refuse":
-            raise SinkError(f"{path} exists; move it, put {{run}} in its name, or say existing: next")
+            raise SinkError(f"{path} exists; move it, put {{run}} in its name, or say existing: next, or replace")
         return path.exists() and self._existing == "next"
 
     def _is_taken_meanwhile(self, path: Path, part: Path) -> bool:

@@ -19,8 +19,8 @@ from penstock.errors import SinkError
 
 __all__ = ["ExistingText", "TextOutput"]
 
-ExistingText = Literal["next", "refuse", "append"]
-"""What to do about a file that is there: take the next free name (``log-2.txt``), refuse to start, or write on."""
+ExistingText = Literal["next", "refuse", "replace", "append"]
+"""What becomes of a file that is there already: as of `output_file.Existing`, or write on."""
 _HELD: Final = 65536
 """So many bytes are held back at most."""
 
@@ -35,7 +35,7 @@ class TextOutput:
     run
         What fills the template.
     existing
-        See ``ExistingText``. What a run left that goes on now, under its own name, is written anew.
+        See `ExistingText`. What a run left that goes on now, under its own name, is written anew.
     flush_s
         How long a record may be held back, in s; 0: each is written at once.
 
@@ -181,7 +181,7 @@ def _opened(wanted: Path, existing: str) -> tuple[Path, int]:
     if wanted.is_dir():
         raise SinkError(f"{wanted} is a folder; name a file")
     if existing == "refuse" and wanted.exists():
-        raise SinkError(f"{wanted} exists; move it, put {{run}} in its name, or say existing: next, or append")
+        raise SinkError(f"{wanted} exists; move it, put {{run}} in its name, or say existing: next, replace or append")
     if existing in ("append", "replace"):
         return wanted, _claimed(wanted, os.O_CREAT, is_emptied=existing == "replace")
     for path in numbered(wanted):

@@ -117,7 +117,7 @@ class CsvSink(TextSink):
         if there != header.rstrip(b"\n"):
             raise SinkError(
                 f"{self.path}: has the columns {there.decode(errors='backslashreplace')}, and what is to be appended "
-                f"{','.join(self._fields)}; name another file, or say existing: next"
+                f"{','.join(self._fields)}; name another file, or say existing: next, or replace"
             )
         return b""
 

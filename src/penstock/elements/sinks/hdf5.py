@@ -29,8 +29,8 @@ class Hdf5Sink(Sink):
     path
         May hold ``{run}``, ``{name}``, ``{sink}``; relative to the pipeline's file.
     existing
-        A file that is there already is never overwritten silently: ``next`` takes the next free name (``map-2.h5``),
-        ``refuse`` does not start, ``replace`` replaces it.
+        What becomes of a file that is there already: ``next`` takes the next free name (``map-2.h5``), ``refuse``
+        does not start, ``replace`` writes it anew.
     """
 
     takes_only_views = True

@@ -38,8 +38,8 @@ class LinesSink(TextSink):
     line
         What a line is: ``{}`` is the item, ``{field}`` a field of it, with a format behind a colon as Python has it.
     existing
-        What becomes of a file that is there: ``next`` takes the next free name (``log-2.txt``), ``refuse`` does not
-        start, ``append`` writes on.
+        What becomes of a file that is there already: ``next`` takes the next free name (``log-2.txt``), ``refuse``
+        does not start, ``replace`` writes it anew, ``append`` writes on.
     flush_s
         How long a line may be held back, in s, for the sake of speed. By default each is in the file when the next item
         comes.

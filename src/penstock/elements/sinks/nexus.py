@@ -67,8 +67,8 @@ class NexusSink(Sink):
         Begin another file, ``map_000002.nxs`` and so on, when a group has so many rows; ``map.nxs`` then has virtual
         data sets over all that are finished, and links to them. 0: one file.
     existing
-        A file that is there already is never overwritten silently: ``next`` takes the next free name (``map-2.nxs``),
-        ``refuse`` does not start, ``replace`` replaces it.
+        What becomes of a file that is there already: ``next`` takes the next free name (``map-2.nxs``), ``refuse``
+        does not start, ``replace`` writes it anew.
     """
 
     takes_flows = takes_numbers = tells_all = True

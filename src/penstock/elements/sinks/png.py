@@ -27,7 +27,7 @@ class PngSink(Sink):
     views
         Paths of the views to draw, such as ``map/counts``; by default all that can be drawn.
     existing
-        As of the hdf5 sink.
+        What becomes of a file that is there already; as of the sink ``hdf5``.
     dpi
         Dots per inch; a panel is 4.4 by 3.6 inches.
     """

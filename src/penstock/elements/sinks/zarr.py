@@ -47,8 +47,8 @@ class ZarrSink(Sink):
     path
         May hold ``{run}``, ``{name}``, ``{sink}``; relative to the pipeline's file.
     existing
-        What to do about a store that is there already: ``next`` takes the next free name, ``refuse`` does not start,
-        ``replace`` removes it.
+        What becomes of a store that is there already: ``next`` takes the next free name (``map-2.zarr``), ``refuse``
+        does not start, ``replace`` writes it anew.
     """
 
     takes_flows = takes_numbers = tells_all = True
@@ -218,7 +218,7 @@ class ZarrSink(Sink):
                 if (attrs.get("run"), attrs.get("sink")) == (run.run, run.sink):
                     return True
             if self._existing == "refuse":
-                raise SinkError(f"{path} exists; move it, put {{run}} in its name, or say existing: next")
+                raise SinkError(f"{path} exists; move it, put {{run}} in its name, or say existing: next, or replace")
             if self._existing == "replace":
                 shutil.rmtree(path)
                 path.mkdir()

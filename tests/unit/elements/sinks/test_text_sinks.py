@@ -166,6 +166,7 @@ def test_a_file_that_is_there(run: RunFacts) -> None:
     assert _written(LinesSink("a.txt", existing="append"), run, 3) == "1\n3\n"
     with pytest.raises(SinkError, match=r"a\.txt exists; move it, put \{run\} in its name, or say existing"):
         LinesSink("a.txt", existing="refuse").open(run)
+    assert _written(LinesSink("a.txt", existing="replace"), run, 4) == "4\n"
     assert sorted(path.name for path in Path(run.folder).iterdir()) == ["a-2.txt", "a.txt"]
 
 
