@@ -28,6 +28,7 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "stins_large": "bench.local_stins:large_rows",
         "workers_slow": "bench.local_workers:slow_rows",
         "results": "bench.local_workers:results_rows",
+        "staffing": "bench.local_staffing:rows",
         "kept": "bench.local_kept:kept_rows",
         "latency_small": "bench.local_latency:rows",
         "idle": "bench.local_idle:rows",
@@ -56,6 +57,8 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "files": "bench.instruments_files:rows",
         "decoding": "bench.instruments_decoding:rows",
         "eiger": "bench.instruments_eiger:rows",
+        "program": "bench.instruments_workers:program_rows",
+        "model": "bench.instruments_workers:model_rows",
     },
     "control": {
         "control_lanes": "bench.control:lane_rows",

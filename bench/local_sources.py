@@ -19,10 +19,12 @@ __all__ = [
     "GAPS_PRESENT",
     "ROWS",
     "Frames",
+    "Images",
     "Rows",
     "Silent",
     "Triggers",
     "frame_sum",
+    "image",
     "template",
 ]
 
@@ -69,6 +71,32 @@ class Frames(Source):
             columns=(self._frames[number % TEMPLATES],),
         )
         return Reading(blocks=[block], ended=self._next == self._n)
+
+
+class Images(Source):
+    """Small images, (height, width) numbers of two bytes, as many a block as make 1 MB, or one.
+
+    Parameters
+    ----------
+    n
+        Images there are.
+    """
+
+    traits = Traits(number="frame", first=0, has_start=False, has_end=False)
+
+    def __init__(self, width: int, height: int, n: int) -> None:
+        self._n, self._next = n, 0
+        self._images = np.stack([image(width, height, k) for k in range(max(1, 2**19 // (width * height)))])
+
+    def read(self, now_ns: int) -> Reading:
+        """Return the next block."""
+        keys = np.arange(self._next, min(self._next + len(self._images), self._n), dtype=np.uint64)
+        self._next += len(keys)
+        block = Block(
+            stream=self.stream, ids=keys + 1, keys=keys, timestamps=np.full(len(keys), now_ns),
+            columns=(self._images[: len(keys)],),
+        )  # fmt: skip
+        return Reading(blocks=[block], ended=self._next >= self._n)
 
 
 class Rows(Source):
@@ -171,6 +199,13 @@ class Silent(Source):
             self._until = time.monotonic() + self._seconds
             (self._notes / f"{self.stream}.ready").touch()
         return Reading(ended=time.monotonic() >= self._until)
+
+
+def image(width: int, height: int, k: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
+    """Return an image, (height, width), that no other number gives."""
+    found = np.full((height, width), k % 1000, np.uint16)
+    found[0, 0] = k % 65536
+    return found
 
 
 def template(size: int, k: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
