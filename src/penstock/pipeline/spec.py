@@ -194,7 +194,8 @@ class WorkersSpec(_Entry):
 
     least: AtLeastOne = Field(1, alias="from")
     most: AtLeastOne = Field(alias="to")
-    grow_s: SomeSeconds = 1.0
+    grow_s: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] = 1.0
+    """Not less than the stretches in which chains look."""
     shrink_s: SomeSeconds = 10.0
 
     @model_validator(mode="after")
