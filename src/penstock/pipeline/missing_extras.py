@@ -44,7 +44,7 @@ def missing_extras(document: Document, plan: Plan, level: str = "warning") -> It
     """
     places = {dotted(trail): place for trail, place in document.places.items()}
     codes = [stage.code for stage in plan.stages.values()]
-    ends = [each.element for each in (*plan.sources.values(), *plan.sinks.values())]
+    ends = [*(source.element for source in plan.sources.values()), *(sink.element for sink in plan.sinks.values())]
     for element in chain(ends, *codes):
         extra, libraries = NEEDED.get(getattr(element.target, "__module__", ""), ("", ()))
         for library in _of(element, libraries):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from importlib.metadata import packages_distributions, requires
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,10 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> Lacking:
     """Let libraries be missing."""
 
     def lack(*libraries: str) -> None:
-        there = missing_extras.find_spec
-        monkeypatch.setattr(
-            missing_extras, "find_spec", lambda name: None if name in libraries else there(name)
-        )  # fmt: skip
+        def found(name: str) -> Any:  # a ModuleSpec, or None
+            return None if name in libraries else find_spec(name)
+
+        monkeypatch.setattr("penstock.pipeline.missing_extras.find_spec", found)
 
     return lack
 

@@ -109,7 +109,7 @@ GRAMMAR = [
     ("workers: 2", "workers: {from: 1}", "stages.fit.workers", '"to" is missing', "write to"),
     ("workers: 2", "workers: {from: 3, to: 2}", "stages.fit.workers", "no number of workers", "{from: 2, to: 3}"),
     ("workers: 2", "workers: {form: 1, to: 2}", "stages.fit.workers.form", "is no key here", 'did you mean "from"?'),
-    ("workers: 2", "workers: {to: 2, grow_s: 0.05}", "stages.fit.workers.grow_s", "0.05 is not allowed", "at least 0.1"),
+    ("workers: 2", "workers: {to: 2, grow_s: 0}", "stages.fit.workers.grow_s", "0 is not allowed", "at least 0.1"),
     ("workers: 2", "workers: {to: 2, shrink_s: 0}", "stages.fit.workers.shrink_s", "0 is not allowed", "more than 0"),
     ("workers: 2", "deadline_s: 0", "stages.fit.deadline_s", "0 is not allowed", "more than 0"),
     ("workers: 2", "deadline_s: .inf", "stages.fit.deadline_s", "inf is not a finite number", ""),
