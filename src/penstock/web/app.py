@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -24,6 +23,7 @@ from penstock.web.hdf5_rest import serve_hdf5
 from penstock.web.hdf5_views import Hdf5Views
 from penstock.web.heard import Heard
 from penstock.web.kept_events import UnknownKeeperError, serve_events
+from penstock.web.page_files import page, serve_page_files
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
 from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
 from penstock.web.watched import serve_watched
@@ -191,20 +191,17 @@ def make_app(
     _serve_views(app, views, room, Heard(line, has_run=bool(run)))
     facts = {"creator": "penstock", "penstock_release": version, "pipeline": pipeline, "run": run}
     serve_hdf5(
-        app, Hdf5Views(views, facts, time.time), partial(_in_room, room), version=version, page=_page, errors=ERRORS,
+        app, Hdf5Views(views, facts, time.time), partial(_in_room, room), version=version, page=page, errors=ERRORS,
         small_bytes=SMALL_BYTES, most_json=MOST_JSON,
     )  # fmt: skip
     serve_events(app, events, partial(_in_room, room), errors=ERRORS)
+    serve_page_files(app)
     _serve_state(app, line, graph)
     _serve_control(app, line)
     _serve_alarms(app, line)
     serve_watched(app, line, has_run=bool(run), errors=ERRORS)
     served = _taking_json(app)
     return served if gate is None else Gate(served, *gate)
-
-
-def _page() -> str:
-    return files("penstock.web").joinpath("page.html").read_text("utf-8")
 
 
 async def _in_room(room: AnswerRoom, nbytes: int, respond: Callable[[], Response]) -> Response:

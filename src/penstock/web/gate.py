@@ -24,6 +24,8 @@ VALUE: Final = re.compile(r"/datasets/[^/]+/value")
 """Over HDF5-REST, points are asked for with POST."""
 OPEN_PATHS: Final = frozenset({"/health", "/health/live", "/health/ready"})
 """Answered to everybody: they say one word."""
+OPEN_FOLDER: Final = "/assets/"
+"""What the page is made of; a browser sends no token for it, and nothing of a run is in it."""
 
 
 class Gate:
@@ -68,6 +70,8 @@ class Gate:
     def _refusal(self, scope: Any) -> tuple[int, str]:
         if scope["type"] == "http" and scope.get("path") in OPEN_PATHS and scope["method"] in LOOKING:
             return 0, ""  # an orchestrator has no token, and calls this machine what it likes
+        if scope["type"] == "http" and scope["path"].startswith(OPEN_FOLDER) and scope["method"] in LOOKING:
+            return 0, ""
         headers = dict(scope["headers"])
         host = host_of(headers.get(b"host", b"").decode("latin-1"))
         origin = headers.get(b"origin", b"").decode("latin-1")
