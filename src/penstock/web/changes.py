@@ -209,6 +209,7 @@ def _encode(views: ShownViews, watch: Watch) -> _Encoded:
     head = {
         "view": watch.view,
         "slice": watch.slice,
+        "max_bytes": watch.max_bytes,
         "version": part.version,
         "position": part.position,
         "shape": list(part.array.shape),

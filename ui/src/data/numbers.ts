@@ -16,9 +16,10 @@ const BYTES = new Map<string, (data: ArrayBuffer) => Numbers>([
   ["u8", (data) => Float64Array.from(new BigUint64Array(data), Number)],
 ]);
 
-/** Return the elements of a dtype as NumPy writes it; null if they are no numbers. Times are ns. */
+/** Return the elements of a dtype as NumPy writes it; null if they are no numbers. Times are s since 1970, UTC. */
 export function numbers(dtype: string, data: ArrayBuffer): Numbers | null {
-  if (dtype.startsWith(">")) return numbers("<" + dtype.slice(1), swapped(data, Number(dtype.slice(2))));
+  if (dtype.startsWith(">")) return numbers("<" + dtype.slice(1), swapped(data, Number.parseInt(dtype.slice(2))));
+  if (areTimes(dtype)) return Float64Array.from(new BigInt64Array(data), (ticks) => Number(ticks) * secondsOf(dtype));
   return BYTES.get(dtype.slice(1))?.(data) ?? null;
 }
 
@@ -31,4 +32,15 @@ function swapped(data: ArrayBuffer, itemBytes: number): ArrayBuffer {
   const bytes = new Uint8Array(data.slice(0));
   for (let at = 0; at < bytes.length; at += itemBytes) bytes.subarray(at, at + itemBytes).reverse();
   return bytes.buffer;
+}
+
+const SECONDS: Record<string, number> = { s: 1, ms: 1e-3, us: 1e-6, ns: 1e-9 };
+
+/** Whether a dtype is one of times, as `<M8[ns]`. */
+export function areTimes(dtype: string): boolean {
+  return /^[<>]M8\[(s|ms|us|ns)\]$/.test(dtype);
+}
+
+function secondsOf(dtype: string): number {
+  return SECONDS[dtype.slice(4, -1)] ?? 1;
 }

@@ -19,6 +19,10 @@ export interface Change {
   shape?: number[];
   dtype?: string;
   every?: number;
+  /** What one element is that stands for several. */
+  fewer?: "mean" | "max" | "min" | "every";
+  /** As it was wished. */
+  max_bytes?: number;
   /** The elements, C order. */
   data?: ArrayBuffer;
   /** Why this view or slice cannot be had. */
@@ -36,6 +40,8 @@ interface Followed {
   last: Change | null;
 }
 
+/** Of a part, where a wish says nothing. */
+const DEFAULT_BYTES = 1 << 20;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5000;
 
@@ -134,9 +140,17 @@ export class Changes {
 
   #tell(change: Change): void {
     for (const followed of this.#followed.values()) {
-      if (followed.wish.view !== change.view || followed.wish.slice !== change.slice) continue;
+      if (!isAnswer(followed.wish, change)) continue;
       followed.last = change;
       for (const listener of followed.listeners) listener(change);
     }
   }
+}
+
+/** Whether a change is what a wish asks for: several may follow the same part in different sizes. */
+function isAnswer(wish: Wish, change: Change): boolean {
+  if (wish.view !== change.view || wish.slice !== change.slice) return false;
+  if (change.shape === undefined) return true;
+  if (wish.fewer && change.fewer !== wish.fewer) return false;
+  return change.max_bytes === undefined || change.max_bytes === (wish.max_bytes ?? DEFAULT_BYTES);
 }

@@ -1,25 +1,28 @@
 // Every view of the run, drawn by itself.
 
+import "./results.css";
+
 import type { View } from "../api/types";
-import { usePoll } from "../live/poll";
-import { Plot } from "../plots/Plot";
+import { Card } from "../plots/Card";
+import { useSettings } from "../plots/useSettings";
+import { WithViews } from "../plots/WithViews";
 
 export function Results() {
-  const { data: views, problem } = usePoll<View[]>("views", 2);
-  if (views === null) return <p>{problem || "asking for the views"}</p>;
-  if (views.length === 0) return <p>Nothing has been published yet.</p>;
   return (
-    <main className="results">
-      {views.map((view) => (
-        <figure key={view.name} aria-label={view.title || view.name}>
-          <figcaption>
-            {view.title || view.name} <a href={`#/view/${view.name}`}>{view.name}</a>
-          </figcaption>
-          <div className="plot">
-            <Plot view={view} />
-          </div>
-        </figure>
-      ))}
-    </main>
+    <WithViews>
+      {(views) => (
+        <main className="results">
+          {views.length === 0 && <p className="waits">Nothing has been published yet.</p>}
+          {views.map((view) => (
+            <Result key={view.name} view={view} />
+          ))}
+        </main>
+      )}
+    </WithViews>
   );
+}
+
+function Result({ view }: { view: View }) {
+  const [settings, change] = useSettings(view.name);
+  return <Card view={view} settings={settings} onSettings={change} />;
 }

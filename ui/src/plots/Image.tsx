@@ -1,25 +1,167 @@
-// A view of two dimensions, or one frame of more, as colours.
+// A view of two dimensions, or one frame of more, as colours: coarse as a whole, finer where somebody looks closely.
 
-import { HeatmapVis, getDomain } from "@h5web/lib";
-import ndarray from "ndarray";
-import { useMemo } from "react";
+import "./image.css";
+
+import { ColorBar, DefaultInteractions, ResetZoomButton, TooltipMesh, VisCanvas, type ColorMap } from "@h5web/lib";
+import { useMemo, useRef, useState } from "react";
 
 import type { View } from "../api/types";
-import { numbers } from "../data/numbers";
-import { useChange } from "../live/context";
+import { placeOf, scaleOf, short, wordsAt, type Scale } from "../data/axis";
+import { domainOf } from "../data/colours";
+import { labelled, titleOf } from "../data/kinds";
+import { asked, bytesFor, itemBytes, sliceText, within, type Range } from "../data/levels";
+import type { Four, Settings } from "../data/settings";
+import type { Wish } from "../live/changes";
+import { Drawn, DrawnLine, DrawnRegion } from "./Drawn";
+import { SCALE_TYPES } from "./scaleTypes";
+import { Looked, PlacedImage, sheetOf, valueOn, type Looks } from "./Sheet";
+import { Lines } from "./Lines";
+import { usePart, useSettled, useSize } from "./part";
+import { profileOf } from "./profile";
 
-const MOST_BYTES = 1 << 20;
+export type Tool = "look" | "line" | "region";
 
-export function Image({ view, frame = -1 }: { view: View; frame?: number }) {
-  const leading = view.shape.length - 2;
-  const slice = leading === 0 ? "" : Array<number>(leading).fill(frame).join(",");
-  const change = useChange({ view: view.name, slice, max_hz: 10, max_bytes: MOST_BYTES });
-  const drawn = useMemo(() => {
-    if (change?.data === undefined || change.shape === undefined || change.dtype === undefined) return null;
-    const values = numbers(change.dtype, change.data);
-    return values === null ? null : ndarray(values, change.shape);
-  }, [change]);
-  if (change?.problem !== undefined) return <p role="alert">{change.problem}</p>;
-  if (drawn === null) return <p>waiting for the first image</p>;
-  return <HeatmapVis dataArray={drawn} domain={getDomain(drawn)} colorMap="Viridis" aspect="equal" />;
+export interface ImageProps {
+  view: View;
+  settings: Settings;
+  onSettings: (changed: Partial<Settings>) => void;
+  tool?: Tool;
+}
+
+export default function Image({ view, settings, onSettings, tool = "look" }: ImageProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const { width, height } = useSize(place);
+  const [looks, setLooks] = useState<Looks | null>(null);
+  const settled = useSettled(looks, 150);
+  const leading = leadingOf(view, settings.frame);
+  const [rows = 1, columns = 1] = view.shape.slice(-2);
+  const fewer = settings.fewer ?? (/[iub]/.test(view.dtype.charAt(1)) ? "max" : "mean");
+  const frames = leading.join();
+  const scales = useScales(view, rows, columns);
+
+  const wish: Wish | null = useMemo(() => {
+    if (width === 0) return null;
+    const bytes = bytesFor(width * height, fewer === "mean" ? 8 : itemBytes(view.dtype));
+    return { view: view.name, slice: sliceText([[0, rows], [0, columns]], [rows, columns], leading), max_hz: 10, max_bytes: bytes, fewer };
+  }, [view.name, view.dtype, width, height, fewer, rows, columns, frames]); // eslint-disable-line react-hooks/exhaustive-deps
+  const base = usePart(wish);
+  const finer = useFiner(base.part?.every ?? 1, settled, scales, rows, columns);
+  const fineWish = finer && wish && { ...wish, slice: sliceText(finer, [rows, columns], leading) };
+  const fine = usePart(fineWish).part;
+  const mask = usePart(settings.mask !== "" && wish ? { ...wish, view: settings.mask, slice: maskSlice(wish, leading), fewer: "max", max_hz: 1 } : null).part;
+
+  const whole = useMemo(() => base.part && sheetOf(base.part, mask), [base.part, mask]);
+  const close = useMemo(
+    () => (fineWish && fine?.change.slice === fineWish.slice && fine.every < (base.part?.every ?? 1) ? sheetOf(fine, mask) : null),
+    [fine, fineWish?.slice, base.part?.every, mask], // eslint-disable-line react-hooks/exhaustive-deps
+  );
+  const domain = useMemo(() => whole && domainOf(whole.values, settings.range, settings.scale), [whole, settings.range, settings.scale]);
+  const profile = useMemo(
+    () => (settings.line && whole ? profileOf(settings.line, close ? [close, whole] : [whole]) : null),
+    [settings.line, whole, close],
+  );
+
+  const [y, x] = scales;
+  const aspect = settings.aspect ?? (x.unit === y.unit && x.names === null && y.names === null ? "equal" : "fill");
+  const drawing = { colorMap: settings.map as ColorMap, invertColorMap: settings.invert, scaleType: SCALE_TYPES[settings.scale] };
+  const drawn = (change: Four) => onSettings(tool === "line" ? { line: change } : { roi: toRegion(change, rows, columns) });
+  return (
+    <div className="fills sized image" ref={place}>
+      {base.problem !== "" && <p role="alert">{base.problem}</p>}
+      {whole === null || domain === null ? (
+        base.problem === "" && <p className="waits">waiting for the first image</p>
+      ) : (
+        <>
+          <div className="image-drawn" role="img" aria-label={saying(view, whole.values.length, domain)}>
+            <VisCanvas
+              aspect={aspect === "equal" ? "equal" : "auto"}
+              abscissaConfig={axisOf(x, false)}
+              ordinateConfig={axisOf(y, settings.down)}
+            >
+              <DefaultInteractions {...(tool === "look" ? {} : { pan: false as const })} />
+              <ResetZoomButton />
+              <TooltipMesh
+                guides="both"
+                renderTooltip={(atX, atY) => {
+                  const [row, column] = [Math.floor(placeOf(y, atY)), Math.floor(placeOf(x, atX))];
+                  const value = (close && valueOn(close, row, column)) ?? valueOn(whole, row, column);
+                  const every = close && valueOn(close, row, column) !== null ? close.every : whole.every;
+                  return (
+                    <>
+                      {`${wordsAt(x, column)}, ${wordsAt(y, row)}`}
+                      <div>
+                        <strong>{value === null ? "" : short(value, 6)}</strong> {view.unit}
+                        {every > 1 ? ` (${fewer} of ${every} × ${every})` : ""}
+                      </div>
+                    </>
+                  );
+                }}
+              />
+              <PlacedImage sheet={whole} scales={scales} down={settings.down} domain={domain} {...drawing} />
+              {close && <PlacedImage sheet={close} scales={scales} down={settings.down} domain={domain} {...drawing} isAbove />}
+              <Looked onLook={setLooks} />
+              {tool !== "look" && <Drawn tool={tool} scales={scales} onDrawn={drawn} />}
+              {settings.line && <DrawnLine four={settings.line} scales={scales} />}
+              {settings.roi && <DrawnRegion four={settings.roi} scales={scales} />}
+            </VisCanvas>
+            <ColorBar domain={domain} scaleType={drawing.scaleType} colorMap={drawing.colorMap} invertColorMap={drawing.invertColorMap} withBounds />
+            <span className="image-unit">{view.unit}</span>
+          </div>
+          {profile && (
+            <div className="image-profile">
+              <Lines title={`profile of ${titleOf(view)}`} x={profile.x} lines={[{ label: "profile", values: profile.values }]} xLabel="along the line" yLabel={view.unit} unit={view.unit} />
+            </div>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+/** The numbers before those of rows and columns: the last of each, but the frame that is wanted. */
+function leadingOf(view: View, frame: number | null): number[] {
+  const leading = Array<number>(Math.max(0, view.shape.length - 2)).fill(-1);
+  if (frame !== null && leading.length > 0) leading[0] = Math.min(frame, (view.shape[0] ?? 1) - 1);
+  return leading;
+}
+
+/** A mask of fewer dimensions is the same for all frames. */
+function maskSlice(wish: Wish, leading: readonly number[]): string {
+  return (wish.slice ?? "").split(",").slice(leading.length).join(",").replace(/^:,:$/, "");
+}
+
+function useScales(view: View, rows: number, columns: number): [y: Scale, x: Scale] {
+  return useMemo(() => {
+    const [ofRows, ofColumns] = view.axes.slice(-2);
+    return [scaleOf(ofRows, rows, "row"), scaleOf(ofColumns, columns, "column")];
+  }, [view.axes, rows, columns]);
+}
+
+function useFiner(every: number, looks: Looks | null, [y, x]: [Scale, Scale], rows: number, columns: number): [Range, Range] | null {
+  return useMemo(() => {
+    if (every === 1 || looks === null) return null;
+    const ofRows = asked(within(placeOf(y, looks.y[0]), placeOf(y, looks.y[1]), rows), rows);
+    const ofColumns = asked(within(placeOf(x, looks.x[0]), placeOf(x, looks.x[1]), columns), columns);
+    if (ofRows === null && ofColumns === null) return null;
+    return [ofRows ?? [0, rows], ofColumns ?? [0, columns]];
+  }, [every, looks, y, x, rows, columns]);
+}
+
+function axisOf(scale: Scale, isDown: boolean) {
+  const { names, from, to } = scale;
+  return {
+    visDomain: [Math.min(from, to), Math.max(from, to)] as [number, number],
+    label: labelled(scale.label, scale.unit),
+    flip: to < from !== isDown,
+    isIndexAxis: names !== null,
+    ...(names ? { formatTick: (at: number) => String(names[Math.floor(at)] ?? "") } : {}),
+  };
+}
+
+function toRegion([x0, y0, x1, y1]: Four, rows: number, columns: number): Four {
+  return [...within(y0, y1, rows), ...within(x0, x1, columns)];
+}
+
+function saying(view: View, count: number, [low, high]: [number, number]): string {
+  return `${titleOf(view)}: an image of ${view.shape.join(" × ")}, drawn as ${count} elements, colours from ${short(low)} to ${short(high)} ${view.unit}`;
 }

@@ -1,23 +1,60 @@
 // Any view, drawn by what it is.
 
+import "./plot.css";
+
+import { lazy, Suspense } from "react";
+
 import type { View } from "../api/types";
-import { kindOf } from "../data/kinds";
+import { kindOf, type Kind } from "../data/kinds";
+import type { Settings } from "../data/settings";
 import { Curve } from "./Curve";
-import { Image } from "./Image";
+import type { Tool } from "./Image";
+import { useAxes } from "./part";
+import { useScene } from "./scene";
+import { Table } from "./Table";
+import { Text } from "./Text";
 import { Value } from "./Value";
 
-export function Plot({ view }: { view: View }) {
-  switch (kindOf(view)) {
+// The parts for images are large, and many runs have none.
+const Image = lazy(() => import("./Image"));
+const Scatter = lazy(() => import("./Scatter"));
+
+interface Props {
+  view: View;
+  settings: Settings;
+  onSettings: (changed: Partial<Settings>) => void;
+  tool?: Tool;
+}
+
+export function Plot(props: Props) {
+  const { views } = useScene();
+  const view = useAxes(props.view);
+  const kind = props.settings.kind ?? kindOf(view, views);
+  return (
+    <Suspense fallback={<p className="waits">loading</p>}>
+      <Drawing {...props} view={view} kind={kind} />
+    </Suspense>
+  );
+}
+
+function Drawing({ view, kind, settings, onSettings, tool = "look" }: Props & { kind: Kind }) {
+  switch (kind) {
     case "image":
     case "stack":
-      return <Image view={view} />;
+      return <Image view={view} settings={settings} onSettings={onSettings} tool={tool} />;
+    case "scatter":
+      return <Scatter view={view} settings={settings} />;
     case "series":
     case "curve":
-      return <Curve view={view} />;
+    case "histogram": {
+      const choose = tool === "region" ? (from: number, to: number) => onSettings({ roi: [from, to, 0, 1] }) : undefined;
+      return <Curve view={view} settings={settings} bars={kind === "histogram"} onChoose={choose} />;
+    }
     case "value":
       return <Value view={view} />;
     case "text":
+      return <Text view={view} />;
     case "table":
-      return <p>{view.name}</p>;
+      return <Table view={view} />;
   }
 }

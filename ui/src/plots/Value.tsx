@@ -1,15 +1,16 @@
-// A single number or text.
+// A single number.
 
 import type { View } from "../api/types";
-import { numbers } from "../data/numbers";
-import { useChange } from "../live/context";
+import { short } from "../data/axis";
+import { usePart } from "./part";
 
 export function Value({ view }: { view: View }) {
-  const change = useChange({ view: view.name, slice: "", max_hz: 5 });
-  const value = change?.data && change.dtype ? numbers(change.dtype, change.data)?.[0] : undefined;
+  const { part, problem } = usePart({ view: view.name, slice: "", max_hz: 5 });
+  if (problem !== "") return <p role="alert">{problem}</p>;
+  const value = part?.values[0];
   return (
     <p className="value">
-      {value === undefined ? "—" : value.toPrecision(6)} {view.unit}
+      {value === undefined ? "—" : view.dtype.endsWith("b1") ? (value ? "yes" : "no") : short(value, 7)} {view.unit}
     </p>
   );
 }

@@ -6,14 +6,20 @@ import type { About } from "../api/types";
 import { Live, useLink } from "../live/context";
 import { usePoll } from "../live/poll";
 import { Results } from "../pages/Results";
+import { isEmbedded, ViewPage } from "../pages/View";
 
 interface Page {
   name: string;
   path: string;
-  show: () => JSX.Element;
+  /** Not in the list of pages. */
+  isHidden?: boolean;
+  show: (place: string) => JSX.Element;
 }
 
-const PAGES: Page[] = [{ name: "Results", path: "", show: () => <Results /> }];
+const PAGES: Page[] = [
+  { name: "Results", path: "", show: () => <Results /> },
+  { name: "View", path: "view", isHidden: true, show: (place) => <ViewPage place={place} /> },
+];
 
 export function App() {
   return (
@@ -38,14 +44,15 @@ function Frame() {
   const place = usePlace();
   const { data: about } = usePoll<About>("run", 2);
   const link = useLink();
-  const page = PAGES.find((each) => each.path === place.split("/")[0]) ?? PAGES[0];
+  const page = PAGES.find((each) => each.path === place.split(/[/?]/)[0]) ?? PAGES[0];
+  if (page?.path === "view" && isEmbedded()) return page.show(place);
   return (
     <>
       <header>
         <h1>{about?.pipeline ?? "penstock"}</h1>
         <span>{about?.run}</span>
         <nav aria-label="pages">
-          {PAGES.map(({ name, path }) => (
+          {PAGES.filter((each) => !each.isHidden).map(({ name, path }) => (
             <a key={path} href={`#/${path}`} aria-current={page?.path === path ? "page" : undefined}>
               {name}
             </a>
@@ -55,7 +62,7 @@ function Frame() {
           {link.is === "connected" ? "live" : "not connected: what is shown is old"}
         </span>
       </header>
-      {page?.show()}
+      {page?.show(place)}
     </>
   );
 }

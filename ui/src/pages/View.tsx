@@ -1,0 +1,45 @@
+// One plot, with an address of its own: `#/view/STAGE/PATH?map=Inferno`; with `embed=1` nothing beside it.
+
+import "./view.css";
+
+import { Card } from "../plots/Card";
+import { Plot } from "../plots/Plot";
+import { useAddressed } from "../plots/useSettings";
+import { WithViews } from "../plots/WithViews";
+import type { View } from "../api/types";
+
+export function ViewPage({ place }: { place: string }) {
+  const [path = "", query = ""] = place.split("?");
+  const name = decodeURIComponent(path.split("/").slice(1).join("/"));
+  return (
+    <WithViews>
+      {(views) => {
+        const view = views.find((each) => each.name === name);
+        if (view === undefined) return <p className="waits">{views.length ? `There is no view ${name}, or not yet.` : "Nothing has been published yet."}</p>;
+        return <One view={view} query={query} />;
+      }}
+    </WithViews>
+  );
+}
+
+function One({ view, query }: { view: View; query: string }) {
+  const [settings, change] = useAddressed(view.name, query);
+  if (isEmbedded()) {
+    return (
+      <main className="view-page plot" aria-label={view.title || view.name}>
+        <Plot view={view} settings={settings} onSettings={change} />
+      </main>
+    );
+  }
+  return (
+    <main className="view-page">
+      <Card view={view} settings={settings} onSettings={change} isOpen />
+    </main>
+  );
+}
+
+/** Whether only a plot shall be shown: `embed=1`, before or behind the #. */
+export function isEmbedded(): boolean {
+  const behind = new URLSearchParams(location.hash.split("?")[1] ?? "");
+  return new URLSearchParams(location.search).get("embed") === "1" || behind.get("embed") === "1";
+}

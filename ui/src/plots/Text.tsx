@@ -1,0 +1,24 @@
+// A single text, or a time.
+
+import { useEffect, useState } from "react";
+
+import { get } from "../api/http";
+import type { View } from "../api/types";
+import { useChange } from "../live/context";
+
+export function Text({ view }: { view: View }) {
+  const version = useChange({ view: view.name, slice: null, max_hz: 2 })?.version;
+  const [said, setSaid] = useState("—");
+  useEffect(() => {
+    if (version === undefined) return;
+    const control = new AbortController();
+    get<{ data: unknown }>(`data/${view.name}?format=json`, control.signal).then(
+      ({ data }) => setSaid(typeof data === "string" ? data : JSON.stringify(data)),
+      (error: unknown) => {
+        if (!control.signal.aborted) setSaid((error as Error).message);
+      },
+    );
+    return () => control.abort();
+  }, [version, view.name]);
+  return <p className="value text">{said}</p>;
+}
