@@ -36,10 +36,10 @@ describe("kinds", () => {
 describe("levels", () => {
   it("asks for what is looked at with some room, and not anew for a small move", () => {
     const [from, to] = asked([1000, 1100], 4000) ?? [0, 0];
-    expect(from).toBeLessThanOrEqual(950);
-    expect(to).toBeGreaterThanOrEqual(1150);
-    expect(to - from).toBeLessThan(300);
-    expect(asked([1000, 1100], 4000)).toEqual(asked([1001, 1101], 4000));
+    expect(from).toBeLessThanOrEqual(975);
+    expect(to).toBeGreaterThanOrEqual(1125);
+    expect(to - from).toBeLessThan(200);
+    expect(asked([1002, 1100], 4000)).toEqual(asked([1003, 1101], 4000));
     expect(asked([0, 3000], 4000)).toBeNull();
   });
 

@@ -31,15 +31,15 @@ export function startsOf(slice: string | null, dimensions: number): number[] {
 }
 
 /**
- * Widen what is looked at to what is asked for: by half of it on each side, on a grid of an eighth of it, so that a
+ * Widen what is looked at to what is asked for: by a quarter of it on each side, on a grid of an eighth of it, so that a
  * small move asks for nothing new. `null` where that would be nearly all.
  */
 export function asked([from, to]: Range, length: number): Range | null {
   const seen = Math.max(1, to - from);
   if (seen * 2 > length) return null;
   const grid = Math.max(1, 2 ** Math.floor(Math.log2(seen / 8)));
-  const first = Math.max(0, Math.floor((from - seen / 2) / grid) * grid);
-  const last = Math.min(length, Math.ceil((to + seen / 2) / grid) * grid);
+  const first = Math.max(0, Math.floor((from - seen / 4) / grid) * grid);
+  const last = Math.min(length, Math.ceil((to + seen / 4) / grid) * grid);
   return [first, last];
 }
 

@@ -19,11 +19,13 @@ interface Props {
   onSettings: (changed: Partial<Settings>) => void;
   /** Whether what can be set is shown from the beginning. */
   isOpen?: boolean;
+  /** Whether it can be moved: its title takes the keyboard then. */
+  isMoved?: boolean;
   /** More for the line of the title. */
   children?: ReactNode;
 }
 
-export function Card({ view, settings, onSettings, isOpen = false, children }: Props) {
+export function Card({ view, settings, onSettings, isOpen = false, isMoved = false, children }: Props) {
   const { views } = useScene();
   const [open, setOpen] = useState(isOpen);
   const [tool, setTool] = useState<Tool>("look");
@@ -35,7 +37,7 @@ export function Card({ view, settings, onSettings, isOpen = false, children }: P
   const said = toQuery(settings);
   return (
     <figure className="card" aria-label={titleOf(view)}>
-      <figcaption className="card-title">
+      <figcaption className="card-title" {...(isMoved ? { tabIndex: 0, "aria-label": `move ${titleOf(view)}` } : {})}>
         <strong>{titleOf(view)}</strong>
         <a href={`#/view/${view.name}${said.size ? "?" + said.toString() : ""}`}>{view.name}</a>
         <span className="card-buttons">

@@ -14,10 +14,10 @@ import type { Four, Settings } from "../data/settings";
 import type { Wish } from "../live/changes";
 import { Drawn, DrawnLine, DrawnRegion } from "./Drawn";
 import { SCALE_TYPES } from "./scaleTypes";
-import { Looked, PlacedImage, sheetOf, valueOn, type Looks } from "./Sheet";
+import { Looked, PlacedImage, sheetOf, type Looks } from "./Sheet";
 import { Lines } from "./Lines";
 import { usePart, useSettled, useSize } from "./part";
-import { profileOf } from "./profile";
+import { profileOf, valueOn } from "./profile";
 
 export type Tool = "look" | "line" | "region";
 

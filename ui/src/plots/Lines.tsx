@@ -136,6 +136,7 @@ function optionsOf(latest: Latest, zoom: Zoom, parent: HTMLElement, say: (text: 
     width: parent.clientWidth,
     height: parent.clientHeight,
     legend: { show: false },
+    padding: [8, 24, 0, 0],
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     bands,
     scales: {

@@ -48,13 +48,6 @@ function masked(part: Part, mask: Part, top: number, left: number): Float32Array
   return found;
 }
 
-/** Return the value at an element of the whole; `null` beside the sheet. */
-export function valueOn(sheet: Sheet, row: number, column: number): number | null {
-  const [at, beside] = [Math.floor((row - sheet.top) / sheet.every), Math.floor((column - sheet.left) / sheet.every)];
-  if (at < 0 || at >= sheet.rows || beside < 0 || beside >= sheet.columns) return null;
-  return sheet.values[at * sheet.columns + beside] ?? null;
-}
-
 interface Placed {
   sheet: Sheet;
   scales: readonly [y: Scale, x: Scale];
