@@ -24,8 +24,10 @@ from penstock.web.hdf5_views import Hdf5Views
 from penstock.web.heard import Heard
 from penstock.web.kept_events import UnknownKeeperError, serve_events
 from penstock.web.page_files import page, serve_page_files
+from penstock.web.past import NotKeptError, Past, serve_past
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
 from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
+from penstock.web.view_files import serve_view_files
 from penstock.web.watched import serve_watched
 
 with extra("run"):
@@ -38,6 +40,7 @@ __all__ = ["make_app"]
 CODES: Mapping[type[PenstockError], int] = {
     UnknownViewError: 404,
     UnknownKeeperError: 404,
+    NotKeptError: 404,
     UnknownError: 404,
     StateError: 409,
     TooLargeError: 413,
@@ -160,6 +163,7 @@ def make_app(
     events: Mapping[str, EventMemory] = MappingProxyType({}),
     gate: Any = None,
     unsent: Callable[[], int] = lambda: 0,
+    past: Past | None = None,
 ) -> Any:  # an ASGI application
     """Return the application.
 
@@ -171,6 +175,8 @@ def make_app(
         Arguments of ``Gate``, beside the application; ``None``: everybody may come in.
     unsent
         Says how many bytes have been written for all clients, and wait for them to take them.
+    past
+        Of the views; its owner takes the moments.
     """
     app = FastAPI(
         title="penstock", version=version, description=__doc__ or "", docs_url=None, redoc_url=None,
@@ -195,6 +201,8 @@ def make_app(
         small_bytes=SMALL_BYTES, most_json=MOST_JSON,
     )  # fmt: skip
     serve_events(app, events, partial(_in_room, room), errors=ERRORS)
+    serve_view_files(app, views, partial(_in_room, room), facts=facts, errors=ERRORS)
+    serve_past(app, Past(views) if past is None else past, _response, errors=ERRORS)
     serve_page_files(app)
     _serve_state(app, line, graph)
     _serve_control(app, line)

@@ -14,6 +14,7 @@ from penstock.views.shared_tree import TreeReader
 from penstock.web.app import make_app
 from penstock.web.connection import FollowerConnection, HttpConnection, State
 from penstock.web.guests import Guests
+from penstock.web.past import Past
 from penstock.web.shown_views import ShownViews
 from penstock.web.supervisor_line import SupervisorLine
 
@@ -76,9 +77,12 @@ async def _serve(
     line = SupervisorLine(link)
     line.listen()
     guests = Guests()
+    views = ShownViews(readers)
+    past = Past(views)
     app = make_app(
-        ShownViews(readers), line, pipeline=order.pipeline, run=order.run, version=order.version, graph=order.graph,
+        views, line, pipeline=order.pipeline, run=order.run, version=order.version, graph=order.graph,
         events=events, gate=(order.viewer_token, order.operator_token, order.hosts), unsent=lambda: guests.unsent_bytes,
+        past=past,
     )  # fmt: skip
     config = uvicorn.Config(
         app, log_level="error", access_log=False, lifespan="off", http=HttpConnection, ws=FollowerConnection,
@@ -88,6 +92,8 @@ async def _serve(
     server = _Server(config, guests)
     serving = asyncio.create_task(server.serve([listening]))
     gone = asyncio.create_task(line.gone.wait())
+    keeping = asyncio.create_task(past.keep())
     await asyncio.wait((serving, gone), return_when=asyncio.FIRST_COMPLETED)
+    keeping.cancel()
     server.should_exit = True
     await serving
