@@ -24,6 +24,11 @@ export interface Settings {
   line: Four | null;
   /** A region: from row, to row, from column, to column. Of a curve: from, to. */
   roi: Four | null;
+  /** What of the region is drawn over time. */
+  trend: "mean" | "max" | "min" | null;
+  /** The label of a reference that is compared with, and how; a curve is drawn over it. */
+  ref: string;
+  compare: "difference" | "ratio";
   /** Views that are drawn over this one. */
   over: string[];
   /** Where each value was measured. */
@@ -35,7 +40,7 @@ export type Four = [number, number, number, number];
 
 export const DEFAULTS: Settings = {
   kind: null, map: "Viridis", invert: false, scale: "linear", range: "auto", aspect: null, down: false, frame: null,
-  fewer: null, mask: "", line: null, roi: null, over: [], x: "", y: "",
+  fewer: null, mask: "", line: null, roi: null, trend: null, ref: "", compare: "difference", over: [], x: "", y: "",
 }; // prettier-ignore
 
 /** Write what is not by default, as the query of an address. */
@@ -73,6 +78,9 @@ export function fromQuery(query: URLSearchParams): Settings {
     mask: text("mask"),
     line: numbers("line", 4) as Four | null,
     roi: numbers("roi", 4) as Four | null,
+    trend: one("trend", ["mean", "max", "min"]),
+    ref: text("ref"),
+    compare: one("compare", ["difference", "ratio"]) ?? DEFAULTS.compare,
     over: query.getAll("over"),
     x: text("x"),
     y: text("y"),

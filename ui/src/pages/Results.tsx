@@ -19,7 +19,7 @@ const ROW_PX = 40;
 const NARROW_PX = 700;
 
 export function Results() {
-  return <WithViews>{(views) => <Arranged views={views} />}</WithViews>;
+  return <WithViews hasPast>{(views) => <Arranged views={views} />}</WithViews>;
 }
 
 function Arranged({ views }: { views: readonly View[] }) {
@@ -163,7 +163,9 @@ function Bar({ board, views, isArranging, onArranging, onBoard }: BarProps) {
           </label>
         </>
       )}
-      <a href="#/kiosk">kiosk</a>
+      <a href="#/kiosk" onClick={() => void document.documentElement.requestFullscreen().catch(() => undefined)}>
+        kiosk
+      </a>
       {problem !== "" && <span role="alert">{problem}</span>}
     </div>
   );

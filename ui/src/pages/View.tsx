@@ -12,7 +12,7 @@ export function ViewPage({ place }: { place: string }) {
   const [path = "", query = ""] = place.split("?");
   const name = decodeURIComponent(path.split("/").slice(1).join("/"));
   return (
-    <WithViews>
+    <WithViews hasPast={!isEmbedded()}>
       {(views) => {
         const view = views.find((each) => each.name === name);
         if (view === undefined) return <p className="waits">{views.length ? `There is no view ${name}, or not yet.` : "Nothing has been published yet."}</p>;

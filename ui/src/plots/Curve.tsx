@@ -13,6 +13,8 @@ import { Lines, type Line, type Span } from "./Lines";
 import { usePart, useSettled, useSize, type Part } from "./part";
 import { useScene } from "./scene";
 import { useOverlays } from "./overlays";
+import { RegionTrend } from "./Region";
+import { useReference } from "./useReference";
 
 export interface CurveProps {
   view: View;
@@ -53,6 +55,7 @@ export function Curve({ view, settings, bars = false, onChoose }: CurveProps) {
   const top = isFine ? fine : base.part;
   const bottom = isFine ? fineLow : low;
   const over = useOverlays(settings.over, view, bytes);
+  const earlier = useReference(view.name, settings.ref);
 
   const isCounted = along === null;
   const drawn = useMemo(() => {
@@ -68,7 +71,7 @@ export function Curve({ view, settings, bars = false, onChoose }: CurveProps) {
     lines.push({
       label: lines.length ? "largest" : titleOf(view), values: cleaned(top.values), colour: "line-1", fillsTo: lines.length > 0,
     }); // prettier-ignore
-    for (const each of over) {
+    for (const each of earlier ? [...over, { ...earlier, isPast: true }] : over) {
       const values = Array.from(at, (place) => each.values[Math.floor(place / each.every)] ?? null);
       lines.push({ label: each.label, values: cleaned(values), dashed: each.isPast, colour: `line-${2 + (lines.length % 5)}` });
     }
@@ -76,7 +79,7 @@ export function Curve({ view, settings, bars = false, onChoose }: CurveProps) {
     if (order === null) return { x: over_x, lines };
     const sorted = (values: ArrayLike<number | null>) => Array.from(order, (k) => values[k] ?? null);
     return { x: sorted(over_x) as number[], lines: lines.map((line) => ({ ...line, values: sorted(line.values) })) };
-  }, [top, bottom, x, isCounted, uneven, scale, axis, over, view.title, view.name]); // eslint-disable-line react-hooks/exhaustive-deps
+  }, [top, bottom, x, isCounted, uneven, scale, axis, over, earlier, view.title, view.name]); // eslint-disable-line react-hooks/exhaustive-deps
 
   const toElement = useCallback(
     (value: number) => (uneven ? between(uneven, value, value)[0] : ((value - scale.from) / (scale.to - scale.from || 1)) * length),
@@ -86,7 +89,7 @@ export function Curve({ view, settings, bars = false, onChoose }: CurveProps) {
   const full: Span | null = along === null && uneven === null && length > 1 ? [scale.from, scale.to] : null;
   const roi = settings.roi;
   return (
-    <div className="fills sized" ref={place}>
+    <div className="fills sized curve" ref={place}>
       {base.problem !== "" && <p role="alert">{base.problem}</p>}
       {drawn !== null && (
         <Lines
@@ -106,6 +109,7 @@ export function Curve({ view, settings, bars = false, onChoose }: CurveProps) {
           chosen={roi && full ? [valueAt(scale, roi[0]), valueAt(scale, roi[1])] : null}
         />
       )}
+      {roi && settings.trend && <RegionTrend view={view} roi={roi} of={settings.trend} frame={null} />}
       {drawn === null && base.problem === "" && <p className="waits">waiting for the first values</p>}
     </div>
   );

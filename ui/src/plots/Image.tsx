@@ -16,6 +16,8 @@ import { Drawn, DrawnLine, DrawnRegion } from "./Drawn";
 import { SCALE_TYPES } from "./scaleTypes";
 import { Looked, PlacedImage, sheetOf, type Looks } from "./Sheet";
 import { Lines } from "./Lines";
+import { RegionTrend } from "./Region";
+import { useReference } from "./useReference";
 import { usePart, useSettled, useSize } from "./part";
 import { profileOf, valueOn } from "./profile";
 
@@ -50,10 +52,12 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
   const fine = usePart(fineWish).part;
   const mask = usePart(settings.mask !== "" && wish ? { ...wish, view: settings.mask, slice: maskSlice(wish, leading), fewer: "max", max_hz: 1 } : null).part;
 
-  const whole = useMemo(() => base.part && sheetOf(base.part, mask), [base.part, mask]);
+  const earlier = useReference(view.name, settings.ref);
+  const { compare } = settings;
+  const whole = useMemo(() => base.part && sheetOf(base.part, mask, earlier, compare), [base.part, mask, earlier, compare]);
   const close = useMemo(
-    () => (fineWish && fine?.change.slice === fineWish.slice && fine.every < (base.part?.every ?? 1) ? sheetOf(fine, mask) : null),
-    [fine, fineWish?.slice, base.part?.every, mask], // eslint-disable-line react-hooks/exhaustive-deps
+    () => (fineWish && fine?.change.slice === fineWish.slice && fine.every < (base.part?.every ?? 1) ? sheetOf(fine, mask, earlier, compare) : null),
+    [fine, fineWish?.slice, base.part?.every, mask, earlier, compare], // eslint-disable-line react-hooks/exhaustive-deps
   );
   const domain = useMemo(() => whole && domainOf(whole.values, settings.range, settings.scale), [whole, settings.range, settings.scale]);
   const profile = useMemo(
@@ -107,6 +111,7 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
             <ColorBar domain={domain} scaleType={drawing.scaleType} colorMap={drawing.colorMap} invertColorMap={drawing.invertColorMap} withBounds />
             <span className="image-unit">{view.unit}</span>
           </div>
+          {settings.roi && settings.trend && <RegionTrend view={view} roi={settings.roi} of={settings.trend} frame={settings.frame} />}
           {profile && (
             <div className="image-profile">
               <Lines title={`profile of ${titleOf(view)}`} x={profile.x} lines={[{ label: "profile", values: profile.values }]} xLabel="along the line" yLabel={view.unit} unit={view.unit} />

@@ -11,6 +11,7 @@ import type { Domain } from "../data/colours";
 import { startsOf } from "../data/levels";
 import type { Numbers } from "../data/numbers";
 import type { Part } from "./part";
+import type { Earlier } from "./useReference";
 
 export interface Sheet {
   values: Numbers;
@@ -23,26 +24,29 @@ export interface Sheet {
   texture: NdArray<Float32Array | Uint8Array>;
 }
 
-/** What can be drawn of a part; where the mask is not 0, it is missing. */
-export function sheetOf(part: Part, mask: Part | null): Sheet | null {
+/** What can be drawn of a part: where the mask is not 0 it is missing, and it may be compared with an earlier one. */
+export function sheetOf(part: Part, mask: Part | null, earlier: Earlier | null = null, compare: "difference" | "ratio" = "difference"): Sheet | null {
   const [rows = 0, columns = 0] = part.shape.slice(-2);
   if (rows === 0 || columns === 0) return null;
   const [top = 0, left = 0] = startsOf(part.change.slice, 2);
   const { every } = part;
-  const values = mask === null ? part.values : masked(part, mask, top, left);
+  let values = part.values;
+  if (earlier) values = beside(part, earlier, top, left, compare === "ratio" ? (now, then) => now / then : (now, then) => now - then);
+  if (mask) values = beside({ ...part, values }, mask, top, left, (value, isLeftOut) => (isLeftOut ? NaN : value));
   const safe = values instanceof Float32Array || values instanceof Uint8Array ? values : Float32Array.from(values);
   return { values, rows, columns, every, top, left, texture: ndarray(safe, [rows, columns]) };
 }
 
-function masked(part: Part, mask: Part, top: number, left: number): Float32Array {
+/** Return what becomes of each element with the one of another image at the same place, which may be coarser or finer. */
+function beside(part: Part, other: Pick<Part, "values" | "shape" | "every">, top: number, left: number, become: (value: number, other: number) => number): Float32Array {
   const [rows = 0, columns = 0] = part.shape.slice(-2);
-  const [ofRows = 0, ofColumns = 0] = mask.shape.slice(-2);
-  const found = Float32Array.from(part.values);
+  const [ofRows = 0, ofColumns = 0] = other.shape.slice(-2);
+  const found = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++) {
-    const at = Math.min(ofRows - 1, Math.floor((top + (row + 0.5) * part.every) / mask.every));
+    const at = Math.min(ofRows - 1, Math.floor((top + (row + 0.5) * part.every) / other.every)) * ofColumns;
     for (let column = 0; column < columns; column++) {
-      const beside = Math.min(ofColumns - 1, Math.floor((left + (column + 0.5) * part.every) / mask.every));
-      if (mask.values[at * ofColumns + beside]) found[row * columns + column] = NaN;
+      const next = Math.min(ofColumns - 1, Math.floor((left + (column + 0.5) * part.every) / other.every));
+      found[row * columns + column] = become(part.values[row * columns + column] ?? NaN, other.values[at + next] ?? NaN);
     }
   }
   return found;
@@ -92,6 +96,8 @@ export function Looked({ onLook }: { onLook: (looks: Looks | null) => void }) {
   const { getVisibleDomains, canvasArea, getFovBox, visSize } = useVisCanvasContext();
   const camera = useThree((state) => state.camera);
   const invalidate = useThree((state) => state.invalidate);
+  const gl = useThree((state) => state.gl);
+  const scene = useThree((state) => state.scene);
   const seen = useCameraState(
     (now) => {
       if (now.scale.x >= 1 && now.scale.y >= 1) return "";
@@ -119,11 +125,16 @@ export function Looked({ onLook }: { onLook: (looks: Looks | null) => void }) {
       camera.updateMatrixWorld();
       invalidate();
     };
+    const draw = () => gl.render(scene, camera);
+    canvasArea.addEventListener("penstock-draw", draw); // for a picture of it
     canvasArea.setAttribute("tabindex", "0");
     canvasArea.setAttribute("role", "application");
     canvasArea.setAttribute("aria-label", "image: plus and minus zoom, arrows move, 0 shows all");
     canvasArea.addEventListener("keydown", byKey);
-    return () => canvasArea.removeEventListener("keydown", byKey);
-  }, [canvasArea, camera, invalidate, getFovBox, bounds]);
+    return () => {
+      canvasArea.removeEventListener("keydown", byKey);
+      canvasArea.removeEventListener("penstock-draw", draw);
+    };
+  }, [canvasArea, camera, invalidate, getFovBox, bounds, gl, scene]);
   return null;
 }

@@ -9,6 +9,7 @@ import type { View } from "../api/types";
 import { short } from "../data/axis";
 import { labelled, titleOf } from "../data/kinds";
 import { useChange } from "../live/context";
+import { useScene } from "./scene";
 
 const ROWS = 50;
 const MOST_COLUMNS = 50;
@@ -17,6 +18,7 @@ type Element = number | string | boolean | null | Element[];
 
 export function Table({ view }: { view: View }) {
   const change = useChange({ view: view.name, slice: null, max_hz: 2 });
+  const { moment } = useScene();
   const rows = view.shape[0] ?? 1;
   const pages = Math.max(1, Math.ceil(rows / ROWS));
   const [wanted, setPage] = useState<number | null>(null); // null: the last, where new ones come
@@ -31,17 +33,19 @@ export function Table({ view }: { view: View }) {
     const control = new AbortController();
     const leading = ",0".repeat(Math.max(0, view.shape.length - 2));
     const slice = view.shape.length === 0 ? "" : `${page * ROWS}:${(page + 1) * ROWS}${view.shape.length > 1 ? leading + `,:${columns}` : ""}`;
-    get<{ data: Element }>(`data/${view.name}?format=json&slice=${encodeURIComponent(slice)}`, control.signal).then(
+    const asked = moment === null ? `data/${view.name}?slice=${encodeURIComponent(slice)}` : `past/${view.name}?time=${moment}`;
+    get<{ data: Element }>(`${asked}&format=json`, control.signal).then(
       (found) => {
+        const all = Array.isArray(found.data) ? found.data : [found.data];
         setProblem("");
-        setData({ from: page * ROWS, rows: Array.isArray(found.data) ? found.data : [found.data] });
+        setData({ from: page * ROWS, rows: moment === null ? all : all.slice(page * ROWS, (page + 1) * ROWS) });
       },
       (error: unknown) => {
         if (!control.signal.aborted) setProblem((error as Error).message);
       },
     );
     return () => control.abort();
-  }, [version, page, columns, view.name, view.shape.length]);
+  }, [version, page, columns, view.name, view.shape.length, moment]);
 
   const names = view.axes[1]?.values;
   const ofRows = view.axes[0]?.values;

@@ -5,20 +5,22 @@ import { useEffect, useState } from "react";
 import { get } from "../api/http";
 import type { View } from "../api/types";
 import { useChange } from "../live/context";
+import { useScene } from "./scene";
 
 export function Text({ view }: { view: View }) {
+  const { moment } = useScene();
   const version = useChange({ view: view.name, slice: null, max_hz: 2 })?.version;
   const [said, setSaid] = useState("—");
   useEffect(() => {
     if (version === undefined) return;
     const control = new AbortController();
-    get<{ data: unknown }>(`data/${view.name}?format=json`, control.signal).then(
+    get<{ data: unknown }>(`${moment === null ? `data/${view.name}?` : `past/${view.name}?time=${moment}&`}format=json`, control.signal).then(
       ({ data }) => setSaid(typeof data === "string" ? data : JSON.stringify(data)),
       (error: unknown) => {
         if (!control.signal.aborted) setSaid((error as Error).message);
       },
     );
     return () => control.abort();
-  }, [version, view.name]);
+  }, [version, view.name, moment]);
   return <p className="value text">{said}</p>;
 }

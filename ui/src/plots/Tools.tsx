@@ -9,7 +9,9 @@ import type { ColourRange, ColourScale } from "../data/colours";
 import { kindsFor, siblings, type Kind } from "../data/kinds";
 import { DEFAULTS, type Four, type Settings } from "../data/settings";
 import type { Tool } from "./Image";
+import { RegionTools } from "./Region";
 import { useScene } from "./scene";
+import { useReferences } from "./useReference";
 
 const MAPS = ["Viridis", "Inferno", "Magma", "Plasma", "Cividis", "Turbo", "Greys", "Blues", "Reds", "Warm", "Cool", "Spectral", "RdBu", "PiYG"];
 const SCALES: readonly ColourScale[] = ["linear", "log", "symlog", "sqrt"];
@@ -21,9 +23,12 @@ interface Props {
   onSettings: (changed: Partial<Settings>) => void;
   tool: Tool;
   onTool: (tool: Tool) => void;
+  /** Becomes another one when a reference has been kept. */
+  kept: number;
 }
 
-export function Tools({ view, kind, settings, onSettings, tool, onTool }: Props) {
+export function Tools({ view, kind, settings, onSettings, tool, onTool, kept }: Props) {
+  const earlier = useReferences(view.name, kept);
   const { views } = useScene();
   const kinds = kindsFor(view, views);
   const isImage = kind === "image" || kind === "stack";
@@ -88,6 +93,13 @@ export function Tools({ view, kind, settings, onSettings, tool, onTool }: Props)
           onActive={(is) => onTool(is ? "region" : "look")}
           onChange={(roi) => onSettings({ roi })}
         />
+      )}
+      {settings.roi && (isImage || isCurve) && <RegionTools view={view} roi={settings.roi} settings={settings} onSettings={onSettings} />}
+      {(isImage || isCurve) && earlier.length > 0 && (
+        <Choice name="compare with" value={settings.ref} choices={["", ...earlier]} onChange={(ref) => onSettings({ ref })} />
+      )}
+      {isImage && settings.ref !== "" && (
+        <Choice name="as" value={settings.compare} choices={["difference", "ratio"]} onChange={(compare) => onSettings({ compare })} />
       )}
       <button type="button" onClick={() => onSettings({ ...DEFAULTS })}>
         as by default

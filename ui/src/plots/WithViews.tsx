@@ -1,18 +1,31 @@
-// Asks for the views of the run, for all plots below.
+// Asks for the views of the run, for all plots below; and says which moment they show.
 
-import { useMemo, type ReactNode } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 
 import type { About, View } from "../api/types";
 import { usePoll } from "../live/poll";
+import { Moments } from "./Moments";
 import { SceneContext, type Scene } from "./scene";
 
-export function WithViews({ children }: { children: (views: readonly View[]) => ReactNode }) {
+interface Props {
+  /** Whether somebody can look back. */
+  hasPast?: boolean;
+  children: (views: readonly View[]) => ReactNode;
+}
+
+export function WithViews({ hasPast = false, children }: Props) {
   const { data: about } = usePoll<About>("run", 5);
   const { data: views, problem } = usePoll<View[]>("views", 2);
+  const [moment, setMoment] = useState<number | null>(null);
   const scene = useMemo<Scene | null>(
-    () => (about && views ? { pipeline: about.pipeline, run: about.run, views, moment: null } : null),
-    [about, views],
+    () => (about && views ? { pipeline: about.pipeline, run: about.run, views, moment } : null),
+    [about, views, moment],
   );
   if (scene === null) return <p className="waits">{problem || "asking for the views"}</p>;
-  return <SceneContext.Provider value={scene}>{children(scene.views)}</SceneContext.Provider>;
+  return (
+    <SceneContext.Provider value={scene}>
+      {hasPast && scene.views.length > 0 && <Moments moment={moment} onMoment={setMoment} />}
+      {children(scene.views)}
+    </SceneContext.Provider>
+  );
 }

@@ -2,11 +2,12 @@
 
 import { useEffect, useMemo, useState, type RefObject } from "react";
 
-import { get } from "../api/http";
+import { get, getRaw } from "../api/http";
 import type { View } from "../api/types";
 import { numbers, type Numbers } from "../data/numbers";
 import type { Change, Wish } from "../live/changes";
 import { useChanges } from "../live/context";
+import { useScene } from "./scene";
 
 export interface Part {
   change: Change;
@@ -31,13 +32,50 @@ export function usePart(wish: Wish | null): { part: Part | null; problem: string
 
 function useWished(wish: Wish | null): Change | null {
   const changes = useChanges();
-  const [change, setChange] = useState<Change | null>(null);
+  const { moment } = useScene();
+  const [change, setChange] = useState<{ of: number | null; change: Change } | null>(null);
   const key = wish === null ? "" : JSON.stringify(wish);
   useEffect(() => {
     if (key === "") return;
-    return changes.follow(JSON.parse(key) as Wish, setChange);
-  }, [changes, key]);
-  return change;
+    const wanted = JSON.parse(key) as Wish;
+    if (moment === null) return changes.follow(wanted, (now) => setChange({ of: null, change: now }));
+    if (isPiece(wanted.slice)) return; // of the past, only wholes are kept
+    const control = new AbortController();
+    then(wanted, moment, control.signal).then(
+      (found) => setChange({ of: moment, change: found }),
+      (error: unknown) => {
+        if (!control.signal.aborted) setChange({ of: moment, change: { ...nothing(wanted), problem: (error as Error).message } });
+      },
+    );
+    return () => control.abort();
+  }, [changes, key, moment]);
+  // What was there before stays while something else is on its way; a piece of now is none of then.
+  return change !== null && change.of !== moment && wish !== null && isPiece(wish.slice) ? null : (change?.change ?? null);
+}
+
+function isPiece(slice: string | null): boolean {
+  return /\d:|:\d/.test(slice ?? "");
+}
+
+function nothing({ view, slice }: Wish): Change {
+  return { view, slice, version: -1, position: -1 };
+}
+
+/** Ask how a view was at a moment, in s since 1970. */
+async function then(wish: Wish, moment: number, signal: AbortSignal): Promise<Change> {
+  const answer = await getRaw(`past/${wish.view}?time=${moment}`, signal);
+  const said = (name: string) => answer.headers.get(`X-Penstock-${name}`) ?? "";
+  return {
+    view: wish.view,
+    slice: wish.slice,
+    version: Number(said("Version")),
+    position: Number(said("Position")),
+    shape: said("Shape").split(",").filter(Boolean).map(Number),
+    dtype: said("Dtype"),
+    every: Number(said("Every")),
+    fewer: said("Fewer") as "mean",
+    data: await answer.arrayBuffer(),
+  };
 }
 
 /** Return a view with the values of its axes; as it was given until they are there. */

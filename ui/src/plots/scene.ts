@@ -9,7 +9,7 @@ export interface Scene {
   run: string;
   /** All views of the run. */
   views: readonly View[];
-  /** The moment that is shown, in ms since 1970; `null`: now. */
+  /** The moment that is shown, in s since 1970; `null`: now. */
   moment: number | null;
 }
 

@@ -5,6 +5,7 @@ import { useEffect, useState, type JSX } from "react";
 import type { About } from "../api/types";
 import { Live, useLink } from "../live/context";
 import { usePoll } from "../live/poll";
+import { Kiosk } from "../pages/Kiosk";
 import { Results } from "../pages/Results";
 import { isEmbedded, ViewPage } from "../pages/View";
 
@@ -18,6 +19,7 @@ interface Page {
 
 const PAGES: Page[] = [
   { name: "Results", path: "", show: () => <Results /> },
+  { name: "Kiosk", path: "kiosk", isHidden: true, show: (place) => <Kiosk place={place} /> },
   { name: "View", path: "view", isHidden: true, show: (place) => <ViewPage place={place} /> },
 ];
 
@@ -45,7 +47,7 @@ function Frame() {
   const { data: about } = usePoll<About>("run", 2);
   const link = useLink();
   const page = PAGES.find((each) => each.path === place.split(/[/?]/)[0]) ?? PAGES[0];
-  if (page?.path === "view" && isEmbedded()) return page.show(place);
+  if (page?.path === "kiosk" || (page?.path === "view" && isEmbedded())) return page.show(place);
   return (
     <>
       <header>

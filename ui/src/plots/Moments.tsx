@@ -1,0 +1,40 @@
+// A slider over the run's past.
+
+import "./moments.css";
+
+import { usePoll } from "../live/poll";
+
+interface Kept {
+  /** In s since 1970. */
+  times: number[];
+  every_s: number;
+}
+
+export function Moments({ moment, onMoment }: { moment: number | null; onMoment: (moment: number | null) => void }) {
+  const { data } = usePoll<Kept>("past", 5);
+  const times = data?.times ?? [];
+  if (times.length === 0) return null;
+  const at = moment === null ? times.length : Math.max(0, times.findLastIndex((time) => time <= moment));
+  return (
+    <div className={moment === null ? "moments" : "moments is-past"}>
+      <label>
+        <span className="moments-name">past</span>
+        <input
+          type="range"
+          min={0}
+          max={times.length}
+          value={at}
+          aria-label="the moment that is shown"
+          aria-valuetext={moment === null ? "now" : new Date(moment * 1000).toLocaleString()}
+          onChange={(event) => onMoment(times[Number(event.target.value)] ?? null)}
+        />
+      </label>
+      <output>{moment === null ? "now" : `${new Date(moment * 1000).toLocaleString()}: as it was then, coarser`}</output>
+      {moment !== null && (
+        <button type="button" onClick={() => onMoment(null)}>
+          back to now
+        </button>
+      )}
+    </div>
+  );
+}
