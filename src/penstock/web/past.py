@@ -92,7 +92,7 @@ class Past:
                 part = self._views.part(name, frame, most_bytes=VIEW_BYTES, fewer="max" if whole else None)
             except PenstockError:  # it has just gone, or has no frame yet
                 continue
-            parts[name] = part
+            parts[name] = part if known is None or not _are_same(known, part) else known
         self._versions = versions
         self._moments.append(_Moment(at_s, parts))
         while len(self._moments) > 2 and self.nbytes > self._most_bytes:
@@ -166,3 +166,9 @@ def serve_past(app: FastAPI, past: Past, respond: Respond, *, errors: Errors) ->
         answer.headers["X-Penstock-Time"] = f"{at:.3f}"
         del answer.headers["ETag"]
         return answer
+
+
+def _are_same(one: Part, other: Part) -> bool:
+    """Whether the elements are the same, also where they are NaN; the stage may have published other views anew."""
+    a, b = one.array, other.array
+    return a.shape == b.shape and a.dtype == b.dtype and one.every == other.every and a.tobytes() == b.tobytes()

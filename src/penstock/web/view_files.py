@@ -96,7 +96,10 @@ def view_of(views: ShownViews, name: str, text: str) -> ArrayView:
 
 def _axis(axis: dict[str, Any], each: slice) -> Axis:
     values = axis["values"]
-    return Axis(axis["name"], axis["unit"], None if values is None else np.asarray(values)[each])
+    if values is None:
+        return Axis(axis["name"], axis["unit"])
+    whole = np.asarray([np.nan if value is None else value for value in values])
+    return Axis(axis["name"], axis["unit"], whole[each])
 
 
 def as_csv(name: str, view: ArrayView) -> bytes:

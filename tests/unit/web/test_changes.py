@@ -228,7 +228,7 @@ def test_a_viewer_says_what_becomes_of_several_elements(fewer: str | None, expec
             {"view": "image/map/Fe", "slice": "1:4,:6", "max_bytes": 16, **({"fewer": fewer} if fewer else {})}
         )
         head = await viewer.told()
-        assert (head["shape"], head["every"], head["fewer"]) == ([1, 2], 3, fewer or "mean")
+        assert (head["shape"], head["every"], head["fewer"], head["max_bytes"]) == ([1, 2], 3, fewer or "mean", 16)
         assert (await viewer.part()).tolist() == expected
         viewer.watch({**IRON, "fewer": "median"})
         assert "fewer" in (await viewer.told())["problem"]

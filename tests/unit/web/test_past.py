@@ -68,9 +68,11 @@ def test_what_has_not_changed_is_kept_once(shown: tuple[TreeWriter, ShownViews])
     alone = past.nbytes
     writer.publish(tree(), position=10, version=4)
     past.take(2.0)
-    assert past.nbytes == 2 * alone
+    assert past.nbytes == alone
+    writer.publish({**tree(), "count": 18}, position=11, version=5)
     past.take(3.0)
-    assert past.nbytes == 2 * alone
+    assert past.nbytes == alone + 8
+    assert [past.part("image/count", at_s)[0].array.item() for at_s in (2.0, 3.0)] == [17, 18]
 
 
 def rows(answer: Any) -> list[list[str]]:

@@ -76,7 +76,7 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
         base.problem === "" && <p className="waits">waiting for the first image</p>
       ) : (
         <>
-          <div className="image-drawn" role="img" aria-label={saying(view, whole.values.length, domain)}>
+          <div className="image-drawn" role="group" aria-label={saying(view, whole.values.length, domain)}>
             <VisCanvas
               aspect={aspect === "equal" ? "equal" : "auto"}
               abscissaConfig={axisOf(x, false)}

@@ -47,7 +47,7 @@ export default function Scatter({ view, settings }: { view: View; settings: Sett
   return (
     <div className="fills sized image" ref={place}>
       {points && points.values.length > 1 ? (
-        <div className="image-drawn" role="img" aria-label={`${titleOf(view)}: ${points.values.length} values where they were measured`}>
+        <div className="image-drawn" role="group" aria-label={`${titleOf(view)}: ${points.values.length} values where they were measured`}>
           <ScatterVis
             abscissaParams={{ label: labelled(x.title || "x", x.unit), value: points.x }}
             ordinateParams={{ label: labelled(y.title || "y", y.unit), value: points.y }}

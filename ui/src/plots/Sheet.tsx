@@ -33,7 +33,7 @@ export function sheetOf(part: Part, mask: Part | null, earlier: Earlier | null =
   let values = part.values;
   if (earlier) values = beside(part, earlier, top, left, compare === "ratio" ? (now, then) => now / then : (now, then) => now - then);
   if (mask) values = beside({ ...part, values }, mask, top, left, (value, isLeftOut) => (isLeftOut ? NaN : value));
-  const safe = values instanceof Float32Array || values instanceof Uint8Array ? values : Float32Array.from(values);
+  const safe = values instanceof Float32Array || values instanceof Uint8Array ? values : new Float32Array(values);
   return { values, rows, columns, every, top, left, texture: ndarray(safe, [rows, columns]) };
 }
 
