@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Awaitable, Callable, Iterator
+from math import prod
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from penstock.elements.hdf5_views import write_views
 from penstock.errors import SelectionError
 from penstock.extra import extra
 from penstock.views import ArrayView, Axis
-from penstock.views.selection import selection
+from penstock.views.selection import selected_shape, selection
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, plain_numbers
 
 with extra("run"):
@@ -23,8 +24,8 @@ __all__ = ["as_csv", "as_hdf5", "serve_view_files"]
 
 MOST_TEXT = 1_000_000
 """Elements of one file of text."""
-IN_A_THREAD = 1 << 20
-"""Bytes from which on an answer is made beside the event loop: so is every file, because HDF5 takes its time."""
+IN_A_THREAD = 8 << 20
+"""Bytes beyond which an answer is made beside the event loop: so is every file, because HDF5 takes its time."""
 
 Errors = dict[int | str, dict[str, Any]]
 InRoom = Callable[[int, Callable[[], Response]], Awaitable[Response]]
@@ -58,8 +59,10 @@ def serve_view_files(
         part: Annotated[str, Query(alias="slice", max_length=200, description="As of data; empty: all.")] = "",
     ) -> Response:
         """Return a view, or a part of it, as a file, with its unit and its axes."""
-        shape = views.describe(name)["shape"]
-        nbytes = int(np.prod(shape, dtype=np.int64)) * 32
+        described = views.describe(name)
+        count = prod(selected_shape(selection(part, described["shape"]), described["shape"]))
+        # The elements twice, as an array and as a file; of a number as text, an object and some digits.
+        nbytes = 2 * count * np.dtype(described["dtype"]).itemsize if form == "hdf5" else min(count, MOST_TEXT) * 64
 
         def respond() -> Response:
             view = view_of(views, name, part)
@@ -69,7 +72,7 @@ def serve_view_files(
             kind = "text/csv; charset=utf-8" if form == "csv" else "application/x-hdf5"
             return Response(content, media_type=kind, headers=headers)
 
-        return await in_room(max(nbytes, IN_A_THREAD), respond)
+        return await in_room(max(nbytes, IN_A_THREAD + 1), respond)
 
 
 def view_of(views: ShownViews, name: str, text: str) -> ArrayView:
