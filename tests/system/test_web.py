@@ -111,6 +111,21 @@ def test_workers_are_scaled_from_outside(seen: Connection) -> None:
             seen.scale(stage, workers)
 
 
+def test_the_graph_shows_what_flows_and_a_worker_that_was_killed(seen: Connection) -> None:
+    def flow() -> dict[str, Any]:
+        found = httpx.get(f"{seen.address}/api/v1/flow").raise_for_status().json()
+        return {**found, "rooms": {each["name"]: each for each in found["rooms"]}}
+
+    until(lambda: all(each["recent_per_s"] > 0 for each in flow()["edges"]))
+    assert [(each["producer"], each["consumer"]) for each in flow()["edges"]] == [
+        ("camera", "work"), ("work", "sum"), ("instrument", "camera"),
+    ]  # fmt: skip
+    until(lambda: flow()["rooms"]["work"]["load"]["processes"] == 2)
+    os.kill(next(each["pid"] for each in seen.status["processes"] if each["role"] == "map"), signal.SIGKILL)
+    until(lambda: flow()["rooms"]["work"]["load"]["deaths"] == 1)
+    until(lambda: flow()["rooms"]["work"]["state"] == "processing")
+
+
 def test_what_is_wrong_is_an_exception_that_says_so(seen: Connection) -> None:
     until(lambda: len(seen) > 0)
     with pytest.raises(KeyError, match="did you mean"):

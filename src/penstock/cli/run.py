@@ -227,6 +227,7 @@ def _of_outside(engine: str, web: Any, desk: Any, *, is_held: bool) -> dict[str,
 
 def _begin_without_run(web: Any, pipeline: Any, maps: dict[str, Any]) -> bool:  # a WebService, a Pipeline
     """Serve nothing but the wish for a run, if a map is lacking that comes with it; return whether that is so."""
+    from penstock.pipeline.flow_plan import flow_plan
     from penstock.pipeline.graph_svg import draw_svg
     from penstock.pipeline.map_check import waits_for_map
     from penstock.services.run_names import own_version
@@ -235,7 +236,10 @@ def _begin_without_run(web: Any, pipeline: Any, maps: dict[str, Any]) -> bool:  
     lacking = [name for name, join in plan.joins.items() if name not in maps and waits_for_map(join)]
     if lacking:
         web.desk.introduce(plan)
-        web.begin(None, pipeline=plan.name, version=own_version(), graph=draw_svg(plan))
+        web.begin(
+            None, pipeline=plan.name, version=own_version(), graph=draw_svg(plan), flow=flow_plan(plan),
+            store=plan.store_place,
+        )  # fmt: skip
         print(f"{', '.join(lacking)}: a run begins when its trigger map is given over HTTP", file=sys.stderr)
     return bool(lacking)
 

@@ -9,6 +9,7 @@ import msgspec
 from penstock.core.feedback import Feedback
 from penstock.engines.served import Controlled, ServedRun
 from penstock.monitor.report import RunReport
+from penstock.pipeline.flow_plan import flow_plan
 from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.plan import Plan
 from penstock.services.control_desk import ControlDesk
@@ -80,7 +81,7 @@ class Showing:
             self._web.desk = self.desk
             self._web.begin(
                 ServedRun(run), pipeline=self._plan.name, run=name, version=own_version(), graph=draw_svg(self._plan),
-                files=files, events=events,
+                flow=flow_plan(self._plan), store=self._plan.store_place, files=files, events=events,
             )  # fmt: skip
         pollables = [None if self._web is None else self._web.fileno(), self.desk.pollable]
         found = [each for each in pollables if each is not None]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from penstock.pipeline.lanes import split_input
 from penstock.pipeline.plan import Plan
 
-__all__ = ["Edge", "Layout", "Point", "lay_out"]
+__all__ = ["Edge", "Layout", "Point", "lay_out", "links_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Layout:
 
 def lay_out(plan: Plan) -> Layout:
     """Return where everything stands; the same plan always looks the same."""
-    links = [*_links(plan)]
+    links = [*links_of(plan)]
     depth = _depths(plan, links)
     edges = _edges(links, depth)
     points = {Point(name, layer) for name, layer in depth.items()} | {e.start for e in edges} | {e.end for e in edges}
@@ -63,7 +63,7 @@ def lay_out(plan: Plan) -> Layout:
     return Layout(rows=rows, edges=tuple(edges), layers=ordered)
 
 
-def _links(plan: Plan) -> list[tuple[str, str, bool]]:
+def links_of(plan: Plan) -> list[tuple[str, str, bool]]:
     """Return (producer, consumer, whether it is a condition)."""
     events = [(stream, join.name, False) for join in plan.joins.values() for stream in join.streams]
     events += [(stream, merge.name, False) for merge in plan.merges.values() for stream in merge.streams]

@@ -5,6 +5,7 @@ A plan holds no open socket, file or process, and no instance of user code.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from penstock.core.alarm import AlarmRule
@@ -243,6 +244,11 @@ class Plan:
     if no file can say it."""
     planned: tuple[str, ...] = ()
     """What it asks for that is not built yet, one sentence each; such a plan is shown, never run."""
+
+    @property
+    def store_place(self) -> str:
+        """The store, whatever folder a process is in; empty if none is named."""
+        return self.store if not self.store or "://" in self.store else str(Path(self.folder, self.store).absolute())
 
     @property
     def is_recorded(self) -> bool:

@@ -22,6 +22,7 @@ from penstock.core import Timestamp
 from penstock.core.alarm import UnknownAlarmError
 from penstock.core.command import Command, Problem, WorkerCount
 from penstock.errors import CommandError, PenstockError, RemoteProtocolError, ServiceError, StateError
+from penstock.pipeline.flow_plan import NO_FLOW, FlowPlan
 from penstock.pipeline.serve_address import LOCAL, PORT
 from penstock.services.child import Child, Death
 from penstock.services.control_desk import ControlDesk
@@ -58,6 +59,10 @@ class WebOrder(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     graph: str
     """SVG."""
+    flow: FlowPlan = NO_FLOW
+    """The same, to be drawn by others."""
+    store: str = ""
+    """Where durable streams are kept, whatever folder the process is in; empty if nobody knows."""
     stages: tuple[str, ...]
     """Those that publish views, in the order of their descriptors."""
     fds_a_stage: int
@@ -259,6 +264,8 @@ class WebService:
         run: str = "",
         version: str,
         graph: str,
+        flow: FlowPlan = NO_FLOW,
+        store: str = "",
         files: Mapping[str, Sequence[int]] = MappingProxyType({}),
         events: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
@@ -268,6 +275,8 @@ class WebService:
         ----------
         served
             ``None``: there is none yet, but somebody may want one.
+        store
+            Of durable streams: an absolute path, or ``tcp://HOST:PORT``.
         files
             By stage, the descriptors of the memory its views lie in. They are copied.
         events
@@ -286,7 +295,7 @@ class WebService:
             self._runs = [*self._runs, begun][-MOST_RUNS:]
         self._fds = tuple(os.dup(fd) for fds in (*files.values(), tuple(events.values())) for fd in fds)
         self._order = WebOrder(
-            pipeline=pipeline, run=run, version=version, graph=graph, stages=tuple(files),
+            pipeline=pipeline, run=run, version=version, graph=graph, flow=flow, store=store, stages=tuple(files),
             fds_a_stage=len(next(iter(files.values()), ())), keepers=tuple(events), hosts=_names_of(self._host),
             viewer_token=self._tokens[0], operator_token=self._tokens[1],
         )  # fmt: skip

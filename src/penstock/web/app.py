@@ -14,10 +14,12 @@ import numpy as np
 from penstock.core.command import LONGEST_WORD, Problem
 from penstock.errors import PenstockError, ResultTypeError, SelectionError, ServiceError, StateError
 from penstock.extra import extra
+from penstock.pipeline.flow_plan import NO_FLOW, FlowPlan
 from penstock.views.blocks import Fewer
 from penstock.views.event_memory import EventMemory
 from penstock.web.answer_room import AnswerRoom, BusyError
 from penstock.web.changes import Changes
+from penstock.web.flow import UnknownRoomError, serve_flow
 from penstock.web.gate import Gate, is_value
 from penstock.web.hdf5_rest import serve_hdf5
 from penstock.web.hdf5_views import Hdf5Views
@@ -41,6 +43,7 @@ CODES: Mapping[type[PenstockError], int] = {
     UnknownViewError: 404,
     UnknownKeeperError: 404,
     NotKeptError: 404,
+    UnknownRoomError: 404,
     UnknownError: 404,
     StateError: 409,
     TooLargeError: 413,
@@ -160,6 +163,7 @@ def make_app(
     run: str,
     version: str,
     graph: str = "",
+    flow: FlowPlan = NO_FLOW,
     events: Mapping[str, EventMemory] = MappingProxyType({}),
     gate: Any = None,
     unsent: Callable[[], int] = lambda: 0,
@@ -169,6 +173,8 @@ def make_app(
 
     Parameters
     ----------
+    graph, flow
+        The pipeline: drawn, SVG, and to be drawn.
     events
         Where stages keep their last events, by stage.
     gate
@@ -203,6 +209,7 @@ def make_app(
     serve_events(app, events, partial(_in_room, room), errors=ERRORS)
     serve_view_files(app, views, partial(_in_room, room), facts=facts, errors=ERRORS)
     serve_past(app, Past(views) if past is None else past, _response, errors=ERRORS)
+    serve_flow(app, line, flow, has_run=bool(run), errors=ERRORS)
     serve_page_files(app)
     _serve_state(app, line, graph)
     _serve_control(app, line)

@@ -80,7 +80,7 @@ async def _serve(
     views = ShownViews(readers)
     past = Past(views)
     app = make_app(
-        views, line, pipeline=order.pipeline, run=order.run, version=order.version, graph=order.graph,
+        views, line, pipeline=order.pipeline, run=order.run, version=order.version, graph=order.graph, flow=order.flow,
         events=events, gate=(order.viewer_token, order.operator_token, order.hosts), unsent=lambda: guests.unsent_bytes,
         past=past,
     )  # fmt: skip
