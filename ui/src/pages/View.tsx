@@ -7,6 +7,7 @@ import { Plot } from "../plots/Plot";
 import { useAddressed } from "../plots/useSettings";
 import { WithViews } from "../plots/WithViews";
 import type { View } from "../api/types";
+import { isEmbedded } from "../shell/embedded";
 
 export function ViewPage({ place }: { place: string }) {
   const [path = "", query = ""] = place.split("?");
@@ -36,10 +37,4 @@ function One({ view, query }: { view: View; query: string }) {
       <Card view={view} settings={settings} onSettings={change} isOpen />
     </main>
   );
-}
-
-/** Whether only a plot shall be shown: `embed=1`, before or behind the #. */
-export function isEmbedded(): boolean {
-  const behind = new URLSearchParams(location.hash.split("?")[1] ?? "");
-  return new URLSearchParams(location.search).get("embed") === "1" || behind.get("embed") === "1";
 }

@@ -1,13 +1,11 @@
 // The frame around all pages: what this is, whether it is live, and the way to the rest.
 
-import { useEffect, useState, type JSX } from "react";
+import { Suspense, lazy, useEffect, useState, type JSX } from "react";
 
 import type { About } from "../api/types";
 import { Live, useLink } from "../live/context";
 import { usePoll } from "../live/poll";
-import { Kiosk } from "../pages/Kiosk";
-import { Results } from "../pages/Results";
-import { isEmbedded, ViewPage } from "../pages/View";
+import { isEmbedded } from "./embedded";
 
 interface Page {
   name: string;
@@ -17,8 +15,14 @@ interface Page {
   show: (place: string) => JSX.Element;
 }
 
+const Results = lazy(async () => ({ default: (await import("../pages/Results")).Results }));
+const Kiosk = lazy(async () => ({ default: (await import("../pages/Kiosk")).Kiosk }));
+const ViewPage = lazy(async () => ({ default: (await import("../pages/View")).ViewPage }));
+const Pipeline = lazy(async () => ({ default: (await import("../pages/Pipeline")).Pipeline }));
+
 const PAGES: Page[] = [
   { name: "Results", path: "", show: () => <Results /> },
+  { name: "Pipeline", path: "pipeline", show: () => <Pipeline /> },
   { name: "Kiosk", path: "kiosk", isHidden: true, show: (place) => <Kiosk place={place} /> },
   { name: "View", path: "view", isHidden: true, show: (place) => <ViewPage place={place} /> },
 ];
@@ -47,7 +51,9 @@ function Frame() {
   const { data: about } = usePoll<About>("run", 2);
   const link = useLink();
   const page = PAGES.find((each) => each.path === place.split(/[/?]/)[0]) ?? PAGES[0];
-  if (page?.path === "kiosk" || (page?.path === "view" && isEmbedded())) return page.show(place);
+  if (page?.path === "kiosk" || (page?.path === "view" && isEmbedded())) {
+    return <Suspense>{page.show(place)}</Suspense>;
+  }
   return (
     <>
       <header>
@@ -64,7 +70,7 @@ function Frame() {
           {link.is === "connected" ? "live" : "not connected: what is shown is old"}
         </span>
       </header>
-      {page?.show(place)}
+      <Suspense fallback={<p>fetching the page</p>}>{page?.show(place)}</Suspense>
     </>
   );
 }
