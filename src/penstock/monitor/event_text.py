@@ -11,7 +11,7 @@ from penstock.core.event import Event
 from penstock.core.message import Message
 from penstock.errors import PenstockError
 
-__all__ = ["array_lines", "describe_event", "event_lines"]
+__all__ = ["array_lines", "describe_event", "describe_message", "event_lines"]
 
 MOST_NUMBERS: Final = 64
 """Of an array that is printed number by number."""
@@ -38,10 +38,25 @@ def describe_event(event: Event) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     for name, part in zip(getattr(event, "names", ()), event.parts, strict=False):
         if part is None or isinstance(part, Message):
-            parts[name] = None if part is None else _described(part)
+            parts[name] = None if part is None else describe_message(part)
         else:
-            parts[name] = [_described(message) for message in part]
+            parts[name] = [describe_message(message) for message in part]
     return {"number": event.number, "parts": parts}
+
+
+def describe_message(message: Message) -> dict[str, Any]:
+    """Return a message without its arrays, of which it is said what they are; nothing is decoded.
+
+    >>> describe_message(Message(7, key=3, array=np.zeros((2, 3), np.uint8)))["arrays"]
+    [{'dtype': 'uint8', 'shape': [2, 3], 'nbytes': 6, 'encoding': ''}]
+    """
+    return {
+        "id": message.id,
+        "key": message.key,
+        "timestamp_ns": message.timestamp_ns,
+        "metadata": message.metadata,
+        "arrays": [_described_array(k, buffer, message.encodings) for k, buffer in enumerate(message.buffers)],
+    }
 
 
 def event_lines(event: Event, width: int = 100) -> Iterator[str]:
@@ -121,16 +136,6 @@ def _statistics(array: NDArray[Any]) -> str:
         return ""
     low, high, mean = array.min(), array.max(), array.mean(dtype=np.float64)
     return f", {low:.6g} to {high:.6g}, mean {mean:.6g}"
-
-
-def _described(message: Message) -> dict[str, Any]:
-    return {
-        "id": message.id,
-        "key": message.key,
-        "timestamp_ns": message.timestamp_ns,
-        "metadata": message.metadata,
-        "arrays": [_described_array(k, buffer, message.encodings) for k, buffer in enumerate(message.buffers)],
-    }
 
 
 def _described_array(k: int, buffer: NDArray[Any], encodings: Sequence[Encoding | None]) -> Mapping[str, Any]:

@@ -12,7 +12,18 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from penstock.core.command import LONGEST_WORD, Problem
-from penstock.errors import PenstockError, ResultTypeError, SelectionError, ServiceError, StateError
+from penstock.errors import (
+    DecodingError,
+    IntegrityError,
+    MissingMessageError,
+    PenstockError,
+    ResultTypeError,
+    SelectionError,
+    ServiceError,
+    StateError,
+    StreamError,
+    UnknownStreamError,
+)
 from penstock.extra import extra
 from penstock.pipeline.flow_plan import NO_FLOW, FlowPlan
 from penstock.views.blocks import Fewer
@@ -28,6 +39,8 @@ from penstock.web.kept_events import UnknownKeeperError, serve_events
 from penstock.web.page_files import page, serve_page_files
 from penstock.web.past import NotKeptError, Past, serve_past
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
+from penstock.web.stored_streams import StoreAwayError, StoredStreams
+from penstock.web.stream_routes import serve_streams
 from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
 from penstock.web.view_files import serve_view_files
 from penstock.web.watched import serve_watched
@@ -51,7 +64,13 @@ CODES: Mapping[type[PenstockError], int] = {
     SelectionError: 422,
     LateAnswerError: 504,
     BusyError: 503,
+    StoreAwayError: 503,
     ServiceError: 422,
+    UnknownStreamError: 404,
+    MissingMessageError: 404,
+    IntegrityError: 500,
+    StreamError: 422,
+    DecodingError: 422,
     PenstockError: 500,
 }
 REPLY_CODES: Mapping[str, int] = {
@@ -164,6 +183,7 @@ def make_app(
     version: str,
     graph: str = "",
     flow: FlowPlan = NO_FLOW,
+    store: str = "",
     events: Mapping[str, EventMemory] = MappingProxyType({}),
     gate: Any = None,
     unsent: Callable[[], int] = lambda: 0,
@@ -175,6 +195,8 @@ def make_app(
     ----------
     graph, flow
         The pipeline: drawn, SVG, and to be drawn.
+    store
+        Of durable streams: a folder, or ``tcp://HOST:PORT``.
     events
         Where stages keep their last events, by stage.
     gate
@@ -210,6 +232,7 @@ def make_app(
     serve_view_files(app, views, partial(_in_room, room), facts=facts, errors=ERRORS)
     serve_past(app, Past(views) if past is None else past, _response, errors=ERRORS)
     serve_flow(app, line, flow, has_run=bool(run), errors=ERRORS)
+    serve_streams(app, StoredStreams(store), _response, errors=ERRORS)
     serve_page_files(app)
     _serve_state(app, line, graph)
     _serve_control(app, line)

@@ -19,7 +19,7 @@ from penstock.views.selection import Index, coarser, selected_shape, selection
 from penstock.views.shared_tree import Published, TreeReader
 from penstock.views.tree import array_of, walk
 
-__all__ = ["NotYetError", "Part", "ShownViews", "TooLargeError", "UnknownViewError"]
+__all__ = ["NotYetError", "Part", "ShownViews", "TooLargeError", "UnknownViewError", "thinned"]
 
 T = TypeVar("T")
 
@@ -53,6 +53,28 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """How many elements along each dimension one stands for; 1 unless fewer were wanted than were selected."""
     fewer: Fewer
     """What it is of them."""
+
+
+def thinned(index: Index, array: NDArray[Any], most_bytes: int | None, fewer: Fewer) -> tuple[Index, int, int]:
+    """Return which elements are looked at, the step between them, and how many along each dimension become one.
+
+    Parameters
+    ----------
+    index
+        What was asked for.
+    most_bytes
+        What is sent shall be no more than this; ``None``: all of it.
+    """
+    if most_bytes is None:
+        return index, 1, 1
+    most = most_bytes // max(1, dtype_of_blocks(fewer, array.dtype).itemsize)
+    if prod(selected_shape(index, array.shape)) * array.dtype.itemsize <= most_bytes:
+        return index, 1, 1  # as it is: the mean of one whole number would only be longer
+    if fewer == "every":
+        return *coarser(index, array.shape, most), 1
+    index, step = coarser(index, array.shape, MOST_READ // max(1, array.dtype.itemsize))
+    _, size = coarser(index, array.shape, most)
+    return index, step, size
 
 
 class ShownViews:
@@ -142,7 +164,7 @@ class ShownViews:
             array = array_of(self._leaf(name, path, published), name)
             index: Index = selection(text, array.shape)
             fewer = chosen(wanted, array.dtype)
-            index, step, size = _thinned(index, array, most_bytes, fewer)
+            index, step, size = thinned(index, array, most_bytes, fewer)
             nbytes = prod(selected_shape(index, array.shape)) * array.dtype.itemsize
             if nbytes > MOST_BYTES:
                 raise TooLargeError(
@@ -185,20 +207,6 @@ class ShownViews:
         if isinstance(leaf, Mapping):
             raise UnknownViewError(f'"{name[:200]}" is a branch; {_proposal(name, published)}')
         return leaf
-
-
-def _thinned(index: Index, array: NDArray[Any], most_bytes: int | None, fewer: Fewer) -> tuple[Index, int, int]:
-    """Return which elements are looked at, the step between them, and how many along each dimension become one."""
-    if most_bytes is None:
-        return index, 1, 1
-    most = most_bytes // max(1, dtype_of_blocks(fewer, array.dtype).itemsize)
-    if prod(selected_shape(index, array.shape)) * array.dtype.itemsize <= most_bytes:
-        return index, 1, 1  # as it is: the mean of one whole number would only be longer
-    if fewer == "every":
-        return *coarser(index, array.shape, most), 1
-    index, step = coarser(index, array.shape, MOST_READ // max(1, array.dtype.itemsize))
-    _, size = coarser(index, array.shape, most)
-    return index, step, size
 
 
 def _proposal(name: str, published: Published) -> str:

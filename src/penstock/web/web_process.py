@@ -81,8 +81,8 @@ async def _serve(
     past = Past(views)
     app = make_app(
         views, line, pipeline=order.pipeline, run=order.run, version=order.version, graph=order.graph, flow=order.flow,
-        events=events, gate=(order.viewer_token, order.operator_token, order.hosts), unsent=lambda: guests.unsent_bytes,
-        past=past,
+        store=order.store, events=events, gate=(order.viewer_token, order.operator_token, order.hosts),
+        unsent=lambda: guests.unsent_bytes, past=past,
     )  # fmt: skip
     config = uvicorn.Config(
         app, log_level="error", access_log=False, lifespan="off", http=HttpConnection, ws=FollowerConnection,
