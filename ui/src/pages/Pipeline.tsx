@@ -10,6 +10,8 @@ import { PipelineGraph } from "./PipelineGraph";
 import { PipelineLedger } from "./PipelineLedger";
 import { PipelineRoom } from "./PipelineRoom";
 import type { Flow, Ledger } from "./PipelineTypes";
+import { StreamsGroups } from "./StreamsGroups";
+import type { GroupOfStream } from "./StreamsTypes";
 
 const NARROW = "(max-width: 700px)";
 
@@ -42,6 +44,7 @@ export function Pipeline() {
       {flow.outcome !== "" && (
         <>
           <PipelineLedger polled={ledger} />
+          <Groups />
           <div className="pipeline-tables">
             <PipelineRates rates={flow.rates} />
             <PipelineDelays delays={flow.delays} />
@@ -49,6 +52,18 @@ export function Pipeline() {
         </>
       )}
     </main>
+  );
+}
+
+/** The groups of the streams that were written last, where there are any. */
+function Groups() {
+  const { data } = usePoll<GroupOfStream[]>("streams/groups", 2);
+  if (data === null || data.length === 0) return null;
+  return (
+    <section aria-label="groups of streams">
+      <h2>Groups of streams</h2>
+      <StreamsGroups groups={data} />
+    </section>
   );
 }
 

@@ -19,10 +19,12 @@ const Results = lazy(async () => ({ default: (await import("../pages/Results")).
 const Kiosk = lazy(async () => ({ default: (await import("../pages/Kiosk")).Kiosk }));
 const ViewPage = lazy(async () => ({ default: (await import("../pages/View")).ViewPage }));
 const Pipeline = lazy(async () => ({ default: (await import("../pages/Pipeline")).Pipeline }));
+const Streams = lazy(async () => ({ default: (await import("../pages/Streams")).Streams }));
 
 const PAGES: Page[] = [
   { name: "Results", path: "", show: () => <Results /> },
   { name: "Pipeline", path: "pipeline", show: () => <Pipeline /> },
+  { name: "Streams", path: "streams", show: () => <Streams /> },
   { name: "Kiosk", path: "kiosk", isHidden: true, show: (place) => <Kiosk place={place} /> },
   { name: "View", path: "view", isHidden: true, show: (place) => <ViewPage place={place} /> },
 ];
