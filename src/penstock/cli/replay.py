@@ -44,6 +44,9 @@ def replay(
     report_to: Annotated[
         Path | None, typer.Option("--report", help="Write ledger, rates and latencies as JSON.", metavar="FILE")
     ] = None,
+    beside: Annotated[
+        bool, typer.Option("--beside", help="Beside a run that goes on: write and send nothing, open no other address.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print for machines.")] = False,
 ) -> None:
@@ -56,7 +59,9 @@ def replay(
     from penstock.cli.run import stay_until_asked
     from penstock.errors import CheckError, ParameterError, Problem
     from penstock.services.interrupt import Interrupt
+    from penstock.services.own_process import end_with_parent
 
+    end_with_parent()
     if stay and serve is None:
         raise CheckError([Problem(where="--stay", text="there is nothing to be seen", remedy="add --serve 8400")])
     must_be_writable(report_to)
@@ -65,7 +70,7 @@ def replay(
             _list(opened, as_json=as_json)
             return
         found = recorded_run(opened, store, run, beamtime, "penstock replay --list")
-        recorded = replace(found, first=first, speed=speed)
+        recorded = replace(found, first=first, speed=speed, is_beside=beside)
         pipeline = pipeline_of(recorded, file)
         for line in recorded.warnings(pipeline.plan()):
             print(f"penstock: {line}", file=sys.stderr)

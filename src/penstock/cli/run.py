@@ -231,6 +231,7 @@ def _begin_without_run(web: Any, pipeline: Any, maps: dict[str, Any]) -> bool:  
     from penstock.pipeline.graph_svg import draw_svg
     from penstock.pipeline.map_check import waits_for_map
     from penstock.services.run_names import own_version
+    from penstock.streams.opened import named_from_anywhere
 
     plan = pipeline.plan()
     lacking = [name for name, join in plan.joins.items() if name not in maps and waits_for_map(join)]
@@ -238,7 +239,7 @@ def _begin_without_run(web: Any, pipeline: Any, maps: dict[str, Any]) -> bool:  
         web.desk.introduce(plan)
         web.begin(
             None, pipeline=plan.name, version=own_version(), graph=draw_svg(plan), flow=flow_plan(plan),
-            store=plan.store_place,
+            store=named_from_anywhere(plan.store, plan.folder),
         )  # fmt: skip
         print(f"{', '.join(lacking)}: a run begins when its trigger map is given over HTTP", file=sys.stderr)
     return bool(lacking)

@@ -17,6 +17,7 @@ from penstock.engines.alarming import Alarming
 from penstock.engines.handle import Grown
 from penstock.errors import StateError
 from penstock.monitor.report import RunReport
+from penstock.services.journal import JournalWish
 from penstock.services.watching import Watching
 
 __all__ = ["Controlled", "ServedRun"]
@@ -89,6 +90,13 @@ class ServedRun:
             raise StateError(f"the run {run} is over; this is {book.run}")
         return msgspec.to_builtins(book.since(after))
 
+    def journal(self, wish: JournalWish) -> Any:  # what JSON can hold
+        """Return entries of the journal, the newest last; also when the run has ended."""
+        journal = self._run.watching.journal
+        return {
+            "run": self._run.watching.feedback.run, "last": journal.told, "entries": _plain(journal.search(wish)),
+        }  # fmt: skip
+
     def history(self, names: Sequence[str] | None, since_s: float | None, most: int) -> Any:  # what JSON can hold
         """Return how numbers were; also when the run has ended."""
         return self._run.watching.past(names, since_s=since_s, most=most)
@@ -99,21 +107,20 @@ class ServedRun:
         described = [_described(parameter, latest[parameter.address]) for parameter in self._run.parameters]
         return {"revision": latest.revision, "parameters": described}
 
+    def parameter_changes(self, most: int) -> Any:  # what JSON can hold
+        """Return the last changes of parameters, the newest last, and with each what the values were before."""
+        changes = self._run.parameters.history
+        before: dict[str, Any] = {}
+        found = []
+        for change in changes:
+            if change is not changes[0]:
+                found.append({**_changed(change), "before": {name: _plain(before[name]) for name in change.values}})
+            before |= change.values
+        return found[-most:]
+
     def set_parameters(self, values: Mapping[str, Any], who: str, then: Callable[[Any], None]) -> None:
         """Change parameters; the answer says from which event on."""
-
-        def tell(change: Change) -> None:
-            then(
-                {
-                    "revision": change.revision,
-                    "from_event": change.from_event,
-                    "values": {address: _plain(value) for address, value in change.values.items()},
-                    "who": change.who,
-                    "when": change.when.isoformat(),
-                }
-            )
-
-        self._run.set(values, tell, who)
+        self._run.set(values, lambda change: then(_changed(change)), who)
 
     def scale(self, stage: str, workers: WorkerCount) -> None:
         """Change the number of workers."""
@@ -146,6 +153,16 @@ class ServedRun:
     def end(self, reason: str, *, at_once: bool) -> None:
         """Stop the run."""
         (self._run.abort if at_once else self._run.drain)(reason)
+
+
+def _changed(change: Change) -> dict[str, Any]:
+    return {
+        "revision": change.revision,
+        "from_event": change.from_event,
+        "values": {address: _plain(value) for address, value in change.values.items()},
+        "who": change.who,
+        "when": change.when.isoformat(),
+    }
 
 
 def _described_map(join: str, found: TriggerMap) -> dict[str, Any]:

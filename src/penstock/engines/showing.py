@@ -17,6 +17,7 @@ from penstock.services.control_door import ControlDoor, control_door
 from penstock.services.run_names import own_version
 from penstock.services.web_address import web_service
 from penstock.services.web_service import WebService
+from penstock.streams.opened import named_from_anywhere
 
 __all__ = ["Showing"]
 
@@ -81,7 +82,8 @@ class Showing:
             self._web.desk = self.desk
             self._web.begin(
                 ServedRun(run), pipeline=self._plan.name, run=name, version=own_version(), graph=draw_svg(self._plan),
-                flow=flow_plan(self._plan), store=self._plan.store_place, files=files, events=events,
+                flow=flow_plan(self._plan), store=named_from_anywhere(self._plan.store, self._plan.folder),
+                files=files, events=events,
             )  # fmt: skip
         pollables = [None if self._web is None else self._web.fileno(), self.desk.pollable]
         found = [each for each in pollables if each is not None]

@@ -246,11 +246,6 @@ class Plan:
     """What it asks for that is not built yet, one sentence each; such a plan is shown, never run."""
 
     @property
-    def store_place(self) -> str:
-        """The store, whatever folder a process is in; empty if none is named."""
-        return self.store if not self.store or "://" in self.store else str(Path(self.folder, self.store).absolute())
-
-    @property
     def is_recorded(self) -> bool:
         """Whether something of a run is kept in the store, and with it the event log."""
         entries: tuple[SourcePlan | StagePlan, ...] = (*self.sources.values(), *self.stages.values())

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -22,7 +22,7 @@ from penstock.core.notice import Level
 from penstock.core.timestamp import Timestamp
 from penstock.errors import PenstockError
 
-__all__ = ["Entry", "Journal"]
+__all__ = ["Entry", "Journal", "JournalWish"]
 
 MOST_IN_MEMORY: Final = 1_000
 """Entries of each kind that can be asked for."""
@@ -40,6 +40,21 @@ Entry = dict[str, Any]
 """``time``, ``kind``, ``level``, ``source`` and whatever else there was to say."""
 ROTATE: Final[Entry] = {}
 """Stands among the entries where a new file is to begin."""
+
+
+class JournalWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which entries somebody wants to see."""
+
+    after: int = 0
+    """With numbers above this one."""
+    kinds: list[str] = []
+    """Of these kinds; empty: of all."""
+    level: Literal["log", "info", "alarm"] = "log"
+    """At least so grave."""
+    text: str = ""
+    """Stands somewhere in the entry, in capitals or not."""
+    most: int = MOST_IN_MEMORY
+    """No more than these, the last ones."""
 
 
 class Journal:
@@ -85,8 +100,10 @@ class Journal:
     ) -> None:
         self._utc = utc
         self._rank = Level(level).rank
-        self._recent: dict[str, deque[Entry]] = {}
+        self._recent: dict[str, deque[tuple[int, Entry]]] = {}
         self._all: deque[Entry] = deque(maxlen=MOST_IN_MEMORY)
+        self.told = 0
+        """How many entries there were; each has the number that it made of this."""
         self._writer: _Writer | None = None
         self.path: Path | None = None
         """The file that is written; ``None`` without one."""
@@ -125,15 +142,40 @@ class Journal:
         when = Timestamp(self._utc() if time_ns is None else time_ns).isoformat()
         entry: Entry = {"time": when, "kind": kind, "level": str(level), "source": source, **fields}
         self._all.append(entry)
+        self.told += 1
         name = kind if kind in self._recent or len(self._recent) < MOST_KINDS else OTHER
-        self._recent.setdefault(name, deque(maxlen=MOST_IN_MEMORY)).append(entry)
+        self._recent.setdefault(name, deque(maxlen=MOST_IN_MEMORY)).append((self.told, entry))
         if self._writer is not None and Level(level).rank >= self._rank:
             self._writer.put(entry)
 
     def recent(self, kind: str = "", n: int = MOST_IN_MEMORY) -> list[Entry]:
         """Return the last ``n`` entries, the newest last; of one kind, or of all."""
-        found = list(self._recent.get(kind, ()) if kind else self._all)
+        found = [entry for _, entry in self._recent.get(kind, ())] if kind else list(self._all)
         return found[-n:] if n > 0 else []
+
+    def search(self, wish: "JournalWish") -> list[Entry]:
+        """Return the last entries that are wanted, the newest last, each with its ``number``.
+
+        A flood of one kind pushes none of another out.
+
+        Examples
+        --------
+        >>> journal = Journal()
+        >>> journal.tell("notice", level="alarm", source="fit-0", text="Pedestal drifts")
+        >>> [entry["number"] for entry in journal.search(JournalWish(text="pedestal"))]
+        [1]
+        >>> journal.search(JournalWish(after=1))
+        []
+        """
+        rank, text = Level(wish.level).rank, wish.text.casefold()
+        found = [
+            (number, entry)
+            for kind in (wish.kinds or self._recent)
+            for number, entry in self._recent.get(kind, ())
+            if number > wish.after and Level(entry["level"]).rank >= rank and _stands_in(text, entry)
+        ]
+        found.sort(key=lambda each: each[0])
+        return [{"number": number, **entry} for number, entry in (found[-wish.most :] if wish.most > 0 else [])]
 
     def rotate(self) -> None:
         """Begin a new file, soon; nothing without files."""
@@ -144,6 +186,10 @@ class Journal:
         """Write what is left, and close the file; may be called again. What was told last can still be asked for."""
         if self._writer is not None:
             self._writer.close()
+
+
+def _stands_in(text: str, entry: Entry) -> bool:
+    return not text or any(text in str(value).casefold() for value in entry.values())
 
 
 class _Writer:

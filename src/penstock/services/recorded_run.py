@@ -59,6 +59,8 @@ class RecordedRun:
     """Replay from this event on."""
     speed: float = 0.0
     """In its own time times this; 0: as fast as it goes."""
+    is_beside: bool = False
+    """Beside a run that goes on: without sinks, alarms, journal and commands over ZeroMQ."""
     maps: Mapping[str, TriggerMap] = field(default_factory=dict)
     """The trigger maps, with all that was appended."""
     resumed: RunResumed | None = None
@@ -183,6 +185,8 @@ class RecordedRun:
             )
             for name, source in plan.sources.items()
         }
+        if self.is_beside:
+            plan = replace(plan, sinks={}, alarms={}, logs=None, control=None)
         sinks = {name: sink for name, sink in plan.sinks.items() if not sink.is_recorder}
         return replace(plan, sources=sources, sinks=sinks, stages=self.staffed(plan, goes_on=False))
 
@@ -303,8 +307,8 @@ def repeats_ranges(stage: StagePlan) -> bool:
     return any(isinstance(element.target, type) for element in stage.code)
 
 
-def run_lines(store: Store) -> list[dict[str, Any]]:
-    """Return what is worth knowing of every recorded run, the oldest first."""
+def run_lines(store: Store, most: int | None = None) -> list[dict[str, Any]]:
+    """Return what is worth knowing of the last recorded runs, by default of all, the oldest first."""
     return [
         {
             "beamtime": info.address.beamtime,
@@ -317,7 +321,7 @@ def run_lines(store: Store) -> list[dict[str, Any]]:
             "sources": dict(about.get("sources", {})),
             "not_recorded": list(about.get("not_recorded", [])),
         }
-        for info, about in recorded_runs(store)
+        for info, about in recorded_runs(store)[-(most or 0) :]
     ]
 
 

@@ -26,7 +26,10 @@ from penstock.pipeline.flow_plan import NO_FLOW, FlowPlan
 from penstock.pipeline.serve_address import LOCAL, PORT
 from penstock.services.child import Child, Death
 from penstock.services.control_desk import ControlDesk
+from penstock.services.journal import JournalWish
 from penstock.services.processes import Processes
+from penstock.services.replays import Replays, ReplayWish
+from penstock.services.served_runs import ServedRuns
 from penstock.transport.seqpacket import LIMIT, Link
 from penstock.wire.web import Answer, Pieces, Question, open_question, pieces
 
@@ -40,13 +43,12 @@ MOST_QUICK_DEATHS = 5
 """In a row: a web process that ends so soon each time will do so again."""
 QUICK_S = 5.0
 BACKLOG = 128
-UNKNOWN = ("no parameter", "no map stage", "no source or stage", "no worker", "no join by trigger map")
+UNKNOWN = (
+    "no parameter", "no map stage", "no source or stage", "no worker", "no join by trigger map", "no run", "no replay",
+)  # fmt: skip
 """How errors begin that say that nothing has a name."""
 LAST_WORDS_S = 2.0
 """How long the web process has to bring the last answers to who waits for them."""
-MOST_RUNS = 1000
-"""How many are remembered."""
-
 FEEDBACK = next(pieces(Answer(0, "feedback", msgspec.Raw(b"null")), LIMIT))
 """Says that user code has said something back to the scan."""
 
@@ -62,7 +64,7 @@ class WebOrder(msgspec.Struct, frozen=True, kw_only=True):
     flow: FlowPlan = NO_FLOW
     """The same, to be drawn by others."""
     store: str = ""
-    """Where durable streams are kept, whatever folder the process is in; empty if nobody knows."""
+    """Where runs are recorded and streams are kept, whatever folder the process is in; empty if nobody knows."""
     stages: tuple[str, ...]
     """Those that publish views, in the order of their descriptors."""
     fds_a_stage: int
@@ -94,6 +96,12 @@ class Served(Protocol):
 
     def history(self, names: Sequence[str] | None, since_s: float | None, most: int) -> Any:  # what JSON can hold
         """Return how numbers were; also when the run has ended."""
+
+    def journal(self, wish: JournalWish) -> Any:  # what JSON can hold
+        """Return what happened; also when the run has ended."""
+
+    def parameter_changes(self, most: int) -> Any:  # what JSON can hold
+        """Return the last changes of parameters; also when the run has ended."""
 
     def describe_parameters(self) -> Any:  # what JSON can hold
         """Return every parameter with its value."""
@@ -132,6 +140,14 @@ class StartWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By join."""
     values: dict[str, Any] = {}
     """Start values of parameters."""
+
+
+class _Most(msgspec.Struct, forbid_unknown_fields=True):
+    most: int = 100
+
+
+class _OfRun(msgspec.Struct, forbid_unknown_fields=True):
+    run: str
 
 
 class _Set(msgspec.Struct, forbid_unknown_fields=True):
@@ -229,9 +245,14 @@ class WebService:
         self._served: Served | None = None
         self._noticed: Served | None = None
         """The run, also when it has ended, for what was noticed of it."""
+        self._store = ""
         self._last: bytes | None = None
         self._quick_deaths = 0
-        self._runs: list[dict[str, Any]] = []
+        self._runs = ServedRuns()
+        self.replays = Replays(
+            host, self._epoll, {"PENSTOCK_VIEWER_TOKEN": viewer_token, "PENSTOCK_OPERATOR_TOKEN": operator_token}
+        )
+        """Recorded runs that are run again beside this one."""
         self._accept: Callable[[StartWish], None] | None = None
         self._wish: StartWish | None = None
         self.desk = ControlDesk()
@@ -276,7 +297,8 @@ class WebService:
         served
             ``None``: there is none yet, but somebody may want one.
         store
-            Of durable streams: an absolute path, or ``tcp://HOST:PORT``.
+            Where runs are recorded and streams are kept, from anywhere: a folder or an address; empty if nobody knows.
+            What is there is shown, and can be replayed.
         files
             By stage, the descriptors of the memory its views lie in. They are copied.
         events
@@ -289,10 +311,9 @@ class WebService:
         """
         self._forget_memory()
         self._served, self._last = served, None
-        self._noticed = served
+        self._noticed, self._store = served, store
         if served is not None:
-            begun = {"run": run, "pipeline": pipeline, "outcome": "running", "began": _now()}
-            self._runs = [*self._runs, begun][-MOST_RUNS:]
+            self._runs.begin(run, pipeline, _now())
         self._fds = tuple(os.dup(fd) for fds in (*files.values(), tuple(events.values())) for fd in fds)
         self._order = WebOrder(
             pipeline=pipeline, run=run, version=version, graph=graph, flow=flow, store=store, stages=tuple(files),
@@ -310,6 +331,7 @@ class WebService:
         """Hear what the web process asks, answer, and replace it if it has died."""
         self._hear()
         self._send()
+        self.replays.poll()
         if self._processes is not None:
             for death in self._processes.poll():
                 self._bury(death)
@@ -360,16 +382,15 @@ class WebService:
     def finish(self, report: Any) -> None:  # what JSON can hold
         """Say how the run has ended; its views can be looked at until this is closed."""
         self._served = None
-        if self._runs:
-            ended = {"outcome": report["outcome"], "duration_s": report["duration_s"]}
-            self._runs[-1] = {**self._runs[-1], **ended}
         self._last = msgspec.json.encode(report)
+        self._runs.finish(report["outcome"], report["duration_s"], self._last)
         self._say(Answer(0, "ended", msgspec.Raw(self._last)))
 
     def close(self) -> None:
         """Serve no more; nothing is left. May be called again."""
         if self._epoll.closed:
             return
+        self.replays.close()
         running, self._running = self._running, None
         if running is not None:
             running.link.close()  # it sends what it still has to say, and ends
@@ -478,7 +499,11 @@ class WebService:
     def _obey(self, question: Question, answer: Callable[[Any], None]) -> None:
         match question.what:
             case "runs":
-                answer(self._runs)
+                answer(self._runs.listed())
+            case "run":
+                answer(self._runs.report(msgspec.json.decode(question.body, type=_OfRun).run))
+            case "replays" | "replay" | "end-replay":
+                answer(self._of_replays(question))
             case "start":
                 wish = msgspec.json.decode(question.body, type=StartWish)
                 self._start_run(wish)
@@ -491,7 +516,7 @@ class WebService:
                 answer(msgspec.to_builtins(self.desk.records()))
             case "states":
                 self.desk.look(answer)
-            case "notices" | "history" | "feedback" if self._noticed is not None:
+            case "notices" | "history" | "feedback" | "journal" | "parameter-changes" if self._noticed is not None:
                 answer(_what_was_noticed(self._noticed, question))
             case _ if self._served is not None:
                 self._obey_of_run(self._served, question, answer)
@@ -527,6 +552,14 @@ class WebService:
                 answer({"stopping": True})
             case _:
                 raise ServiceError(f"nobody knows how to {question.what[:40]!r}")
+
+    def _of_replays(self, question: Question) -> Any:  # what JSON can hold
+        if question.what == "replay":
+            wish = msgspec.json.decode(question.body, type=ReplayWish)
+            return self.replays.begin(wish, self._store)
+        if question.what == "end-replay":
+            return self.replays.end(msgspec.json.decode(question.body, type=_OfRun).run)
+        return self.replays.listed()
 
     def _note(self, name: str, target: str = "", *, arguments: dict[str, Any], who: str = "") -> None:
         """Say what was done by another path than that of commands; it is one all the same."""
@@ -584,6 +617,10 @@ def _what_was_noticed(served: Served, question: Question) -> Any:  # what JSON c
     if question.what == "notices":
         notices = msgspec.json.decode(question.body, type=_Notices)
         return served.notices(notices.level, notices.most)
+    if question.what == "journal":
+        return served.journal(msgspec.json.decode(question.body, type=JournalWish))
+    if question.what == "parameter-changes":
+        return served.parameter_changes(msgspec.json.decode(question.body, type=_Most).most)
     if question.what == "feedback":
         feedback = msgspec.json.decode(question.body, type=_Feedback)
         return served.feedback(feedback.after, feedback.run)

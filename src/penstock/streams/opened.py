@@ -4,7 +4,7 @@ from pathlib import Path
 
 from penstock.streams.store import Store
 
-__all__ = ["DEFAULT_STORE", "opened_store"]
+__all__ = ["DEFAULT_STORE", "named_from_anywhere", "opened_store"]
 
 DEFAULT_STORE = "penstock-data"
 """A folder beside the pipeline's file."""
@@ -35,3 +35,12 @@ def opened_store(name: str, folder: Path | str = ".") -> Store:
     from penstock.streams.directory.store import DirectoryStore  # with SQLite, which few need
 
     return DirectoryStore(Path(folder, name).expanduser())
+
+
+def named_from_anywhere(name: str, folder: Path | str = ".") -> str:
+    """Return the name by which a store is opened whatever the current folder is; empty if it has none.
+
+    >>> named_from_anywhere("tcp://store:8410"), named_from_anywhere("data", "/beamtime")
+    ('tcp://store:8410', '/beamtime/data')
+    """
+    return name if "://" in name or not name else str(Path(folder, name).expanduser().absolute())

@@ -28,8 +28,10 @@ from penstock.extra import extra
 from penstock.pipeline.flow_plan import NO_FLOW, FlowPlan
 from penstock.views.blocks import Fewer
 from penstock.views.event_memory import EventMemory
+from penstock.web.access import serve_access
 from penstock.web.answer_room import AnswerRoom, BusyError
 from penstock.web.changes import Changes
+from penstock.web.chronicle import serve_chronicle
 from penstock.web.flow import UnknownRoomError, serve_flow
 from penstock.web.gate import Gate, is_value
 from penstock.web.hdf5_rest import serve_hdf5
@@ -38,6 +40,7 @@ from penstock.web.heard import Heard
 from penstock.web.kept_events import UnknownKeeperError, serve_events
 from penstock.web.page_files import page, serve_page_files
 from penstock.web.past import NotKeptError, Past, serve_past
+from penstock.web.replays import serve_replays
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
 from penstock.web.stored_streams import StoreAwayError, StoredStreams
 from penstock.web.stream_routes import serve_streams
@@ -196,7 +199,7 @@ def make_app(
     graph, flow
         The pipeline: drawn, SVG, and to be drawn.
     store
-        Of durable streams: a folder, or ``tcp://HOST:PORT``.
+        Where runs are recorded and streams are kept: a folder, or ``tcp://HOST:PORT``.
     events
         Where stages keep their last events, by stage.
     gate
@@ -238,6 +241,9 @@ def make_app(
     _serve_control(app, line)
     _serve_alarms(app, line)
     serve_watched(app, line, has_run=bool(run), errors=ERRORS)
+    serve_access(app, errors=ERRORS)
+    serve_chronicle(app, line, run=run, errors=ERRORS)
+    serve_replays(app, line, store=store, errors=ERRORS)
     served = _taking_json(app)
     return served if gate is None else Gate(served, *gate)
 

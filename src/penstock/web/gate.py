@@ -14,11 +14,16 @@ from urllib.parse import parse_qs, urlsplit
 
 from penstock.web.refusal import refuse
 
-__all__ = ["Gate", "host_of", "is_value"]
+__all__ = ["OPERATOR", "ROLE", "VIEWER", "Gate", "host_of", "is_value"]
 
 MOST_BODY: Final = 16 << 20
 """Bytes of a request: enough for the trigger map of a long scan."""
 LOOKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+ROLE: Final = "penstock.role"
+"""Where in the scope of a request the application finds what its sender may do: one of the next two."""
+VIEWER: Final = "viewer"
+OPERATOR: Final = "operator"
 
 VALUE: Final = re.compile(r"/datasets/[^/]+/value")
 """Over HDF5-REST, points are asked for with POST."""
@@ -56,7 +61,9 @@ class Gate:
             code, why = 413, f"a body of {_length(scope):,} bytes; {MOST_BODY:,} at most"
         if not code:
             # Who sends an answer to HEAD leaves its body out.
-            asked = {**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope
+            asked = {**scope, ROLE: self._role(scope)}
+            if scope.get("method") == "HEAD":
+                asked["method"] = "GET"
             body = _Body(receive, send)
             await self._app(asked, body.receive, body.send)
         elif scope["type"] == "websocket":
@@ -66,6 +73,14 @@ class Gate:
         else:
             challenge = [(b"www-authenticate", b"Bearer")] if code == 401 else []
             await refuse(send, code, why, challenge)
+
+    def _role(self, scope: Any) -> str:
+        """Return what the sender of a request that is let in may do."""
+        if not self._viewer and not self._operator:
+            return OPERATOR
+        token = _token(scope, dict(scope["headers"]))
+        is_operator = bool(self._operator) and hmac.compare_digest(token, self._operator)
+        return OPERATOR if is_operator else VIEWER
 
     def _refusal(self, scope: Any) -> tuple[int, str]:
         if scope["type"] == "http" and scope.get("path") in OPEN_PATHS and scope["method"] in LOOKING:

@@ -17,7 +17,10 @@ PATIENCE_S = 10.0
 FRESH_S = 0.1
 ROOM_S = 0.005
 """How often it is looked whether there is room for the next piece of a long question."""
-ALWAYS = frozenset({"runs", "start", "command", "commands", "states", "notices", "feedback", "history"})
+ALWAYS = frozenset({
+    "runs", "run", "start", "command", "commands", "states", "notices", "journal", "feedback", "history",
+    "parameter-changes", "replays", "replay", "end-replay",
+})  # fmt: skip
 """What is answered after the end of a run too."""
 
 

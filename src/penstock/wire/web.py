@@ -20,8 +20,9 @@ class Question(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_un
     number: int
     """The answer has the same."""
     what: str
-    """``status``, ``parameters``, ``set``, ``scale``, ``maps``, ``extend``, ``alarms``, ``acknowledge``, ``mute``,
-    ``stop``, ``runs``, ``start``, ``command``, ``commands``, ``states``, ``notices``, ``feedback`` or ``history``."""
+    """``status``, ``parameters``, ``parameter-changes``, ``set``, ``scale``, ``maps``, ``extend``, ``alarms``,
+    ``acknowledge``, ``mute``, ``stop``, ``runs``, ``run``, ``start``, ``command``, ``commands``, ``states``,
+    ``notices``, ``journal``, ``feedback``, ``history``, ``replays``, ``replay`` or ``end-replay``."""
     body: msgspec.Raw = msgspec.Raw(b"null")
     """JSON."""
 
