@@ -5,7 +5,6 @@ A plan holds no open socket, file or process, and no instance of user code.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from penstock.core.alarm import AlarmRule

@@ -9,6 +9,15 @@ export function token(): string {
   return given ?? sessionStorage.getItem(KEY) ?? "";
 }
 
+/** Use another token from now on, in this tab; it leaves the page's address, where others could read it. */
+export function changeToken(text: string): void {
+  sessionStorage.setItem(KEY, text);
+  const here = new URL(location.href);
+  here.searchParams.delete("token");
+  history.replaceState(null, "", here);
+  location.reload();
+}
+
 /** A refusal or a failure, with the pipeline's own words. */
 export class AskError extends Error {
   constructor(

@@ -39,6 +39,17 @@ export interface Parameter {
   doc: string;
 }
 
+/** One revision of parameters. */
+export interface ParameterChange {
+  revision: number;
+  from_event: number;
+  values: Record<string, unknown>;
+  /** What they were until then; absent in the answer to a change. */
+  before?: Record<string, unknown>;
+  who: string;
+  when: string;
+}
+
 export interface State {
   name: string;
   kind: string;
@@ -53,6 +64,7 @@ export interface States {
   run: string;
   state: string;
   states: State[];
+  load: { worker: string; stage: string; state: string; share: number; cpu_s: number; deaths: number }[];
   allowed: string[];
 }
 

@@ -1,38 +1,61 @@
-// The frame around all pages: what this is, whether it is live, and the way to the rest.
+// The frame around all pages: what this is, whether it is live, what is wrong, and the way to the rest.
 
-import { Suspense, lazy, useEffect, useState, type JSX } from "react";
+import { lazy, Suspense, useEffect, useState, type ComponentType } from "react";
 
 import type { About } from "../api/types";
 import { Live, useLink } from "../live/context";
 import { usePoll } from "../live/poll";
+import { AccessButton } from "./AccessDialog";
+import { Accessing, useAccess } from "./access";
 import { isEmbedded } from "./embedded";
+import { Mishap } from "./Mishap";
+import { Stale } from "./Stale";
+import "./App.css";
+
+interface Shown {
+  /** The part of the address behind `#/`, with what was asked. */
+  place: string;
+  /** The part behind the page's path, decoded, without what was asked. */
+  rest: string;
+}
 
 interface Page {
   name: string;
   path: string;
   /** Not in the list of pages. */
   isHidden?: boolean;
-  show: (place: string) => JSX.Element;
+  /** Whether nothing is shown around it now. */
+  isBare?: () => boolean;
+  /** Loaded when it is first shown. */
+  Show: ComponentType<Shown>;
 }
 
 const Results = lazy(async () => ({ default: (await import("../pages/Results")).Results }));
+const Pipeline = lazy(async () => ({ default: (await import("../pages/Pipeline")).Pipeline }));
+const Controls = lazy(async () => ({ default: (await import("../pages/Controls")).Controls }));
+const Runs = lazy(async () => ({ default: (await import("../pages/Runs")).Runs }));
+const Log = lazy(async () => ({ default: (await import("../pages/Log")).Log }));
+const Streams = lazy(async () => ({ default: (await import("../pages/Streams")).Streams }));
 const Kiosk = lazy(async () => ({ default: (await import("../pages/Kiosk")).Kiosk }));
 const ViewPage = lazy(async () => ({ default: (await import("../pages/View")).ViewPage }));
-const Pipeline = lazy(async () => ({ default: (await import("../pages/Pipeline")).Pipeline }));
-const Streams = lazy(async () => ({ default: (await import("../pages/Streams")).Streams }));
 
 const PAGES: Page[] = [
-  { name: "Results", path: "", show: () => <Results /> },
-  { name: "Pipeline", path: "pipeline", show: () => <Pipeline /> },
-  { name: "Streams", path: "streams", show: () => <Streams /> },
-  { name: "Kiosk", path: "kiosk", isHidden: true, show: (place) => <Kiosk place={place} /> },
-  { name: "View", path: "view", isHidden: true, show: (place) => <ViewPage place={place} /> },
+  { name: "Results", path: "", Show: Results },
+  { name: "Pipeline", path: "pipeline", Show: Pipeline },
+  { name: "Controls", path: "controls", Show: Controls },
+  { name: "Runs", path: "runs", Show: Runs },
+  { name: "Alarms and log", path: "log", Show: Log },
+  { name: "Streams", path: "streams", Show: Streams },
+  { name: "Kiosk", path: "kiosk", isHidden: true, isBare: () => true, Show: Kiosk },
+  { name: "View", path: "view", isHidden: true, isBare: isEmbedded, Show: ViewPage },
 ];
 
 export function App() {
   return (
     <Live>
-      <Frame />
+      <Accessing>
+        <Frame />
+      </Accessing>
     </Live>
   );
 }
@@ -48,16 +71,46 @@ function usePlace(): string {
   return place;
 }
 
+/** Decode a part of an address; one that nobody has encoded stays as it is. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 function Frame() {
   const place = usePlace();
   const { data: about } = usePoll<About>("run", 2);
+  const { problem } = useAccess();
   const link = useLink();
-  const page = PAGES.find((each) => each.path === place.split(/[/?]/)[0]) ?? PAGES[0];
-  if (page?.path === "kiosk" || (page?.path === "view" && isEmbedded())) {
-    return <Suspense>{page.show(place)}</Suspense>;
+  const [first = "", ...rest] = (place.split("?")[0] ?? "").split("/");
+  const page = PAGES.find((each) => each.path === first) ?? PAGES[0];
+  const title = `${about?.pipeline ?? "penstock"}: ${page?.name ?? ""}`;
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+  const shown = (
+    <Mishap key={page?.path}>
+      <Suspense fallback={<p className="page">loading</p>}>
+        {page && problem === "" && <page.Show place={place} rest={rest.map(decoded).join("/")} />}
+      </Suspense>
+    </Mishap>
+  );
+  if (page?.isBare?.()) {
+    return (
+      <>
+        {problem !== "" && <p className="stale" role="alert">{problem}</p>}
+        {shown}
+      </>
+    );
   }
   return (
     <>
+      <a className="skip" href="#main" onClick={(event) => { event.preventDefault(); document.querySelector("main")?.focus(); }}>
+        To the content
+      </a>
       <header>
         <h1>{about?.pipeline ?? "penstock"}</h1>
         <span>{about?.run}</span>
@@ -68,11 +121,33 @@ function Frame() {
             </a>
           ))}
         </nav>
-        <span role="status" className={link.is}>
-          {link.is === "connected" ? "live" : "not connected: what is shown is old"}
+        <span className="aside">
+          {about !== null && <AlarmBadge hasEnded={about.ended} />}
+          <span role="status" className={link.is}>
+            {link.is === "gone" ? "not connected" : about?.ended ? "ended" : "live"}
+          </span>
+          <AccessButton />
         </span>
       </header>
-      <Suspense fallback={<p>fetching the page</p>}>{page?.show(place)}</Suspense>
+      <Stale />
+      {shown}
     </>
+  );
+}
+
+interface Raised {
+  alarms: { name: string; level: string; state: string; muted_until: string | null }[];
+}
+
+/** How many alarms want somebody, on every page. */
+function AlarmBadge({ hasEnded }: { hasEnded: boolean }) {
+  const { data } = usePoll<Raised>(hasEnded ? null : "alarms", 2);
+  if (hasEnded) return null;
+  const raised = data?.alarms.filter((each) => each.state === "raised" && each.muted_until === null && each.level !== "info") ?? [];
+  if (raised.length === 0) return null;
+  return (
+    <a className="alarmed" href="#/log" title={raised.map((each) => each.name).join(", ")}>
+      {raised.length === 1 ? `alarm: ${raised[0]?.name ?? ""}` : `${raised.length} alarms`}
+    </a>
   );
 }

@@ -1,0 +1,1 @@
+export function Log() { return <main id="main" tabIndex={-1} className="page">log</main>; }

@@ -1,0 +1,1 @@
+export function Runs() { return <main id="main" tabIndex={-1} className="page">runs</main>; }
