@@ -1,0 +1,56 @@
+// Another run of the same pipeline, where the program stays and none goes on.
+
+import { useState } from "react";
+
+import { send } from "../api/http";
+import type { States } from "../api/types";
+import { usePoll } from "../live/poll";
+import { useMayTurn } from "../shell/access";
+import { Said, useAct } from "../shell/act";
+
+export function NewRun({ again }: { again: () => void }) {
+  const { data: states, again: askStates } = usePoll<States>("states", 2);
+  const mayTurn = useMayTurn();
+  const [run, setRun] = useState("");
+  const [join, setJoin] = useState("");
+  const [map, setMap] = useState<File | null>(null);
+  const { act, isBusy, said } = useAct(() => {
+    again();
+    askStates();
+  });
+  const isAllowed = mayTurn && !isBusy && (states?.allowed.includes("arm") ?? false);
+  const begin = async () => {
+    const maps = map === null ? {} : { [join.trim()]: JSON.parse(await map.text()) as unknown };
+    await send("POST", "runs", { run: run.trim(), trigger_maps: maps });
+    setRun("");
+    return "a run begins";
+  };
+  if (states === null || !states.allowed.includes("arm")) return <Said said={said} />;
+  return (
+    <form
+      className="row new"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void act(begin);
+      }}
+    >
+      <label>
+        <span className="unseen">name of the new run</span>
+        <input value={run} maxLength={100} placeholder="name, or made of the time" disabled={!isAllowed} onChange={(event) => setRun(event.target.value)} />
+      </label>
+      <button type="submit" className="main" disabled={!isAllowed || (map !== null && join.trim() === "")}>
+        Begin another run
+      </button>
+      <details>
+        <summary>with a trigger map</summary>
+        <label>
+          join <input value={join} disabled={!isAllowed} onChange={(event) => setJoin(event.target.value)} />
+        </label>{" "}
+        <label>
+          map, JSON <input type="file" accept=".json,application/json" disabled={!isAllowed} onChange={(event) => setMap(event.target.files?.[0] ?? null)} />
+        </label>
+      </details>
+      <Said said={said} />
+    </form>
+  );
+}

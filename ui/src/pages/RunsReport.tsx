@@ -1,0 +1,130 @@
+// The report of one run: its ledger, which adds up or not, its files, and why it did not finish, if so.
+
+import type { Edge } from "../api/types";
+import { usePoll } from "../live/poll";
+import { State } from "../shell/State";
+import { clock, duration } from "../shell/time";
+import type { ServedRun } from "./Runs";
+import { labels, total } from "./RunsLedger";
+
+interface Whole {
+  outcome: string;
+  reasons: string[];
+  started: string;
+  duration_s: number;
+  edges: (Edge & { loss: number; remarks: string[] })[];
+  /** Path by sink. */
+  outputs: Record<string, string>;
+  failures: Record<string, string | number | null>[];
+  dead_letters: unknown[];
+  notice_counts: Record<string, number>;
+}
+
+const OFTEN_S = 2;
+const ENDED_S = 3600;
+
+export function Report({ run }: { run: ServedRun }) {
+  const isGoing = run.outcome === "running";
+  const { data: report, problem } = usePoll<Whole>(`runs/${encodeURIComponent(run.run)}`, isGoing ? OFTEN_S : ENDED_S);
+  return (
+    <section className="panel" aria-labelledby="report-title">
+      <h2 id="report-title">
+        {run.run} <State name={run.outcome} />
+      </h2>
+      {report === null ? (
+        <p className="hint">{problem || "asking for its report"}</p>
+      ) : (
+        <>
+          <p className="hint">
+            began {clock(report.started)}, {isGoing ? "goes on for" : "took"} {duration(report.duration_s)}
+            {Object.entries(report.notice_counts).map(([level, count]) => `, ${count} notices of level ${level}`)}
+          </p>
+          {report.reasons.map((each) => (
+            <p key={each} className="bad">
+              {each}
+            </p>
+          ))}
+          <Ledger edges={report.edges} />
+          <Files outputs={report.outputs} isGoing={isGoing} />
+          <Failures failures={report.failures} dead={report.dead_letters.length} />
+        </>
+      )}
+    </section>
+  );
+}
+
+function Ledger({ edges }: { edges: Whole["edges"] }) {
+  const columns = labels(edges);
+  return (
+    <div className="scrolls">
+      <table className="plain ledger">
+        <caption className="unseen">the ledger: what came over each edge, and what became of it</caption>
+        <thead>
+          <tr>
+            <th scope="col">from</th>
+            <th scope="col">to</th>
+            <th scope="col" className="number">arrived</th>
+            {columns.map((each) => (
+              <th key={each} scope="col" className="number">
+                {each}
+              </th>
+            ))}
+            <th scope="col" className="number">in flight</th>
+            <th scope="col">adds up</th>
+          </tr>
+        </thead>
+        <tbody>
+          {edges.map((edge) => (
+            <tr key={`${edge.producer} ${edge.consumer}`} title={edge.remarks.join("\n")}>
+              <td>{edge.producer}</td>
+              <td>{edge.consumer}</td>
+              <td className="number">{edge.arrived.toLocaleString()}</td>
+              {columns.map((each) => (
+                <td key={each} className={each !== "done" && (edge.accounts[each] ?? 0) > 0 && edge.loss > 0 ? "number bad" : "number"}>
+                  {(edge.accounts[each] ?? 0).toLocaleString()}
+                </td>
+              ))}
+              <td className="number">{edge.in_flight.toLocaleString()}</td>
+              <td>{edge.arrived === total(edge) ? "yes" : <strong className="bad">no, {edge.arrived - total(edge)} off</strong>}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Files({ outputs, isGoing }: { outputs: Record<string, string>; isGoing: boolean }) {
+  const files = Object.entries(outputs);
+  if (files.length === 0) return <p className="hint">{isGoing ? "It has written no file yet." : "It has written no file."}</p>;
+  return (
+    <dl className="files">
+      {files.map(([sink, path]) => (
+        <div key={sink}>
+          <dt>{sink}</dt>
+          <dd>
+            <code>{path}</code>{" "}
+            <button type="button" className="quiet" aria-label={`Copy the path of ${sink}`} onClick={() => void navigator.clipboard.writeText(path)}>
+              copy
+            </button>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Failures({ failures, dead }: { failures: Whole["failures"]; dead: number }) {
+  if (failures.length === 0 && dead === 0) return null;
+  return (
+    <details>
+      <summary className="bad">
+        {failures.length > 0 && `the last ${failures.length} exceptions of user code`}
+        {dead > 0 && ` ${dead} dead letters`}
+      </summary>
+      {failures.map((each, k) => (
+        <pre key={k}>{Object.entries(each).map(([name, value]) => `${name}: ${value ?? "none"}`).join("\n")}</pre>
+      ))}
+    </details>
+  );
+}
