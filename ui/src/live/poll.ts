@@ -12,12 +12,13 @@ export interface Polled<T> {
   again: () => void;
 }
 
-/** Ask for a path now and every so many seconds; not while the tab is hidden. */
-export function usePoll<T>(path: string, every_s: number): Polled<T> {
+/** Ask for a path now and every so many seconds; not while the tab is hidden, nor where the path is null. */
+export function usePoll<T>(path: string | null, every_s: number): Polled<T> {
   const [polled, setPolled] = useState<{ data: T | null; problem: string }>({ data: null, problem: "" });
   const asking = useRef(() => {});
   const again = useCallback(() => asking.current(), []);
   useEffect(() => {
+    if (path === null) return;
     const control = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let turn = 0; // who asks at once takes the place of the question that is under way

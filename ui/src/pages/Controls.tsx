@@ -20,7 +20,7 @@ export function Controls() {
         </p>
       )}
       {states === null ? <p>{problem || "asking for the states"}</p> : <Commands states={states} again={again} />}
-      <Parameters />
+      {states !== null && <Parameters hasEnded={!states.allowed.includes("set")} />}
       {states !== null && <Parts states={states} again={again} />}
       <Commanded />
     </main>

@@ -22,8 +22,8 @@ async function set(values: Record<string, unknown>): Promise<string> {
   return `revision ${change.revision}, from event ${change.from_event} on`;
 }
 
-export function Parameters() {
-  const { data, problem, again: askValues } = usePoll<Described>("parameters", 1);
+export function Parameters({ hasEnded }: { hasEnded: boolean }) {
+  const { data, problem, again: askValues } = usePoll<Described>(hasEnded ? null : "parameters", 1);
   const { data: changes, again: askChanges } = usePoll<ParameterChange[]>("parameters/changes", 2);
   const [drafts, setDrafts] = useState<Record<string, string>>({});
   const mayTurn = useMayTurn();
@@ -41,7 +41,7 @@ export function Parameters() {
     else if (!isSame(found.value, each.value)) values[each.address] = found.value;
   }
   const count = Object.keys(values).length;
-  const isOver = problem !== "" && data !== null;
+  const isOver = hasEnded || (problem !== "" && data !== null);
   const lastOf = (address: string) => changes?.findLast((each) => address in each.values);
   const apply = () => {
     if (wrong > 0 || count === 0 || isBusy) return;
@@ -55,7 +55,7 @@ export function Parameters() {
   return (
     <section className="panel parameters" aria-labelledby="parameters-title">
       <h2 id="parameters-title">Parameters {data !== null && <small>revision {data.revision}</small>}</h2>
-      {problem !== "" && <p className="hint">{problem}</p>}
+      {(hasEnded || problem !== "") && <p className="hint">{hasEnded ? "No run goes on, so nothing can be set." : problem}</p>}
       <form
         onSubmit={(event) => {
           event.preventDefault();

@@ -18,7 +18,7 @@ interface Status {
 const HELD = "held";
 
 export function Parts({ states, again }: { states: States; again: () => void }) {
-  const { data: status } = usePoll<Status>("status", 5);
+  const { data: status } = usePoll<Status>(states.state === "stopped" ? null : "status", 5);
   const mayTurn = useMayTurn();
   const { act, isBusy, said } = useAct(again);
   const load = new Map(states.load.map((each) => [each.worker, each]));

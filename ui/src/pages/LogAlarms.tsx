@@ -3,6 +3,7 @@
 import { useState } from "react";
 
 import { send } from "../api/http";
+import type { About } from "../api/types";
 import { usePoll } from "../live/poll";
 import { useMayTurn, who } from "../shell/access";
 import { Said, useAct } from "../shell/act";
@@ -41,15 +42,16 @@ function urgency(alarm: Alarm): number {
 }
 
 export function Alarms() {
-  const { data, problem, again } = usePoll<AllAlarms>("alarms", 1);
+  const { data: about } = usePoll<About>("run", 2);
+  const { data, problem, again } = usePoll<AllAlarms>(about === null || about.ended ? null : "alarms", 1);
   const mayTurn = useMayTurn();
   const { act, isBusy, said } = useAct(again);
   const alarms = (data?.alarms ?? []).toSorted((one, other) => urgency(one) - urgency(other));
-  const may = mayTurn && !isBusy && problem === "";
+  const may = mayTurn && !isBusy && problem === "" && about?.ended === false;
   return (
     <section className="panel" aria-labelledby="alarms-title">
       <h2 id="alarms-title">Alarms</h2>
-      {problem !== "" && <p className="hint">{problem}</p>}
+      {(problem !== "" || about?.ended) && <p className="hint">{about?.ended ? "The run has ended, so no condition is looked at." : problem}</p>}
       {data !== null && alarms.length === 0 && <p className="hint">This pipeline has none; they are written under “alarms” in its file.</p>}
       <ul className="alarms">
         {alarms.map((alarm) => (
