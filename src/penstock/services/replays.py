@@ -85,11 +85,14 @@ class Replays:
         Says when ``poll`` has something to do.
     environ
         Further variables of each, such as tokens.
+    command
+        How penstock is called.
     """
 
     host: str
     epoll: select.epoll
     environ: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = COMMAND
     _all: list[_Replay] = field(default_factory=list)
 
     def begin(self, wish: ReplayWish, store: str) -> dict[str, Any]:
@@ -107,7 +110,7 @@ class Replays:
         if len(self._going) >= MOST_AT_ONCE:
             raise StateError(f"{MOST_AT_ONCE} replays go on, and no more at a time; end one of them")
         name = self._name_for(wish.run)
-        words = [*COMMAND, *_words(wish, name, store, self.host)]
+        words = [*self.command, *_words(wish, name, store, self.host)]
         environ = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
         environ |= {**self.environ, PARENT: str(os.getpid())}
         try:
@@ -184,9 +187,9 @@ class Replays:
     def _hear(self, replay: _Replay) -> None:
         try:
             while piece := os.read(replay.pipe, 1 << 16):
-                replay.said = (replay.said + piece)[-MOST_SAID:]
-                if not replay.address:
-                    replay.address = _address_in(replay.said)
+                said = replay.said + piece
+                replay.address = replay.address or _address_in(said)
+                replay.said = said[-MOST_SAID:]
         except BlockingIOError:
             return
         self._shut(replay)  # it has closed it

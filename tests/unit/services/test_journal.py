@@ -5,12 +5,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from penstock.core.notice import Level
 from penstock.errors import PenstockError
 from penstock.services import journal as journals
-from penstock.services.journal import Journal
+from penstock.services.journal import Journal, JournalWish
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -50,6 +52,39 @@ def test_recent_gives_the_last_of_one_kind_or_of_all_and_is_bounded(monkeypatch:
     assert [entry["n"] for entry in journal.recent()] == [3, 4, 9]
     assert journal.recent("nothing") == []
     assert journal.recent("command", 0) == []
+
+
+@given(
+    told=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(list(Level)), st.sampled_from(["Hot", "cold"]))),
+    after=st.integers(0, 20),
+    kinds=st.lists(st.sampled_from("abd"), unique=True),
+    level=st.sampled_from(list(Level)),
+    text=st.sampled_from(["", "hot", "OLD", "warm"]),
+    most=st.integers(0, 10),
+)
+def test_what_is_found_is_what_is_wanted_the_newest_last(
+    told: list[tuple[str, Level, str]], after: int, kinds: list[str], level: Level, text: str, most: int
+) -> None:
+    journal = Journal()
+    for kind, grave, said in told:
+        journal.tell(kind, level=grave, source="fit-0", text=said)
+    wish = JournalWish(after=after, kinds=kinds, level=level.value, text=text, most=most)
+    expected = [
+        number
+        for number, (kind, grave, said) in enumerate(told, 1)
+        if number > after and kind in (kinds or "abc") and grave.rank >= level.rank and text.lower() in said.lower()
+    ]
+    assert [entry["number"] for entry in journal.search(wish)] == (expected[-most:] if most else [])
+    assert journal.told == len(told)
+
+
+def test_a_flood_of_one_kind_pushes_none_of_another_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.services.journal.MOST_IN_MEMORY", 5)
+    journal = Journal()
+    journal.tell("death", source="fit-0")
+    for _ in range(20):
+        journal.tell("notice", text="again")
+    assert [entry["kind"] for entry in journal.search(JournalWish(most=100))].count("death") == 1
 
 
 def test_kinds_in_memory_are_bounded() -> None:

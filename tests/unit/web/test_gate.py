@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock.web.gate import Gate, host_of
+from penstock.web.gate import OPERATOR, ROLE, VIEWER, Gate, host_of
 
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -19,7 +19,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 def asked(gate: Gate, method: str = "GET", query: str = "", kind: str = "http", **headers: str) -> tuple[int, str]:
     sent: list[Any] = []
     scope = {
-        "type": kind, "method": method, "query_string": query.encode(),
+        "type": kind, "method": method, "path": "/api/v1/run", "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }  # fmt: skip
 
@@ -93,3 +93,24 @@ def test_a_viewer_may_follow_changes() -> None:
 
 def test_the_name_of_a_host_has_no_port() -> None:
     assert [host_of(each) for each in ("a:1", "a", "[::1]:1", "[::1]")] == ["a", "a", "[::1]", "[::1]"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "sent", "role"),
+    [
+        (("", ""), "", OPERATOR),
+        (("look", "turn"), "look", VIEWER),
+        (("look", "turn"), "turn", OPERATOR),
+        (("look", ""), "look", VIEWER),
+        (("", "turn"), "turn", OPERATOR),
+    ],
+)
+def test_the_application_is_told_what_a_sender_may_do(tokens: tuple[str, str], sent: str, role: str) -> None:
+    told: list[str] = []
+
+    async def listening(scope: Any, receive: Any, send: Any) -> None:
+        told.append(scope[ROLE])
+        await app(scope, receive, send)
+
+    assert asked(Gate(listening, *tokens, HOSTS), host="localhost", authorization=f"Bearer {sent}")[0] == 200
+    assert told == [role]
