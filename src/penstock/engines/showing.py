@@ -80,6 +80,7 @@ class Showing:
             self._door.__enter__()
         if self._web is not None:
             self._web.desk = self.desk
+            run.watching.apart = self._web.replays.pids
             self._web.begin(
                 ServedRun(run), pipeline=self._plan.name, run=name, version=own_version(), graph=draw_svg(self._plan),
                 flow=flow_plan(self._plan), store=named_from_anywhere(self._plan.store, self._plan.folder),

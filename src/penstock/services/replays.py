@@ -63,6 +63,7 @@ class _Replay:
     """What it writes to standard error; -1 when it has closed that."""
     said: bytes = b""
     address: str = ""
+    ended_by: str = ""
     is_unwanted: bool = False
 
     @property
@@ -87,12 +88,18 @@ class Replays:
         Further variables of each, such as tokens.
     command
         How penstock is called.
+
+    Attributes
+    ----------
+    pids
+        Of those that go on; always the same set.
     """
 
     host: str
     epoll: select.epoll
     environ: Mapping[str, str] = field(default_factory=dict)
     command: Sequence[str] = COMMAND
+    pids: set[int] = field(default_factory=set)
     _all: list[_Replay] = field(default_factory=list)
 
     def begin(self, wish: ReplayWish, store: str) -> dict[str, Any]:
@@ -127,6 +134,7 @@ class Replays:
         began = Timestamp(time.time_ns()).isoformat()
         replay = _Replay(name, wish.run, wish.who, began, process, os.pidfd_open(process.pid), pipe)
         self._all.append(replay)
+        self.pids.add(process.pid)
         for fd in (replay.pidfd, replay.pipe):
             self.epoll.register(fd, select.EPOLLIN)
         self._forget()
@@ -144,8 +152,8 @@ class Replays:
         """Return all that are remembered, the newest last: which run, how it is, and where it is to be seen."""
         return [_described(replay) for replay in self._all]
 
-    def end(self, name: str) -> dict[str, Any]:
-        """Ask one to end.
+    def end(self, name: str, who: str = "") -> dict[str, Any]:
+        """Ask one to end, in somebody's name.
 
         Raises
         ------
@@ -156,6 +164,8 @@ class Replays:
         if found is None:
             there_are = ", ".join(replay.name for replay in self._all) or "none"
             raise ServiceError(f"no replay is called {name!r:.120}; there are {there_are}")
+        if not found.is_unwanted:
+            found.ended_by = who
         self._ask_to_end(found)
         return _described(found)
 
@@ -197,6 +207,7 @@ class Replays:
     def _bury(self, replay: _Replay) -> None:
         if replay.pipe >= 0:
             self._hear(replay)
+        self.pids.discard(replay.process.pid)
         if replay.pidfd >= 0:
             self.epoll.unregister(replay.pidfd)
             os.close(replay.pidfd)
@@ -241,6 +252,13 @@ def _described(replay: _Replay) -> dict[str, Any]:
     lines = replay.said.decode(errors="replace").splitlines()
     said = "\n".join(line for line in lines if not line.startswith(SERVED))
     return {
-        "name": replay.name, "of": replay.of, "who": replay.who, "began": replay.began, "state": replay.state,
-        "address": replay.address, "said": said, "exit_code": replay.process.returncode,
-    }  # fmt: skip
+        "name": replay.name,
+        "of": replay.of,
+        "who": replay.who,
+        "ended_by": replay.ended_by,
+        "began": replay.began,
+        "state": replay.state,
+        "address": replay.address,
+        "said": said,
+        "exit_code": replay.process.returncode,
+    }

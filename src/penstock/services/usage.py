@@ -73,8 +73,14 @@ def name_of(pid: int) -> str:
     return ""
 
 
-def descendants(pid: int, most: int = 256) -> list[int]:
-    """Return the children of a process, theirs, and so on; those nearest first, and no more than so many."""
+def descendants(pid: int, most: int = 256, *, apart: Collection[int] = ()) -> list[int]:
+    """Return the children of a process, theirs, and so on; those nearest first, and no more than so many.
+
+    Parameters
+    ----------
+    apart
+        Left out, with all that descend from them.
+    """
     found = [pid]
     for each in found:
         if len(found) > most:
@@ -82,7 +88,8 @@ def descendants(pid: int, most: int = 256) -> list[int]:
         with suppress(OSError):
             for task in (Path("/proc") / str(each) / "task").iterdir():
                 with suppress(OSError):  # a thread that has just ended
-                    found += map(int, (task / "children").read_text().split())
+                    children = map(int, (task / "children").read_text().split())
+                    found += (child for child in children if child not in apart)
     return found[1 : most + 1]
 
 

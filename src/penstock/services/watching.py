@@ -62,6 +62,8 @@ class Watching:
         Where notices and feedback of this process leave.
     feedback
         What user code has said back to the scan.
+    apart
+        Children of this process that are pipelines of their own, such as replays: they use nothing in its name.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Watching:
         self.outlet = Outlet(utc=utc)
         self.history = History()
         self.feedback = FeedbackBook(run)
+        self.apart: Collection[int] = ()
         self.on_feedback: Callable[[Feedback], None] = lambda _: None
         """Told of each, in the thread of the run."""
         self._notices: deque[Notice] = deque(maxlen=MOST_NOTICES)
@@ -289,7 +292,7 @@ class Watching:
         """Yield this process, and all that descend from it and are not in the report themselves."""
         own = os.getpid()
         known = {each.pid: each.name for each in report.processes if each.pid}
-        below = descendants(own)
+        below = descendants(own, apart=self.apart)
         now_s = time.monotonic()
         for pid in (own, *below):
             if pid in known:

@@ -148,6 +148,7 @@ class _Most(msgspec.Struct, forbid_unknown_fields=True):
 
 class _OfRun(msgspec.Struct, forbid_unknown_fields=True):
     run: str
+    who: str = ""
 
 
 class _Set(msgspec.Struct, forbid_unknown_fields=True):
@@ -558,7 +559,8 @@ class WebService:
             wish = msgspec.json.decode(question.body, type=ReplayWish)
             return self.replays.begin(wish, self._store)
         if question.what == "end-replay":
-            return self.replays.end(msgspec.json.decode(question.body, type=_OfRun).run)
+            end = msgspec.json.decode(question.body, type=_OfRun)
+            return self.replays.end(end.run, end.who)
         return self.replays.listed()
 
     def _note(self, name: str, target: str = "", *, arguments: dict[str, Any], who: str = "") -> None:

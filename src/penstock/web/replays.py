@@ -71,9 +71,9 @@ def serve_replays(app: FastAPI, line: SupervisorLine, *, store: str, errors: Err
         return JSONResponse(await line.ask("replay", wish.model_dump()))
 
     @app.post("/api/v1/replays/{name}/end", tags=["replays"], responses=more)
-    async def end(name: str, _: Annotated[EndWish, Body()]) -> Any:  # what JSON can hold
+    async def end(name: str, wish: Annotated[EndWish, Body()]) -> Any:  # what JSON can hold
         """End a replay."""
-        return JSONResponse(await line.ask("end-replay", {"run": name}))
+        return JSONResponse(await line.ask("end-replay", {"run": name, "who": wish.who}))
 
 
 class _Shelf:

@@ -1,5 +1,6 @@
 """Replays beside a run, as programs that are quicker than penstock: they are heard, bounded, and ended."""
 
+import os
 import select
 import sys
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from penstock.errors import PenstockError, ServiceError, StateError
 from penstock.services.replays import MOST_AT_ONCE, MOST_REMEMBERED, Replays, ReplayWish
+from penstock.services.usage import descendants
 
 SHOWN = "import sys, time; print('a warning\\nviews: http://here:7', file=sys.stderr, flush=True); time.sleep(60)"
 BROKEN = "import sys; print('RUN: no run ' + sys.argv[-1], file=sys.stderr); sys.exit(2)"
@@ -47,8 +49,13 @@ def test_it_says_where_it_is_to_be_seen_and_ends_when_asked(made: Made) -> None:
     assert (begun["state"], begun["of"], begun["who"]) == ("starting", "r1", "me")
     found = until(replays, "shown")
     assert (found["address"], found["said"]) == ("http://here:7", "a warning")
-    assert replays.end(str(begun["name"]))["state"] == "ending"
-    assert until(replays, "ended")["exit_code"] == -15
+    assert len(replays.pids) == 1
+    assert not replays.pids & {*descendants(os.getpid(), apart=replays.pids)}
+    assert replays.pids <= {*descendants(os.getpid())}
+    assert replays.end(str(begun["name"]), "you")["state"] == "ending"
+    found = until(replays, "ended")
+    assert (found["exit_code"], found["ended_by"]) == (-15, "you")
+    assert replays.pids == set()
 
 
 def test_one_that_fails_says_why(made: Made) -> None:

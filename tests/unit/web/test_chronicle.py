@@ -75,7 +75,7 @@ def test_replays_are_begun_and_ended_by_operators(views: ShownViews) -> None:
     assert post("replays", {"run": "r1", "values": {"fit.roi": 3}, "speed": 1, "who": "me"}).status_code == 200
     wish = {"run": "r1", "beamtime": "", "values": {"fit.roi": 3}, "first": 0, "speed": 1.0, "who": "me"}
     assert post("replays/r1-again-1/end", {"who": "me"}).status_code == 200
-    assert line.asked == [("replay", wish), ("end-replay", {"run": "r1-again-1"})]
+    assert line.asked == [("replay", wish), ("end-replay", {"run": "r1-again-1", "who": "me"})]
     assert post("replays", {"run": "full"}).status_code == 409
     for wrong in ({}, {"run": ""}, {"run": "r1", "speed": -1}, {"run": "r1", "first": -1}, {"run": "r1", "x": 1}):
         assert post("replays", wrong).status_code == 422
