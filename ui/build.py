@@ -53,7 +53,10 @@ def build(*, is_forced: bool = False) -> bool:
     if not command:
         least = ".".join(map(str, LEAST_NODE))
         raise BuildError(f"no npm with Node.js {least} or newer is here; install one, or: pip install '{WHEEL}'")
-    for words, what in ((["ci", "--no-fund", "--no-audit"], "fetch what the page is built of"), (["run", "build"], "build")):
+    for words, what in (
+        (["ci", "--no-fund", "--no-audit"], "fetch what the page is built of"),
+        (["run", "build"], "build"),
+    ):
         print(f"the live page: {what}", file=sys.stderr, flush=True)
         done = subprocess.run([*command, *words], cwd=SOURCES, capture_output=True, text=True, check=False)
         if done.returncode:

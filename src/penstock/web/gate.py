@@ -83,10 +83,10 @@ class Gate:
         return OPERATOR if is_operator else VIEWER
 
     def _refusal(self, scope: Any) -> tuple[int, str]:
-        if scope["type"] == "http" and scope.get("path") in OPEN_PATHS and scope["method"] in LOOKING:
-            return 0, ""  # an orchestrator has no token, and calls this machine what it likes
-        if scope["type"] == "http" and scope["path"].startswith(OPEN_FOLDER) and scope["method"] in LOOKING:
-            return 0, ""
+        if scope["type"] == "http" and scope["method"] in LOOKING:
+            path = scope.get("path", "")
+            if path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
+                return 0, ""  # an orchestrator has no token, and calls this machine what it likes
         headers = dict(scope["headers"])
         host = host_of(headers.get(b"host", b"").decode("latin-1"))
         origin = headers.get(b"origin", b"").decode("latin-1")
