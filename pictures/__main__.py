@@ -81,7 +81,7 @@ def _address(shown: list[str]) -> str:
 
 
 def _draw_page(browser: Browser, address: str, path: Path) -> None:
-    browser.open(address)
+    browser.open(f"{address}/?plain=1")
     browser.wait("three views are drawn", lambda: browser.run(DRAWN) == 3)
     browser.wait("the edges are there", lambda: bool(browser.run("return document.querySelector('td')")))
     browser.driver.save_screenshot(str(path))

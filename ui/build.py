@@ -53,10 +53,8 @@ def build(*, is_forced: bool = False) -> bool:
     if not command:
         least = ".".join(map(str, LEAST_NODE))
         raise BuildError(f"no npm with Node.js {least} or newer is here; install one, or: pip install '{WHEEL}'")
-    for words, what in (
-        (["ci", "--no-fund", "--no-audit"], "fetch what the page is built of"),
-        (["run", "build"], "build"),
-    ):
+    fetch = (["ci", "--no-fund", "--no-audit"], "fetch what the page is built of")
+    for words, what in (*(() if _is_fetched() else (fetch,)), (["run", "build"], "build")):
         print(f"the live page: {what}", file=sys.stderr, flush=True)
         done = subprocess.run([*command, *words], cwd=SOURCES, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -64,6 +62,12 @@ def build(*, is_forced: bool = False) -> bool:
             raise BuildError(f"npm could not {what}:\n{said}")
     stamp.write_text(wanted)
     return True
+
+
+def _is_fetched() -> bool:
+    """Whether what npm has fetched is what is asked for now: it notes what it has done when all of it is there."""
+    noted, asked = SOURCES / "node_modules/.package-lock.json", SOURCES / "package-lock.json"
+    return noted.is_file() and noted.stat().st_mtime >= asked.stat().st_mtime
 
 
 def _digest() -> str:

@@ -1,4 +1,4 @@
-"""The web page as a browser shows it, of a demo that runs: what is drawn, that it follows, and that nothing fails."""
+"""The plain page as a browser shows it, of a demo that runs: what is drawn, that it follows, and that nothing fails."""
 
 import re
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def formed(browser: Browser) -> int:
 
 
 def test_the_page_lists_the_views_draws_them_and_follows(demo: Process, browser: Browser) -> None:
-    browser.open(address_of(demo))
+    browser.open(f"{address_of(demo)}/?plain=1")
     fe, ni, camera = wait_until_drawn(browser)
     assert (fe["upper"], ni["upper"]) == (0, 0), "the first rows of the scan are the lowest of the map"
     assert camera["upper"] > 10_000
@@ -101,18 +101,18 @@ def test_the_page_lists_the_views_draws_them_and_follows(demo: Process, browser:
 def test_with_a_token_the_page_works_and_without_it_does_not(tmp_path: Path, browser: Browser) -> None:
     with started(*LONG, folder=tmp_path, environ={"PENSTOCK_VIEWER_TOKEN": "one & another"}) as demo:
         address = address_of(demo)
-        browser.open(address)
+        browser.open(f"{address}/?plain=1")
         assert "a token is needed" in browser.run("return document.body.textContent")
         assert any("401" in problem for problem in browser.problems())
 
-        browser.open(f"{address}/?token=one%20%26%20another")
+        browser.open(f"{address}/?plain=1&token=one%20%26%20another")
         wait_until_drawn(browser)
         wait_until_followed(browser)
         assert browser.problems() == []
 
 
 def test_what_goes_wrong_in_a_page_is_noticed(demo: Process, browser: Browser) -> None:
-    browser.open(address_of(demo))
+    browser.open(f"{address_of(demo)}/?plain=1")
     assert browser.problems() == []
     for script in ("fetch('/nothing')", "setTimeout(() => nothing())", "new WebSocket('/nothing')"):
         browser.run(script)

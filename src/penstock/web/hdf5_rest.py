@@ -51,6 +51,7 @@ T = TypeVar("T")
 
 Errors = dict[int | str, dict[str, Any]]
 Some = Callable[..., Errors]
+Page = Callable[..., str]
 InDomain = Callable[..., Awaitable[str]]
 InRoom = Callable[[int, Callable[[], Response]], Awaitable[Response]]
 Flag = Annotated[str, Field(pattern="^[a-zA-Z0-9]{0,5}$")]
@@ -76,7 +77,7 @@ def serve_hdf5(
     in_room: InRoom,
     *,
     version: str,
-    page: Callable[[], str],
+    page: Page,
     errors: Mapping[int | str, dict[str, Any]],
     small_bytes: int,
     most_json: int,
@@ -90,7 +91,7 @@ def serve_hdf5(
     version
         Of penstock.
     page
-        Returns what browsers get at ``/``.
+        Returns what browsers get at ``/``; the plain one, if that is wanted.
     errors
         How answers that are errors are described.
     small_bytes
@@ -118,7 +119,7 @@ def serve_hdf5(
     app.include_router(router)
 
 
-def _serve_root(router: APIRouter, views: Hdf5Views, version: str, page: Callable[[], str], some: Some) -> None:
+def _serve_root(router: APIRouter, views: Hdf5Views, version: str, page: Page, some: Some) -> None:
     @router.get("/about", responses=some())
     async def about() -> dict[str, Any]:
         """Say which server this is."""
@@ -132,9 +133,10 @@ def _serve_root(router: APIRouter, views: Hdf5Views, version: str, page: Callabl
     )
     async def domain_or_page(
         domain: Annotated[str | None, Query(max_length=1000, description="Left out: the page for people.")] = None,
+        plain: Annotated[bool, Query(description="The page without what needs a newer browser.")] = False,
     ) -> Response:
         """Return the root of a domain; to a browser, which names none, the page."""
-        return HTMLResponse(page()) if domain is None else JSONResponse(_domain(domain))
+        return HTMLResponse(page(is_plain=plain)) if domain is None else JSONResponse(_domain(domain))
 
     @router.get("/domains", responses=some())
     async def domains() -> dict[str, Any]:

@@ -19,13 +19,19 @@ FOR_EVER: Final = "public, max-age=31536000, immutable"
 """Names of files change with what is in them."""
 
 
-def page() -> str:
-    """Return the page, HTML."""
+def page(*, is_plain: bool = False) -> str:
+    """Return the page, HTML.
+
+    Parameters
+    ----------
+    is_plain
+        The plain one, also where the live one is there.
+    """
     folder = files("penstock.web")
     built = folder.joinpath("ui/index.html")
-    if built.is_file():
-        return built.read_text("utf-8")
-    return folder.joinpath("page.html").read_text("utf-8").replace("</header>", f"</header>{WHY_PLAIN}", 1)
+    if not built.is_file():
+        return folder.joinpath("page.html").read_text("utf-8").replace("</header>", f"</header>{WHY_PLAIN}", 1)
+    return (folder.joinpath("page.html") if is_plain else built).read_text("utf-8")
 
 
 def serve_page_files(app: FastAPI) -> None:

@@ -27,7 +27,7 @@ export function Parts({ states, again }: { states: States; again: () => void }) 
   const workersOf = (stage: string) => things.filter((each) => each.kind === "worker" && each.of === stage);
   const may = (name: string) => mayTurn && !isBusy && states.allowed.includes(name);
   return (
-    <section className="panel" aria-labelledby="parts-title">
+    <section className="panel of-parts" aria-labelledby="parts-title">
       <h2 id="parts-title">Sources, stages, workers</h2>
       <div className="scrolls">
         <table className="plain parts">

@@ -43,7 +43,7 @@ function Cycle({ views, query }: { views: readonly View[]; query: URLSearchParam
   const first = (turn % pages) * together;
   const columns = Math.ceil(Math.sqrt(together));
   return (
-    <main className="kiosk" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }} aria-label="results, one after the other">
+    <main className="kiosk" id="main" tabIndex={-1} style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }} aria-label="results, one after the other">
       {tiles.slice(first, first + together).map((tile) => (
         <Shown key={tile.id} tile={tile} view={there.get(tile.view) as View} />
       ))}

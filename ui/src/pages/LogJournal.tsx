@@ -79,7 +79,7 @@ function Entries({ wish, isPaused }: { wish: Wish; isPaused: boolean }) {
         <table className="plain">
           <thead>
             <tr>
-              <th scope="col">time</th>
+              <th scope="col" className="number">time</th>
               <th scope="col">kind</th>
               <th scope="col">source</th>
               <th scope="col">what</th>

@@ -20,11 +20,11 @@ export function Pipeline() {
   const ledger = usePoll<Ledger>("ledger", 1);
   const [chosen, choose] = useChosen();
   const isNarrow = useMedia(NARROW);
-  if (flow === null) return <main className="pipeline">{problem === "" ? <p>asking for the pipeline</p> : <p role="alert">{problem}</p>}</main>;
+  if (flow === null) return <main className="pipeline" id="main" tabIndex={-1}>{problem === "" ? <p>asking for the pipeline</p> : <p role="alert">{problem}</p>}</main>;
   const room = flow.rooms.find((each) => each.name === chosen);
   const slow = flow.bottleneck;
   return (
-    <main className="pipeline">
+    <main className="pipeline" id="main" tabIndex={-1}>
       {problem !== "" && <p role="alert">{problem}; this is how it was before.</p>}
       <p className="pipeline-sum" role="status">
         {flow.outcome === "" ? "No run has begun." : `The run is ${flow.outcome}. `}

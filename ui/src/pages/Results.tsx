@@ -45,7 +45,7 @@ function Arranged({ views }: { views: readonly View[] }) {
     return view && <Tile view={view} settings={tile.settings} onSettings={(changed) => change(set(board, tile.id, changed))} onOff={isArranging ? () => change(without(board, tile.id)) : null} />;
   };
   return (
-    <main className={`results ${isArranging ? "arranging" : ""}`}>
+    <main className={`results ${isArranging ? "arranging" : ""}`} id="main" tabIndex={-1}>
       <Bar board={board} views={views} isArranging={isArranging} onArranging={setArranging} onBoard={change} />
       {views.length === 0 && <p className="waits">Nothing has been published yet.</p>}
       <div ref={containerRef as RefObject<HTMLDivElement>}>

@@ -21,7 +21,7 @@ export function Streams() {
   const place = usePlace();
   if (data === null) return <main className="pipeline">{problem === "" ? <p>asking for the streams</p> : <p role="alert">{problem}</p>}</main>;
   return (
-    <main className="pipeline streams">
+    <main className="pipeline streams" id="main" tabIndex={-1}>
       <nav aria-label="streams" className="streams-list">
         {problem !== "" && <p role="alert">{problem}; this is how it was before.</p>}
         <p>

@@ -33,7 +33,7 @@ function One({ view, query }: { view: View; query: string }) {
     );
   }
   return (
-    <main className="view-page">
+    <main className="view-page" id="main" tabIndex={-1}>
       <Card view={view} settings={settings} onSettings={change} isOpen />
     </main>
   );

@@ -2,6 +2,8 @@
 
 import { Component, type ReactNode } from "react";
 
+import { token } from "../api/http";
+
 interface Props {
   children: ReactNode;
 }
@@ -22,7 +24,8 @@ export class Mishap extends Component<Props, { error: Error | null }> {
         <p className="hint">If the pipeline was renewed meanwhile, the page is of the old one.</p>
         <button type="button" onClick={() => location.reload()}>
           Load it again
-        </button>
+        </button>{" "}
+        <a href={`/?plain=1${token() && `&token=${encodeURIComponent(token())}`}`}>The plain page</a>
       </main>
     );
   }
