@@ -213,7 +213,7 @@ def _room(planned: PlannedRoom, report: RunReport, load: RoomLoad) -> Room:
     workers = [each for each in report.states if each.of == name]
     staff = next((each for each in report.staffs if each.stage == name), None)
     there = len(workers) if staff is None else staff.workers
-    failures = sum(each.get("stage") == name for each in (*report.failures, *report.dead_letters))
+    failures = sum(each.get("stage") == name for each in report.failures)  # dead letters are among them
     return Room(
         name=name,
         kind=planned.kind,

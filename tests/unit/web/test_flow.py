@@ -34,6 +34,7 @@ REPORT = msgspec.structs.replace(
     states=STATES,
     processes=[ProcessReport(name="fit-0", role="map", pid=4, cpu_share=0.5, private_bytes=10, deaths=1)],
     failures=[FAILURE, {**FAILURE, "stage": "sum"}],
+    dead_letters=[FAILURE],
     files=[FilesReport(name="camera", read=1, done=2)],
 )  # fmt: skip
 

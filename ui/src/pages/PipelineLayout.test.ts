@@ -27,6 +27,18 @@ describe("layOut", () => {
   });
 });
 
+describe("where sources are recorded", () => {
+  it.each([false, true])("no line crosses another (narrow: %s)", (isNarrow) => {
+    const ends = (producer: string, consumer: string) => ({ producer, consumer });
+    const edges = [ends("camera", "point"), ends("panda", "point"), ends("camera", "camera.record"), ends("panda", "panda.record")];
+    const { edges: drawn } = layOut(["camera", "panda", "point", "camera.record", "panda.record"], edges, isNarrow);
+    const across = isNarrow ? "x" : "y";
+    const order = [edges[2], edges[0], edges[1], edges[3]].map((each) => (each && drawn.get(edgeKey(each))?.label[across]) ?? NaN);
+    const sorted = order.toSorted((a, b) => a - b);
+    expect([sorted, sorted.toReversed()]).toContainEqual(order);
+  });
+});
+
 describe("smooth", () => {
   it("begins and ends where the points do", () => {
     expect(smooth([{ x: 0, y: 0 }, { x: 5, y: 5 }])).toBe("M 0 0 L 5 5");

@@ -28,8 +28,30 @@ export function edgeKey({ producer, consumer }: Ends): string {
   return JSON.stringify([producer, consumer]);
 }
 
+/** Of more edges than these, the first try has to do. */
+const FEW = 60;
+const TRIES = 4;
+
 /** Lay out from left to right, or from top to bottom where there is little width. */
 export function layOut(rooms: readonly string[], edges: readonly Ends[], isNarrow: boolean): Layout {
+  const across = isNarrow ? "x" : "y";
+  let best = laidOut(rooms, edges, isNarrow);
+  let last = best;
+  for (let tried = 1; tried < TRIES && best.tangles > 0 && edges.length <= FEW; tried++) {
+    // Where rooms come in the order in which they stood, fewer lines cross.
+    const place = (name: string): number => last.rooms.get(name)?.[across] ?? 0;
+    last = laidOut(rooms.toSorted((a, b) => place(a) - place(b)), edges, isNarrow);
+    if (last.tangles < best.tangles) best = last;
+  }
+  return best;
+}
+
+interface Drawn extends Layout {
+  /** How often lines cross, or run beneath a room that is not theirs. */
+  tangles: number;
+}
+
+function laidOut(rooms: readonly string[], edges: readonly Ends[], isNarrow: boolean): Drawn {
   const graph = new Graph({ multigraph: false });
   graph.setGraph({ rankdir: isNarrow ? "TB" : "LR", nodesep: 36, ranksep: 30, edgesep: 16, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
@@ -42,12 +64,47 @@ export function layOut(rooms: readonly string[], edges: readonly Ends[], isNarro
     places.set(name, { x: x - ROOM.width / 2, y: y - ROOM.height / 2 });
   }
   const drawn: Layout["edges"] = new Map();
+  const lines: Line[] = [];
   for (const edge of edges) {
     const { points, x, y } = graph.edge(edge.producer, edge.consumer) as { points: Place[] } & Place;
+    lines.push({ ...edge, points });
     drawn.set(edgeKey(edge), { path: smooth(points), label: { x, y } });
   }
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
-  return { width, height, rooms: places, edges: drawn };
+  return { width, height, rooms: places, edges: drawn, tangles: tangled(lines, places) };
+}
+
+interface Line extends Ends {
+  points: readonly Place[];
+}
+
+function tangled(lines: readonly Line[], rooms: ReadonlyMap<string, Place>): number {
+  let found = 0;
+  for (const [index, line] of lines.entries()) {
+    for (const other of lines.slice(index + 1)) found += Number(doMeet(line.points, other.points));
+    for (const [name, place] of rooms)
+      if (name !== line.producer && name !== line.consumer) found += Number(doMeet(line.points, outline(place)));
+  }
+  return found;
+}
+
+function outline({ x, y }: Place): Place[] {
+  const [right, bottom] = [x + ROOM.width, y + ROOM.height];
+  return [{ x, y }, { x: right, y }, { x: right, y: bottom }, { x, y: bottom }, { x, y }];
+}
+
+/** Whether two broken lines cross, and do not just touch. */
+function doMeet(one: readonly Place[], other: readonly Place[]): boolean {
+  return one.slice(1).some((b, i) => other.slice(1).some((d, k) => doCross(one[i] as Place, b, other[k] as Place, d)));
+}
+
+function doCross(a: Place, b: Place, c: Place, d: Place): boolean {
+  return side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0;
+}
+
+/** On which side of the line from a to b a point is. */
+function side(a: Place, b: Place, point: Place): number {
+  return Math.sign((b.x - a.x) * (point.y - a.y) - (b.y - a.y) * (point.x - a.x));
 }
 
 /** A line through the middles between points, which the points pull to themselves. */

@@ -30,7 +30,7 @@ export function PipelineRoom({ room, slow, close }: { room: Room; slow: string; 
       {data !== null && (
         <div className="pipeline-parts">
           <Processes details={data} />
-          <Failures title="Errors" failures={data.failures} />
+          <Failures title="Errors" failures={data.failures.filter((each) => !data.dead_letters.some((letter) => isSame(each, letter)))} />
           <Failures title="Dead letters" failures={data.dead_letters} />
           {keeper !== undefined && <Events stage={room.name} kept={keeper.kept} />}
           <Log notices={data.notices} remarks={data.remarks} />
@@ -70,6 +70,11 @@ function Processes({ details: { processes, workers } }: { details: Details }) {
       </tbody>
     </table>
   );
+}
+
+/** Whether an error is that of a dead letter. */
+function isSame(one: Failure, other: Failure): boolean {
+  return one.event === other.event && one.cause === other.cause && one.traceback === other.traceback;
 }
 
 function Failures({ title, failures }: { title: string; failures: Failure[] }) {
