@@ -1,6 +1,6 @@
 """Views drawn as one picture: maps with a colour bar, curves, one panel for each channel of a stack of maps.
 
-The only file that knows matplotlib. It draws what is there; a missing value stays visibly missing.
+It draws what is there; a missing value stays visibly missing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from penstock.extra import extra
 from penstock.views import ArrayView, Axis, array_of, walk
+from penstock.views.places import edges_of, is_peaked, label_of, step_of
 
 __all__ = ["MOST_PANELS", "Panel", "draw", "panels_of"]
 
@@ -21,9 +22,6 @@ MOST_PANELS = 36
 
 MOST_IN_A_ROW = 3
 """So few panels stand side by side; more are about as many rows as columns."""
-
-PEAKED = 100
-"""How many times its median the largest value of a map must be for a logarithmic scale."""
 
 _MISSING = "#d9d9d9"
 
@@ -118,7 +116,7 @@ def _draw_curve(axes: Any, panel: Panel) -> None:
     positions = np.arange(len(panel.values)) if axis.values is None else axis.values
     few = len(panel.values) <= 50
     axes.plot(positions, panel.values, marker="o" if few else None, markersize=3, linewidth=1.2)
-    axes.set_xlabel(_label(axis))
+    axes.set_xlabel(label_of(axis))
     axes.xaxis.get_major_locator().set_params(integer=axis.values is None)
     axes.set_ylabel(panel.unit)
     axes.grid(alpha=0.3)
@@ -132,9 +130,9 @@ def _draw_map(figure: Any, axes: Any, panel: Panel) -> None:
     values = np.ma.masked_invalid(panel.values)
     painted = {"cmap": colours, "norm": _scale(values)}
     y, x = panel.axes
-    steps = [_step(axis, length) for axis, length in zip(panel.axes, panel.values.shape, strict=True)]
+    steps = [step_of(axis, length) for axis, length in zip(panel.axes, panel.values.shape, strict=True)]
     if all(steps):
-        extent = (*_edges(x, values.shape[1]), *_edges(y, values.shape[0]))
+        extent = (*edges_of(x, values.shape[1]), *edges_of(y, values.shape[0]))
         image = axes.imshow(values, origin="lower", extent=extent, aspect="auto", interpolation="nearest", **painted)
     else:  # imshow knows equal steps only
         centres = [
@@ -144,8 +142,8 @@ def _draw_map(figure: Any, axes: Any, panel: Panel) -> None:
         axes.set_facecolor(_MISSING)
     if x.unit == y.unit and _is_squarish(axes):
         axes.set_aspect("equal")
-    axes.set_xlabel(_label(x))
-    axes.set_ylabel(_label(y))
+    axes.set_xlabel(label_of(x))
+    axes.set_ylabel(label_of(y))
     if values.count():
         _draw_bar(figure, axes, image, panel)
 
@@ -167,8 +165,7 @@ def _scale(values: Any) -> Any:  # a masked array; matplotlib's Normalize
     from matplotlib.colors import LogNorm, Normalize
 
     known = values.compressed()
-    is_peaked = known.size and known.min() >= 0 and known.max() > PEAKED * np.median(known) > 0
-    return LogNorm(known[known > 0].min(), known.max(), clip=True) if is_peaked else Normalize()
+    return LogNorm(known[known > 0].min(), known.max(), clip=True) if is_peaked(known) else Normalize()
 
 
 def _channel(axis: Axis, channel: int) -> str:
@@ -178,28 +175,6 @@ def _channel(axis: Axis, channel: int) -> str:
     value = axis.values[channel]
     text = f"{value:g}" if isinstance(value, np.number) else str(value)
     return f"{name} {text}{f' {axis.unit}' if axis.unit else ''}"
-
-
-def _label(axis: Axis) -> str:
-    return f"{axis.name} ({axis.unit})" if axis.unit else axis.name
-
-
-def _step(axis: Axis, length: int) -> float:
-    """Return the step of equidistant values, 0 if they are not."""
-    if axis.values is None:
-        return 1.0
-    if length < 2 or not np.issubdtype(np.asarray(axis.values).dtype, np.number):
-        return 0.0
-    steps = np.diff(np.asarray(axis.values, float))
-    mean = float(steps.mean())
-    return mean if mean and bool(np.all(np.abs(steps - mean) < 0.05 * abs(mean))) else 0.0
-
-
-def _edges(axis: Axis, length: int) -> tuple[float, float]:
-    if axis.values is None:
-        return -0.5, length - 0.5
-    half = _step(axis, length) / 2
-    return float(axis.values[0]) - half, float(axis.values[-1]) + half
 
 
 def _is_squarish(axes: Any) -> bool:
