@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import PurePath
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import quote
 
 import httpx
@@ -26,7 +26,12 @@ from penstock.core.feedback import Feedback, feedback_in_one_line
 from penstock.errors import ParameterError, PenstockError, SelectionError, ServiceError, StateError
 from penstock.wire.kept_events import read_event, split_records
 
-__all__ = ["Connection", "Knobs", "Ledger", "RemoteView", "connect"]
+if TYPE_CHECKING:
+    from penstock.notebook.about import About
+    from penstock.notebook.inbox import Part
+    from penstock.notebook.shown import Viewing
+
+__all__ = ["Connection", "Knobs", "Ledger", "RemoteView", "Views", "connect"]
 
 TIMEOUT_S = 30.0
 LONGEST_SHOWN = 200
@@ -70,6 +75,8 @@ class Connection(Mapping[str, "RemoteView"]):
     def __init__(self, address: str, token: str = "", timeout_s: float = TIMEOUT_S) -> None:
         self.address = address.rstrip("/")
         self._timeout_s = timeout_s
+        self._token = token
+        self._feed: Any = None  # a Feed, once something is shown live: it needs an extra
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=f"{self.address}/api/v1/", headers=headers, timeout=timeout_s)
         weakref.finalize(self, self._http.close).atexit = False
@@ -105,9 +112,9 @@ class Connection(Mapping[str, "RemoteView"]):
         return len(self._json("GET", "views"))
 
     @property
-    def views(self) -> "dict[str, RemoteView]":
-        """All views there are now."""
-        return {view["name"]: RemoteView(self, view) for view in self._json("GET", "views")}
+    def views(self) -> "Views":
+        """All views there are now, by name, or by the end of it where that is clear: ``run.views["map"]``."""
+        return Views({view["name"]: RemoteView(self, view) for view in self._json("GET", "views")})
 
     @property
     def parameters(self) -> "Knobs":
@@ -433,7 +440,9 @@ class Connection(Mapping[str, "RemoteView"]):
         raise ServiceError(f"the run has not begun within {wait_s:g} s; what its program has printed says why")
 
     def close(self) -> None:
-        """Let go of the connection; the run goes on."""
+        """Let go of the connection; the run goes on, and figures that followed it stop."""
+        if self._feed is not None:
+            self._feed.close()
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -443,6 +452,39 @@ class Connection(Mapping[str, "RemoteView"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _viewing(self) -> "Viewing":
+        """Return the ways in which a notebook looks at views."""
+        from penstock.notebook.about import about_of  # few notebooks show a view
+        from penstock.notebook.shown import Viewing
+
+        def look_up(name: str) -> "About":
+            try:
+                return about_of(self._json("GET", f"views/{quote(name)}"))
+            except _NotFoundError as error:
+                raise ServiceError(str(error)) from None
+
+        def feed() -> Any:  # a Feed
+            from penstock.notebook.feed import Feed
+
+            self._feed = self._feed or Feed(self.address, self._token)
+            return self._feed
+
+        return Viewing(look_up=look_up, read=self._part, names=lambda: list(self), feed=feed)
+
+    def _part(self, name: str, text: str, max_bytes: int | None = None) -> "Part":
+        from penstock.notebook.inbox import Part
+
+        asked = {"slice": text} if max_bytes is None else {"slice": text, "max_bytes": str(max_bytes)}
+        answer = self._answer("GET", f"data/{quote(name)}", params=asked)
+        head = answer.headers
+        shape = tuple(int(length) for length in head["X-Penstock-Shape"].split(",") if length)
+        array = np.frombuffer(answer.content, np.dtype(head["X-Penstock-Dtype"])).reshape(shape)
+        return Part(
+            view=name, slice=text, array=array,
+            version=int(head["X-Penstock-Version"]), position=int(head["X-Penstock-Position"]),
+            every=int(head["X-Penstock-Every"]), fewer=head["X-Penstock-Fewer"],
+        )  # fmt: skip
 
     def _json(self, method: str, path: str, body: Any = None) -> Any:  # what JSON can hold
         return self._answer(method, path, json=body).json()
@@ -470,8 +512,22 @@ class Connection(Mapping[str, "RemoteView"]):
             ) from error
 
 
+class Views(dict[str, "RemoteView"]):
+    """Views by name; the end of a name will do where no other view ends so."""
+
+    def __missing__(self, name: str) -> "RemoteView":
+        found = [view for full, view in self.items() if full.endswith(f"/{name}")]
+        if len(found) == 1:
+            return found[0]
+        there = ", ".join(view.name for view in found) or ", ".join(self) or "none yet"
+        raise KeyError(f'view "{name}" could be any of {there}' if found else f'no view "{name}"; there are {there}')
+
+
 class RemoteView:
-    """One view: slicing reads that part, of the state it has at that moment."""
+    """One view: slicing reads that part, of the state it has at that moment.
+
+    As the last line of a notebook's cell it is a figure that follows the data, with ``penstock[notebook]``.
+    """
 
     def __init__(self, connection: Connection, about: Mapping[str, Any]) -> None:
         self._connection = connection
@@ -490,6 +546,56 @@ class RemoteView:
     def __repr__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
         return f"<view {self.name} {self.shape} {self.dtype}{unit}>"
+
+    def live(self, *, max_hz: float = 5.0, max_bytes: int = 1 << 20, frame: int = -1) -> Any:  # needs an extra
+        """Return a widget for a notebook: a figure, a number or a table that follows the view.
+
+        It is drawn in a thread of its own, and stops when its cell is run again, when it is closed, and while no page
+        shows it. See `penstock.notebook.live_figure.LiveFigure`.
+
+        Parameters
+        ----------
+        max_hz
+            How often it is drawn at most; between 0.01 and 50.
+        max_bytes
+            Of an update: of more, one element is sent for several.
+        frame
+            Of more than two dimensions, which entry of the first one; there is a slider. By default always the last.
+
+        Raises
+        ------
+        MissingExtraError
+            If ipywidgets or matplotlib is not installed.
+        ServiceError
+            If nobody answers, or the view is not there any more.
+        """
+        from penstock.notebook.shown import live_of
+
+        return live_of(self._connection._viewing(), self.name, max_hz=max_hz, max_bytes=max_bytes, frame=frame)
+
+    def figure(self, *, max_bytes: int = 1 << 20, frame: int = -1) -> Any:  # a Figure of matplotlib, an extra
+        """Return the view as it is now as a figure of matplotlib, with axes and units.
+
+        Parameters
+        ----------
+        max_bytes, frame
+            As of ``live``.
+
+        Raises
+        ------
+        MissingExtraError
+            If matplotlib is not installed.
+        SelectionError
+            If it is no picture: a number, a text, a table.
+        """
+        from penstock.notebook.shown import figure_of
+
+        return figure_of(self._connection._viewing(), self.name, max_bytes=max_bytes, frame=frame)
+
+    def _repr_mimebundle_(self, **_: Any) -> Mapping[str, Any]:  # as IPython asks, whatever it wants of it
+        from penstock.notebook.shown import bundle_of
+
+        return bundle_of(self._connection._viewing(), self.name, repr(self))
 
     @property
     def ndim(self) -> int:

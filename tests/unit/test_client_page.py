@@ -16,7 +16,7 @@ CLASSES = {
 
 def test_every_class_and_connect_are_shown_in_detail() -> None:
     assert ".. autofunction:: penstock.connect" in PAGE
-    assert len(CLASSES) == 4
+    assert len(CLASSES) == 5
     for name in CLASSES:
         assert f".. autoclass:: penstock.client.{name}\n   :members:" in PAGE
 
