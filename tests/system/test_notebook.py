@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
+from nbformat import NotebookNode, reads
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -47,15 +47,21 @@ class Notebook:
     """A notebook whose cells are run one after the other, as somebody types them."""
 
     def __init__(self, folder: Path) -> None:
-        self.node = nbformat.from_dict({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+        self.node = _node({"cells": []})
         self.client = NotebookClient(
             self.node, kernel_name="python3", timeout=100, resources={"metadata": {"path": str(folder)}}
         )
 
     def runs(self, code: str) -> list[Any]:
         """Run a cell and return its outputs."""
-        cell = {"cell_type": "code", "source": code, "metadata": {}, "outputs": [], "execution_count": None}
-        self.node.cells.append(nbformat.from_dict(cell))
+        cell: dict[str, Any] = {
+            "cell_type": "code",
+            "source": code,
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+        }
+        self.node.cells.append(_node({"cells": [cell]}).cells[0])
         k = len(self.node.cells) - 1
         return list(self.client.execute_cell(self.node.cells[k], k).outputs)
 
@@ -67,6 +73,12 @@ class Notebook:
     def says(self, code: str) -> str:
         """Run a cell that prints, and return that."""
         return "".join(each["text"] for each in self.runs(code) if each["output_type"] == "stream")
+
+
+def _node(content: dict[str, Any]) -> NotebookNode:
+    found = reads(json.dumps({"metadata": {}, "nbformat": 4, "nbformat_minor": 4, **content}), 4)  # type: ignore[no-untyped-call]
+    assert isinstance(found, NotebookNode)
+    return found
 
 
 def _running(folder: Path, port: str = "0") -> tuple[Process, str]:

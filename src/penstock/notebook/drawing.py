@@ -21,7 +21,7 @@ with extra("notebook"):
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-__all__ = ["Drawing"]
+__all__ = ["DPI", "SIZE", "Drawing"]
 
 SIZE: Final = (5.6, 3.9)
 """In inches."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from penstock.extra import extra
 from penstock.notebook.about import About, Kind, Wish, axis_view, kind_of, slice_of
 from penstock.notebook.cells import CELLS
-from penstock.notebook.drawing import Drawing
+from penstock.notebook.drawing import DPI, SIZE, Drawing
 from penstock.notebook.feed import Feed, Standing
 from penstock.notebook.inbox import Part, Problem
 from penstock.notebook.words import range_text, table_html, value_html
@@ -73,7 +73,9 @@ class LiveFigure(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._standing = Standing()
         self._session = 0
         """Of the connection over which the view was described."""
-        self._picture = ipywidgets.Image(format="png", layout=ipywidgets.Layout(max_width="100%"))
+        self._picture = ipywidgets.Image(
+            format="png", layout=ipywidgets.Layout(width=f"{int(SIZE[0] * DPI)}px", max_width="100%")
+        )
         self._text = ipywidgets.HTML()
         self._note = ipywidgets.HTML()
         self._slider = ipywidgets.IntSlider(

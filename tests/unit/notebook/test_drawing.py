@@ -83,5 +83,5 @@ def test_values_of_another_view_are_where_the_curve_is() -> None:
     drawing = Drawing(about, kind_of(about))
     drawing.show(part(np.array([5.0, 6.0, 7.0])), np.array([0.5, 1.0, 2.0, 3.0]))
     (line,) = drawing.figure.axes[0].lines
-    assert line.get_xydata().tolist() == [[0.5, 5], [1, 6], [2, 7]]
+    assert np.asarray(line.get_xydata()).tolist() == [[0.5, 5], [1, 6], [2, 7]]
     assert drawing.figure.axes[0].get_xlabel() == "time (s)"

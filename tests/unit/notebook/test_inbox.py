@@ -21,7 +21,9 @@ def messages(view: str, version: int) -> tuple[str, bytes]:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 99))), st.sets(st.integers(0, 20)))
 def test_of_every_view_the_newest_is_taken_once(updates: list[Update], looks: set[int]) -> None:
-    inbox, last, due = Inbox(), {}, {}
+    inbox = Inbox()
+    last: dict[str, Part] = {}
+    due: dict[str, int] = {}
     for k, (view, version) in enumerate(updates):
         for message in messages(view, version):
             inbox.feed(message)
