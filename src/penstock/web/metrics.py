@@ -3,10 +3,12 @@
 What is counted is in `METRICS`, from which the reference page is checked; nothing is kept between two questions.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from penstock.core.alarm import AlarmState
 from penstock.extra import extra
 
 __all__ = ["METRICS", "Metric", "exposition"]
@@ -14,6 +16,8 @@ __all__ = ["METRICS", "Metric", "exposition"]
 Report = Mapping[str, Any]
 """As `penstock.monitor.report.RunReport` is in JSON."""
 QUANTILES: Final = (("0.5", "p50_s"), ("0.99", "p99_s"))
+GONE: Final = ("stopped", "fault")
+"""States of a worker that is not there."""
 STATES: Final = ("initialised", "waiting", "processing", "finishing", "stopped", "degraded", "fault")
 
 
@@ -37,6 +41,9 @@ class _Sample(NamedTuple):
 _EDGE: Final = ("producer", "consumer")
 _STEP: Final = ("stage", "step")
 _PROCESS: Final = ("process", "role")
+_ALARM: Final = ("alarm", "level")
+_ALARM_STATE: Final = (*_ALARM, "state")
+FILE_STATES: Final = ("waiting", "reading", "read", "done", "failed")
 
 METRICS: Final = (
     Metric("penstock_run_info", "gauge", ("pipeline", "run", "outcome"), "1; which run this is, and how it stands."),
@@ -62,6 +69,18 @@ METRICS: Final = (
     Metric("penstock_step_call_mean_seconds", "gauge", _STEP, "How long a call takes, of those that were timed."),
     Metric("penstock_step_call_max_seconds", "gauge", _STEP, "The longest of these."),
     Metric("penstock_step_queue_items", "gauge", _STEP, "What waits on a queue before a step."),
+    Metric("penstock_stage_workers", "gauge", ("stage",), "Workers that are there."),
+    Metric("penstock_stage_workers_coming", "gauge", ("stage",), "Workers that the load asked for, not there yet."),
+    Metric("penstock_stage_workers_limit", "gauge", ("stage", "bound"), "Least and most that the load may ask for."),
+    Metric("penstock_stage_busy_ratio", "gauge", ("stage",), "Part of the time in which workers by load worked."),
+    Metric("penstock_stage_waiting_items", "gauge", ("stage",), "What no worker by load was given yet."),
+    Metric("penstock_files", "gauge", ("reader", "state"), "Files that a source or step opens, by how far they are."),
+    Metric("penstock_files_items", "counter", ("reader",), "Items that came of these files."),
+    Metric("penstock_output_info", "gauge", ("sink", "path"), "1; what a sink has written."),
+    Metric("penstock_alarm_state", "gauge", _ALARM_STATE, "1 for the state that an alarm is in, else 0."),
+    Metric("penstock_alarm_raised", "counter", _ALARM, "How often an alarm was raised."),
+    Metric("penstock_alarm_muted", "gauge", _ALARM, "1 while nobody is told of an alarm, else 0."),
+    Metric("penstock_feedback", "counter", (), "What user code has said back to the scan."),
     Metric("penstock_pool_slots", "gauge", ("pool",), "Slots of a pool of shared memory."),
     Metric("penstock_pool_free_slots", "gauge", ("pool",), "Those that nobody reads or waits for."),
     Metric("penstock_pool_bytes", "gauge", ("pool",), "Bytes of a pool."),
@@ -130,7 +149,7 @@ Found = tuple[str, tuple[str, ...], "float | Report | None"]
 def samples(report: Report) -> dict[str, list[_Sample]]:
     """Return the numbers of a report by the names of their metrics."""
     found: dict[str, list[_Sample]] = {}
-    for part in (_of_run, _of_edges, _of_events, _of_steps, _of_pools, _of_processes):
+    for part in _PARTS:
         for name, labels, value in part(report):
             if isinstance(value, Mapping):
                 quantiles = tuple((quantile, value[key]) for quantile, key in QUANTILES)
@@ -152,6 +171,7 @@ def _of_run(report: Report) -> Iterator[Found]:
             yield "state", (each["kind"], each["name"], each["of"], state), float(each["state"] == state)
     for level, count in report["notice_counts"].items():
         yield "notices", (level,), count
+    yield "feedback", (), report["feedback_count"]
 
 
 def _of_edges(report: Report) -> Iterator[Found]:
@@ -191,6 +211,37 @@ def _of_steps(report: Report) -> Iterator[Found]:
         yield "step_queue_items", labels, step["waiting"] if step["capacity"] else None
 
 
+def _of_workers(report: Report) -> Iterator[Found]:
+    there = Counter(each["of"] for each in report["states"] if each["of"] and each["state"] not in GONE)
+    by_load = {each["stage"]: each for each in report["staffs"]}
+    for stage in dict.fromkeys([*there, *by_load]):
+        yield "stage_workers", (stage,), by_load[stage]["workers"] if stage in by_load else there[stage]
+    for stage, each in by_load.items():
+        yield "stage_workers_coming", (stage,), each["coming"]
+        for bound in ("least", "most"):
+            yield "stage_workers_limit", (stage, bound), each[bound]
+        yield "stage_busy_ratio", (stage,), each["busy"]
+        yield "stage_waiting_items", (stage,), each["waiting"]
+
+
+def _of_files(report: Report) -> Iterator[Found]:
+    for reader in report["files"]:
+        for state in FILE_STATES:
+            yield "files", (reader["name"], state), reader[state]
+        yield "files_items", (reader["name"],), reader["items"]
+    for sink, path in report["outputs"].items():
+        yield "output_info", (sink, path), 1
+
+
+def _of_alarms(report: Report) -> Iterator[Found]:
+    for alarm in report["alarms"]:
+        labels = alarm["name"], alarm["level"]
+        for state in AlarmState:
+            yield "alarm_state", (*labels, state.value), float(alarm["state"] == state)
+        yield "alarm_raised", labels, alarm["times"]
+        yield "alarm_muted", labels, float(alarm["muted_until"] is not None)
+
+
 def _of_pools(report: Report) -> Iterator[Found]:
     for pool in report["pools"]:
         labels = (pool["name"],)
@@ -216,6 +267,11 @@ def _distinct(processes: Iterable[Report]) -> Iterator[Report]:
         key = process["name"], process["role"]
         yield process if key not in seen else {**process, "name": f"{process['name']}-{process['pid']}"}
         seen.add(key)
+
+
+_PARTS: Final = (
+    _of_run, _of_edges, _of_events, _of_steps, _of_workers, _of_files, _of_alarms, _of_pools, _of_processes,
+)  # fmt: skip
 
 
 def _since_1970_s(started: str) -> float | None:

@@ -9,11 +9,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from penstock.monitor.report import (
+    AlarmReport,
     EdgeReport,
+    FilesReport,
     JoinReport,
     LatencyReport,
     PoolReport,
     ProcessReport,
+    StaffReport,
     StateReport,
     StepReport,
     books_of_nothing,
@@ -44,7 +47,16 @@ def full_report() -> Any:
         latencies={"fit": LATENCY},
         pools=[PoolReport(name="a", slots=8, slot_bytes=100, free=3)],
         steps=[step],
-        states=[StateReport(name="fit-0", kind="worker", state="fault", of="fit")],
+        states=[
+            StateReport(name="fit-0", kind="worker", state="fault", of="fit"),
+            StateReport(name="plain-0", kind="worker", state="stopped", of="plain"),
+            StateReport(name="plain-1", kind="worker", state="processing", of="plain"),
+        ],
+        staffs=[StaffReport(stage="fit", workers=2, coming=1, least=1, most=4, busy=0.5, waiting=7)],
+        files=[FilesReport(name="files", waiting=2, done=3, items=30)],
+        outputs={"file": "r1.h5"},
+        alarms=[AlarmReport(name="hot", level="error", state="raised", times=3, muted_until="2026-11-26T13:00:00Z")],
+        feedback_count=5,
         processes=[ProcessReport(name="fit-0", role="map", pid=7, cpu_s=1.25, private_bytes=10, max_rss_bytes=20)],
         machinery=[ProcessReport(name="convert", role="program", pid=pid, cpu_s=0.5) for pid in (8, 9)],
         notice_counts={"alarm": 2, "unkept": 1},
@@ -94,6 +106,21 @@ def test_a_latency_is_a_summary(families: dict[str, Any]) -> None:
 def test_of_a_state_one_is_1_and_the_others_0(families: dict[str, Any]) -> None:
     labels = {"kind": "worker", "name": "fit-0", "of": "fit"}
     assert [value(families, "penstock_state", **labels, state=state) for state in STATES] == [0, 0, 0, 0, 0, 0, 1]
+
+
+def test_workers_files_and_alarms_are_counted(families: dict[str, Any]) -> None:
+    assert value(families, "penstock_stage_workers", stage="fit") == 2
+    assert value(families, "penstock_stage_workers", stage="plain") == 1
+    assert value(families, "penstock_stage_workers_limit", stage="fit", bound="most") == 4
+    assert value(families, "penstock_files", reader="files", state="done") == 3
+    assert value(families, "penstock_files_items_total", reader="files") == 30
+    assert value(families, "penstock_output_info", sink="file", path="r1.h5") == 1
+    hot = {"alarm": "hot", "level": "error"}
+    states = ("normal", "raised", "acknowledged", "returned")
+    assert [value(families, "penstock_alarm_state", **hot, state=state) for state in states] == [0, 1, 0, 0]
+    assert value(families, "penstock_alarm_raised_total", **hot) == 3
+    assert value(families, "penstock_alarm_muted", **hot) == 1
+    assert value(families, "penstock_feedback_total") == 5
 
 
 def test_two_programs_of_one_name_are_two_series(families: dict[str, Any]) -> None:
