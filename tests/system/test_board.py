@@ -61,6 +61,7 @@ def in_processes(folder: Path) -> Pipeline:
     """Sources, a planned join, workers by load, a reducer, a sink, an alarm."""
     return Pipeline(
         name="whole",
+        store=str(folder / "store"),
         sources={
             "a": Source(controlled.Paced, rate=400, gate=str(folder / "end")),
             "b": Source(Leaping, rate=100, gate=str(folder / "end")),
@@ -124,6 +125,12 @@ class _Looker:
 
 
 def test_every_panel_has_something_to_show(tmp_path: Path) -> None:
+    with penstock.open_store(str(tmp_path / "store"), make=True) as store:
+        with store.producer("b1/camera/old") as out:
+            for number in range(3):
+                out.send(bytes(number))
+        with store.group("b1/camera/old", "fit") as member:
+            member.ack(member.next(1))
     looker = _Looker()
     with WebService(port=0) as web, in_processes(tmp_path).start("local", web=web) as run:
         looker.until_only(web.address, "penstock_step_", "penstock_files", "penstock_edge_queue_", "penstock_output_")

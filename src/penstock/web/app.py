@@ -43,6 +43,7 @@ from penstock.web.past import NotKeptError, Past, serve_past
 from penstock.web.replays import serve_replays
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
 from penstock.web.stored_streams import StoreAwayError, StoredStreams
+from penstock.web.stream_figures import StreamFigures
 from penstock.web.stream_routes import serve_streams
 from penstock.web.supervisor_line import LateAnswerError, SupervisorLine, UnknownError
 from penstock.web.view_files import serve_view_files
@@ -235,12 +236,13 @@ def make_app(
     serve_view_files(app, views, partial(_in_room, room), facts=facts, errors=ERRORS)
     serve_past(app, Past(views) if past is None else past, _response, errors=ERRORS)
     serve_flow(app, line, flow, has_run=bool(run), errors=ERRORS)
-    serve_streams(app, StoredStreams(store), _response, errors=ERRORS)
+    streams = StoredStreams(store)
+    serve_streams(app, streams, _response, errors=ERRORS)
     serve_page_files(app)
     _serve_state(app, line, graph)
     _serve_control(app, line)
     _serve_alarms(app, line)
-    serve_watched(app, line, has_run=bool(run), errors=ERRORS)
+    serve_watched(app, line, StreamFigures(streams), has_run=bool(run), errors=ERRORS)
     serve_access(app, errors=ERRORS)
     serve_chronicle(app, line, run=run, errors=ERRORS)
     serve_replays(app, line, store=store, errors=ERRORS)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from penstock.core.alarm import AlarmState
+from penstock.core.timestamp import NS_PER_S
 from penstock.extra import extra
 
 __all__ = ["METRICS", "Metric", "exposition"]
@@ -43,6 +44,8 @@ _STEP: Final = ("stage", "step")
 _PROCESS: Final = ("process", "role")
 _ALARM: Final = ("alarm", "level")
 _ALARM_STATE: Final = (*_ALARM, "state")
+_STREAM: Final = ("stream",)
+_GROUP: Final = ("stream", "group")
 FILE_STATES: Final = ("waiting", "reading", "read", "done", "failed")
 
 METRICS: Final = (
@@ -81,6 +84,16 @@ METRICS: Final = (
     Metric("penstock_alarm_raised", "counter", _ALARM, "How often an alarm was raised."),
     Metric("penstock_alarm_muted", "gauge", _ALARM, "1 while nobody is told of an alarm, else 0."),
     Metric("penstock_feedback", "counter", (), "What user code has said back to the scan."),
+    Metric("penstock_stream_messages", "counter", _STREAM, "Messages that have come to a durable stream."),
+    Metric("penstock_stream_missing_messages", "gauge", _STREAM, "Ids of a stream that never came."),
+    Metric("penstock_stream_bytes", "gauge", _STREAM, "Bytes of a stream that are stored."),
+    Metric("penstock_stream_last_time_seconds", "gauge", _STREAM, "When its latest message came, seconds since 1970."),
+    Metric("penstock_group_lag_messages", "gauge", _GROUP, "Messages that a group has still to acknowledge."),
+    Metric("penstock_group_in_flight_messages", "gauge", _GROUP, "Those of them that a member has."),
+    Metric("penstock_group_dead_messages", "gauge", _GROUP, "Messages that a group has given up."),
+    Metric("penstock_group_acknowledged", "counter", _GROUP, "Messages that it has acknowledged."),
+    Metric("penstock_group_redelivered", "counter", _GROUP, "Messages that it was given again."),
+    Metric("penstock_group_members", "gauge", _GROUP, "Readers that share its messages."),
     Metric("penstock_pool_slots", "gauge", ("pool",), "Slots of a pool of shared memory."),
     Metric("penstock_pool_free_slots", "gauge", ("pool",), "Those that nobody reads or waits for."),
     Metric("penstock_pool_bytes", "gauge", ("pool",), "Bytes of a pool."),
@@ -93,13 +106,15 @@ METRICS: Final = (
 """Everything there is, in the order in which it is written."""
 
 
-def exposition(report: Report | None) -> tuple[bytes, str]:
+def exposition(report: Report | None, streams: Report | None = None) -> tuple[bytes, str]:
     """Return what is answered, and its content type.
 
     Parameters
     ----------
     report
         ``None``: there is no run yet.
+    streams
+        As ``StoredStreams.latest`` returns them; ``None``: nothing is known of any.
 
     Raises
     ------
@@ -111,15 +126,15 @@ def exposition(report: Report | None) -> tuple[bytes, str]:
         from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
     registry = CollectorRegistry()  # our own: the one of the process has numbers of the web process
-    registry.register(_Collector({} if report is None else report))
+    registry.register(_Collector(samples(report, streams)))
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 class _Collector:
     """What prometheus-client asks."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, found: Mapping[str, list[_Sample]]) -> None:
+        self._found = found
 
     def describe(self) -> Iterable[Any]:
         return ()
@@ -128,10 +143,9 @@ class _Collector:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
         families = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "summary": SummaryMetricFamily}
-        found = samples(self._report) if self._report else {}
         for metric in METRICS:
             family: Any = families[metric.kind](metric.name, metric.help, labels=metric.labels)
-            for sample in found.get(metric.name, ()):
+            for sample in self._found.get(metric.name, ()):
                 if metric.kind != "summary":
                     family.add_metric(sample.labels, sample.value)
                     continue
@@ -146,11 +160,12 @@ Found = tuple[str, tuple[str, ...], "float | Report | None"]
 """Name, labels, and a number or a latency; ``None``: there is none."""
 
 
-def samples(report: Report) -> dict[str, list[_Sample]]:
-    """Return the numbers of a report by the names of their metrics."""
+def samples(report: Report | None, streams: Report | None = None) -> dict[str, list[_Sample]]:
+    """Return the numbers of a report, and of streams, by the names of their metrics."""
     found: dict[str, list[_Sample]] = {}
-    for part in _PARTS:
-        for name, labels, value in part(report):
+    parts = [*(() if not report else (part(report) for part in _PARTS)), () if not streams else _of_streams(streams)]
+    for part in parts:
+        for name, labels, value in part:
             if isinstance(value, Mapping):
                 quantiles = tuple((quantile, value[key]) for quantile, key in QUANTILES)
                 sample = _Sample(labels, value["count"], value["sum_s"], quantiles)
@@ -267,6 +282,24 @@ def _distinct(processes: Iterable[Report]) -> Iterator[Report]:
         key = process["name"], process["role"]
         yield process if key not in seen else {**process, "name": f"{process['name']}-{process['pid']}"}
         seen.add(key)
+
+
+def _of_streams(streams: Report) -> Iterator[Found]:
+    for stream in streams["streams"]:
+        labels = (stream["address"],)
+        yield "stream_messages", labels, stream["count"] + stream["removed"]
+        yield "stream_missing_messages", labels, stream["missing"]
+        yield "stream_bytes", labels, stream["nbytes"]
+        if stream["last_ns"]:
+            yield "stream_last_time_seconds", labels, stream["last_ns"] / NS_PER_S
+    for group in streams["groups"]:
+        labels = group["address"], group["name"]
+        yield "group_lag_messages", labels, group["lag"]
+        yield "group_in_flight_messages", labels, group["in_flight"]
+        yield "group_dead_messages", labels, group["dead"]
+        yield "group_acknowledged", labels, group["acknowledged"]
+        yield "group_redelivered", labels, group["redelivered"]
+        yield "group_members", labels, len(group["members"])
 
 
 _PARTS: Final = (

@@ -5,6 +5,7 @@ Nothing here changes a stream or a group. It is called in threads, because disks
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from heapq import nlargest
 from itertools import islice
 from math import prod
 from threading import Lock
@@ -110,6 +111,18 @@ class StoredStreams:
             "pinned": pinned_groups(store, where),
             "groups": list(_groups(store, where)),
         }
+
+    def latest(self, most: int) -> dict[str, Any]:
+        """Return of the streams that were written last what they have, ``streams``, and how their ``groups`` are."""
+        store = self._opened()
+        infos = [] if store is None else nlargest(most, store.streams(), key=lambda each: each.last_ns)
+        groups = [
+            {"address": str(each.address), **group}
+            for each in infos
+            if store is not None
+            for group in _groups(store, each.address)
+        ]
+        return {"streams": [_info(each) for each in infos], "groups": groups}
 
     def groups(self) -> list[dict[str, Any]]:
         """Return how the groups of the streams are doing to which something was written last."""

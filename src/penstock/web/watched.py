@@ -8,6 +8,7 @@ from penstock.extra import extra
 from penstock.web.health import health_of, is_ready
 from penstock.web.heard import LONGEST_WAIT_S, Heard
 from penstock.web.metrics import exposition
+from penstock.web.stream_figures import StreamFigures
 from penstock.web.supervisor_line import SupervisorLine
 
 with extra("run"):
@@ -25,11 +26,13 @@ Ask = Callable[[], Awaitable[Any]]
 Errors = dict[int | str, dict[str, Any]]
 
 
-def serve_watched(app: FastAPI, line: SupervisorLine, *, has_run: bool, errors: Errors) -> None:
+def serve_watched(app: FastAPI, line: SupervisorLine, figures: StreamFigures, *, has_run: bool, errors: Errors) -> None:
     """Add the routes.
 
     Parameters
     ----------
+    figures
+        Of durable streams.
     has_run
         Whether there is a run, or only the wish for one.
     errors
@@ -39,13 +42,13 @@ def serve_watched(app: FastAPI, line: SupervisorLine, *, has_run: bool, errors: 
     async def report() -> Any:  # of a report, or None
         return await line.report() if has_run else None
 
-    _serve_numbers(app, line, report, has_run=has_run, errors=errors)
+    _serve_metrics(app, report, figures, errors)
+    _serve_numbers(app, line, has_run=has_run, errors=errors)
     _serve_health(app, report)
 
 
-def _serve_numbers(app: FastAPI, line: SupervisorLine, report: Ask, *, has_run: bool, errors: Errors) -> None:
+def _serve_metrics(app: FastAPI, report: Ask, figures: StreamFigures, errors: Errors) -> None:
     some: Errors = {code: errors[code] for code in (401, 403, 409, 504)}
-    more: Errors = {**some, 422: errors[422]}
 
     @app.get(
         "/metrics",
@@ -55,8 +58,12 @@ def _serve_numbers(app: FastAPI, line: SupervisorLine, report: Ask, *, has_run: 
     )
     async def metrics() -> Response:
         """Return all numbers of the run as Prometheus reads them."""
-        text, content_type = exposition(await report())
+        text, content_type = exposition(await report(), await figures.latest())
         return Response(text, headers={"Content-Type": content_type})
+
+
+def _serve_numbers(app: FastAPI, line: SupervisorLine, *, has_run: bool, errors: Errors) -> None:
+    more: Errors = {code: errors[code] for code in (401, 403, 409, 422, 504)}
 
     @app.get("/api/v1/notices", tags=["monitoring"], responses=more)
     async def notices(

@@ -64,9 +64,18 @@ def full_report() -> Any:
     return msgspec.to_builtins(report)
 
 
+STREAMS = {
+    "streams": [{"address": "b/s/run", "count": 5, "removed": 2, "missing": 1, "nbytes": 9, "last_ns": 1_500_000_000}],
+    "groups": [
+        {"address": "b/s/run", "name": "fit", "lag": 4, "in_flight": 3, "dead": 1, "acknowledged": 9, "redelivered": 2,
+         "members": [{}, {}]},
+    ],
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def families() -> dict[str, Any]:
-    text, content_type = exposition(full_report())
+    text, content_type = exposition(full_report(), STREAMS)
     assert content_type.startswith("text/plain")
     return {family.name: family for family in text_string_to_metric_families(text.decode())}
 
@@ -121,6 +130,13 @@ def test_workers_files_and_alarms_are_counted(families: dict[str, Any]) -> None:
     assert value(families, "penstock_alarm_raised_total", **hot) == 3
     assert value(families, "penstock_alarm_muted", **hot) == 1
     assert value(families, "penstock_feedback_total") == 5
+
+
+def test_streams_and_their_groups_are_counted(families: dict[str, Any]) -> None:
+    assert value(families, "penstock_stream_messages_total", stream="b/s/run") == 7
+    assert value(families, "penstock_stream_last_time_seconds", stream="b/s/run") == 1.5
+    assert value(families, "penstock_group_lag_messages", stream="b/s/run", group="fit") == 4
+    assert value(families, "penstock_group_members", stream="b/s/run", group="fit") == 2
 
 
 def test_two_programs_of_one_name_are_two_series(families: dict[str, Any]) -> None:

@@ -68,6 +68,12 @@ def test_all_that_is_known_of_a_stream_and_of_what_is_above_it(app: Any) -> None
     assert say(app, "streams/groups")[0]["address"] == RUN
 
 
+def test_prometheus_reads_how_streams_and_groups_are(app: Any) -> None:
+    text = ask(app, "GET", "/metrics").text
+    assert f'penstock_stream_messages_total{{stream="{RUN}"}} 20.0' in text
+    assert f'penstock_group_lag_messages{{group="fit",stream="{RUN}"}} 19.0' in text
+
+
 def test_messages_come_page_by_page_the_last_ones_first(app: Any) -> None:
     found = say(app, f"streams/messages/{RUN}?most=3")
     assert ([each["id"] for each in found["messages"]], found["position"]) == ([18, 19, 20], 17)
