@@ -293,13 +293,13 @@ def _of_streams(streams: Report) -> Iterator[Found]:
         if stream["last_ns"]:
             yield "stream_last_time_seconds", labels, stream["last_ns"] / NS_PER_S
     for group in streams["groups"]:
-        labels = group["address"], group["name"]
-        yield "group_lag_messages", labels, group["lag"]
-        yield "group_in_flight_messages", labels, group["in_flight"]
-        yield "group_dead_messages", labels, group["dead"]
-        yield "group_acknowledged", labels, group["acknowledged"]
-        yield "group_redelivered", labels, group["redelivered"]
-        yield "group_members", labels, len(group["members"])
+        which = group["address"], group["name"]
+        yield "group_lag_messages", which, group["lag"]
+        yield "group_in_flight_messages", which, group["in_flight"]
+        yield "group_dead_messages", which, group["dead"]
+        yield "group_acknowledged", which, group["acknowledged"]
+        yield "group_redelivered", which, group["redelivered"]
+        yield "group_members", which, len(group["members"])
 
 
 _PARTS: Final = (
