@@ -181,7 +181,7 @@ def test_every_module_can_be_imported_or_says_what_to_install(extra: str) -> Non
     assert imported.returncode == 0, imported.stderr
     said = json.loads(imported.stdout)
     assert said
-    wanted = r"(run|snap|tango)" if extra else r"(cli|run|tango)"
+    wanted = r"(notebook|run|snap|tango)" if extra else r"(cli|notebook|run|tango)"
     for text in said.values():
         assert re.fullmatch(rf'\w+ is not installed; pip install "penstock\[{wanted}\]" brings it', text)
     lacking = {name for name in said if name.startswith(("penstock.streams.", "penstock.views.", "penstock.core."))}
