@@ -161,7 +161,8 @@ class Drawing:
         if laid_out != size:
             self._form = (form, size)
             self.figure.set_layout_engine("constrained")
-            self.figure.draw_without_rendering()
+            for _ in range(2):  # the room for an aspect that is kept, with a bar beside it, is found the second time
+                self.figure.draw_without_rendering()
             self.figure.set_layout_engine("none")
 
 

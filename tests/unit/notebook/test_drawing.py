@@ -1,10 +1,12 @@
 """What is drawn of a view: the elements where the axes say, whatever they are and however often they change."""
 
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from penstock.notebook.about import About, AxisAbout, kind_of
 from penstock.notebook.drawing import Drawing
@@ -33,6 +35,17 @@ def test_an_image_has_its_edges_half_a_step_outside_and_follows_the_data() -> No
     assert image.get_extent() == [-0.5, 8.5, -1, 5]
     assert np.array_equal(image.get_array(), np.arange(27.0).reshape(3, 9))
     assert image.get_clim() == (0, 26)
+
+
+def test_no_label_is_cut_off_however_long_numbers_become() -> None:
+    about = About("a/v", (24, 32), "<f8", "images", axes=(AxisAbout("y", "px"), AxisAbout("x", "px")))
+    drawing = Drawing(about, kind_of(about))
+    for largest in (1, 1863, 10_000_000, 3):
+        drawing.show(part(np.pad([[float(largest)]], ((5, 18), (5, 26)))))
+        with Image.open(io.BytesIO(drawing.png())) as picture:
+            pixels = np.asarray(picture)[..., :3]
+        border = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
+        assert all((each == 255).all() for each in border), largest
 
 
 def test_blocks_of_elements_lie_in_their_middle() -> None:
