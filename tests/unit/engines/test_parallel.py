@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -327,7 +328,7 @@ def test_what_has_come_is_brought_out(place: str, step: Any) -> None:
     ("place", "step"), [("thread", code.hang_async), ("process", code.hang), ("process", code.hang_async)]
 )
 def test_who_does_not_come_back_is_not_waited_for(place: str, step: Any) -> None:
-    chains = ChainsRun(chain(step, run_in=place, n=100).plan(), stop_s=0.0)
+    chains = ChainsRun(replace(chain(step, run_in=place, n=100).plan(), stop_s=0.1))
     chains.open()
     step_until(chains, lambda: len(code.KEPT) == 3)
     report = drained(chains)
