@@ -81,6 +81,8 @@ PRELOAD = (
     "numpy",
     "msgspec",
     "penstock.monitor.notice",
+    "penstock.elements.cadence",  # of nearly every source; it brings asyncio
+    "penstock.elements.decoders",
     "penstock.services.source_process",
     "penstock.services.steps_process",
     "penstock.services.worker_process",

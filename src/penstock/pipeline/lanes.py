@@ -1,8 +1,10 @@
 """Lanes of results: how one is named, which there are, and what comes by it."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from penstock.pipeline.spec import PipelineSpec
+if TYPE_CHECKING:  # a worker's process needs none of the pipeline file's models, whose making takes 0.1 s
+    from penstock.pipeline.spec import PipelineSpec
 
 __all__ = ["lanes_of", "origins", "split_input"]
 
@@ -20,7 +22,7 @@ def split_input(written: str) -> tuple[str, str]:
     return name, lane
 
 
-def lanes_of(spec: PipelineSpec, stage: str) -> tuple[str, ...]:
+def lanes_of(spec: "PipelineSpec", stage: str) -> tuple[str, ...]:
     """Return the lanes of a stage's results, high before low: its own, or those that its one input carries."""
     seen: set[str] = set()
     while stage in spec.stages and stage not in seen:
