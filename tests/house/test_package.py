@@ -89,17 +89,21 @@ def test_entry_points_lead_somewhere() -> None:
         assert callable(point.load())
 
 
-@pytest.mark.parametrize("path", PYTHON, ids=_short)
-def test_a_module_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text())), f"{_short(path)} begins without a docstring"
+def test_each_module_says_what_it_is_for() -> None:
+    assert [_short(path) for path in PYTHON if not ast.get_docstring(ast.parse(path.read_text()))] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_short)
-def test_what_a_module_offers_is_there(path: Path) -> None:
-    name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
-    module = importlib.import_module(name)
-    for offered in getattr(module, "__all__", ()):
-        assert getattr(module, offered, None) is not None, f"{name} offers {offered} and does not have it"
+def test_what_each_module_offers_is_there() -> None:
+    lacking = []
+    for path in MODULES:
+        name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+        module = importlib.import_module(name)
+        lacking += [
+            f"{name} offers {offered}"
+            for offered in getattr(module, "__all__", ())
+            if getattr(module, offered, None) is None
+        ]
+    assert lacking == []
 
 
 def test_nothing_is_left_to_do() -> None:
