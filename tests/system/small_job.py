@@ -83,8 +83,9 @@ class SmallJob:
             "name": "small", "sources": self.sources, "events": {"scan": self.join}, "stages": self.stages,
             "sinks": self.sinks,
         }  # fmt: skip
-        # JSON is YAML too.
-        self.folder.joinpath("pipeline.yaml").write_bytes(msgspec.json.format(msgspec.json.encode(tree)))
+        # JSON is YAML too; with sources at its top as in every pipeline file, nothing that reads others is loaded.
+        text = msgspec.json.format(msgspec.json.encode(tree)).replace(b'\n  "sources": ', b"\nsources: ", 1)
+        self.folder.joinpath("pipeline.yaml").write_bytes(text)
 
     def start(self, *words: str, environ: Mapping[str, str] | None = None) -> AbstractContextManager[Process]:
         """Start ``penstock run`` of what is written."""
