@@ -30,6 +30,7 @@ from penstock.views.blocks import Fewer
 from penstock.views.event_memory import EventMemory
 from penstock.web.access import serve_access
 from penstock.web.answer_room import AnswerRoom, BusyError
+from penstock.web.answers import About
 from penstock.web.changes import Changes
 from penstock.web.chronicle import serve_chronicle
 from penstock.web.flow import UnknownRoomError, serve_flow
@@ -38,6 +39,7 @@ from penstock.web.hdf5_rest import serve_hdf5
 from penstock.web.hdf5_views import Hdf5Views
 from penstock.web.heard import Heard
 from penstock.web.kept_events import UnknownKeeperError, serve_events
+from penstock.web.openapi import describe_answers
 from penstock.web.page_files import page, serve_page_files
 from penstock.web.past import NotKeptError, Past, serve_past
 from penstock.web.replays import serve_replays
@@ -221,9 +223,10 @@ def make_app(
         return JSONResponse({"detail": str(error)}, code)
 
     @app.get("/api/v1/run", tags=["run"], responses=_errors(401, 403))
-    async def about() -> dict[str, Any]:
+    async def about() -> Any:  # what JSON can hold
         """Say which pipeline and which run this is."""
-        return {"pipeline": pipeline, "run": run, "version": version, "ended": line.last is not None or not run}
+        found: About = {"pipeline": pipeline, "run": run, "version": version, "ended": line.last is not None or not run}
+        return JSONResponse(found)
 
     room = AnswerRoom(unsent)
     _serve_views(app, views, room, Heard(line, has_run=bool(run)))
@@ -246,6 +249,7 @@ def make_app(
     serve_access(app, errors=ERRORS)
     serve_chronicle(app, line, run=run, errors=ERRORS)
     serve_replays(app, line, store=store, errors=ERRORS)
+    describe_answers(app)
     served = _taking_json(app)
     return served if gate is None else Gate(served, *gate)
 
@@ -276,14 +280,14 @@ def _serve_views(app: FastAPI, views: ShownViews, room: AnswerRoom, heard: Heard
     changes = Changes(views, heard)
 
     @app.get("/api/v1/views", tags=["views"], responses=_errors(401, 403))
-    async def list_views() -> list[dict[str, Any]]:
+    async def list_views() -> Any:  # what JSON can hold
         """Describe every view: name, shape, dtype, unit, axes, version."""
-        return views.describe_all()
+        return JSONResponse(views.describe_all())
 
     @app.get("/api/v1/views/{name:path}", tags=["views"], responses=_errors(401, 403, 404))
-    async def describe_view(name: str) -> dict[str, Any]:
+    async def describe_view(name: str) -> Any:  # what JSON can hold
         """Describe one view, with the values of its axes."""
-        return views.describe(name)
+        return JSONResponse(views.describe(name))
 
     @app.get(
         "/api/v1/data/{name:path}",

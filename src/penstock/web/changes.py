@@ -13,6 +13,7 @@ import msgspec
 
 from penstock.errors import PenstockError
 from penstock.views.blocks import Fewer
+from penstock.web.answers import Change, NoChange
 from penstock.web.heard import Following, Heard
 from penstock.web.shown_views import NotYetError, ShownViews
 
@@ -163,7 +164,7 @@ class Changes:
                 encoded = None
                 if told.get(watch) != str(error):  # once, until it is another one
                     told[watch] = str(error)
-                    problem = {"view": watch.view, "slice": watch.slice, "problem": str(error)}
+                    problem: NoChange = {"view": watch.view, "slice": watch.slice, "problem": str(error)}
                     await send_text(msgspec.json.encode(problem).decode())
             if encoded is not None:
                 told.pop(watch, None)
@@ -203,10 +204,12 @@ class Changes:
 def _encode(views: ShownViews, watch: Watch) -> _Encoded:
     if watch.slice is None:
         described = views.describe(watch.view)
-        head = {"view": watch.view, "slice": None, "version": described["version"], "position": described["position"]}
-        return _Encoded(msgspec.json.encode(head).decode(), None)
+        news: Change = {
+            "view": watch.view, "slice": None, "version": described["version"], "position": described["position"],
+        }  # fmt: skip
+        return _Encoded(msgspec.json.encode(news).decode(), None)
     part = views.part(watch.view, watch.slice, most_bytes=min(max(1, watch.max_bytes), MOST_BYTES), fewer=watch.fewer)
-    head = {
+    head: Change = {
         "view": watch.view,
         "slice": watch.slice,
         "max_bytes": watch.max_bytes,

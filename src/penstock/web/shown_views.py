@@ -18,6 +18,7 @@ from penstock.views.blocks import Fewer, blocks_of, chosen, dtype_of_blocks
 from penstock.views.selection import Index, coarser, selected_shape, selection
 from penstock.views.shared_tree import Published, TreeReader
 from penstock.views.tree import array_of, walk
+from penstock.web.answers import Axis, View
 
 __all__ = ["NotYetError", "Part", "ShownViews", "TooLargeError", "UnknownViewError", "thinned"]
 
@@ -105,11 +106,11 @@ class ShownViews:
         """
         return self._readers[stage].look(take)
 
-    def describe_all(self) -> list[dict[str, Any]]:
+    def describe_all(self) -> list[View]:
         """Describe every view."""
         return [entry for stage in self._readers for entry in self._described(stage)]
 
-    def describe(self, name: str) -> dict[str, Any]:
+    def describe(self, name: str) -> View:
         """Describe one view, with the values of its axes.
 
         Raises
@@ -119,7 +120,7 @@ class ShownViews:
         """
         stage, path = self._split(name)
 
-        def take(published: Published) -> dict[str, Any]:
+        def take(published: Published) -> View:
             return _description(name, self._leaf(name, path, published), published, with_axes=True)
 
         return self._looked(stage, name, take)
@@ -179,8 +180,8 @@ class ShownViews:
 
         return self._looked(stage, name, take)
 
-    def _described(self, stage: str) -> list[dict[str, Any]]:
-        def take(published: Published) -> list[dict[str, Any]]:
+    def _described(self, stage: str) -> list[View]:
+        def take(published: Published) -> list[View]:
             return list(_descriptions(stage, published))
 
         return self._readers[stage].look(take) or []
@@ -216,7 +217,7 @@ def _proposal(name: str, published: Published) -> str:
     return f'did you mean "{near[0]}"?' if near else f"there are {', '.join(names[:20]) or 'none'}"
 
 
-def _descriptions(stage: str, published: Published) -> Iterator[dict[str, Any]]:
+def _descriptions(stage: str, published: Published) -> Iterator[View]:
     for path, leaf in walk(published.tree):
         try:
             yield _description(f"{stage}/{path}", leaf, published)
@@ -224,7 +225,7 @@ def _descriptions(stage: str, published: Published) -> Iterator[dict[str, Any]]:
             continue
 
 
-def _description(name: str, leaf: Any, published: Published, *, with_axes: bool = False) -> dict[str, Any]:
+def _description(name: str, leaf: Any, published: Published, *, with_axes: bool = False) -> View:
     array = array_of(leaf, name)
     axes: Sequence[Any] = leaf.axes if isinstance(leaf, ArrayView) else ()
     return {
@@ -240,8 +241,8 @@ def _description(name: str, leaf: Any, published: Published, *, with_axes: bool 
     }
 
 
-def _axis(axis: Any, *, with_values: bool) -> dict[str, Any]:
-    found = {"name": axis.name, "unit": axis.unit}
+def _axis(axis: Any, *, with_values: bool) -> Axis:
+    found: Axis = {"name": axis.name, "unit": axis.unit}
     if with_values:
         found["values"] = None if axis.values is None else plain_numbers(axis.values)
     return found

@@ -15,6 +15,7 @@ from penstock.errors import SelectionError
 from penstock.extra import extra
 from penstock.views import ArrayView, Axis
 from penstock.views.selection import selected_shape, selection
+from penstock.web.answers import Axis as Described
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, plain_numbers
 
 with extra("run"):
@@ -97,7 +98,7 @@ def view_of(views: ShownViews, name: str, text: str) -> ArrayView:
     return view
 
 
-def _axis(axis: dict[str, Any], each: slice) -> Axis:
+def _axis(axis: Described, each: slice) -> Axis:
     values = axis["values"]
     if values is None:
         return Axis(axis["name"], axis["unit"])
