@@ -1,78 +1,19 @@
-// What the pipeline says, as far as the page looks at it.
+// What the pipeline says and takes, as its OpenAPI document has it: `schema.d.ts` is made of that, see ui/build.py.
 
-export interface Axis {
-  name: string;
-  unit: string;
-  /** null: just counted; absent where only the list of views was asked for. */
-  values?: (number | string)[] | null;
-}
+import type { components } from "./schema";
 
-export interface View {
-  /** stage/path */
-  name: string;
-  title: string;
-  unit: string;
-  shape: number[];
-  dtype: string;
-  grows: boolean;
-  axes: Axis[];
-  version: number;
-  position: number;
-}
+/** All types of the interface, by name. */
+export type Schemas = components["schemas"];
 
-export interface About {
-  pipeline: string;
-  run: string;
-  version: string;
-  ended: boolean;
-}
-
-export interface Parameter {
-  address: string;
-  type: string;
-  value: unknown;
-  default: unknown;
-  unit: string;
-  section: string;
-  bounds: Record<string, number>;
-  choices: unknown[] | null;
-  doc: string;
-}
-
-/** One revision of parameters. */
-export interface ParameterChange {
-  revision: number;
-  from_event: number;
-  values: Record<string, unknown>;
-  /** What they were until then; absent in the answer to a change. */
-  before?: Record<string, unknown>;
-  who: string;
-  when: string;
-}
-
-export interface State {
-  name: string;
-  kind: string;
-  state: string;
-  of: string;
-  why: string;
-  since_s: number;
-}
-
-export interface States {
-  pipeline: string;
-  run: string;
-  state: string;
-  states: State[];
-  load: { worker: string; stage: string; state: string; share: number; cpu_s: number; deaths: number }[];
-  allowed: string[];
-}
-
-export interface Edge {
-  producer: string;
-  consumer: string;
-  arrived: number;
-  in_flight: number;
-  accounts: Record<string, number>;
-  counters: Record<string, number>;
-}
+export type About = Schemas["About"];
+export type Alarms = Schemas["Alarms"];
+export type Axis = Schemas["Axis"];
+/** The books of an edge, as far as sums of them go. */
+export type Edge = Pick<Schemas["EdgeReport"], "producer" | "consumer" | "arrived" | "in_flight" | "accounts" | "counters">;
+export type Parameter = Schemas["Parameter"];
+export type ParameterChange = Schemas["ParameterChange"];
+export type Replay = Schemas["Replay"];
+export type RunReport = Schemas["RunReport"];
+export type State = Schemas["StateReport"];
+export type States = Schemas["States"];
+export type View = Schemas["View"];

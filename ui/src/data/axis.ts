@@ -12,7 +12,7 @@ export interface Scale {
   to: number;
   length: number;
   /** Of elements that are not evenly spaced: what each of their numbers means. The drawing runs over numbers then. */
-  names: readonly (number | string)[] | null;
+  names: readonly (number | string | null)[] | null;
 }
 
 const MOST_UNEVEN = 0.01;
@@ -41,7 +41,7 @@ export function placeOf(scale: Scale, value: number): number {
 
 /** Say in words where an element is. */
 export function wordsAt(scale: Scale, index: number): string {
-  const middle = scale.names?.[index] ?? (isCounted(scale) ? index : valueAt(scale, index + 0.5));
+  const middle = scale.names ? (scale.names[index] ?? NaN) : isCounted(scale) ? index : valueAt(scale, index + 0.5);
   const text = typeof middle === "string" ? middle : short(middle);
   return `${scale.label} ${text}${scale.unit === "" ? "" : " " + scale.unit}`;
 }

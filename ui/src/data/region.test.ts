@@ -17,7 +17,7 @@ it("is written as the parameter takes it", () => {
 });
 
 it("is offered only where it can be", () => {
-  const offered = (type: string, dimensions: 1 | 2) => fits({ type, choices: null }, dimensions);
+  const offered = (type: string, dimensions: 1 | 2) => fits({ type, choices: [] }, dimensions);
   expect(["str", "list[int]", "tuple[int, int, int, int]", "tuple[float, ...]"].map((type) => offered(type, 2))).toEqual([true, true, true, true]);
   expect(["float", "bool", "tuple[int, int]", "list[str]"].map((type) => offered(type, 2))).toEqual([false, false, false, false]);
   expect(offered("float", 1)).toBe(true);

@@ -6,7 +6,7 @@ import type { Four } from "./settings";
 
 /** Whether a region says something that a parameter could be. */
 export function fits(parameter: Pick<Parameter, "type" | "choices">, dimensions: 1 | 2): boolean {
-  if (parameter.choices) return false;
+  if (parameter.choices.length > 0) return false;
   const { type } = parameter;
   if (type === "str" || type === "slice") return true;
   const count = countOf(type);

@@ -1,33 +1,18 @@
 // One WebSocket for all that is followed: what anybody on the page looks at, and nothing else, is sent.
 
 import { address, token } from "../api/http";
+import type { Schemas } from "../api/types";
 
-export interface Wish {
-  view: string;
-  /** The part that is sent with each change, as NumPy writes it; null: only that it has changed. */
-  slice: string | null;
-  max_hz?: number;
-  max_bytes?: number;
-  fewer?: "mean" | "max" | "min" | "every" | null;
-}
+/** A view to follow; without a slice only that it has changed is told. */
+export type Wish = Schemas["Watch"] & { slice: string | null };
 
-export interface Change {
-  view: string;
-  slice: string | null;
-  version: number;
-  position: number;
-  shape?: number[];
-  dtype?: string;
-  every?: number;
-  /** What one element is that stands for several. */
-  fewer?: "mean" | "max" | "min" | "every";
-  /** As it was wished. */
-  max_bytes?: number;
+/** What is told of it. */
+export type Change = Schemas["Change"] & {
   /** The elements, C order. */
   data?: ArrayBuffer;
   /** Why this view or slice cannot be had. */
   problem?: string;
-}
+};
 
 /** connected; or gone, since when (ms of Date.now()). */
 export type Link = { is: "connected" } | { is: "gone"; since: number };

@@ -1,25 +1,14 @@
 // Who commanded what, and what became of it.
 
+import type { Schemas } from "../api/types";
 import { usePoll } from "../live/poll";
 import { clock } from "../shell/time";
 import { shown } from "./ControlsValues";
 
-interface Record_ {
-  when: string;
-  who: string;
-  door: string;
-  id: string;
-  name: string;
-  target: string;
-  arguments: Record<string, unknown>;
-  outcome: string;
-  text: string;
-}
-
 const MOST = 50;
 
 export function Commanded() {
-  const { data, problem } = usePoll<Record_[]>("commands", 3);
+  const { data, problem } = usePoll<Schemas["CommandRecord"][]>("commands", 3);
   const records = (data ?? []).slice(-MOST).reverse();
   return (
     <section className="panel" aria-labelledby="commanded-title">

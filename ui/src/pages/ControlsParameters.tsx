@@ -3,18 +3,13 @@
 import { useState } from "react";
 
 import { send } from "../api/http";
-import type { Parameter, ParameterChange } from "../api/types";
+import type { ParameterChange, Schemas } from "../api/types";
 import { usePoll } from "../live/poll";
 import { useMayTurn, who } from "../shell/access";
 import { Said, useAct } from "../shell/act";
 import { Changes } from "./ControlsChanges";
 import { Field } from "./ControlsField";
 import { bySection, fieldKind, isSame, read, written } from "./ControlsValues";
-
-interface Described {
-  revision: number;
-  parameters: Parameter[];
-}
 
 /** Change parameters; the answer is a sentence. */
 async function set(values: Record<string, unknown>): Promise<string> {
@@ -23,7 +18,7 @@ async function set(values: Record<string, unknown>): Promise<string> {
 }
 
 export function Parameters({ hasEnded }: { hasEnded: boolean }) {
-  const { data, problem, again: askValues } = usePoll<Described>(hasEnded ? null : "parameters", 1);
+  const { data, problem, again: askValues } = usePoll<Schemas["ParameterList"]>(hasEnded ? null : "parameters", 1);
   const { data: changes, again: askChanges } = usePoll<ParameterChange[]>("parameters/changes", 2);
   const [drafts, setDrafts] = useState<Record<string, string>>({});
   const mayTurn = useMayTurn();

@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 
-import type { State as Thing, States } from "../api/types";
+import type { RunReport, State as Thing, States } from "../api/types";
 import { usePoll } from "../live/poll";
 import { useMayTurn } from "../shell/access";
 import { command, Said, useAct } from "../shell/act";
@@ -10,15 +10,10 @@ import { State } from "../shell/State";
 import { duration } from "../shell/time";
 
 
-interface Status {
-  processes: { name: string; role: string }[];
-  staffs: { stage: string; workers: number; least: number; most: number; pinned: number | null; why: string }[];
-}
-
 const HELD = "held";
 
 export function Parts({ states, again }: { states: States; again: () => void }) {
-  const { data: status } = usePoll<Status>(states.state === "stopped" ? null : "status", 5);
+  const { data: status } = usePoll<RunReport>(states.state === "stopped" ? null : "status", 5);
   const mayTurn = useMayTurn();
   const { act, isBusy, said } = useAct(again);
   const load = new Map(states.load.map((each) => [each.worker, each]));
@@ -106,7 +101,7 @@ function Hold({ thing, may, act }: { thing: Thing; may: (name: string) => boolea
 interface ScaleOf {
   stage: string;
   workers: number;
-  staff: Status["staffs"][number] | undefined;
+  staff: RunReport["staffs"][number] | undefined;
   isAllowed: boolean;
   act: Act;
 }

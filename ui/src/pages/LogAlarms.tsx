@@ -3,34 +3,14 @@
 import { useState } from "react";
 
 import { send } from "../api/http";
-import type { About } from "../api/types";
+import type { About, Alarms, Schemas } from "../api/types";
 import { usePoll } from "../live/poll";
 import { useMayTurn, who } from "../shell/access";
 import { Said, useAct } from "../shell/act";
 import { State } from "../shell/State";
 import { clock } from "../shell/time";
 
-interface Alarm {
-  name: string;
-  level: string;
-  state: string;
-  text: string;
-  when: string;
-  until: string | null;
-  latch: boolean;
-  raised: string | null;
-  times: number;
-  not_known: string[];
-  acknowledged_by: string;
-  muted_until: string | null;
-  muted_by: string;
-}
-
-interface AllAlarms {
-  alarms: Alarm[];
-  history: { alarm: string; what: string; level: string; text: string; who: string; when: string; told: boolean }[];
-  outputs: { [field: string]: unknown; output?: string; trouble?: string }[];
-}
+type Alarm = Schemas["Alarm"];
 
 const ORDER = ["raised", "returned", "acknowledged", "normal"];
 const GRAVITY = ["error", "warning", "info"];
@@ -43,7 +23,7 @@ function urgency(alarm: Alarm): number {
 
 export function Alarms() {
   const { data: about } = usePoll<About>("run", 2);
-  const { data, problem, again } = usePoll<AllAlarms>(about === null || about.ended ? null : "alarms", 1);
+  const { data, problem, again } = usePoll<Alarms>(about === null || about.ended ? null : "alarms", 1);
   const mayTurn = useMayTurn();
   const { act, isBusy, said } = useAct(again);
   const alarms = (data?.alarms ?? []).toSorted((one, other) => urgency(one) - urgency(other));
@@ -121,7 +101,7 @@ function Mute({ alarm, isAllowed, onMute }: { alarm: Alarm; isAllowed: boolean; 
   );
 }
 
-function History({ history }: { history: AllAlarms["history"] }) {
+function History({ history }: { history: Alarms["history"] }) {
   return (
     <details>
       <summary>what happened to them</summary>

@@ -1,21 +1,9 @@
 // Entries of the journal: what each says in a sentence, and how new ones join those that are shown.
 
-export interface Entry {
-  number: number;
-  /** ISO 8601, UTC. */
-  time: string;
-  kind: string;
-  level: string;
-  source: string;
-  [field: string]: unknown;
-}
+import type { Schemas } from "../api/types";
 
-export interface Found {
-  run: string;
-  /** The number of the newest entry there is, wanted or not. */
-  last: number;
-  entries: Entry[];
-}
+export type Entry = Schemas["JournalEntry"];
+export type Found = Schemas["Journal"];
 
 export interface Shown {
   run: string;

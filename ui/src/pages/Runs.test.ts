@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 
-import type { Edge } from "../api/types";
+import type { Edge, Replay } from "../api/types";
 import { labels, total } from "./RunsLedger";
-import { reachedAt, type Replay } from "./RunsReplays";
+import { reachedAt } from "./RunsReplays";
 
 function edge(accounts: Record<string, number>, in_flight: number): Edge {
   return { producer: "a", consumer: "b", arrived: 10, in_flight, accounts, counters: {} };
@@ -18,7 +18,7 @@ it("what is in flight belongs to the sum", () => {
 });
 
 it("a replay is reached at the machine of this page, with its token", () => {
-  const replay: Replay = { name: "r", of: "r", who: "", began: "", state: "shown", address: "http://node7:39001", said: "", exit_code: null };
+  const replay: Replay = { name: "r", of: "r", who: "", ended_by: "", began: "", state: "shown", address: "http://node7:39001", said: "", exit_code: null };
   expect(reachedAt(replay, "http://control.lab:8400/#/runs", "a b")).toBe("http://control.lab:39001/?token=a+b");
   expect(reachedAt(replay, "http://localhost:8400/", "")).toBe("http://localhost:39001/");
 });

@@ -1,5 +1,6 @@
 // Runs: those served here with their books, those that are recorded, and replays beside the live one.
 
+import type { Schemas } from "../api/types";
 import { usePoll } from "../live/poll";
 import { NewRun } from "./RunsNew";
 import { Recordings } from "./RunsRecordings";
@@ -9,15 +10,7 @@ import { clock, duration } from "../shell/time";
 import { Beside } from "./RunsBeside";
 import "./Runs.css";
 
-export interface ServedRun {
-  run: string;
-  pipeline: string;
-  outcome: string;
-  began: string;
-  duration_s?: number;
-  /** Whether its report can be had. */
-  kept: boolean;
-}
+export type ServedRun = Schemas["ServedRun"];
 
 export function Runs({ rest }: { rest: string }) {
   const [what = "", ...names] = rest.split("/");

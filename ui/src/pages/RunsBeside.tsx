@@ -1,8 +1,9 @@
 // A replay beside the live run: the same page twice, each of its own pipeline.
 
 import { token } from "../api/http";
+import type { Replay } from "../api/types";
 import { usePoll } from "../live/poll";
-import { reachedAt, type Replay } from "./RunsReplays";
+import { reachedAt } from "./RunsReplays";
 
 export function Beside({ name }: { name: string }) {
   const { data, problem } = usePoll<Replay[]>("replays", 2);

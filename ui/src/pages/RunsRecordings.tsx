@@ -3,30 +3,19 @@
 import { useState } from "react";
 
 import { send, token } from "../api/http";
+import type { Replay, Schemas } from "../api/types";
 import { usePoll } from "../live/poll";
 import { useMayTurn, who } from "../shell/access";
 import { Said, useAct } from "../shell/act";
 import { Modal } from "../shell/Modal";
 import { State } from "../shell/State";
 import { clock } from "../shell/time";
-import { reachedAt, type Replay } from "./RunsReplays";
+import { reachedAt } from "./RunsReplays";
 
-interface Recording {
-  beamtime: string;
-  run: string;
-  pipeline: string;
-  started: string;
-  outcome: string;
-  sources: Record<string, string>;
-}
-
-interface Store {
-  store: string;
-  runs: Recording[];
-}
+type Recording = Schemas["Recording"];
 
 export function Recordings() {
-  const { data, problem } = usePoll<Store>("recordings?most=200", 5);
+  const { data, problem } = usePoll<Schemas["Recordings"]>("recordings?most=200", 5);
   const { data: replays, again } = usePoll<Replay[]>("replays", 1);
   const mayTurn = useMayTurn();
   const { act, isBusy, said } = useAct(again);

@@ -1,17 +1,6 @@
 // Replays: what is told of them, and where they are reached from this browser.
 
-export interface Replay {
-  name: string;
-  /** The recorded run. */
-  of: string;
-  who: string;
-  began: string;
-  /** starting, shown, ending, ended or failed */
-  state: string;
-  address: string;
-  said: string;
-  exit_code: number | null;
-}
+import type { Replay } from "../api/types";
 
 /**
  * Where a replay is reached: at its own port of the machine that this page came from, which may be called otherwise here

@@ -1,31 +1,18 @@
 // The report of one run: its ledger, which adds up or not, its files, and why it did not finish, if so.
 
-import type { Edge } from "../api/types";
+import type { RunReport } from "../api/types";
 import { usePoll } from "../live/poll";
 import { State } from "../shell/State";
 import { clock, duration } from "../shell/time";
 import type { ServedRun } from "./Runs";
 import { labels, total } from "./RunsLedger";
 
-interface Whole {
-  outcome: string;
-  reasons: string[];
-  started: string;
-  duration_s: number;
-  edges: (Edge & { loss: number; remarks: string[] })[];
-  /** Path by sink. */
-  outputs: Record<string, string>;
-  failures: Record<string, string | number | null>[];
-  dead_letters: unknown[];
-  notice_counts: Record<string, number>;
-}
-
 const OFTEN_S = 2;
 const ENDED_S = 3600;
 
 export function Report({ run }: { run: ServedRun }) {
   const isGoing = run.outcome === "running";
-  const { data: report, problem } = usePoll<Whole>(`runs/${encodeURIComponent(run.run)}`, isGoing ? OFTEN_S : ENDED_S);
+  const { data: report, problem } = usePoll<RunReport>(`runs/${encodeURIComponent(run.run)}`, isGoing ? OFTEN_S : ENDED_S);
   return (
     <section className="panel" aria-labelledby="report-title">
       <h2 id="report-title">
@@ -53,7 +40,7 @@ export function Report({ run }: { run: ServedRun }) {
   );
 }
 
-function Ledger({ edges }: { edges: Whole["edges"] }) {
+function Ledger({ edges }: { edges: RunReport["edges"] }) {
   const columns = labels(edges);
   return (
     <div className="scrolls">
@@ -114,7 +101,7 @@ function Files({ outputs, isGoing }: { outputs: Record<string, string>; isGoing:
   );
 }
 
-function Failures({ failures, dead }: { failures: Whole["failures"]; dead: number }) {
+function Failures({ failures, dead }: { failures: RunReport["failures"]; dead: number }) {
   if (failures.length === 0 && dead === 0) return null;
   return (
     <details>

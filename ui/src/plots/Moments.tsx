@@ -2,16 +2,11 @@
 
 import "./moments.css";
 
+import type { Schemas } from "../api/types";
 import { usePoll } from "../live/poll";
 
-interface Kept {
-  /** In s since 1970. */
-  times: number[];
-  every_s: number;
-}
-
 export function Moments({ moment, onMoment }: { moment: number | null; onMoment: (moment: number | null) => void }) {
-  const { data } = usePoll<Kept>("past", 5);
+  const { data } = usePoll<Schemas["Moments"]>("past", 5);
   const times = data?.times ?? [];
   if (times.length === 0) return null;
   const at = moment === null ? times.length : Math.max(0, times.findLastIndex((time) => time <= moment));

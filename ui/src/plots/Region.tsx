@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useReducer, useState } from "react";
 
 import { send } from "../api/http";
-import type { Parameter, View } from "../api/types";
+import type { ParameterChange, Schemas, View } from "../api/types";
 import { scaleOf, type Scale } from "../data/axis";
 import { titleOf } from "../data/kinds";
 import { sliceText, within } from "../data/levels";
@@ -16,15 +16,10 @@ import { usePoll } from "../live/poll";
 import { Lines } from "./Lines";
 import { useAxes } from "./part";
 
-interface Given {
-  revision: number;
-  from_event: number | null;
-}
-
 /** Give a region to a parameter: what will be set is shown before. */
 export function RegionTools({ view, roi, settings, onSettings }: { view: View; roi: Four; settings: Settings; onSettings: (changed: Partial<Settings>) => void }) {
   const whole = useAxes(view);
-  const { data } = usePoll<{ parameters: Parameter[] }>("parameters", 10);
+  const { data } = usePoll<Schemas["ParameterList"]>("parameters", 10);
   const [wanted, setWanted] = useState("");
   const [said, setSaid] = useState("");
   const dimensions = view.shape.length === 1 ? 1 : 2;
@@ -38,7 +33,7 @@ export function RegionTools({ view, roi, settings, onSettings }: { view: View; r
   const give = async () => {
     if (parameter === undefined) return;
     try {
-      const given = await send<Given>("PUT", "parameters", { values: { [parameter.address]: value }, who: `region of ${view.name}` });
+      const given = await send<ParameterChange>("PUT", "parameters", { values: { [parameter.address]: value }, who: `region of ${view.name}` });
       setSaid(`${parameter.address} is ${JSON.stringify(value)}, revision ${given.revision}`);
     } catch (error) {
       setSaid((error as Error).message);

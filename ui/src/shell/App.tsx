@@ -2,7 +2,7 @@
 
 import { lazy, Suspense, useEffect, useState, type ComponentType } from "react";
 
-import type { About } from "../api/types";
+import type { About, Alarms } from "../api/types";
 import { Live, useLink } from "../live/context";
 import { usePoll } from "../live/poll";
 import { AccessButton } from "./AccessDialog";
@@ -135,13 +135,9 @@ function Frame() {
   );
 }
 
-interface Raised {
-  alarms: { name: string; level: string; state: string; muted_until: string | null }[];
-}
-
 /** How many alarms want somebody, on every page. */
 function AlarmBadge({ hasEnded }: { hasEnded: boolean }) {
-  const { data } = usePoll<Raised>(hasEnded ? null : "alarms", 2);
+  const { data } = usePoll<Alarms>(hasEnded ? null : "alarms", 2);
   if (hasEnded) return null;
   const raised = data?.alarms.filter((each) => each.state === "raised" && each.muted_until === null && each.level !== "info") ?? [];
   if (raised.length === 0) return null;

@@ -3,6 +3,7 @@
 import { createContext, useContext, useEffect, useState, type ReactNode } from "react";
 
 import { AskError, get } from "../api/http";
+import type { Schemas } from "../api/types";
 
 export interface Access {
   /** Whether things may be turned; null: not known yet. */
@@ -20,7 +21,7 @@ export function Accessing({ children }: { children: ReactNode }) {
     const control = new AbortController();
     const ask = async () => {
       try {
-        const { role } = await get<{ role: "viewer" | "operator" }>("access", control.signal);
+        const { role } = await get<Schemas["Access"]>("access", control.signal);
         setAccess({ role, problem: "" });
       } catch (error) {
         if (error instanceof AskError && error.status === 401) setAccess({ role: null, problem: error.message });

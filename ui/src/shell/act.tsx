@@ -3,6 +3,7 @@
 import { useCallback, useState } from "react";
 
 import { send } from "../api/http";
+import type { Schemas } from "../api/types";
 import { who } from "./access";
 
 export interface Acting {
@@ -42,14 +43,9 @@ export function Said({ said }: { said: Acting["said"] }) {
   );
 }
 
-interface Reply {
-  text: string;
-  name: string;
-}
-
 /** Command the pipeline, in the name of whoever sits here; the answer is a sentence, a refusal an error. */
 export async function command(name: string, target = "", args: Record<string, unknown> = {}): Promise<string> {
   const wish = { name, target, arguments: args, who: who() };
-  const reply = await send<Reply>("POST", "commands", wish);
+  const reply = await send<Schemas["CommandReply"]>("POST", "commands", wish);
   return `${name}${target === "" ? "" : ` ${target}`}: ${reply.text || "done"}`;
 }
