@@ -20,7 +20,7 @@ from penstock.web.shown_views import MOST_BYTES, UnknownViewError
 
 with extra("run"):
     from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
-    from fastapi.responses import HTMLResponse, JSONResponse
+    from fastapi.responses import JSONResponse
     from pydantic import Field
 
 __all__ = ["serve_hdf5"]
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 Errors = dict[int | str, dict[str, Any]]
 Some = Callable[..., Errors]
-Page = Callable[..., str]
+Page = Callable[..., Response]
 InDomain = Callable[..., Awaitable[str]]
 InRoom = Callable[[int, Callable[[], Response]], Awaitable[Response]]
 Flag = Annotated[str, Field(pattern="^[a-zA-Z0-9]{0,5}$")]
@@ -136,7 +136,7 @@ def _serve_root(router: APIRouter, views: Hdf5Views, version: str, page: Page, s
         plain: Annotated[bool, Query(description="The page without what needs a newer browser.")] = False,
     ) -> Response:
         """Return the root of a domain; to a browser, which names none, the page."""
-        return HTMLResponse(page(is_plain=plain)) if domain is None else JSONResponse(_domain(domain))
+        return page(is_plain=plain) if domain is None else JSONResponse(_domain(domain))
 
     @router.get("/domains", responses=some())
     async def domains() -> dict[str, Any]:
