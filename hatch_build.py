@@ -22,7 +22,10 @@ class LivePage(BuildHookInterface):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build it, and take it into the wheel although git does not know it."""
-        if version == "editable" or self._is_left_out():
+        if version == "editable" or self.target_name != "wheel":
+            return
+        if self._is_left_out():
+            build_data["force_include"][str(Path(self.root) / "ui/left-out.txt")] = "penstock/web/ui/missing.txt"
             return
         builder = _builder(Path(self.root))
         try:

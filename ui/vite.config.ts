@@ -15,5 +15,5 @@ export default defineConfig({
       "/metrics": pipeline,
     },
   },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: { include: ["src/**/*.test.{ts,tsx}"] },
 });

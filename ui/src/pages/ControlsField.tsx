@@ -72,7 +72,7 @@ function Input({ parameter, id, help, text, isWrong, onDraft }: InputOf) {
       return (
         <select {...same} value={text} onChange={(event) => onDraft(event.target.value)}>
           {mayBeNone(parameter) && <option value="">none</option>}
-          {(parameter.choices ?? []).map((each) => (
+          {parameter.choices.map((each) => (
             <option key={JSON.stringify(each)} value={written(each, kind)}>
               {shown(each)}
             </option>

@@ -17,7 +17,7 @@ export function mayBeNone({ type }: Parameter): boolean {
 }
 
 export function fieldKind(parameter: Parameter): FieldKind {
-  if (parameter.choices !== null && parameter.choices.length > 0) return "choice";
+  if (parameter.choices.length > 0) return "choice";
   const bare = parameter.type
     .split("|")
     .map((each) => each.trim())
