@@ -24,7 +24,7 @@ WRONG, CANNOT = 1, 3
 
 def make_types(npm: Sequence[str]) -> None:
     """Make the types of what the package here says of itself, unless they are of that."""
-    said = subprocess.run([sys.executable, "-m", "penstock.web.document"], check=True, capture_output=True).stdout
+    said = subprocess.run([sys.executable, "-m", "penstock.web.document"], check=True, stdout=subprocess.PIPE).stdout
     if TYPES.is_file() and DOCUMENT.is_file() and DOCUMENT.read_bytes() == said:
         return
     DOCUMENT.write_bytes(said)
