@@ -101,6 +101,7 @@ def test_groups_are_seen_and_moved_from_outside(where: str, tmp_path: Path) -> N
                 pipe.close()
 
 
-def test_nobody_there_is_said() -> None:
+def test_nobody_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.streams.remote_connection._NEVER_SEEN_S", 0.3)
     with pytest.raises(ServiceError):
         penstock.open_store("tcp://127.0.0.1:1")

@@ -279,7 +279,10 @@ def test_what_can_only_be_done_to_a_folder_is_said(monkeypatch: pytest.MonkeyPat
         (("import", "no.cbors", "a/b/c"), 2, "FILE: the recording no.cbors cannot be read"),
     ],
 )
-def test_what_is_wrong_is_said(folder: Path, words: tuple[str, ...], code: int, text: str) -> None:
+def test_what_is_wrong_is_said(
+    folder: Path, words: tuple[str, ...], code: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.streams.remote_connection._NEVER_SEEN_S", 0.3)  # instead of 5 s
     (folder / "bad.npy").write_bytes(b"no array")
     write(Message(id=1))
     said = streams(*words)
