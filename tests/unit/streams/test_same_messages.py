@@ -65,3 +65,19 @@ def test_ids_kind_and_the_lack_of_keys_count() -> None:
     ):
         assert not same_messages(one, other)
     assert same_messages(one, msgspec.structs.replace(one, stream="another"))
+
+
+def test_what_lies_between_fields_does_not_count() -> None:
+    table = np.dtype([("count", "u1"), ("sum", "<f8")], align=True)
+    one, other = (np.frombuffer(bytes([fill]) * 2 * table.itemsize, table).copy() for fill in (0, 255))
+    for array in (one, other):
+        array["count"], array["sum"] = 1, 2.5
+    assert one.tobytes() != other.tobytes()
+    ids = np.arange(1, 3, dtype=np.uint64)
+    blocks = [
+        Block(stream="s", kind=Kind.DATA, ids=ids, keys=None, timestamps=np.zeros(2, np.int64), columns=(array,))
+        for array in (one, other)
+    ]
+    assert same_messages(*blocks)
+    other["sum"][1] = 3
+    assert not same_messages(*blocks)
