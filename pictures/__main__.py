@@ -15,7 +15,10 @@ from pictures.terminal_svg import terminal_svg
 
 HERE = Path(__file__).parents[1] / "docs" / "pictures"
 COMMAND = (sys.executable, "-c", "from penstock.cli.main import main; main()", "demo")
-DRAWN = "return [...document.querySelectorAll('figure .range')].filter((e) => e.textContent).length"
+DRAWN = """
+    const figures = [...document.querySelectorAll("figure")];
+    return figures.filter((each) => each.querySelector("canvas") && !each.querySelector(".waits")).length
+"""
 
 
 def main(arguments: list[str]) -> int:
@@ -81,10 +84,11 @@ def _address(shown: list[str]) -> str:
 
 
 def _draw_page(browser: Browser, address: str, path: Path) -> None:
-    browser.open(f"{address}/?plain=1")
-    browser.wait("three views are drawn", lambda: browser.run(DRAWN) == 3)
-    browser.wait("the edges are there", lambda: bool(browser.run("return document.querySelector('td')")))
-    browser.driver.save_screenshot(str(path))
+    with browser.tab() as tab:
+        tab.open(address)
+        tab.wait("three views are drawn", lambda: tab.run(DRAWN) == 3)
+        tab.page.wait_for_timeout(500)  # their colours come with the next picture
+        tab.page.screenshot(path=path)
     _make_small(path, path)
 
 

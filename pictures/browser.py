@@ -1,70 +1,64 @@
-"""A Chromium without a window, which leaves nothing behind. It is there for pictures and for tests of the web page."""
+"""A Chromium without a window, which leaves nothing behind: for pictures, for tests and for measurements."""
 
 import os
 import shutil
-import signal
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.support.wait import WebDriverWait
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-__all__ = ["Browser", "what_is_missing"]
+__all__ = ["LONGEST_S", "Browser", "Shown", "what_is_missing"]
 
 LONGEST_S = 20.0
 """A page that takes longer hangs."""
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars",
-    "--disable-breakpad", "--no-proxy-server",
+    "--disable-quic", "--no-first-run", "--disable-sync", "--disable-background-networking",
+    "--disable-component-update", "--disable-dev-shm-usage", "--hide-scrollbars", "--disable-breakpad",
+    "--no-proxy-server", "--disable-gpu", "--enable-unsafe-swiftshader",
 )  # fmt: skip
-"""It talks to this machine only, and keeps shared memory in its own temporary folder."""
+"""It talks to this machine only, keeps shared memory in its own temporary folder, and draws by the processor."""
 
 
 def what_is_missing() -> str:
     """Return why there can be no browser, and what to do; empty if there can."""
-    missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-    if not missing:
+    if shutil.which("chromium"):
         return ""
-    remedy = "./dev setup-system installs it (Debian, as root: apt-get install chromium chromium-driver)"
-    return f"no {' and no '.join(missing)} on this machine; {remedy}"
+    return "no chromium on this machine; ./dev setup-system installs it (Debian, as root: apt-get install chromium)"
 
 
 class Browser:
     """A Chromium with an empty profile.
 
-    Its profile, its processes and all else that it has written are gone when it is closed.
-
-    Parameters
-    ----------
-    width, height
-        Of the page, in pixels; by default what a browser shows of one on a small laptop.
+    Its profile, its processes and all else that it has written are gone when it is closed. While it is there, nothing
+    else of this thread may run an event loop.
     """
 
-    def __init__(self, width: int = 1366, height: int = 650) -> None:
+    def __init__(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="penstock-chromium-"))
-        options = ChromeOptions()
-        options.binary_location = shutil.which("chromium") or ""
-        for flag in (*FLAGS, f"--user-data-dir={self._home}/profile"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        environ = {**os.environ, "HOME": str(self._home), "TMPDIR": str(self._home)}
-        self._service = Service(shutil.which("chromedriver"), env=environ, popen_kw={"start_new_session": True})
+        before = os.environ.get("TMPDIR")
+        os.environ["TMPDIR"] = str(self._home)  # of what drives it, which is not told otherwise
         try:
-            self.driver = Chrome(options=options, service=self._service)
+            self._driver = sync_playwright().start()
+        finally:
+            if before is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = before
+        try:
+            self.chromium = self._driver.chromium.launch(
+                executable_path=shutil.which("chromium"),
+                args=list(FLAGS),
+                env={**os.environ, "HOME": str(self._home), "TMPDIR": str(self._home)},
+                timeout=1000 * LONGEST_S,
+            )
         except BaseException:
             self._clean_up()
             raise
-        self.driver.set_page_load_timeout(LONGEST_S)
-        # A window's size would be that with its frame.
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def __enter__(self) -> Self:
         return self
@@ -74,52 +68,95 @@ class Browser:
     ) -> None:
         self.close()
 
-    def open(self, address: str) -> None:
-        """Show a page."""
-        self.driver.get(address)
+    @contextmanager
+    def tab(
+        self,
+        width: int = 1366,
+        height: int = 650,
+        *,
+        scheme: Literal["light", "dark"] = "light",
+        is_phone: bool = False,
+        **more: Any,  # whatever Playwright takes for a context
+    ) -> Iterator["Shown"]:
+        """Open a tab with a profile of its own.
 
-    def run(self, script: str) -> Any:  # what the page returns
-        """Return what a script says in the page."""
-        return self.driver.execute_script(script)
-
-    def wait(self, what: str, is_so: Callable[[], bool]) -> None:
-        """Wait until something is so, or raise what was waited for."""
-        WebDriverWait(self.driver, LONGEST_S, poll_frequency=0.05).until(lambda _: is_so(), what)
-
-    def problems(self) -> list[str]:
-        """Return errors and warnings that the page has met since this was asked last: of scripts, of requests."""
-        return [
-            f"{entry['level']}: {entry['message']}"
-            for entry in self.driver.execute("getLog", {"type": "browser"})["value"]
-        ]
+        Parameters
+        ----------
+        width, height
+            Of the page, in pixels; by default what a browser shows of one on a small laptop.
+        scheme
+            What the reader wants.
+        is_phone
+            Whether it is touched.
+        """
+        context = self.chromium.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, is_mobile=is_phone, has_touch=is_phone,
+            reduced_motion="reduce", **more,
+        )  # fmt: skip
+        context.set_default_timeout(1000 * LONGEST_S)
+        try:
+            yield Shown(context)
+        finally:
+            context.close()
 
     def close(self) -> None:
         """End it, and remove what it has written."""
         try:
-            self.driver.quit()
+            self.chromium.close()
         finally:
             self._clean_up()
 
     def _clean_up(self) -> None:
-        driver = getattr(self._service, "process", None)
-        self._service.stop()
+        self._driver.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
         # Chromium's own helpers end a little later than it, and write until then.
-        deadline = time.monotonic() + 5
-        while driver is not None and (left := _session(driver.pid)):
-            if time.monotonic() > deadline:
-                for pid in left:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + LONGEST_S
+        while self._home.exists() and time.monotonic() < deadline:
+            shutil.rmtree(self._home, ignore_errors=True)
             time.sleep(0.01)
-        shutil.rmtree(self._home)
 
 
-def _session(leader: int) -> list[int]:
-    """Return the living processes of a session, all that its leader has started."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, _, _, session, *_ = stat.read_text().rpartition(") ")[2].split()
-            if int(session) == leader and state not in "ZX":
-                found.append(int(stat.parent.name))
-    return found
+class Shown:
+    """A tab: a page, and what went wrong in it.
+
+    Parameters
+    ----------
+    context
+        With a profile of its own.
+    """
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.page: Page = context.new_page()
+        self._problems: list[str] = []
+        self.page.on("console", lambda said: self._note(said.type, f"{said.text} {said.location.get('url', '')}"))
+        self.page.on("pageerror", lambda error: self._note("error", str(error)))
+
+    def open(self, address: str) -> None:
+        """Show a page."""
+        self.page.goto(address)
+
+    def run(self, script: str) -> Any:  # what the page returns
+        """Return what a script says in the page, which is the body of a function."""
+        return self.page.evaluate(f"() => {{{script}}}")
+
+    def wait(self, what: str, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so, or raise what was waited for."""
+        deadline = time.monotonic() + LONGEST_S
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {LONGEST_S:.0f} s: {what}; the page says: {self.text()}")
+            self.page.wait_for_timeout(50)
+
+    def text(self) -> str:
+        """Return what there is to be read."""
+        return self.page.inner_text("body")
+
+    def problems(self) -> list[str]:
+        """Return errors and warnings that the page has met since this was asked last: of scripts, of requests."""
+        self.page.wait_for_timeout(0)  # lets what is under way come in
+        found, self._problems = self._problems, []
+        return found
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and "GL Driver Message" not in text:  # of drawing by the processor
+            self._problems.append(f"{kind}: {text}")

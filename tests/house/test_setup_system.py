@@ -32,22 +32,21 @@ def setup_system(machine: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_is_there_is_not_installed(machine: Path) -> None:
-    for name in ("chromium", "chromedriver"):
-        has(machine, name, "exit 0")
+    has(machine, "chromium", "exit 0")
     has(machine, "apt-get", f"echo called >>{machine}/calls")
     done = setup_system(machine)
     assert (done.returncode, done.stdout) == (0, "./dev: Chromium is there\n")
     assert not (machine / "calls").exists()
 
 
-def test_root_on_debian_installs_the_browser_and_its_driver(machine: Path) -> None:
+def test_root_on_debian_installs_the_browser(machine: Path) -> None:
     has(machine, "id", "echo 0")
     has(machine, "apt-get", f'echo "$DEBIAN_FRONTEND: $*" >>{machine}/calls')
     assert setup_system(machine).returncode == 0
     update, install = (machine / "calls").read_text().splitlines()
     assert update.endswith("update -q")
     assert install.startswith("noninteractive: ")
-    assert install.endswith("install -q -y --no-install-recommends chromium chromium-driver")
+    assert install.endswith("install -q -y --no-install-recommends chromium")
 
 
 @pytest.mark.parametrize(
@@ -65,4 +64,4 @@ def test_what_cannot_be_is_said_with_what_to_do(machine: Path, commands: dict[st
     done = setup_system(machine)
     assert done.returncode == 1
     assert said in done.stderr
-    assert "apt-get install chromium chromium-driver" in done.stderr
+    assert "apt-get install chromium" in done.stderr

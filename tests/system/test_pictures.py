@@ -40,7 +40,7 @@ def test_without_chromium_there_is_no_picture_of_the_page(
     monkeypatch.setenv("PATH", "")
     assert main(["--out", str(tmp_path), *SMALL]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"demo-terminal.svg", "demo-result.png"}
-    assert "no chromium and no chromedriver on this machine; ./dev setup-system" in capsys.readouterr().err
+    assert "no chromium on this machine; ./dev setup-system" in capsys.readouterr().err
 
 
 def test_a_demo_that_does_not_start_is_said(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from penstock.elements.sink import RunFacts
 from penstock.elements.sinks.websocket import WebsocketSink
 from penstock.errors import SinkError
 from penstock.views import ArrayView
-from pictures.browser import Browser, what_is_missing
+from pictures.browser import Browser, Shown, what_is_missing
 
 FACTS = RunFacts(pipeline="supernova", run="r", sink="page")
 DEADLINE_S = 30.0
@@ -205,21 +205,21 @@ def test_what_is_not_right_is_said_when_it_is_made(arguments: Any, says: str) ->
 
 
 @pytest.fixture
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[Shown]:
     if trouble := what_is_missing():
         pytest.skip(trouble)
-    with Browser() as browser:
-        yield browser
+    with Browser() as browser, browser.tab() as tab:
+        yield tab
 
 
-def cells(browser: Browser) -> list[list[str]]:
+def cells(browser: Shown) -> list[list[str]]:
     found: list[list[str]] = browser.run(
         "return [...document.querySelectorAll('tr')].map((row) => [...row.children].map((cell) => cell.textContent))"
     )
     return found
 
 
-def test_the_page_shows_items_live(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_shows_items_live(browser: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, "secret")
     with opened(keep=2) as sink:
         sink.write({"detector": "IceCube", "p": 0.25})
