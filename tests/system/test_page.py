@@ -42,7 +42,6 @@ VERSIONS = """
 """
 
 
-
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if trouble := what_is_missing():

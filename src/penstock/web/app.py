@@ -40,7 +40,7 @@ from penstock.web.hdf5_views import Hdf5Views
 from penstock.web.heard import Heard
 from penstock.web.kept_events import UnknownKeeperError, serve_events
 from penstock.web.openapi import describe_answers
-from penstock.web.page_files import page, serve_page_files
+from penstock.web.page_files import is_live, page, serve_page_files
 from penstock.web.past import NotKeptError, Past, serve_past
 from penstock.web.replays import serve_replays
 from penstock.web.shown_views import Part, ShownViews, TooLargeError, UnknownViewError, plain_numbers
@@ -251,7 +251,7 @@ def make_app(
     serve_replays(app, line, store=store, errors=ERRORS)
     describe_answers(app)
     served = _taking_json(app)
-    return served if gate is None else Gate(served, *gate)
+    return served if gate is None else Gate(served, *gate, is_page_open=is_live())
 
 
 async def _in_room(room: AnswerRoom, nbytes: int, respond: Callable[[], Response]) -> Response:

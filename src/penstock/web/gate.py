@@ -44,10 +44,15 @@ class Gate:
         Empty: there is none. With neither, everybody who calls this machine by one of ``hosts`` may do everything.
     hosts
         Names of this machine, as a browser on it may call it.
+    is_page_open
+        Whether everybody gets the page at ``/``: one that holds nothing of a run, and asks for a token itself.
     """
 
-    def __init__(self, app: Any, viewer_token: str, operator_token: str, hosts: Iterable[str]) -> None:
+    def __init__(
+        self, app: Any, viewer_token: str, operator_token: str, hosts: Iterable[str], *, is_page_open: bool = False
+    ) -> None:
         self._app = app
+        self._is_page_open = is_page_open
         self._viewer, self._operator = viewer_token.encode(), operator_token.encode()
         self._hosts = frozenset(hosts)
 
@@ -85,7 +90,8 @@ class Gate:
     def _refusal(self, scope: Any) -> tuple[int, str]:
         if scope["type"] == "http" and scope["method"] in LOOKING:
             path = scope.get("path", "")
-            if path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
+            is_page = self._is_page_open and path == "/" and not _query(scope).keys() & {"domain", "plain"}
+            if is_page or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
                 return 0, ""  # an orchestrator has no token, and calls this machine what it likes
         headers = dict(scope["headers"])
         host = host_of(headers.get(b"host", b"").decode("latin-1"))
@@ -133,7 +139,11 @@ def _token(scope: Any, headers: dict[bytes, bytes]) -> bytes:
         return bytes(given).strip()
     if scheme.lower() == b"basic":
         return _password(given)
-    return str(parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]).encode()
+    return _query(scope).get("token", [""])[0].encode()
+
+
+def _query(scope: Any) -> dict[str, list[str]]:
+    return parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
 
 
 def _password(given: bytes) -> bytes:

@@ -14,7 +14,7 @@ with extra("run"):
     from fastapi import FastAPI, Response
     from fastapi.responses import HTMLResponse
 
-__all__ = ["page", "serve_page_files"]
+__all__ = ["is_live", "page", "serve_page_files"]
 
 WHY_PLAIN: Final = (
     '<p id="why-plain">This is the plain page: the live one was not built into this installation{}. '
@@ -49,6 +49,11 @@ ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",  # the token is in the address
 }
+
+
+def is_live() -> bool:
+    """Whether the live page was built into this installation."""
+    return bool(files("penstock.web").joinpath("ui/index.html").is_file())
 
 
 def page(*, is_plain: bool = False) -> Response:

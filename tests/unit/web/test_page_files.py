@@ -53,5 +53,9 @@ def test_what_the_page_is_made_of_needs_no_token_and_is_kept(app: Any, root: Any
     assert "javascript" in answer.headers["content-type"]
     assert "immutable" in answer.headers["cache-control"]
     assert root("", gate).status_code == 401
+    open_gate = Gate(app, "look", "turn", ("localhost",), is_page_open=True)
+    assert root("", open_gate).text == root("?token=guessed", open_gate).text == "live"
+    for guarded in ("?domain=/sum", "?plain=1", "?plain", "api/v1/run"):
+        assert root(guarded, open_gate).status_code == 401
     for other in ("assets/none.js", "assets/.hidden", "assets/..%2Findex.html", "assets/%2e%2e%2findex.html"):
         assert root(other, gate).status_code == 404
