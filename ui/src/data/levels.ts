@@ -5,6 +5,8 @@ export type Range = readonly [from: number, to: number];
 
 const LEAST_BYTES = 32 << 10;
 export const MOST_BYTES = 1 << 20;
+/** So many pictures a second are asked for at most: somewhat more than 10, or some of 10 a second would come too early. */
+export const MOST_HZ = 12;
 
 /** Bytes that so many elements on the screen need, as a power of two, so that a change of size asks anew but seldom. */
 export function bytesFor(elements: number, itemBytes = 8): number {

@@ -35,6 +35,9 @@ export class Changes {
   #socket: WebSocket | null = null;
   #followed = new Map<string, Followed>();
   #head: Change | null = null;
+  /** Of what a change has come that nobody has been told. */
+  #news = new Set<Followed>();
+  #telling: number | null = null;
   #wait = FIRST_WAIT_MS;
   #link: Link = { is: "gone", since: Date.now() };
   #linkListeners = new Set<() => void>();
@@ -127,7 +130,18 @@ export class Changes {
     for (const followed of this.#followed.values()) {
       if (!isAnswer(followed.wish, change)) continue;
       followed.last = change;
-      for (const listener of followed.listeners) listener(change);
+      this.#news.add(followed);
+    }
+    // A page that cannot keep up draws the latest: what has come before it since the last picture is not worked on.
+    if (this.#news.size > 0) this.#telling ??= requestAnimationFrame(() => this.#tellNews());
+  }
+
+  #tellNews(): void {
+    this.#telling = null;
+    const news = [...this.#news];
+    this.#news.clear();
+    for (const { last, listeners } of news) {
+      if (last !== null) for (const listener of listeners) listener(last);
     }
   }
 }

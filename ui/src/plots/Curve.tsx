@@ -5,7 +5,7 @@ import { useCallback, useMemo, useRef, useState } from "react";
 import type { View } from "../api/types";
 import { between, rising, scaleOf, valueAt } from "../data/axis";
 import { axisView, labelled, titleOf } from "../data/kinds";
-import { asked, bytesFor, itemBytes, sliceText, startsOf, within, type Range } from "../data/levels";
+import { asked, bytesFor, itemBytes, MOST_HZ, sliceText, startsOf, within, type Range } from "../data/levels";
 import { areTimes } from "../data/numbers";
 import type { Settings } from "../data/settings";
 import type { Wish } from "../live/changes";
@@ -39,7 +39,7 @@ export function Curve({ view, settings, bars = false, onChoose }: CurveProps) {
   const axis = along === null ? view.axes[0] : undefined;
   const scale = useMemo(() => scaleOf(axis, length, "number"), [axis, length]);
   const uneven = useMemo(() => (scale.names?.every((each) => typeof each === "number") ? (scale.names as number[]) : null), [scale]);
-  const whole = width === 0 ? null : { view: view.name, slice: "", max_hz: 10, max_bytes: bytes };
+  const whole = width === 0 ? null : { view: view.name, slice: "", max_hz: MOST_HZ, max_bytes: bytes };
   const both = settings.fewer === null && length * itemBytes(view.dtype) > bytes;
   const fewer = settings.fewer ?? (both ? "max" : "mean");
 

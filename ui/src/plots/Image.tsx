@@ -9,12 +9,12 @@ import type { View } from "../api/types";
 import { placeOf, scaleOf, short, wordsAt, type Scale } from "../data/axis";
 import { domainOf } from "../data/colours";
 import { labelled, titleOf } from "../data/kinds";
-import { asked, bytesFor, itemBytes, sliceText, within, type Range } from "../data/levels";
+import { asked, bytesFor, itemBytes, MOST_HZ, sliceText, within, type Range } from "../data/levels";
 import type { Four, Settings } from "../data/settings";
 import type { Wish } from "../live/changes";
 import { Drawn, DrawnLine, DrawnRegion } from "./Drawn";
 import { SCALE_TYPES } from "./scaleTypes";
-import { Looked, PlacedImage, sheetOf, type Looks } from "./Sheet";
+import { KeptProgram, Looked, PlacedImage, sheetOf, type Looks } from "./Sheet";
 import { Lines } from "./Lines";
 import { RegionTrend } from "./Region";
 import { useReference } from "./useReference";
@@ -44,7 +44,7 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
   const wish: Wish | null = useMemo(() => {
     if (width === 0) return null;
     const bytes = bytesFor(width * height, fewer === "mean" ? 8 : itemBytes(view.dtype));
-    return { view: view.name, slice: sliceText([[0, rows], [0, columns]], [rows, columns], leading), max_hz: 10, max_bytes: bytes, fewer };
+    return { view: view.name, slice: sliceText([[0, rows], [0, columns]], [rows, columns], leading), max_hz: MOST_HZ, max_bytes: bytes, fewer };
   }, [view.name, view.dtype, width, height, fewer, rows, columns, frames]); // eslint-disable-line react-hooks/exhaustive-deps
   const base = usePart(wish);
   const finer = useFiner(base.part?.every ?? 1, settled, scales, rows, columns);
@@ -101,6 +101,7 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
                   );
                 }}
               />
+              <KeptProgram scaleType={drawing.scaleType} />
               <PlacedImage sheet={whole} scales={scales} down={settings.down} domain={domain} {...drawing} />
               {close && <PlacedImage sheet={close} scales={scales} down={settings.down} domain={domain} {...drawing} isAbove />}
               <Looked onLook={setLooks} />

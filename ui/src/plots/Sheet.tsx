@@ -3,7 +3,7 @@
 import { HeatmapMesh, useCameraState, useVisCanvasContext, type ColorMap, type ColorScaleType } from "@h5web/lib";
 import { useThree } from "@react-three/fiber";
 import ndarray, { type NdArray } from "ndarray";
-import { useEffect, useMemo } from "react";
+import { memo, useEffect, useMemo } from "react";
 import { Vector3 } from "three";
 
 import { valueAt, type Scale } from "../data/axis";
@@ -85,6 +85,18 @@ export function PlacedImage({ sheet, scales, down, domain, colorMap, invertColor
     />
   );
 }
+
+const NOTHING = ndarray(new Float32Array(1), [1, 1]);
+const UNIT: Domain = [0, 1];
+const SPECK = { width: 1e-3, height: 1e-3 };
+
+/**
+ * Keep the graphics card's program. A drawing of colours is made anew with every image, and its program with it, which
+ * takes longer than all the rest; while another one of the same scale stays, both share what was made for that one.
+ */
+export const KeptProgram = memo(function KeptProgram({ scaleType }: { scaleType: ColorScaleType }) {
+  return <HeatmapMesh values={NOTHING} domain={UNIT} colorMap="Viridis" scaleType={scaleType} badColor="#888" size={SPECK} />;
+});
 
 export interface Looks {
   x: [number, number];
