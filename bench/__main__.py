@@ -71,6 +71,14 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "monitoring_busy": "bench.monitoring:busy_rows",
         "monitoring_idle": "bench.monitoring:idle_rows",
     },
+    "page": {
+        "page_bundle": "bench.page:bundle_rows",
+        "page_first": "bench.page:first_rows",
+        "page_follow": "bench.page:follow_rows",
+        "page_death": "bench.page:death_rows",
+        "page_hidden": "bench.page:hidden_rows",
+        "page_viewers": "bench.page:viewers_rows",
+    },
     "streams": {
         "streams_frames": "bench.streams_blocks:frame_rows",
         "streams_records": "bench.streams_blocks:record_rows",

@@ -27,6 +27,8 @@ async def main() -> None:
     """Follow until the time is over; print updates and the largest of each."""
     address, view, seconds, viewers = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
     watch: dict[str, object] = {"view": view, "slice": "", "max_hz": 5, "max_bytes": 1 << 20}
+    if sys.argv[5:]:
+        watch["fewer"] = sys.argv[5]
     found = await asyncio.gather(*(_viewer(address, watch, seconds) for _ in range(viewers)))
     print(json.dumps({"updates": [updates for updates, _ in found], "largest": max(size for _, size in found)}))
 

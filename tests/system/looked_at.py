@@ -101,8 +101,9 @@ def numbers(text: str) -> list[float]:
 
 def read_at(shown: Shown, figure: str, part: str, across: float, down: float) -> tuple[float, float]:
     """Point at a place of a drawing, in shares of its width and height; return where that is on the page."""
-    box = shown.page.locator(f"figure[aria-label='{figure}'] {part}").first.bounding_box()
-    assert box is not None
+    drawn = shown.page.locator(f"figure[aria-label='{figure}'] {part}").first
+    while (box := drawn.bounding_box()) is None:  # it is being made anew, of other lines than before
+        shown.page.wait_for_timeout(20)
     place = box["x"] + across * box["width"], box["y"] + down * box["height"]
     shown.page.mouse.move(*place)
     return place

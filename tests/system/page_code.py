@@ -54,7 +54,8 @@ def bins_of(level: float) -> NDArray[np.int64]:
 def image_of(level: float) -> NDArray[np.float64]:
     """(48, 64), in counts: no two elements are alike."""
     rows, columns = IMAGE
-    return np.multiply(level, columns * np.arange(rows)[:, None] + np.arange(columns) + 1.0, dtype=np.float64)
+    numbers = columns * np.arange(rows)[:, None] + np.arange(columns) + 1
+    return (level * numbers).astype(np.float64)
 
 
 def stack_of(level: float) -> NDArray[np.int32]:
@@ -147,7 +148,7 @@ class Seconds(Source):
 
     traits = Traits(number="second", first=0, has_start=False, has_end=False)
 
-    def __init__(self, block: int = 400, most_hz: float = 20.0) -> None:
+    def __init__(self, block: int = 800, most_hz: float = 20.0) -> None:
         self._block, self._period_ns = block, round(NS_PER_S / most_hz)
         self._clock = ManualClock(1_700_000_000 * NS_PER_S)
         self._next, self._due_ns = 0, 0

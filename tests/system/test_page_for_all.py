@@ -138,7 +138,7 @@ def test_a_viewer_looks_and_an_operator_turns(browser: Browser, tmp_path: Path) 
             assert "Parameters" not in tab.text()
             page.get_by_label("Token").fill(token)
             page.keyboard.press("Enter")
-            tab.wait(f"as {role}", lambda role=role: page.get_by_role("button", name=role).count() == 1)
+            page.get_by_role("button", name=role).wait_for()
         tab.problems()  # what was refused is told there
         level = page.get_by_role("spinbutton").or_(page.get_by_role("textbox")).first
         tab.wait("the parameters", lambda: level.count() == 1)
