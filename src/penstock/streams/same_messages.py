@@ -69,7 +69,8 @@ def _same_array(one: NDArray[np.generic] | None, other: NDArray[np.generic] | No
     if not one.nbytes:
         return True
     if one.dtype.names is not None:  # what lies between fields is whatever lay there, and no copy keeps it
-        return all(_same_array(one[name], other[name]) for name in one.dtype.names)
+        mine, its = one.view(np.recarray), other.view(np.recarray)
+        return all(_same_array(mine[name], its[name]) for name in one.dtype.names)
     return bool(np.array_equal(_bytes(one), _bytes(other)))
 
 
