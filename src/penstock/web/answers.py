@@ -69,6 +69,8 @@ class About(TypedDict):
     """Empty if there is none yet."""
     version: str
     ended: bool
+    outcome: str
+    """How a run that has ended came out; empty before."""
 
 
 class Access(TypedDict):

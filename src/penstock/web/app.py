@@ -224,8 +224,12 @@ def make_app(
 
     @app.get("/api/v1/run", tags=["run"], responses=_errors(401, 403))
     async def about() -> Any:  # what JSON can hold
-        """Say which pipeline and which run this is."""
-        found: About = {"pipeline": pipeline, "run": run, "version": version, "ended": line.last is not None or not run}
+        """Say which pipeline and which run this is, whether it has ended, and if so, how."""
+        ended = line.last is not None or not run
+        outcome = line.last["outcome"] if line.last is not None else ""
+        found: About = {
+            "pipeline": pipeline, "run": run, "version": version, "ended": ended, "outcome": outcome,
+        }  # fmt: skip
         return JSONResponse(found)
 
     room = AnswerRoom(unsent)

@@ -218,9 +218,11 @@ def test_a_large_part_is_copied_beside_and_others_at_once(
 def test_status_and_ledger(app: Any, line: FakeLine) -> None:
     assert ask(app, "GET", "status").json() == REPORT
     assert ask(app, "GET", "ledger").json() == {"outcome": "running", "adds_up": True, "edges": REPORT["edges"]}
-    line.last = {**REPORT, "outcome": "finished"}
-    assert ask(app, "GET", "status").json()["outcome"] == "finished"
-    assert ask(app, "GET", "run").json() == {"pipeline": "demo", "run": "r1", "version": "0", "ended": True}
+    about = {"pipeline": "demo", "run": "r1", "version": "0"}
+    assert ask(app, "GET", "run").json() == {**about, "ended": False, "outcome": ""}
+    line.last = {**REPORT, "outcome": "incomplete"}
+    assert ask(app, "GET", "status").json()["outcome"] == "incomplete"
+    assert ask(app, "GET", "run").json() == {**about, "ended": True, "outcome": "incomplete"}
 
 
 def test_parameters_are_set_together(app: Any, line: FakeLine) -> None:

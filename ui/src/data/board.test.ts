@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 
 import type { View } from "../api/types";
-import { keepBoard, keptBoard, moved, read, set, withNew, without, withTile, written } from "./board";
+import { COLUMNS, keepBoard, keptBoard, moved, read, rowPitch, set, withNew, without, withTile, written } from "./board";
 
 const views = [[64, 64], [], [100]].map(
   (shape, k): View => ({ name: `s/${k}`, title: "", unit: "", shape, dtype: "<f8", grows: false, axes: [], version: 1, position: 1 }),
@@ -15,6 +15,23 @@ it("puts new views where nothing is", () => {
   const cells = board.tiles.flatMap(({ x, y, w, h }) => Array.from({ length: w * h }, (_, k) => `${x + (k % w)},${y + Math.floor(k / w)}`));
   expect(new Set(cells).size).toBe(cells.length);
   expect(withNew(board, views)).toBe(board);
+});
+
+it.each([1, 2, 3, 4, 5, 7])("fills its width with %i plots", (count) => {
+  const some = Array.from({ length: count }, (_, k) => ({ ...(views[0] as View), name: `s/${k}` }));
+  const { tiles } = withNew({ known: [], tiles: [] }, some);
+  const rows = new Map<number, number>();
+  for (const { y, w } of tiles) rows.set(y, (rows.get(y) ?? 0) + w);
+  expect([...rows.values()].every((width) => width === COLUMNS)).toBe(true);
+  expect(rows.size).toBe(Math.ceil(count / 3));
+});
+
+it("is as high as the window, as far as that looks well", () => {
+  const one = withNew({ known: [], tiles: [] }, views.slice(0, 1));
+  const rows = Math.max(...one.tiles.map(({ y, h }) => y + h));
+  expect(rowPitch(one, 1400, 600) * rows).toBeCloseTo(600);
+  expect(rowPitch(one, 1400, 9000)).toBeCloseTo((1400 / COLUMNS) * 0.45);
+  expect(rowPitch(one, 700, 100)).toBe(40);
 });
 
 it("does not put back what was taken off", () => {

@@ -1,7 +1,7 @@
 // Which plots are on the screen, and where: kept in this browser by pipeline, and as a file for others.
 
 import type { View } from "../api/types";
-import { kindOf } from "./kinds";
+import { kindOf, type Kind } from "./kinds";
 import { fromQuery, toQuery, type Settings } from "./settings";
 
 /** One plot's place, in units of the grid. */
@@ -24,26 +24,48 @@ export interface Board {
 }
 
 export const COLUMNS = 12;
-const SMALL = { w: 3, h: 3 };
-const LARGE = { w: 4, h: 8 };
+/** Rows of the grid, by how many plots there are: few are large. */
+const HEIGHTS = [0, 13, 11] as const;
+const HEIGHT = 8;
+const SMALL_HEIGHT = 3;
+const MOST_ACROSS = { large: 3, small: 4 };
+const LARGE = { w: 6, h: HEIGHT };
+/** A single number needs no more, whatever room there is. */
+const SMALL_WIDTH = 4;
 
 const EMPTY: Board = { known: [], tiles: [] };
 
-/** Put views that are not known yet on the board, below what is there, in rows. */
+/** Put views that are not known yet on the board, below what is there, in rows that fill its width. */
 export function withNew(board: Board, views: readonly View[]): Board {
   const fresh = views.filter((view) => !board.known.includes(view.name));
   if (fresh.length === 0) return board;
   const tiles = [...board.tiles];
   let bottom = Math.max(0, ...tiles.map(({ y, h }) => y + h));
-  const isSmall = (view: View) => ["value", "text"].includes(kindOf(view, views));
-  for (const [some, size] of [[fresh.filter((view) => !isSmall(view)), LARGE], [fresh.filter(isSmall), SMALL]] as const) {
-    const across = COLUMNS / size.w;
-    for (const [k, view] of some.entries()) {
-      tiles.push({ id: view.name, view: view.name, x: (k % across) * size.w, y: bottom + Math.floor(k / across) * size.h, ...size, settings: "" });
+  const isSmall = (view: View) => isSmallKind(kindOf(view, views));
+  const large = fresh.filter((view) => !isSmall(view));
+  const small = fresh.filter(isSmall);
+  const put = (rows: readonly View[][], h: number, widest: number) => {
+    for (const row of rows) {
+      const w = Math.min(widest, COLUMNS / row.length);
+      for (const [k, view] of row.entries()) tiles.push({ id: view.name, view: view.name, x: k * w, y: bottom, w, h, settings: "" });
+      bottom += h;
     }
-    bottom += Math.ceil(some.length / across) * size.h;
-  }
+  };
+  put(inRows(large, MOST_ACROSS.large), HEIGHTS[large.length] ?? HEIGHT, COLUMNS);
+  put(inRows(small, MOST_ACROSS.small), SMALL_HEIGHT, SMALL_WIDTH);
   return { known: [...board.known, ...fresh.map(({ name }) => name)], tiles };
+}
+
+/** Whether a plot of this kind is one line. */
+export function isSmallKind(kind: Kind): boolean {
+  return kind === "value" || kind === "text";
+}
+
+/** Divide into as few rows as will do, as even as they can be, the longer ones first. */
+function inRows<T>(all: readonly T[], most: number): T[][] {
+  const count = Math.ceil(all.length / most);
+  let at = 0;
+  return Array.from({ length: count }, (_, k) => all.slice(at, (at += Math.ceil((all.length - at) / (count - k)))));
 }
 
 /** Add one more plot of a view, below all others. */
@@ -80,6 +102,18 @@ export function set(board: Board, id: string, changed: Partial<Settings>): Board
       tile.id === id ? { ...tile, settings: toQuery({ ...fromQuery(new URLSearchParams(tile.settings)), ...changed }).toString() } : tile,
     ),
   };
+}
+
+const LEAST_ROW_PX = 40;
+/** Of the width of a column: higher ones would make plots that are taller than images are. */
+const MOST_ROW_SHARE = 0.45;
+const USUAL_ROW_SHARE = 0.34;
+
+/** Return how high rows are, with the gap below each: as high as makes the board fill the window, where that looks well. */
+export function rowPitch(board: Board, width: number, height: number): number {
+  const column = width / COLUMNS;
+  const rows = Math.max(1, ...board.tiles.map(({ y, h }) => y + h));
+  return Math.max(LEAST_ROW_PX, Math.min(column * MOST_ROW_SHARE, Math.max(column * USUAL_ROW_SHARE, height / rows)));
 }
 
 /** Write a board as a file. */

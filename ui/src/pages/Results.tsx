@@ -4,25 +4,26 @@ import "react-grid-layout/css/styles.css";
 import "react-resizable/css/styles.css";
 import "./results.css";
 
-import { useCallback, useEffect, useMemo, useState, type RefObject } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useState, type ReactNode, type RefObject } from "react";
 import ReactGridLayout, { useContainerWidth, verticalCompactor, type Layout } from "react-grid-layout";
 
 import type { View } from "../api/types";
-import { COLUMNS, keepBoard, keptBoard, moved, read, set, withNew, without, withTile, written, type Board } from "../data/board";
+import { COLUMNS, isSmallKind, keepBoard, keptBoard, moved, read, rowPitch, set, withNew, without, withTile, written, type Board } from "../data/board";
+import { kindOf } from "../data/kinds";
 import { fromQuery, type Settings } from "../data/settings";
 import { Card } from "../plots/Card";
 import { save } from "../plots/save";
 import { useScene } from "../plots/scene";
 import { WithViews } from "../plots/WithViews";
 
-const ROW_PX = 40;
+const GAP_PX = 8;
 const NARROW_PX = 700;
 
 export function Results() {
-  return <WithViews hasPast>{(views) => <Arranged views={views} />}</WithViews>;
+  return <WithViews hasPast>{(views, past) => <Arranged views={views} past={past} />}</WithViews>;
 }
 
-function Arranged({ views }: { views: readonly View[] }) {
+function Arranged({ views, past }: { views: readonly View[]; past: ReactNode }) {
   const { pipeline } = useScene();
   const [held, setHeld] = useState<Board>(() => keptBoard(pipeline));
   const [isArranging, setArranging] = useState(false);
@@ -36,25 +37,30 @@ function Arranged({ views }: { views: readonly View[] }) {
   );
   const { width, containerRef, mounted } = useContainerWidth();
   const isNarrow = width < NARROW_PX;
+  const pitch = useRowPitch(board, width, containerRef, isArranging);
   const there = new Map(views.map((view) => [view.name, view]));
   const tiles = board.tiles.filter((tile) => there.has(tile.view));
   const ordered = [...tiles].sort((a, b) => a.y - b.y || a.x - b.x);
   const layout: Layout = tiles.map(({ id, x, y, w, h }) => ({ i: id, x, y, w, h, minW: 2, minH: 3 }));
+  const isLine = (name: string) => {
+    const view = there.get(name);
+    return view !== undefined && isSmallKind(kindOf(view, views));
+  };
   const shown = (tile: Board["tiles"][number]) => {
     const view = there.get(tile.view);
     return view && <Tile view={view} settings={tile.settings} onSettings={(changed) => change(set(board, tile.id, changed))} onOff={isArranging ? () => change(without(board, tile.id)) : null} />;
   };
   return (
     <main className={`results ${isArranging ? "arranging" : ""}`} id="main" tabIndex={-1}>
-      <Bar board={board} views={views} isArranging={isArranging} onArranging={setArranging} onBoard={change} />
+      <Bar board={board} views={views} isArranging={isArranging} onArranging={setArranging} onBoard={change} past={past} />
       {views.length === 0 && <p className="waits">Nothing has been published yet.</p>}
       <div ref={containerRef as RefObject<HTMLDivElement>}>
-        {mounted && isNarrow && ordered.map((tile) => <div className="results-narrow" key={tile.id}>{shown(tile)}</div>)}
+        {mounted && isNarrow && ordered.map((tile) => <div className={isLine(tile.view) ? "results-narrow is-line" : "results-narrow"} key={tile.id}>{shown(tile)}</div>)}
         {mounted && !isNarrow && (
           <ReactGridLayout
             width={width}
             layout={layout}
-            gridConfig={{ cols: COLUMNS, rowHeight: ROW_PX, margin: [8, 8] }}
+            gridConfig={{ cols: COLUMNS, rowHeight: pitch - GAP_PX, margin: [GAP_PX, GAP_PX] }}
             dragConfig={{ enabled: isArranging, handle: ".card-title", cancel: "button, a, select, input" }}
             resizeConfig={{ enabled: isArranging }}
             compactor={verticalCompactor}
@@ -72,6 +78,25 @@ function Arranged({ views }: { views: readonly View[] }) {
       </div>
     </main>
   );
+}
+
+/** How high a row is: it follows the window, but not while somebody arranges. */
+function useRowPitch(board: Board, width: number, place: { current: HTMLElement | null }, isHeld: boolean): number {
+  const [window_px, setWindow] = useState(innerHeight);
+  useEffect(() => {
+    const changed = () => setWindow(innerHeight);
+    window.addEventListener("resize", changed);
+    return () => window.removeEventListener("resize", changed);
+  }, []);
+  const [above, setAbove] = useState(0);
+  useLayoutEffect(() => {
+    if (place.current !== null) setAbove(place.current.getBoundingClientRect().top + scrollY);
+  }, [place, width, window_px]);
+  const wanted = rowPitch(board, width, window_px - above - GAP_PX);
+  const [held, setHeld] = useState<number | null>(null);
+  if (isHeld && held === null) setHeld(wanted);
+  if (!isHeld && held !== null) setHeld(null);
+  return held ?? wanted;
 }
 
 interface TileProps {
@@ -115,9 +140,11 @@ interface BarProps {
   isArranging: boolean;
   onArranging: (is: boolean) => void;
   onBoard: (board: Board) => void;
+  /** The way back into the run's past. */
+  past: ReactNode;
 }
 
-function Bar({ board, views, isArranging, onArranging, onBoard }: BarProps) {
+function Bar({ board, views, isArranging, onArranging, onBoard, past }: BarProps) {
   const { pipeline } = useScene();
   const [problem, setProblem] = useState("");
   useEffect(() => {
@@ -140,6 +167,7 @@ function Bar({ board, views, isArranging, onArranging, onBoard }: BarProps) {
       <button type="button" aria-pressed={isArranging} onClick={() => onArranging(!isArranging)}>
         {isArranging ? "done" : "arrange"}
       </button>
+      {!isArranging && past}
       {isArranging && (
         <>
           <span className="results-hint">Drag plots by their title, or Alt and arrows; with Shift for the size.</span>

@@ -2,6 +2,8 @@
 
 import "./view.css";
 
+import type { ReactNode } from "react";
+
 import { Card } from "../plots/Card";
 import { Plot } from "../plots/Plot";
 import { useAddressed } from "../plots/useSettings";
@@ -14,16 +16,16 @@ export function ViewPage({ place }: { place: string }) {
   const name = decodeURIComponent(path.split("/").slice(1).join("/"));
   return (
     <WithViews hasPast={!isEmbedded()}>
-      {(views) => {
+      {(views, past) => {
         const view = views.find((each) => each.name === name);
         if (view === undefined) return <p className="waits">{views.length ? `There is no view ${name}, or not yet.` : "Nothing has been published yet."}</p>;
-        return <One view={view} query={query} />;
+        return <One view={view} query={query} past={past} />;
       }}
     </WithViews>
   );
 }
 
-function One({ view, query }: { view: View; query: string }) {
+function One({ view, query, past }: { view: View; query: string; past: ReactNode }) {
   const [settings, change] = useAddressed(view.name, query);
   if (isEmbedded()) {
     return (
@@ -34,6 +36,10 @@ function One({ view, query }: { view: View; query: string }) {
   }
   return (
     <main className="view-page" id="main" tabIndex={-1}>
+      <div className="view-bar">
+        <a href="#/">all results</a>
+        {past}
+      </div>
       <Card view={view} settings={settings} onSettings={change} isOpen />
     </main>
   );

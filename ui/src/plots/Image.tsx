@@ -2,7 +2,7 @@
 
 import "./image.css";
 
-import { ColorBar, DefaultInteractions, ResetZoomButton, TooltipMesh, VisCanvas, type ColorMap } from "@h5web/lib";
+import { DefaultInteractions, ResetZoomButton, TooltipMesh, VisCanvas, type ColorMap } from "@h5web/lib";
 import { useMemo, useRef, useState } from "react";
 
 import type { View } from "../api/types";
@@ -12,6 +12,7 @@ import { labelled, titleOf } from "../data/kinds";
 import { asked, bytesFor, itemBytes, MOST_HZ, sliceText, within, type Range } from "../data/levels";
 import type { Four, Settings } from "../data/settings";
 import type { Wish } from "../live/changes";
+import { Colours } from "./Colours";
 import { Drawn, DrawnLine, DrawnRegion } from "./Drawn";
 import { SCALE_TYPES } from "./scaleTypes";
 import { KeptProgram, Looked, PlacedImage, sheetOf, type Looks } from "./Sheet";
@@ -61,8 +62,8 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
   );
   const domain = useMemo(() => whole && domainOf(whole.values, settings.range, settings.scale), [whole, settings.range, settings.scale]);
   const profile = useMemo(
-    () => (settings.line && whole ? profileOf(settings.line, close ? [close, whole] : [whole]) : null),
-    [settings.line, whole, close],
+    () => (settings.line && whole ? profileOf(settings.line, close ? [close, whole] : [whole], scales) : null),
+    [settings.line, whole, close, scales],
   );
 
   const [y, x] = scales;
@@ -109,13 +110,12 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
               {settings.line && <DrawnLine four={settings.line} scales={scales} />}
               {settings.roi && <DrawnRegion four={settings.roi} scales={scales} />}
             </VisCanvas>
-            <ColorBar domain={domain} scaleType={drawing.scaleType} colorMap={drawing.colorMap} invertColorMap={drawing.invertColorMap} withBounds />
-            <span className="image-unit">{view.unit}</span>
+            <Colours domain={domain} settings={settings} unit={view.unit} />
           </div>
           {settings.roi && settings.trend && <RegionTrend view={view} roi={settings.roi} of={settings.trend} frame={settings.frame} />}
           {profile && (
             <div className="image-profile">
-              <Lines title={`profile of ${titleOf(view)}`} x={profile.x} lines={[{ label: "profile", values: profile.values }]} xLabel="along the line" yLabel={view.unit} unit={view.unit} />
+              <Lines title={`profile of ${titleOf(view)}`} x={profile.x} lines={[{ label: "profile", values: profile.values }]} xLabel={labelled("along the line", profile.unit)} yLabel={view.unit} unit={view.unit} />
             </div>
           )}
         </>

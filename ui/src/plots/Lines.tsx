@@ -42,6 +42,8 @@ interface Props {
 }
 
 const LOGARITHMIC = JSON.parse('{"distr": 3}') as Pick<uPlot.Scale, "distr">; // the enum is of types alone, and has no value at run time
+/** Around a single time, what is drawn. */
+const ALONE_S = 30;
 const COLOURS = ["line-1", "line-2", "line-3", "line-4", "line-5", "line-6"];
 
 export function Lines(props: Props) {
@@ -152,7 +154,7 @@ function optionsOf(latest: Latest, zoom: Zoom, parent: HTMLElement, say: (text: 
         label: line.label,
         stroke: colour(colourOf(line, k)),
         width: 1.5 / devicePixelRatio + 0.5,
-        points: { show: false },
+        points: { show: (self: uPlot) => self.data[0].length < 3 },
         ...(line.dashed ? { dash: [6, 4] } : {}),
         ...(bars && k === 0 && barPaths ? { paths: barPaths, fill: colour(colourOf(line, k)) + "60" } : {}),
       })),
@@ -181,10 +183,12 @@ function colourOf(line: Line, k: number): string {
   return line.colour ?? COLOURS[k % COLOURS.length] ?? "line-1";
 }
 
-function xRange({ full, x, bars }: Props, zoom: Span | null, low: number, high: number): [number, number] {
+function xRange({ full, x, bars, isTime = false }: Props, zoom: Span | null, low: number, high: number): [number, number] {
   if (zoom !== null) return [...zoom];
   if (full) return [...full];
   if ((low as number | null) === null) return [0, 1];
+  // Of a single time, uPlot itself makes years.
+  if (x.length === 1) return [(x[0] ?? 0) - (isTime ? ALONE_S : 0.5), (x[0] ?? 0) + (isTime ? ALONE_S : 0.5)];
   const half = bars && x.length > 1 ? ((x[x.length - 1] ?? 0) - (x[0] ?? 0)) / (x.length - 1) / 2 : 0;
   return low === high ? [low - 0.5, high + 0.5] : [low - half, high + half];
 }

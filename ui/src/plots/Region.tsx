@@ -15,11 +15,13 @@ import { numbers } from "../data/numbers";
 import { usePoll } from "../live/poll";
 import { Lines } from "./Lines";
 import { useAxes } from "./part";
+import { useScene } from "./scene";
 
 /** Give a region to a parameter: what will be set is shown before. */
 export function RegionTools({ view, roi, settings, onSettings }: { view: View; roi: Four; settings: Settings; onSettings: (changed: Partial<Settings>) => void }) {
   const whole = useAxes(view);
-  const { data } = usePoll<Schemas["ParameterList"]>("parameters", 10);
+  const { hasEnded } = useScene();
+  const { data } = usePoll<Schemas["ParameterList"]>(hasEnded ? null : "parameters", 10);
   const [wanted, setWanted] = useState("");
   const [said, setSaid] = useState("");
   const dimensions = view.shape.length === 1 ? 1 : 2;

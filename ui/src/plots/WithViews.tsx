@@ -10,7 +10,8 @@ import { SceneContext, type Scene } from "./scene";
 interface Props {
   /** Whether somebody can look back. */
   hasPast?: boolean;
-  children: (views: readonly View[]) => ReactNode;
+  /** Given the views, and the way back into the past. */
+  children: (views: readonly View[], past: ReactNode) => ReactNode;
 }
 
 export function WithViews({ hasPast = false, children }: Props) {
@@ -18,14 +19,13 @@ export function WithViews({ hasPast = false, children }: Props) {
   const { data: views, problem } = usePoll<View[]>("views", 2);
   const [moment, setMoment] = useState<number | null>(null);
   const scene = useMemo<Scene | null>(
-    () => (about && views ? { pipeline: about.pipeline, run: about.run, views, moment } : null),
+    () => (about && views ? { pipeline: about.pipeline, run: about.run, hasEnded: about.ended, views, moment } : null),
     [about, views, moment],
   );
   if (scene === null) return <p className="waits">{problem || "asking for the views"}</p>;
   return (
     <SceneContext.Provider value={scene}>
-      {hasPast && scene.views.length > 0 && <Moments moment={moment} onMoment={setMoment} />}
-      {children(scene.views)}
+      {children(scene.views, hasPast && scene.views.length > 0 ? <Moments moment={moment} onMoment={setMoment} /> : null)}
     </SceneContext.Provider>
   );
 }

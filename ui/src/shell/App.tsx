@@ -123,8 +123,8 @@ function Frame() {
         </nav>
         <span className="aside">
           {about !== null && <AlarmBadge hasEnded={about.ended} />}
-          <span role="status" className={link.is}>
-            {link.is === "gone" ? "not connected" : about?.ended ? "ended" : "live"}
+          <span role="status" className={link.is === "gone" ? "gone" : about?.ended ? `outcome ${about.outcome}` : "connected"}>
+            {link.is === "gone" ? "not connected" : about?.ended ? about.outcome || "no run" : "live"}
           </span>
           <AccessButton />
         </span>
