@@ -1,7 +1,7 @@
 // Which plots are on the screen, and where: kept in this browser by pipeline, and as a file for others.
 
 import type { View } from "../api/types";
-import { kindOf, type Kind } from "./kinds";
+import { isSmallKind, kindOf } from "./kinds";
 import { fromQuery, toQuery, type Settings } from "./settings";
 
 /** One plot's place, in units of the grid. */
@@ -54,11 +54,6 @@ export function withNew(board: Board, views: readonly View[]): Board {
   put(inRows(large, MOST_ACROSS.large), HEIGHTS[large.length] ?? HEIGHT, COLUMNS);
   put(inRows(small, MOST_ACROSS.small), SMALL_HEIGHT, SMALL_WIDTH);
   return { known: [...board.known, ...fresh.map(({ name }) => name)], tiles };
-}
-
-/** Whether a plot of this kind is one line. */
-export function isSmallKind(kind: Kind): boolean {
-  return kind === "value" || kind === "text";
 }
 
 /** Divide into as few rows as will do, as even as they can be, the longer ones first. */

@@ -17,6 +17,12 @@ export function domainOf(values: Numbers, range: ColourRange, scale: ColourScale
   return orderly(found, scale);
 }
 
+/** As far below 0 as above: then the middle of the colours is no change. */
+export function aroundZero([low, high]: Domain): Domain {
+  const most = Math.max(Math.abs(low), Math.abs(high)) || 1;
+  return [-most, most];
+}
+
 function outermost(values: Numbers, scale: ColourScale): Domain {
   let low = Infinity;
   let high = -Infinity;

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import type { View } from "../api/types";
 import { placeOf, rising, scaleOf, short, valueAt, wordsAt } from "./axis";
-import { domainOf } from "./colours";
-import { axisView, kindOf, positionsOf } from "./kinds";
+import { aroundZero, domainOf } from "./colours";
+import { axisView, isAlong, kindOf, positionsOf } from "./kinds";
 import { asked, bytesFor, sliceText, startsOf, within } from "./levels";
 import { DEFAULTS, fromQuery, toQuery } from "./settings";
 
@@ -31,6 +31,19 @@ describe("kinds", () => {
     expect(axisView(y, all)).toBe(x);
     expect(axisView(x, all)).toBeNull();
   });
+});
+
+it("draws a curve only over one with the same axis", () => {
+  const trace = view("a/trace", [5], { axes: [{ name: "time", unit: "ns" }] });
+  const all = [view("a/other", [5], { axes: trace.axes }), view("a/counts", [40], { axes: [{ name: "energy", unit: "keV" }] }), view("a/text", [5], { axes: trace.axes, dtype: "<U3" })];
+  expect(all.filter((each) => isAlong(each, trace)).map(({ name }) => name)).toEqual(["a/other"]);
+  const [current, heat] = [3, 9].map((length) => view("b/x", [length], { grows: true })) as [View, View];
+  expect(isAlong(current, heat)).toBe(true);
+});
+
+it("shows no change in the middle of the colours", () => {
+  expect(aroundZero([-3, 1])).toEqual([-3, 3]);
+  expect(aroundZero([0, 0])).toEqual([-1, 1]);
 });
 
 describe("levels", () => {

@@ -24,6 +24,11 @@ export function kindOf(view: View, all: readonly View[] = []): Kind {
   return isOfColumns(view) ? "table" : "image";
 }
 
+/** Whether a plot of this kind is one line, of which nothing can be set. */
+export function isSmallKind(kind: Kind): boolean {
+  return kind === "value" || kind === "text";
+}
+
 /** The ways in which a view can be drawn, the one of itself first. */
 export function kindsFor(view: View, all: readonly View[]): Kind[] {
   const own = kindOf(view, all);
@@ -59,6 +64,14 @@ export function positionsOf(view: View, all: readonly View[]): [x: View, y: View
   if (own === "x" || own === "y") return null;
   const [x, y] = ["x", "y"].map((name) => beside.find((each) => lastWord(each.name) === name));
   return x && y ? [x, y] : null;
+}
+
+/** Whether a curve can be drawn over another one: only if it has as many elements, and the same axis. */
+export function isAlong(other: View, view: View): boolean {
+  const isCurve = other.shape.length === 1 && view.shape.length === 1 && areNumbers(other.dtype);
+  const isAsLong = other.grows === view.grows && (view.grows || other.shape[0] === view.shape[0]);
+  const [axis, own] = [other.axes[0], view.axes[0]];
+  return isCurve && isAsLong && (axis?.name ?? "") === (own?.name ?? "") && (axis?.unit ?? "") === (own?.unit ?? "");
 }
 
 /** The view beside this one that says the values of its first axis, if there is one. */

@@ -22,4 +22,5 @@ it("is offered only where it can be", () => {
   expect(["float", "bool", "tuple[int, int]", "list[str]"].map((type) => offered(type, 2))).toEqual([false, false, false, false]);
   expect(offered("float", 1)).toBe(true);
   expect(fits({ type: "str", choices: ["a"] }, 2)).toBe(false);
+  expect(fits({ type: "str", choices: [] }, 2)).toBe(true); // as the server says it of one that may be anything
 });

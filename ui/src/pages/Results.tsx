@@ -4,12 +4,12 @@ import "react-grid-layout/css/styles.css";
 import "react-resizable/css/styles.css";
 import "./results.css";
 
-import { useCallback, useEffect, useLayoutEffect, useMemo, useState, type ReactNode, type RefObject } from "react";
+import { useCallback, useEffect, useMemo, useState, type ReactNode, type RefObject } from "react";
 import ReactGridLayout, { useContainerWidth, verticalCompactor, type Layout } from "react-grid-layout";
 
 import type { View } from "../api/types";
-import { COLUMNS, isSmallKind, keepBoard, keptBoard, moved, read, rowPitch, set, withNew, without, withTile, written, type Board } from "../data/board";
-import { kindOf } from "../data/kinds";
+import { COLUMNS, keepBoard, keptBoard, moved, read, rowPitch, set, withNew, without, withTile, written, type Board } from "../data/board";
+import { isSmallKind, kindOf } from "../data/kinds";
 import { fromQuery, type Settings } from "../data/settings";
 import { Card } from "../plots/Card";
 import { save } from "../plots/save";
@@ -82,17 +82,18 @@ function Arranged({ views, past }: { views: readonly View[]; past: ReactNode }) 
 
 /** How high a row is: it follows the window, but not while somebody arranges. */
 function useRowPitch(board: Board, width: number, place: { current: HTMLElement | null }, isHeld: boolean): number {
-  const [window_px, setWindow] = useState(innerHeight);
+  const [room, setRoom] = useState(innerHeight);
   useEffect(() => {
-    const changed = () => setWindow(innerHeight);
-    window.addEventListener("resize", changed);
-    return () => window.removeEventListener("resize", changed);
-  }, []);
-  const [above, setAbove] = useState(0);
-  useLayoutEffect(() => {
-    if (place.current !== null) setAbove(place.current.getBoundingClientRect().top + scrollY);
-  }, [place, width, window_px]);
-  const wanted = rowPitch(board, width, window_px - above - GAP_PX);
+    const measure = () => setRoom(innerHeight - (place.current?.getBoundingClientRect().top ?? 0) - scrollY - GAP_PX);
+    const seen = new ResizeObserver(measure);
+    seen.observe(document.body);
+    window.addEventListener("resize", measure);
+    return () => {
+      seen.disconnect();
+      window.removeEventListener("resize", measure);
+    };
+  }, [place]);
+  const wanted = rowPitch(board, width, room);
   const [held, setHeld] = useState<number | null>(null);
   if (isHeld && held === null) setHeld(wanted);
   if (!isHeld && held !== null) setHeld(null);

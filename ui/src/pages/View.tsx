@@ -18,8 +18,12 @@ export function ViewPage({ place }: { place: string }) {
     <WithViews hasPast={!isEmbedded()}>
       {(views, past) => {
         const view = views.find((each) => each.name === name);
-        if (view === undefined) return <p className="waits">{views.length ? `There is no view ${name}, or not yet.` : "Nothing has been published yet."}</p>;
-        return <One view={view} query={query} past={past} />;
+        if (view === undefined) return (
+            <p className="page">
+              {views.length ? `There is no view ${name}, or not yet.` : "Nothing has been published yet."} <a href="#/">all results</a>
+            </p>
+          );
+        return <One key={name} view={view} query={query} past={past} />;
       }}
     </WithViews>
   );

@@ -5,7 +5,7 @@ import "./card.css";
 import { useRef, useState, type ReactNode } from "react";
 
 import type { View } from "../api/types";
-import { kindOf, titleOf } from "../data/kinds";
+import { isSmallKind, kindOf, titleOf } from "../data/kinds";
 import { toQuery, type Settings } from "../data/settings";
 import type { Tool } from "./Image";
 import { Plot } from "./Plot";
@@ -28,7 +28,12 @@ interface Props {
 
 export function Card({ view, settings, onSettings, isOpen = false, isMoved = false, children }: Props) {
   const { views } = useScene();
-  const [open, setOpen] = useState(isOpen);
+  const [side, setSide] = useState<Side | null>(isOpen ? "within" : null);
+  const open = side !== null;
+  const close = () => {
+    setSide(null);
+    setTool("look");
+  };
   const [tool, setTool] = useState<Tool>("look");
   const [kept, setKept] = useState(0);
   const figure = useRef<HTMLElement>(null);
@@ -41,21 +46,36 @@ export function Card({ view, settings, onSettings, isOpen = false, isMoved = fal
   return (
     <figure className="card" ref={figure} aria-label={titleOf(view)}>
       <figcaption className="card-title" {...(isMoved ? { tabIndex: 0, "aria-label": `move ${titleOf(view)}` } : {})}>
-        <strong>{titleOf(view)}</strong>
+        {view.title !== "" && <strong>{view.title}</strong>}
         <a href={`#/view/${view.name}${said.size ? "?" + said.toString() : ""}`}>{view.name}</a>
         <span className="card-buttons">
           {children}
           <Take view={view} settings={settings} plot={() => figure.current?.querySelector<HTMLElement>(".plot") ?? null} onKept={() => setKept(kept + 1)} />
-          <button type="button" aria-expanded={open} aria-label={`settings of ${titleOf(view)}`} title="settings" onClick={() => setOpen(!open)}>
+          {!isSmallKind(kind) && <button type="button" aria-expanded={open} aria-label={`settings of ${titleOf(view)}`} title="settings" onClick={() => (open ? close() : setSide(isOpen ? "within" : sideOf(figure.current)))}>
             ⚙
-          </button>
+          </button>}
         </span>
       </figcaption>
-      {open && <Tools view={view} kind={kind} settings={settings} onSettings={changed} tool={tool} onTool={setTool} kept={kept} />}
+      {open && !isSmallKind(kind) && (
+        <div className={`card-tools is-${side}`} onKeyDown={(event) => event.key === "Escape" && !isOpen && close()}>
+          <Tools view={view} settings={settings} onSettings={changed} tool={tool} onTool={setTool} kept={kept} />
+        </div>
+      )}
       {!open && kind === "stack" && <Frame view={view} frame={settings.frame} onChange={(frame) => onSettings({ frame })} />}
       <WhenSeen className="plot">
         <Plot view={view} settings={settings} onSettings={changed} tool={tool} />
       </WhenSeen>
     </figure>
   );
+}
+
+/** Where what can be set is shown: beside the plot where there is room, so that it stays as large as it is. */
+type Side = "right" | "left" | "within";
+
+const TOOLS_PX = 290;
+
+function sideOf(figure: HTMLElement | null): Side {
+  if (figure === null) return "within";
+  const { left, right } = figure.getBoundingClientRect();
+  return innerWidth - right > TOOLS_PX ? "right" : left > TOOLS_PX ? "left" : "within";
 }

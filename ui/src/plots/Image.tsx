@@ -7,10 +7,10 @@ import { useMemo, useRef, useState } from "react";
 
 import type { View } from "../api/types";
 import { placeOf, scaleOf, short, wordsAt, type Scale } from "../data/axis";
-import { domainOf } from "../data/colours";
+import { aroundZero, domainOf } from "../data/colours";
 import { labelled, titleOf } from "../data/kinds";
 import { asked, bytesFor, itemBytes, MOST_HZ, sliceText, within, type Range } from "../data/levels";
-import type { Four, Settings } from "../data/settings";
+import { DEFAULTS, type Four, type Settings } from "../data/settings";
 import type { Wish } from "../live/changes";
 import { Colours } from "./Colours";
 import { Drawn, DrawnLine, DrawnRegion } from "./Drawn";
@@ -34,8 +34,8 @@ export interface ImageProps {
 export default function Image({ view, settings, onSettings, tool = "look" }: ImageProps) {
   const place = useRef<HTMLDivElement>(null);
   const { width, height } = useSize(place);
-  const [looks, setLooks] = useState<Looks | null>(null);
-  const settled = useSettled(looks, 150);
+  const [seen, setSeen] = useState<Looks | null>(null);
+  const settled = useSettled(seen, 150);
   const leading = leadingOf(view, settings.frame);
   const [rows = 1, columns = 1] = view.shape.slice(-2);
   const fewer = settings.fewer ?? (/[iub]/.test(view.dtype.charAt(1)) ? "max" : "mean");
@@ -60,7 +60,12 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
     () => (fineWish && fine?.change.slice === fineWish.slice && fine.every < (base.part?.every ?? 1) ? sheetOf(fine, mask, earlier, compare) : null),
     [fine, fineWish?.slice, base.part?.every, mask, earlier, compare], // eslint-disable-line react-hooks/exhaustive-deps
   );
-  const domain = useMemo(() => whole && domainOf(whole.values, settings.range, settings.scale), [whole, settings.range, settings.scale]);
+  const isDifference = earlier !== null && compare === "difference";
+  const looks = useMemo(() => (isDifference ? asDifference(settings) : settings), [isDifference, settings]);
+  const domain = useMemo(() => {
+    const found = whole && domainOf(whole.values, looks.range, looks.scale);
+    return found && isDifference && typeof looks.range === "string" ? aroundZero(found) : found;
+  }, [whole, looks.range, looks.scale, isDifference]);
   const profile = useMemo(
     () => (settings.line && whole ? profileOf(settings.line, close ? [close, whole] : [whole], scales) : null),
     [settings.line, whole, close, scales],
@@ -68,7 +73,7 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
 
   const [y, x] = scales;
   const aspect = settings.aspect ?? (x.unit === y.unit && x.names === null && y.names === null ? "equal" : "fill");
-  const drawing = { colorMap: settings.map as ColorMap, invertColorMap: settings.invert, scaleType: SCALE_TYPES[settings.scale] };
+  const drawing = { colorMap: looks.map as ColorMap, invertColorMap: looks.invert, scaleType: SCALE_TYPES[looks.scale] };
   const drawn = (change: Four) => onSettings(tool === "line" ? { line: change } : { roi: toRegion(change, rows, columns) });
   return (
     <div className="fills sized image" ref={place}>
@@ -89,6 +94,7 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
                 guides="both"
                 renderTooltip={(atX, atY) => {
                   const [row, column] = [Math.floor(placeOf(y, atY)), Math.floor(placeOf(x, atX))];
+                  if (row < 0 || row >= rows || column < 0 || column >= columns) return undefined;
                   const value = (close && valueOn(close, row, column)) ?? valueOn(whole, row, column);
                   const every = close && valueOn(close, row, column) !== null ? close.every : whole.every;
                   return (
@@ -105,12 +111,12 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
               <KeptProgram scaleType={drawing.scaleType} />
               <PlacedImage sheet={whole} scales={scales} down={settings.down} domain={domain} {...drawing} />
               {close && <PlacedImage sheet={close} scales={scales} down={settings.down} domain={domain} {...drawing} isAbove />}
-              <Looked onLook={setLooks} />
+              <Looked onLook={setSeen} />
               {tool !== "look" && <Drawn tool={tool} scales={scales} onDrawn={drawn} />}
               {settings.line && <DrawnLine four={settings.line} scales={scales} />}
               {settings.roi && <DrawnRegion four={settings.roi} scales={scales} />}
             </VisCanvas>
-            <Colours domain={domain} settings={settings} unit={view.unit} />
+            <Colours domain={domain} settings={looks} unit={view.unit} />
           </div>
           {settings.roi && settings.trend && <RegionTrend view={view} roi={settings.roi} of={settings.trend} frame={settings.frame} />}
           {profile && (
@@ -122,6 +128,16 @@ export default function Image({ view, settings, onSettings, tool = "look" }: Ima
       )}
     </div>
   );
+}
+
+/** A difference has a sign: colours of two sides, unless others were chosen; no scale that has no place for less than 0. */
+function asDifference(settings: Settings): Settings {
+  const { map, invert, scale } = settings;
+  return {
+    ...settings,
+    scale: scale === "log" || scale === "sqrt" ? "symlog" : scale,
+    ...(map === DEFAULTS.map ? { map: "RdBu", invert: !invert } : {}),
+  };
 }
 
 /** The numbers before those of rows and columns: the last of each, but the frame that is wanted. */
@@ -160,7 +176,7 @@ function axisOf(scale: Scale, isDown: boolean) {
     label: labelled(scale.label, scale.unit),
     flip: to < from !== isDown,
     isIndexAxis: names !== null,
-    ...(names ? { formatTick: (at: number) => String(names[Math.floor(at)] ?? "") } : {}),
+    formatTick: (at: number) => (names ? String(names[Math.floor(at)] ?? "") : short(at)),
   };
 }
 

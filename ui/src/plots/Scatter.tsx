@@ -7,6 +7,7 @@ import ndarray from "ndarray";
 import { useMemo, useRef } from "react";
 
 import type { View } from "../api/types";
+import { short } from "../data/axis";
 import { domainOf } from "../data/colours";
 import { labelled, positionsOf, siblings, titleOf } from "../data/kinds";
 import type { Settings } from "../data/settings";
@@ -40,6 +41,8 @@ export default function Scatter({ view, settings }: { view: View; settings: Sett
     return { x: known.map(([each]) => each), y: known.map(([, each]) => each), values: Float64Array.from(known, ([, , each]) => each) };
   }, [values.part, atX.part, atY.part]);
 
+  const domain = useMemo(() => domainOf(points?.values ?? new Float64Array(), settings.range, settings.scale), [points, settings.range, settings.scale]);
+
   const problem = values.problem || atX.problem || atY.problem;
   if (problem !== "") return <p role="alert">{problem}</p>;
   if (x === null || y === null) return <p role="alert">Say which views are the positions: nothing beside {view.name} is called x and y.</p>;
@@ -47,19 +50,19 @@ export default function Scatter({ view, settings }: { view: View; settings: Sett
   return (
     <div className="fills sized image" ref={place}>
       {points && points.values.length > 1 ? (
-        <div className="image-drawn" role="group" aria-label={`${titleOf(view)}: ${points.values.length} values where they were measured`}>
+        <div className="image-drawn of-points" role="group" aria-label={`${titleOf(view)}: ${points.values.length} values where they were measured`}>
           <ScatterVis
             abscissaParams={{ label: labelled(x.title || "x", x.unit), value: points.x }}
             ordinateParams={{ label: labelled(y.title || "y", y.unit), value: points.y }}
             dataArray={ndarray(points.values, [points.values.length])}
-            domain={domainOf(points.values, settings.range, settings.scale)}
+            domain={domain}
             colorMap={settings.map as ColorMap}
             invertColorMap={settings.invert}
             scaleType={SCALE_TYPES[settings.scale]}
             size={size}
             showGrid={false}
           />
-          <span className="image-unit">{view.unit}</span>
+          <span className="image-unit">{`${short(domain[0], 4)} … ${short(domain[1], 4)} ${view.unit}`}</span>
         </div>
       ) : (
         <p className="waits">waiting for the first points</p>

@@ -1,6 +1,6 @@
 // Take a plot away: as a picture, as text, as HDF5, as the lines of Python that fetch the same; or keep it to compare with.
 
-import { useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 
 import { getRaw } from "../api/http";
 import type { View } from "../api/types";
@@ -23,6 +23,13 @@ export function Take({ view, settings, plot, onKept }: Props) {
   const [said, setSaid] = useState("");
   const list = useRef<HTMLDetailsElement>(null);
   const slice = view.shape.length > 2 ? [settings.frame ?? -1, ...Array<number>(view.shape.length - 3).fill(-1)].join(",") : "";
+  useEffect(() => {
+    const elsewhere = ({ target }: Event) => {
+      if (!list.current?.contains(target as Node)) list.current?.removeAttribute("open");
+    };
+    document.addEventListener("pointerdown", elsewhere);
+    return () => document.removeEventListener("pointerdown", elsewhere);
+  }, []);
   const lines = python(view.name, slice);
   const tried = (what: () => Promise<string>) => () => {
     what().then(setSaid, (error: unknown) => setSaid((error as Error).message));

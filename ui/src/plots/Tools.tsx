@@ -6,9 +6,10 @@ import { useId, type ReactNode } from "react";
 
 import type { View } from "../api/types";
 import type { ColourRange, ColourScale } from "../data/colours";
-import { kindsFor, siblings, type Kind } from "../data/kinds";
+import { isAlong, kindOf, kindsFor, siblings } from "../data/kinds";
 import { DEFAULTS, type Four, type Settings } from "../data/settings";
 import type { Tool } from "./Image";
+import { useAxes } from "./part";
 import { RegionTools } from "./Region";
 import { useScene } from "./scene";
 import { useReferences } from "./useReference";
@@ -16,9 +17,11 @@ import { useReferences } from "./useReference";
 const MAPS = ["Viridis", "Inferno", "Magma", "Plasma", "Cividis", "Turbo", "Greys", "Blues", "Reds", "Warm", "Cool", "Spectral", "RdBu", "PiYG"];
 const SCALES: readonly ColourScale[] = ["linear", "log", "symlog", "sqrt"];
 
+/** Elements that are always sent as they are. */
+const NEVER_THINNED = 4096;
+
 interface Props {
   view: View;
-  kind: Kind;
   settings: Settings;
   onSettings: (changed: Partial<Settings>) => void;
   tool: Tool;
@@ -27,16 +30,19 @@ interface Props {
   kept: number;
 }
 
-export function Tools({ view, kind, settings, onSettings, tool, onTool, kept }: Props) {
+export function Tools({ view, settings, onSettings, tool, onTool, kept }: Props) {
   const earlier = useReferences(view.name, kept);
   const { views } = useScene();
-  const kinds = kindsFor(view, views);
+  const whole = useAxes(view); // whether it is a table depends on what its columns are called
+  const kinds = kindsFor(whole, views);
+  const kind = settings.kind ?? kindOf(whole, views);
   const isImage = kind === "image" || kind === "stack";
   const isCurve = kind === "series" || kind === "curve" || kind === "histogram";
   const hasColours = isImage || kind === "scatter";
   const beside = siblings(view, views);
-  const masks = views.filter((each) => each.name !== view.name && each.shape.join() === view.shape.slice(-2).join());
-  const others = views.filter((each) => each.name !== view.name && each.shape.length === 1 && !each.dtype.includes("U"));
+  const masks = views.filter((each) => each.name !== view.name && each.shape.join() === view.shape.slice(-2).join() && /[biu]/.test(each.dtype.charAt(1)));
+  const elements = view.shape.slice(isCurve ? -1 : -2).reduce((product, each) => product * each, 1);
+  const others = views.filter((each) => each.name !== view.name && isAlong(each, view));
   return (
     <form className="plot-tools" aria-label={`settings of ${view.name}`} onSubmit={(event) => event.preventDefault()}>
       {kinds.length > 1 && (
@@ -61,8 +67,8 @@ export function Tools({ view, kind, settings, onSettings, tool, onTool, kept }: 
         </>
       )}
       {kind === "stack" && <Frame view={view} frame={settings.frame} onChange={(frame) => onSettings({ frame })} />}
-      {(isImage || isCurve) && (
-        <Choice name="of several, show" value={settings.fewer ?? "what suits"} choices={["what suits", "mean", "max", "min"]} onChange={(fewer) => onSettings({ fewer: fewer === "what suits" ? null : (fewer) })} />
+      {(isImage || isCurve) && elements > NEVER_THINNED && (
+        <Choice name="where thinned" value={settings.fewer ?? "by itself"} choices={["by itself", "mean", "max", "min"]} onChange={(fewer) => onSettings({ fewer: fewer === "by itself" ? null : (fewer) })} />
       )}
       {kind === "scatter" &&
         (["x", "y"] as const).map((axis) => (
@@ -174,7 +180,7 @@ export function Frame({ view, frame, onChange }: { view: View; frame: number | n
       <Labelled name={view.axes[0]?.name || "frame"}>
         <input type="range" min={0} max={last} value={frame ?? last} onChange={(event) => onChange(Number(event.target.value))} />
         <output>
-          {frame ?? last} of {last + 1}
+          {frame ?? last} of 0…{last}
         </output>
       </Labelled>
       <Check name="the latest" value={frame === null} onChange={(is) => onChange(is ? null : last)} />
