@@ -39,6 +39,17 @@ describe("where sources are recorded", () => {
   });
 });
 
+describe("where a pipeline is longer than its recordings", () => {
+  it.each([false, true])("no line runs beneath a room (narrow: %s)", (isNarrow) => {
+    const rooms = ["camera", "panda", "point", "ring", "sample", "file", "picture", "camera.record", "panda.record"];
+    const edges = [
+      ["camera", "point"], ["panda", "point"], ["point", "ring"], ["ring", "sample"], ["sample", "file"], ["sample", "picture"],
+      ["camera", "camera.record"], ["panda", "panda.record"],
+    ].map(([producer = "", consumer = ""]) => ({ producer, consumer }));
+    expect(layOut(rooms, edges, isNarrow).tangles).toBe(0);
+  });
+});
+
 describe("smooth", () => {
   it("begins and ends where the points do", () => {
     expect(smooth([{ x: 0, y: 0 }, { x: 5, y: 5 }])).toBe("M 0 0 L 5 5");

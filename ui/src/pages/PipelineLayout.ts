@@ -28,25 +28,38 @@ export function edgeKey({ producer, consumer }: Ends): string {
   return JSON.stringify([producer, consumer]);
 }
 
-/** Of more edges than these, the first try has to do. */
-const FEW = 60;
-const TRIES = 4;
+/** How many edges are laid out for one drawing, in all tries: more would be felt. */
+const MOST_EDGES = 100;
+const MOST_TRIES = 12;
 
 /** Lay out from left to right, or from top to bottom where there is little width. */
-export function layOut(rooms: readonly string[], edges: readonly Ends[], isNarrow: boolean): Layout {
+export function layOut(rooms: readonly string[], edges: readonly Ends[], isNarrow: boolean): Drawn {
   const across = isNarrow ? "x" : "y";
+  const tries = Math.min(MOST_TRIES, MOST_EDGES / edges.length);
+  const chance = chances();
   let best = laidOut(rooms, edges, isNarrow);
-  let last = best;
-  for (let tried = 1; tried < TRIES && best.tangles > 0 && edges.length <= FEW; tried++) {
-    // Where rooms come in the order in which they stood, fewer lines cross.
-    const place = (name: string): number => last.rooms.get(name)?.[across] ?? 0;
-    last = laidOut(rooms.toSorted((a, b) => place(a) - place(b)), edges, isNarrow);
-    if (last.tangles < best.tangles) best = last;
+  for (let tried = 1; tried < tries && best.tangles > 0; tried++) {
+    // Where rooms come in the order in which they stood, fewer lines cross; where that does not help, another order may.
+    const found = best.rooms;
+    const place = new Map(rooms.map((name) => [name, tried === 1 ? (found.get(name)?.[across] ?? 0) : chance()]));
+    const compare = (one: string, other: string) => (place.get(one) ?? 0) - (place.get(other) ?? 0);
+    const drawn = laidOut(
+      rooms.toSorted(compare),
+      edges.toSorted((one, other) => compare(one.producer, other.producer) || compare(one.consumer, other.consumer)),
+      isNarrow,
+    );
+    if (drawn.tangles < best.tangles) best = drawn;
   }
   return best;
 }
 
-interface Drawn extends Layout {
+/** Numbers between 0 and 1 that look like chance, and are the same each time (Lehmer's generator). */
+function chances(): () => number {
+  let last = 1;
+  return () => (last = (last * 48_271) % 2_147_483_647) / 2_147_483_647;
+}
+
+export interface Drawn extends Layout {
   /** How often lines cross, or run beneath a room that is not theirs. */
   tangles: number;
 }
