@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
 import type { Edge, Replay } from "../api/types";
-import { labels, total } from "./RunsLedger";
+import { isLost, labels, total } from "./RunsLedger";
 import { reachedAt } from "./RunsReplays";
 
 function edge(accounts: Record<string, number>, in_flight: number): Edge {
@@ -11,6 +11,10 @@ function edge(accounts: Record<string, number>, in_flight: number): Edge {
 it("the ledger has a column for each account that is used, done first", () => {
   expect(labels([edge({ late: 1 }, 0), edge({ done: 9, failed: 1 }, 0)])).toEqual(["done", "late", "failed"]);
   expect(labels([edge({ late: 1 }, 0)])).toEqual(["late"]);
+});
+
+it("what was joined or filtered is not lost, not even beside what is", () => {
+  expect(["done", "joined", "filtered", "failed", "dead-lettered"].filter(isLost)).toEqual(["failed", "dead-lettered"]);
 });
 
 it("what is in flight belongs to the sum", () => {

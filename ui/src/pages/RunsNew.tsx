@@ -36,7 +36,7 @@ export function NewRun({ again }: { again: () => void }) {
     >
       <label>
         <span className="unseen">name of the new run</span>
-        <input value={run} maxLength={100} placeholder="name, or made of the time" disabled={!isAllowed} onChange={(event) => setRun(event.target.value)} />
+        <input value={run} size={24} maxLength={100} placeholder="name, or made of the time" disabled={!isAllowed} onChange={(event) => setRun(event.target.value)} />
       </label>
       <button type="submit" className="main" disabled={!isAllowed || (map !== null && join.trim() === "")}>
         Begin another run

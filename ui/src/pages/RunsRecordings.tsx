@@ -41,7 +41,7 @@ export function Recordings() {
         )}
         {runs.length > 0 && (
           <div className="scrolls list">
-            <table className="plain">
+            <table className="plain recordings">
               <thead>
                 <tr>
                   <th scope="col">run</th>

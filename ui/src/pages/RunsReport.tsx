@@ -5,7 +5,8 @@ import { usePoll } from "../live/poll";
 import { State } from "../shell/State";
 import { clock, duration } from "../shell/time";
 import type { ServedRun } from "./Runs";
-import { labels, total } from "./RunsLedger";
+import { count, many } from "./PipelineText";
+import { isLost, labels, total } from "./RunsLedger";
 
 const OFTEN_S = 2;
 const ENDED_S = 3600;
@@ -65,13 +66,13 @@ function Ledger({ edges }: { edges: RunReport["edges"] }) {
             <tr key={`${edge.producer} ${edge.consumer}`} title={edge.remarks.join("\n")}>
               <td>{edge.producer}</td>
               <td>{edge.consumer}</td>
-              <td className="number">{edge.arrived.toLocaleString()}</td>
+              <td className="number">{count(edge.arrived)}</td>
               {columns.map((each) => (
-                <td key={each} className={each !== "done" && (edge.accounts[each] ?? 0) > 0 && edge.loss > 0 ? "number bad" : "number"}>
-                  {(edge.accounts[each] ?? 0).toLocaleString()}
+                <td key={each} className={isLost(each) && (edge.accounts[each] ?? 0) > 0 ? "number bad" : "number"}>
+                  {numberOf(edge.accounts[each] ?? 0)}
                 </td>
               ))}
-              <td className="number">{edge.in_flight.toLocaleString()}</td>
+              <td className="number">{numberOf(edge.in_flight)}</td>
               <td>{edge.arrived === total(edge) ? "yes" : <strong className="bad">no, {edge.arrived - total(edge)} off</strong>}</td>
             </tr>
           ))}
@@ -79,6 +80,11 @@ function Ledger({ edges }: { edges: RunReport["edges"] }) {
       </table>
     </div>
   );
+}
+
+/** A number as the page of the pipeline writes it too: what is not there does not catch the eye. */
+function numberOf(value: number): string {
+  return value === 0 ? "·" : count(value);
 }
 
 function Files({ outputs, isGoing }: { outputs: Record<string, string>; isGoing: boolean }) {
@@ -106,8 +112,13 @@ function Failures({ failures, dead }: { failures: RunReport["failures"]; dead: n
   return (
     <details>
       <summary className="bad">
-        {failures.length > 0 && `the last ${failures.length} exceptions of user code`}
-        {dead > 0 && ` ${dead} dead letters`}
+        {[
+          failures.length === 1 && "the last exception of user code",
+          failures.length > 1 && `the last ${failures.length} exceptions of user code`,
+          dead > 0 && many(dead, "dead letter"),
+        ]
+          .filter(Boolean)
+          .join("; ")}
       </summary>
       {failures.map((each, k) => (
         <pre key={k}>{Object.entries(each).map(([name, value]) => `${name}: ${value ?? "none"}`).join("\n")}</pre>
