@@ -90,7 +90,7 @@ function Entries({ wish, isPaused }: { wish: Wish; isPaused: boolean }) {
               <tr key={entry.number} className={`of-${entry.level}`}>
                 <td className="number">{clock(entry.time)}</td>
                 <td>
-                  {entry.kind} {entry.level === "alarm" && <span className="state fault">alarm</span>}
+                  {entry.kind} {entry.level === "alarm" && entry.kind !== "alarm" && <span className="state fault">alarm</span>}
                 </td>
                 <td>{entry.source}</td>
                 <td>{sentence(entry)}</td>

@@ -135,11 +135,14 @@ function Frame() {
   );
 }
 
+/** States of alarms that nobody has said to know of. */
+const WANTS: readonly string[] = ["raised", "returned"];
+
 /** How many alarms want somebody, on every page. */
 function AlarmBadge({ hasEnded }: { hasEnded: boolean }) {
   const { data } = usePoll<Alarms>(hasEnded ? null : "alarms", 2);
   if (hasEnded) return null;
-  const raised = data?.alarms.filter((each) => each.state === "raised" && each.muted_until === null && each.level !== "info") ?? [];
+  const raised = data?.alarms.filter((each) => WANTS.includes(each.state) && each.muted_until === null && each.level !== "info") ?? [];
   if (raised.length === 0) return null;
   return (
     <a className="alarmed" href="#/log" title={raised.map((each) => each.name).join(", ")}>
