@@ -13,16 +13,18 @@ export function Controls() {
   const { data: states, problem, again } = usePoll<States>("states", 1);
   const { role } = useAccess();
   return (
-    <main className="page controls" id="main" tabIndex={-1}>
+    <main className="page" id="main" tabIndex={-1}>
       {role === "viewer" && (
         <p className="hint" role="note">
           You are a viewer: everything is shown, and nothing can be turned. An operator’s token allows it, above at the right.
         </p>
       )}
-      {states === null ? <p>{problem || "asking for the states"}</p> : <Commands states={states} again={again} />}
-      {states !== null && <Parameters hasEnded={!states.allowed.includes("set")} />}
-      {states !== null && <Parts states={states} again={again} />}
-      <Commanded />
+      <div className="controls">
+        {states === null ? <p>{problem || "asking for the states"}</p> : <Commands states={states} again={again} />}
+        {states !== null && <Parameters hasEnded={!states.allowed.includes("set")} />}
+        {states !== null && <Parts states={states} again={again} />}
+        <Commanded />
+      </div>
     </main>
   );
 }

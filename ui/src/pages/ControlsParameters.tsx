@@ -46,6 +46,7 @@ export function Parameters({ hasEnded }: { hasEnded: boolean }) {
       return text;
     });
   };
+  const sections = bySection(parameters);
   if (data !== null && parameters.length === 0) return null;
   return (
     <section className="panel parameters" aria-labelledby="parameters-title">
@@ -58,9 +59,9 @@ export function Parameters({ hasEnded }: { hasEnded: boolean }) {
         }}
       >
         <div className="sections">
-          {bySection(parameters).map(([section, entries]) => (
+          {sections.map(([section, entries]) => (
             <fieldset key={section} disabled={!mayTurn || isOver}>
-              {section !== "" && <legend>{section}</legend>}
+              {sections.length > 1 && <legend>{section || "General"}</legend>}
               {entries.map((each) => (
                 <Field
                   key={each.address}
