@@ -19,7 +19,7 @@ export function Streams() {
   const { data, problem } = usePoll<StreamList>("streams", 5);
   const [text, setText] = useState("");
   const place = usePlace();
-  if (data === null) return <main className="pipeline">{problem === "" ? <p>asking for the streams</p> : <p role="alert">{problem}</p>}</main>;
+  if (data === null) return <main className="pipeline" id="main" tabIndex={-1}>{problem === "" ? <p>asking for the streams</p> : <p role="alert">{problem}</p>}</main>;
   return (
     <main className="pipeline streams" id="main" tabIndex={-1}>
       <nav aria-label="streams" className="streams-list">
@@ -42,7 +42,7 @@ export function Streams() {
                       {source.streams.map((each) => (
                         <li key={each.address}>
                           <Link address={each.address} place={place} /> <State info={each} />{" "}
-                          <span className="state">{count(each.count)}</span>
+                          <small>{count(each.count)}</small>
                         </li>
                       ))}
                     </ul>
@@ -57,6 +57,7 @@ export function Streams() {
       <div className="streams-one">
         {place.address === "" && <p>Choose a stream to see what is in it.</p>}
         {place.address !== "" && place.address.split("/").length < 3 && <Above key={place.address} address={place.address} />}
+        {place.address.split("/").length > 3 && <p role="alert">“{place.address}” is no address; those are beamtime/source/stream.</p>}
         {place.address.split("/").length === 3 && <One key={place.address} place={place} />}
       </div>
     </main>

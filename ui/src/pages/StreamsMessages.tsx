@@ -104,7 +104,7 @@ function Pages({ data, isNewest, go }: { data: Messages; isNewest: boolean; go: 
 
 function Table({ address, messages, id }: { address: string; messages: StreamMessage[]; id: number | null }) {
   return (
-    <div className="scrolls" tabIndex={0} role="region" aria-label="table of messages">
+    <div className={id === null ? "scrolls" : "scrolls few"} tabIndex={0} role="region" aria-label="table of messages">
       <table className="streams-messages">
         <thead>
           <tr>
