@@ -33,7 +33,7 @@ export function PipelineRoom({ room, slow, close }: { room: Room; slow: string; 
           <Failures title="Errors" failures={data.failures.filter((each) => !data.dead_letters.some((letter) => isSame(each, letter)))} />
           <Failures title="Dead letters" failures={data.dead_letters} />
           {keeper !== undefined && <Events stage={room.name} kept={keeper.kept} />}
-          <Log notices={data.notices} remarks={data.remarks} />
+          <Log notices={data.notices} remarks={data.remarks.filter((remark) => !data.dead_letters.some((letter) => isOf(remark, letter)))} />
         </div>
       )}
     </section>
@@ -75,6 +75,11 @@ function Processes({ details: { processes, workers } }: { details: Details }) {
 /** Whether an error is that of a dead letter. */
 function isSame(one: Failure, other: Failure): boolean {
   return one.event === other.event && one.cause === other.cause && one.traceback === other.traceback;
+}
+
+/** Whether a remark tells of a dead letter that is shown with its traceback. */
+function isOf(remark: string, { event, cause }: Failure): boolean {
+  return remark.endsWith(`event ${String(event)}: ${cause}`);
 }
 
 function Failures({ title, failures }: { title: string; failures: Failure[] }) {
