@@ -4,10 +4,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from penstock.core.ledger import Account
 from penstock.errors import ServiceError, StateError
 from penstock.extra import extra
 from penstock.monitor.delay_table import passages
@@ -24,6 +25,8 @@ __all__ = ["Flow", "UnknownRoomError", "flow_of", "serve_flow"]
 
 FILES_S = 30.0
 """Over so long it is counted how fast files are read, because they come slowly."""
+ERRORS: Final = (Account.FAILED.label, Account.DEAD_LETTERED.label)
+"""Accounts of what a room could not do; of the errors themselves only the last ones are kept."""
 MOST_FAILURES = 10
 """Of one room that are told."""
 MOST_NOTICES = 50
@@ -213,7 +216,8 @@ def _room(planned: PlannedRoom, report: RunReport, load: RoomLoad) -> Room:
     workers = [each for each in report.states if each.of == name]
     staff = next((each for each in report.staffs if each.stage == name), None)
     there = len(workers) if staff is None else staff.workers
-    failures = sum(each.get("stage") == name for each in report.failures)  # dead letters are among them
+    kept = sum(each.get("stage") == name for each in report.failures)  # dead letters are among them
+    counted = sum(each.accounts.get(account, 0) for each in report.edges if each.consumer == name for account in ERRORS)
     return Room(
         name=name,
         kind=planned.kind,
@@ -223,7 +227,7 @@ def _room(planned: PlannedRoom, report: RunReport, load: RoomLoad) -> Room:
         since_s=0.0 if own is None else own.since_s,
         workers=there or None,
         coming=0 if staff is None else staff.coming,
-        failures=failures,
+        failures=max(kept, counted),
         load=load,
     )
 

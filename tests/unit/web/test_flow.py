@@ -94,6 +94,16 @@ def test_rooms_have_state_and_load_and_edges_their_books(plan: FlowPlan, views: 
     assert rates["fit"]["gave_per_item"] == 0.8
 
 
+def test_more_errors_are_counted_than_are_kept(plan: FlowPlan) -> None:
+    edges = [
+        msgspec.structs.replace(each, accounts={"done": 1, "failed": 2, "dead-lettered": 3, "late": 4})
+        if each.consumer == "fit" else each
+        for each in REPORT.edges
+    ]  # fmt: skip
+    found = flow_of(plan, msgspec.structs.replace(REPORT, edges=edges))
+    assert {each.name: each.failures for each in found.rooms if each.failures} == {"fit": 5, "sum": 1}
+
+
 def test_of_a_room_its_failures_with_traceback_and_what_it_said(plan: FlowPlan, views: ShownViews) -> None:
     app = application(views, Line(), flow=plan)
     found = ask(app, "GET", "flow/fit").json()
