@@ -79,7 +79,7 @@ export function Parameters({ hasEnded }: { hasEnded: boolean }) {
             </fieldset>
           ))}
         </div>
-        {mayTurn && (
+        {mayTurn && parameters.length > 0 && (
           <div className="row apply">
             <button type="submit" className="main" disabled={count === 0 || wrong > 0 || isBusy || isOver}>
               {count > 1 ? `Apply ${count} changes` : "Apply"}

@@ -44,7 +44,7 @@ export function Parts({ states, again }: { states: States; again: () => void }) 
                 <td>
                   <State name={thing.state} /> {thing.why !== "" && thing.why !== thing.state && <small>{thing.why}</small>}
                 </td>
-                <td className="number">{duration(thing.since_s)}</td>
+                <td className="number">{thing.state === "stopped" ? "" : duration(thing.since_s)}</td>
                 <td className="number">{share(load.get(thing.name))}</td>
                 <td>
                   <span className="row">

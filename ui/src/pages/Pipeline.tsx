@@ -46,7 +46,7 @@ export function Pipeline() {
           <PipelineLedger polled={ledger} />
           <Groups />
           <div className="pipeline-tables">
-            <PipelineRates rates={flow.rates} />
+            <PipelineRates rates={flow.rates} isOver={flow.outcome !== "running"} />
             <PipelineDelays delays={flow.delays} />
           </div>
         </>

@@ -20,8 +20,8 @@ import { ROOM, edgeKey, layOut, type Layout, type Place } from "./PipelineLayout
 import { bytes, count, many, perSecond, percent, seconds } from "./PipelineText";
 import type { Flow, FlowEdge, Room } from "./PipelineTypes";
 
-type RoomNode = Node<{ room: Room; intake: FlowEdge | null; slow: string }, "room">;
-type FlowLine = Edge<{ edge: FlowEdge; path: string; label: Place }, "flow">;
+type RoomNode = Node<{ room: Room; intake: FlowEdge | null; slow: string; isOver: boolean }, "room">;
+type FlowLine = Edge<{ edge: FlowEdge; path: string; label: Place; isOver: boolean }, "flow">;
 
 const NODES = { room: RoomBox };
 const EDGES = { flow: EdgeLine };
@@ -37,6 +37,7 @@ interface Shown {
 }
 
 export function PipelineGraph({ flow, chosen, isNarrow, choose }: Shown) {
+  const isOver = flow.outcome !== "" && flow.outcome !== "running";
   const inner = flow.edges.filter((each) => each.producer !== INSTRUMENT);
   const shape = JSON.stringify([flow.rooms.map((each) => each.name), inner.map((each) => [each.producer, each.consumer])]);
   const layout = useLayout(shape, isNarrow);
@@ -49,6 +50,7 @@ export function PipelineGraph({ flow, chosen, isNarrow, choose }: Shown) {
       room,
       intake: flow.edges.find((each) => each.producer === INSTRUMENT && each.consumer === room.name) ?? null,
       slow: flow.bottleneck?.room === room.name ? flow.bottleneck.why : "",
+      isOver,
     },
     selected: room.name === chosen,
     ariaLabel: said(room, flow),
@@ -56,7 +58,7 @@ export function PipelineGraph({ flow, chosen, isNarrow, choose }: Shown) {
   const edges: FlowLine[] = inner.map((edge) => {
     const { path, label } = layout.edges.get(edgeKey(edge)) ?? { path: "", label: { x: 0, y: 0 } };
     const id = edgeKey(edge);
-    return { id, source: edge.producer, target: edge.consumer, type: "flow", data: { edge, path, label }, focusable: false };
+    return { id, source: edge.producer, target: edge.consumer, type: "flow", data: { edge, path, label, isOver }, focusable: false };
   });
   return (
     <div
@@ -102,7 +104,7 @@ function useLayout(shape: string, isNarrow: boolean): Layout {
   }, [shape, isNarrow]);
 }
 
-function RoomBox({ data: { room, intake, slow }, selected }: NodeProps<RoomNode>) {
+function RoomBox({ data: { room, intake, slow, isOver }, selected }: NodeProps<RoomNode>) {
   const { load } = room;
   const lost = intake === null ? 0 : intake.loss;
   return (
@@ -118,7 +120,7 @@ function RoomBox({ data: { room, intake, slow }, selected }: NodeProps<RoomNode>
         <meter min={0} max={1} high={0.85} optimum={0} value={load.busy} aria-label={`${room.name} at work`} />
       )}
       <p className="room-marks">
-        {intake !== null && <span>{perSecond(intake.recent_per_s)} in</span>}
+        {intake !== null && <span>{passed(intake, isOver)} in</span>}
         {lost > 0 && <span className="mark">{count(lost)} lost</span>}
         {room.failures > 0 && <span className="mark">{many(room.failures, "error")}</span>}
         {load.deaths > 0 && <span className="mark">{many(load.deaths, "death")}</span>}
@@ -131,15 +133,15 @@ function RoomBox({ data: { room, intake, slow }, selected }: NodeProps<RoomNode>
 
 function EdgeLine({ id, data }: EdgeProps<FlowLine>) {
   if (data === undefined) return null;
-  const { edge, path, label } = data;
+  const { edge, path, label, isOver } = data;
   if (edge.is_condition) return <BaseEdge id={id} path={path} className="flow-condition" />;
   const backlog = edge.capacity > 0 ? `${count(edge.waiting)} of ${count(edge.capacity)} wait` : `${count(edge.in_flight)} wait`;
   return (
     <>
-      <BaseEdge id={id} path={path} className={edge.loss > 0 ? "flow-line losing" : "flow-line"} style={{ strokeWidth: thickness(edge.recent_per_s) }} />
+      <BaseEdge id={id} path={path} className={edge.loss > 0 ? "flow-line losing" : "flow-line"} style={{ strokeWidth: thickness(isOver ? 0 : edge.recent_per_s) }} />
       <EdgeLabelRenderer>
         <div className="flow-label" style={{ transform: `translate(-50%, -50%) translate(${label.x}px, ${label.y}px)` }}>
-          <span>{perSecond(edge.recent_per_s)}</span>
+          <span>{passed(edge, isOver)}</span>
           {(edge.in_flight > 0 || edge.waiting > 0) && <span> · {backlog}</span>}
           {edge.latency !== null && <span className="flow-small">{seconds(edge.latency.p50_s)}, at most {seconds(edge.latency.max_s)}</span>}
           {edge.loss > 0 && <span className="flow-small mark">{count(edge.loss)} lost</span>}
@@ -153,6 +155,11 @@ function using({ workers, coming, load }: Room): string {
   if (load.processes === 0) return workers === null ? "" : many(workers, "worker");
   const there = workers === null ? "" : `${many(workers, "worker")}${coming > 0 ? ` + ${count(coming)}` : ""} · `;
   return `${there}${percent(load.cpu_share)} CPU · ${bytes(load.private_bytes)}`;
+}
+
+/** How fast an edge is; after the run, how many came over it. */
+function passed(edge: FlowEdge, isOver: boolean): string {
+  return isOver ? count(edge.arrived) : perSecond(edge.recent_per_s);
 }
 
 function thickness(perS: number): number {

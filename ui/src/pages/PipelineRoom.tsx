@@ -22,7 +22,7 @@ export function PipelineRoom({ room, slow, close }: { room: Room; slow: string; 
       </header>
       <p>
         <span className={`state ${room.state}`}>{room.state}</span>
-        {room.state !== "" && ` for ${seconds(room.since_s)}`}
+        {room.state !== "" && room.state !== "stopped" && ` for ${seconds(room.since_s)}`}
         {room.why !== "" && `: ${room.why}`}
       </p>
       {slow !== "" && <p className="mark slow-mark">bottleneck: {slow}</p>}

@@ -36,7 +36,7 @@ export function PipelineDelays({ delays }: { delays: Delay[] }) {
   );
 }
 
-export function PipelineRates({ rates }: { rates: Rate[] }) {
+export function PipelineRates({ rates, isOver }: { rates: Rate[]; isOver: boolean }) {
   const hasFiles = rates.some((each) => each.files !== null);
   return (
     <section aria-label="rates">
@@ -47,7 +47,7 @@ export function PipelineRates({ rates }: { rates: Rate[] }) {
             <tr>
               <th scope="col">at</th>
               <th scope="col">messages</th>
-              <th scope="col">now</th>
+              {!isOver && <th scope="col">now</th>}
               <th scope="col">on average</th>
               <th scope="col">gives for each</th>
               {hasFiles && <th scope="col">files read</th>}
@@ -61,7 +61,7 @@ export function PipelineRates({ rates }: { rates: Rate[] }) {
                   {each.kind} {each.name}
                 </th>
                 <td>{count(each.came)}</td>
-                <td>{perSecond(each.recent_per_s)}</td>
+                {!isOver && <td>{perSecond(each.recent_per_s)}</td>}
                 <td>{perSecond(each.per_s)}</td>
                 <td>{each.gave_per_item === null ? "·" : each.gave_per_item.toPrecision(3)}</td>
                 {hasFiles && <td>{each.files === null ? "·" : count(each.files)}</td>}

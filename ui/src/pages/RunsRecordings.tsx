@@ -164,7 +164,7 @@ function Replays({ replays, mayTurn, act }: { replays: Replay[]; mayTurn: boolea
     <section className="panel" aria-labelledby="replays-title">
       <h2 id="replays-title">Replays</h2>
       <div className="scrolls">
-        <table className="plain">
+        <table className="plain replays">
           <thead>
             <tr>
               <th scope="col">replay</th>
