@@ -9,9 +9,10 @@ from importlib.resources import files
 from typing import Any, Final
 
 from penstock.extra import extra
+from penstock.web.packed_files import content_of
 
 with extra("run"):
-    from fastapi import FastAPI, Response
+    from fastapi import FastAPI, Request, Response
     from fastapi.responses import HTMLResponse
 
 __all__ = ["is_live", "page", "serve_page_files"]
@@ -79,12 +80,15 @@ def serve_page_files(app: FastAPI) -> None:
     """Serve what the page is made of: to everybody, because nothing of a run is in it."""
 
     @app.get("/assets/{name}", include_in_schema=False)
-    async def asset(name: str) -> Response:
-        found: Any = files("penstock.web").joinpath("ui/assets").joinpath(name)
+    async def asset(name: str, request: Request) -> Response:
+        folder: Any = files("penstock.web").joinpath("ui/assets")
+        found = folder.joinpath(name)
         if "/" in name or name.startswith(".") or not found.is_file():
             return Response(status_code=404)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        return Response(found.read_bytes(), media_type=kind, headers={"Cache-Control": FOR_EVER, **ALWAYS})
+        content, encoded = content_of(folder, name, request.headers.get("accept-encoding", ""))
+        headers = {"Cache-Control": FOR_EVER, **ALWAYS, **encoded}
+        return Response(content, media_type=kind, headers=headers)
 
 
 def _html(text: str, policy: str) -> Response:

@@ -1,5 +1,6 @@
 """Which page is served, the live or the plain one, and what the live one is made of."""
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,10 @@ def test_what_the_page_is_made_of_needs_no_token_and_is_kept(app: Any, root: Any
         assert root(guarded, open_gate).status_code == 401
     for other in ("assets/none.js", "assets/.hidden", "assets/..%2Findex.html", "assets/%2e%2e%2findex.html"):
         assert root(other, gate).status_code == 404
+
+
+def test_what_lies_there_compressed_is_sent_so_to_who_takes_it(app: Any, built: Path, root: Any) -> None:
+    (built / "index-1.js.gz").write_bytes(gzip.compress(b"1 compressed"))
+    assert root("assets/index-1.js").text == "1 compressed"  # the client says that it takes it
+    plain = ask(app, "GET", "/assets/index-1.js", headers={"Accept-Encoding": "identity"})
+    assert (plain.text, plain.headers.get("content-encoding"), plain.headers["vary"]) == ("1", None, "Accept-Encoding")
