@@ -12,13 +12,13 @@ import { clock } from "../shell/time";
 
 type Alarm = Schemas["Alarm"];
 
-const ORDER = ["raised", "returned", "acknowledged", "normal"];
+const ORDER = [["raised", "returned"], ["acknowledged"], ["normal"]];
 const GRAVITY = ["error", "warning", "info"];
 const TIMES: [string, number][] = [["10 min", 600], ["1 h", 3600], ["8 h", 28_800], ["a day", 86_400]];
 
 /** Those that want somebody first, the gravest of them above. */
 function urgency(alarm: Alarm): number {
-  return ORDER.indexOf(alarm.state) * GRAVITY.length + GRAVITY.indexOf(alarm.level);
+  return ORDER.findIndex((states) => states.includes(alarm.state)) * GRAVITY.length + GRAVITY.indexOf(alarm.level);
 }
 
 export function Alarms() {

@@ -21,7 +21,7 @@ export interface Ends {
   consumer: string;
 }
 
-export const ROOM = { width: 208, height: 116 };
+export const ROOM = { width: 224, height: 116 };
 const LABEL = { width: 128, height: 46 };
 
 export function edgeKey({ producer, consumer }: Ends): string {
