@@ -15,7 +15,18 @@ from pictures.browser import Browser, Shown, what_is_missing
 from tests.system import page_code
 from tests.system.commands import Process, started
 
-__all__ = ["DAY", "LOOKS", "Served", "browser_or_skip", "free_port", "is_page_built", "served"]
+__all__ = [
+    "DAY",
+    "LOOKS",
+    "Served",
+    "browser_or_skip",
+    "free_port",
+    "is_free",
+    "is_page_built",
+    "numbers",
+    "read_at",
+    "served",
+]
 
 LOOKS = """
 name: looks
@@ -92,6 +103,15 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens there any more."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def numbers(text: str) -> list[float]:

@@ -18,7 +18,7 @@ from playwright.sync_api import Locator
 from pictures.browser import LONGEST_S, Browser, Shown
 from pictures.plain_tab import PlainTab
 from tests.system import page_code
-from tests.system.looked_at import DAY, LOOKS, Served, browser_or_skip, free_port, numbers, read_at, served
+from tests.system.looked_at import DAY, LOOKS, Served, browser_or_skip, free_port, is_free, numbers, read_at, served
 from tests.system.page_code import CHANNELS, DAY_S, IMAGE, ENERGY_keV, STEP_um
 
 browser = pytest.fixture(scope="module")(browser_or_skip)
@@ -46,6 +46,12 @@ def until(tab: PlainTab, is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline, "it did not come to that"
         tab.hear_for(0.05)
+
+
+def is_quiet(tab: PlainTab, seconds: float) -> bool:
+    tab.heard.clear()
+    tab.hear_for(seconds)
+    return not tab.heard.total()
 
 
 def plot(tab: Shown, title: str, part: str) -> Locator:
@@ -125,8 +131,8 @@ def test_a_region_that_is_drawn_is_given_to_a_parameter(looks: Served, tab: Show
     assert tab.problems() == []
 
 
-def test_a_killed_worker_is_shown_by_the_second_question_after(looks: Served, tab: Shown) -> None:
-    """The page asks every second: so it is seen within two, by a machine that keeps up."""
+def test_a_killed_worker_is_shown_by_the_next_question(looks: Served, tab: Shown) -> None:
+    """The page asks every second; ./dev bench page says how long all of it takes."""
     tab.open(f"{looks.address}/#/pipeline/work")
     marks = tab.page.locator(".room", has_text="work").locator(".mark", has_text="death")
     tab.wait("the processes", lambda: tab.page.locator(".pipeline-room tbody tr").count() >= 2)
@@ -135,8 +141,11 @@ def test_a_killed_worker_is_shown_by_the_second_question_after(looks: Served, ta
     asked: list[str] = []
     tab.page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/flow") else None)
     os.kill(process["pid"], signal.SIGKILL)
+    while not any(each["deaths"] for each in looks.get("flow/work")["processes"]):
+        pass
+    asked.clear()
     tab.wait("the death is shown", lambda: marks.count() == 1)
-    assert len(asked) <= 2, asked
+    assert len(asked) <= 2, "the next one may have begun while what this one said was drawn"
     assert marks.inner_text() == "1 death"
     tab.wait("there is another one", lambda: all(p["pid"] for p in looks.get("flow/work")["processes"]))
 
@@ -154,6 +163,7 @@ def test_what_is_old_is_said_and_the_page_goes_on_when_the_pipeline_does(browser
             tab.wait("it is said that this is old", lambda: tab.page.locator(".stale[role='alert']").count() == 1)
             assert status.inner_text() == "not connected"
             assert of(tab, "beam") == "3 mA", "what was there stays"
+        tab.wait("its port is free", lambda: is_free(port))
         with served(LOOKS.replace("page_code:Looks", "{page_code:Looks: {level: 7}}"), tmp_path / "two", port=port):
             tab.wait("it is live again", lambda: status.inner_text() == "live")
             tab.wait("the new pipeline's value", lambda: of(tab, "beam") == "7 mA")
@@ -168,11 +178,9 @@ def test_a_hidden_tab_is_sent_nothing_and_draws_nothing(looks: Served, browser: 
         until(tab, lambda: tab.run("frames_") > 1)
         tab.hide()
         until(tab, lambda: tab.run("document.hidden"))
-        tab.hear_for(0.5)  # what is under way comes to its end
+        until(tab, lambda: is_quiet(tab, 0.5))  # what is under way comes to its end
         before = tab.run("frames_")
-        tab.heard.clear()
-        tab.hear_for(2.5)  # longer than the page waits between two questions
-        assert tab.heard.total() == 0, tab.heard
+        assert is_quiet(tab, 2.5), tab.heard  # longer than the page waits between two questions
         assert tab.run("frames_") == before
         tab.show()
         until(tab, lambda: tab.heard["Network.webSocketFrameReceived"] > 10)

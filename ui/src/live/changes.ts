@@ -28,7 +28,7 @@ interface Followed {
 /** Of a part, where a wish says nothing. */
 const DEFAULT_BYTES = 1 << 20;
 const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 5000;
+const LONGEST_WAIT_MS = 2000;
 
 /** All that this page follows. Nothing is asked for while the tab is hidden. */
 export class Changes {
