@@ -109,8 +109,8 @@ def test_what_is_on_the_screen_is_what_the_pipeline_has(looks: Served, tab: Show
     assert tab.problems() == []
 
 
-def test_a_region_that_is_drawn_is_given_to_a_parameter(looks: Served, tab: Shown) -> None:
-    looks.set(roi=[0, 1, 0, 1])
+def test_a_region_that_is_drawn_is_given_to_a_parameter_and_followed(looks: Served, tab: Shown) -> None:
+    looks.set(roi=[0, 1, 0, 1], level=2)
     tab.open(f"{looks.address}/#/view/look/image")
     tab.page.get_by_role("button", name="draw region").click()
     read_at(tab, "camera", "canvas", 0.35, 0.6)
@@ -126,6 +126,17 @@ def test_a_region_that_is_drawn_is_given_to_a_parameter(looks: Served, tab: Show
     tab.page.get_by_role("button", name=f"set [{','.join(map(str, drawn))}]").click()
     tab.wait("the parameter is set", lambda: looks.value_of("look.roi") == drawn)
     tab.wait("the page says so", lambda: "look.roi is [" in tab.text())
+
+    tab.page.get_by_label("over time").select_option("mean")
+    top, bottom, left, right = drawn
+    expected = page_code.image_of(2)[top:bottom, left:right].mean()
+    read = plot(tab, "camera", ".lines-read")
+
+    def mean() -> float:
+        read_at(tab, "camera", ".u-over", 0.5, 0.5)
+        return (numbers(read.inner_text()) or [0.0])[-1]
+
+    tab.wait("the mean of the region over time", lambda: mean() == pytest.approx(expected, rel=1e-4))
     tab.open(f"{looks.address}/#/view/look/roi")
     tab.wait("the pipeline works with it", lambda: of(tab, "look/roi") == f"roi {drawn}")
     assert tab.problems() == []
