@@ -17,7 +17,7 @@ export function Changes({ changes, now, mayTurn, onUndo }: ChangesOf) {
   return (
     <details open>
       <summary>Changes in this run</summary>
-      <div className="scrolls">
+      <div className="scrolls" tabIndex={0} role="region" aria-label="table of changes">
         <table className="plain">
           <thead>
             <tr>

@@ -17,7 +17,7 @@ export function Commanded() {
       {records.length === 0 ? (
         <p className="hint">Nothing yet.</p>
       ) : (
-        <div className="scrolls">
+        <div className="scrolls" tabIndex={0} role="region" aria-label="table of commands">
           <table className="plain">
             <thead>
               <tr>

@@ -24,7 +24,7 @@ export function Parts({ states, again }: { states: States; again: () => void }) 
   return (
     <section className="panel of-parts" aria-labelledby="parts-title">
       <h2 id="parts-title">Sources, stages, workers</h2>
-      <div className="scrolls">
+      <div className="scrolls" tabIndex={0} role="region" aria-label="table of parts">
         <table className="plain parts">
           <thead>
             <tr>

@@ -105,7 +105,7 @@ function History({ history }: { history: Alarms["history"] }) {
   return (
     <details>
       <summary>what happened to them</summary>
-      <div className="scrolls">
+      <div className="scrolls" tabIndex={0} role="region" aria-label="table of what happened">
         <table className="plain">
           <thead>
             <tr>

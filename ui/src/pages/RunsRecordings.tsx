@@ -163,7 +163,7 @@ function Replays({ replays, mayTurn, act }: { replays: Replay[]; mayTurn: boolea
   return (
     <section className="panel" aria-labelledby="replays-title">
       <h2 id="replays-title">Replays</h2>
-      <div className="scrolls">
+      <div className="scrolls" tabIndex={0} role="region" aria-label="table of replays">
         <table className="plain replays">
           <thead>
             <tr>

@@ -44,7 +44,7 @@ export function Report({ run }: { run: ServedRun }) {
 function Ledger({ edges }: { edges: RunReport["edges"] }) {
   const columns = labels(edges);
   return (
-    <div className="scrolls">
+    <div className="scrolls" tabIndex={0} role="region" aria-label="table of the ledger">
       <table className="plain ledger">
         <caption className="unseen">the ledger: what came over each edge, and what became of it</caption>
         <thead>

@@ -11,7 +11,7 @@ export function Moments({ moment, onMoment }: { moment: number | null; onMoment:
   if (times.length === 0) return null;
   const at = moment === null ? times.length : Math.max(0, times.findLastIndex((time) => time <= moment));
   return (
-    <div className={moment === null ? "moments" : "moments is-past"}>
+    <div role="region" aria-label="past" className={moment === null ? "moments" : "moments is-past"}>
       <label>
         <span className="moments-name">past</span>
         <input
