@@ -53,6 +53,16 @@ export function short(value: number, digits = 5): string {
   return String(Number(value.toPrecision(digits)));
 }
 
+/** Write a number beside an axis, so that the next one, a step further, is another. */
+export function tick(value: number, step: number): string {
+  const size = Math.abs(value);
+  if (size === 0 || (size < 1e5 && size >= 1e-3)) return String(Number(value.toPrecision(6)));
+  const power = Math.floor(Math.log10(Math.abs(step) || size));
+  const isHalved = Math.abs(Math.round(step / 10 ** power) - step / 10 ** power) > 0.01; // as 2.5 is
+  const digits = Math.floor(Math.log10(size)) - power + (isHalved ? 1 : 0);
+  return value.toExponential(Math.min(6, Math.max(0, digits)));
+}
+
 /** Return what elements of one dimension are drawn over, in rising order, and how to bring their values into it. */
 export function rising(x: ArrayLike<number>): Uint32Array | null {
   let isRising = true;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import type { View } from "../api/types";
-import { placeOf, rising, scaleOf, short, valueAt, wordsAt } from "./axis";
+import { placeOf, rising, scaleOf, short, tick, valueAt, wordsAt } from "./axis";
 import { aroundZero, domainOf } from "./colours";
-import { axisView, isAlong, kindOf, positionsOf } from "./kinds";
+import { axisView, isAlong, kindOf, lineDimension, positionsOf } from "./kinds";
 import { asked, bytesFor, sliceText, startsOf, within } from "./levels";
 import { DEFAULTS, fromQuery, toQuery } from "./settings";
 
@@ -20,6 +20,13 @@ describe("kinds", () => {
     expect(kindOf(view("a/b", [7, 7]))).toBe("image");
     expect(kindOf(view("a/b", [2, 7, 7]))).toBe("stack");
     expect(kindOf(view("a/b", [7, 2], { axes: [{ name: "shot", unit: "" }, { name: "", unit: "", values: ["A", "B"] }] }))).toBe("table");
+  });
+
+  it("draws a few channels as lines, along the longer dimension", () => {
+    expect(kindOf(view("a/b", [2, 500]))).toBe("lines");
+    expect(lineDimension(view("a/b", [2, 500]))).toBe(0);
+    expect(lineDimension(view("a/b", [3, 2], { grows: true }))).toBe(1);
+    expect([[7, 500], [4, 4], [500, 2, 2]].map((shape) => lineDimension(view("a/b", shape)))).toEqual([null, null, null]);
   });
 
   it("finds positions and axes among the views beside it", () => {
@@ -44,6 +51,13 @@ it("draws a curve only over one with the same axis", () => {
 it("shows no change in the middle of the colours", () => {
   expect(aroundZero([-3, 1])).toEqual([-3, 3]);
   expect(aroundZero([0, 0])).toEqual([-1, 1]);
+});
+
+it("writes neighbours beside an axis differently", () => {
+  expect([1.9e-9, 1.95e-9, 2e-9].map((value) => tick(value, 5e-11))).toEqual(["1.90e-9", "1.95e-9", "2.00e-9"]);
+  expect([6.25e-10, 6.5e-10].map((value) => tick(value, 2.5e-11))).toEqual(["6.25e-10", "6.50e-10"]);
+  expect([0, 2e6].map((value) => tick(value, 1e6))).toEqual(["0", "2e+6"]);
+  expect(tick(0.30000000000000004, 0.1)).toBe("0.3");
 });
 
 describe("levels", () => {

@@ -3,7 +3,7 @@
 import type { View } from "../api/types";
 import { areNumbers, areTimes } from "./numbers";
 
-export const KINDS = ["value", "text", "series", "curve", "histogram", "image", "stack", "scatter", "table"] as const;
+export const KINDS = ["value", "text", "series", "curve", "histogram", "lines", "image", "stack", "scatter", "table"] as const;
 
 export type Kind = (typeof KINDS)[number];
 
@@ -21,7 +21,19 @@ export function kindOf(view: View, all: readonly View[] = []): Kind {
     return isWhole(dtype) && view.axes.length === 1 && (shape[0] ?? 0) <= MOST_BARS ? "histogram" : "curve";
   }
   if (shape.length > 2) return "stack";
-  return isOfColumns(view) ? "table" : "image";
+  if (isOfColumns(view)) return "table";
+  return lineDimension(view) === null ? "image" : "lines";
+}
+
+const MOST_LINES = 6;
+const LEAST_POINTS = 24;
+
+/** Of two dimensions, the one of a few elements, such as channels: each is a line over the other one. `null` if none is. */
+export function lineDimension({ shape, grows }: View): 0 | 1 | null {
+  const [rows = 0, columns = 0] = shape;
+  if (shape.length !== 2) return null;
+  if (columns > 0 && columns <= MOST_LINES && (grows || rows >= LEAST_POINTS)) return 1;
+  return !grows && rows > 0 && rows <= MOST_LINES && columns >= LEAST_POINTS ? 0 : null;
 }
 
 /** Whether a plot of this kind is one line, of which nothing can be set. */
@@ -38,7 +50,7 @@ export function kindsFor(view: View, all: readonly View[]): Kind[] {
       : view.shape.length === 1
         ? [view.grows ? "series" : "curve", "histogram", ...(siblings(view, all).length >= 2 ? (["scatter"] as const) : []), "table"]
         : view.shape.length === 2
-          ? ["image", "table"]
+          ? ["image", "table", ...(lineDimension(view) === null ? [] : (["lines"] as const))]
           : ["stack"];
   return [own, ...others.filter((each) => each !== own)];
 }

@@ -5,7 +5,7 @@ import "./lines.css";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import uPlot from "uplot";
 
-import { short } from "../data/axis";
+import { short, tick } from "../data/axis";
 
 export interface Line {
   label: string;
@@ -98,6 +98,8 @@ export function Lines(props: Props) {
     drawn.setData(data, true); // scales are asked for again, and answer with what is looked at
   }, [data, fixed?.[0], fixed?.[1], full?.[0], full?.[1], props.chosen?.[0], props.chosen?.[1]]); // eslint-disable-line react-hooks/exhaustive-deps -- a span is its ends
 
+  // A band is one, and called as the plot is.
+  const named = lines.flatMap((line, k) => (lines[k + 1]?.fillsTo ? [] : [{ label: line.fillsTo ? title : line.label, colour: colourOf(line, k) }]));
   const byKey = (event: KeyboardEvent) => {
     const drawn = plot.current;
     if (drawn === null) return;
@@ -117,6 +119,15 @@ export function Lines(props: Props) {
   };
   return (
     <div className="lines" role="application" aria-label={`${title}: plus and minus zoom, arrows move, 0 shows all`} tabIndex={0} onKeyDown={byKey}>
+      {named.length > 1 && (
+        <ul className="lines-legend">
+          {named.map(({ label, colour }, k) => (
+            <li key={k} style={{ color: `var(--${colour})` }}>
+              {label}
+            </li>
+          ))}
+        </ul>
+      )}
       <div className="lines-drawn" ref={place} />
       <output className="lines-read">{read}</output>
     </div>
@@ -161,7 +172,7 @@ function optionsOf(latest: Latest, zoom: Zoom, parent: HTMLElement, say: (text: 
     ],
     axes: [
       { ...axis, label: xLabel, labelSize: 18, size: 36 },
-      { ...axis, label: yLabel, labelSize: 18, size: 58, values: (_, ticks) => ticks.map((each) => (each as number | null) === null ? "" : tick(each)) },
+      { ...axis, label: yLabel, labelSize: 18, size: (_, said) => sizeOf(said), values: (_, ticks, _axis, _space, step) => ticks.map((each) => ((each as number | null) === null ? "" : tick(each, step))) },
     ],
     hooks: {
       setSelect: [
@@ -251,9 +262,12 @@ function drawChosen(self: uPlot, chosen: Span | null, colour: string): void {
   self.ctx.restore();
 }
 
-function tick(value: number): string {
-  const size = Math.abs(value);
-  return size !== 0 && (size >= 1e5 || size < 1e-3) ? value.toExponential(1).replace(/\.0e/, "e") : String(Number(value.toPrecision(6)));
+const LEAST_TICKS_PX = 40;
+const DIGIT_PX = 7.5;
+
+/** How much room the texts beside an axis need. */
+function sizeOf(said: string[] | null): number {
+  return Math.max(LEAST_TICKS_PX, 20 + DIGIT_PX * Math.max(0, ...(said ?? []).map(({ length }) => length)));
 }
 
 function toNumbers(x: ArrayLike<number>): Float64Array {

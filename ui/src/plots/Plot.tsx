@@ -10,6 +10,7 @@ import type { Settings } from "../data/settings";
 import { Curve } from "./Curve";
 import type { Tool } from "./Image";
 import { useAxes } from "./part";
+import { Rows } from "./Rows";
 import { useScene } from "./scene";
 import { Table } from "./Table";
 import { Text } from "./Text";
@@ -38,7 +39,11 @@ export function Plot(props: Props) {
 }
 
 function Drawing({ view, kind, settings, onSettings, tool = "look" }: Props & { kind: Kind }) {
+  const { moment } = useScene();
   switch (kind) {
+    case "lines":
+      // Of the past, only wholes are kept, thinned in both directions.
+      return moment === null ? <Rows view={view} settings={settings} /> : <Image view={view} settings={settings} onSettings={onSettings} />;
     case "image":
     case "stack":
       return <Image view={view} settings={settings} onSettings={onSettings} tool={tool} />;

@@ -38,6 +38,7 @@ export function Tools({ view, settings, onSettings, tool, onTool, kept }: Props)
   const kind = settings.kind ?? kindOf(whole, views);
   const isImage = kind === "image" || kind === "stack";
   const isCurve = kind === "series" || kind === "curve" || kind === "histogram";
+  const isLines = isCurve || kind === "lines";
   const hasColours = isImage || kind === "scatter";
   const beside = siblings(view, views);
   const masks = views.filter((each) => each.name !== view.name && each.shape.join() === view.shape.slice(-2).join() && /[biu]/.test(each.dtype.charAt(1)));
@@ -55,8 +56,8 @@ export function Tools({ view, settings, onSettings, tool, onTool, kept }: Props)
         </>
       )}
       {hasColours && <Choice name="scale" value={settings.scale} choices={SCALES} onChange={(scale) => onSettings({ scale })} />}
-      {isCurve && <Check name="logarithmic" value={settings.scale === "log"} onChange={(is) => onSettings({ scale: is ? "log" : "linear" })} />}
-      {(hasColours || isCurve) && <RangeChoice range={settings.range} onChange={(range) => onSettings({ range })} hasRobust={hasColours} />}
+      {isLines && <Check name="logarithmic" value={settings.scale === "log"} onChange={(is) => onSettings({ scale: is ? "log" : "linear" })} />}
+      {(hasColours || isLines) && <RangeChoice range={settings.range} onChange={(range) => onSettings({ range })} hasRobust={hasColours} />}
       {isImage && (
         <>
           <Choice name="pixels" value={settings.aspect ?? "by unit"} choices={["by unit", "equal", "fill"]} onChange={(aspect) => onSettings({ aspect: aspect === "by unit" ? null : (aspect) })} />
@@ -67,7 +68,7 @@ export function Tools({ view, settings, onSettings, tool, onTool, kept }: Props)
         </>
       )}
       {kind === "stack" && <Frame view={view} frame={settings.frame} onChange={(frame) => onSettings({ frame })} />}
-      {(isImage || isCurve) && elements > NEVER_THINNED && (
+      {(isImage || isLines) && elements > NEVER_THINNED && (
         <Choice name="where thinned" value={settings.fewer ?? "by itself"} choices={["by itself", "mean", "max", "min"]} onChange={(fewer) => onSettings({ fewer: fewer === "by itself" ? null : (fewer) })} />
       )}
       {kind === "scatter" &&

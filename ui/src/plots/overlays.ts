@@ -6,6 +6,7 @@ import type { View } from "../api/types";
 import { numbers } from "../data/numbers";
 import type { Change } from "../live/changes";
 import { useChanges } from "../live/context";
+import { useScene } from "./scene";
 
 export interface Overlay {
   label: string;
@@ -18,6 +19,7 @@ export interface Overlay {
 /** Follow the views that are drawn over one. */
 export function useOverlays(names: readonly string[], view: View, bytes: number): Overlay[] {
   const changes = useChanges();
+  const { moment } = useScene(); // of the past they are not asked for, and those of now are none of then
   const [found, setFound] = useState<ReadonlyMap<string, Change>>(new Map());
   const key = JSON.stringify(names.filter((name) => name !== view.name));
   useEffect(() => {
@@ -32,11 +34,11 @@ export function useOverlays(names: readonly string[], view: View, bytes: number)
   }, [changes, key, bytes]);
   return useMemo(
     () =>
-      (JSON.parse(key) as string[]).flatMap((name) => {
+      moment !== null ? [] : (JSON.parse(key) as string[]).flatMap((name) => {
         const change = found.get(name);
         const values = change?.data && change.dtype ? numbers(change.dtype, change.data) : null;
         return values ? [{ label: name, values, every: change?.every ?? 1, isPast: false }] : [];
       }),
-    [key, found],
+    [key, found, moment],
   );
 }

@@ -74,7 +74,7 @@ async function drawSvg(pen: CanvasRenderingContext2D, svg: SVGSVGElement): Promi
 
 /** Texts that stand beside drawings: ends of a bar, units, single values. */
 function drawTexts(pen: CanvasRenderingContext2D, element: HTMLElement): void {
-  for (const each of element.querySelectorAll<HTMLElement>("p, .image-unit")) {
+  for (const each of element.querySelectorAll<HTMLElement>("p, .image-unit, .lines-legend li")) {
     const at = each.getBoundingClientRect();
     const style = getComputedStyle(each);
     if (!at.width || each.closest("button") || !each.textContent) continue;
