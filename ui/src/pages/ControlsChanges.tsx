@@ -23,7 +23,7 @@ export function Changes({ changes, now, mayTurn, onUndo }: ChangesOf) {
             <tr>
               <th scope="col">when</th>
               <th scope="col">who</th>
-              <th scope="col">from event</th>
+              <th scope="col" className="number">from event</th>
               <th scope="col">what</th>
               <th scope="col">
                 <span className="unseen">undo</span>

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "react";
 
 import { useLink } from "../live/context";
+import { clock } from "./time";
 
 const PATIENCE_MS = 1000;
 
@@ -18,7 +19,7 @@ export function Stale() {
   if (since === null || now - since < PATIENCE_MS) return null;
   return (
     <p className="stale" role="alert">
-      Not connected since {new Date(since).toLocaleTimeString()}: what is shown is old. The page goes on when the pipeline answers.
+      Not connected since {clock(new Date(since).toISOString())}: what is shown is old. The page goes on when the pipeline answers.
     </p>
   );
 }
