@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "BeamtimeError",
     "BusyError",
     "CheckError",
     "CommandError",
@@ -206,6 +207,17 @@ class BusyError(StreamError):
 
 class StoreFullError(StreamError):
     """There is no room to store more; nothing that was acknowledged is lost."""
+
+
+class BeamtimeError(StreamError):
+    """A beamtime is not known, not the current one, or not that of the beamline somebody named.
+
+    ``is_passing``: it may be over in a moment, as while one beamtime's file is replaced by that of the next.
+    """
+
+    def __init__(self, text: str, *, is_passing: bool = False) -> None:
+        self.is_passing = is_passing
+        super().__init__(text)
 
 
 class QueryError(StreamError):
