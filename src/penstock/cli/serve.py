@@ -15,6 +15,9 @@ def serve(
     listen: Annotated[
         str, typer.Option(metavar="[HOST:]PORT", help="Port 0 takes any. HOST is 127.0.0.1 unless given.")
     ] = "8410",
+    asapo: Annotated[
+        str, typer.Option(metavar="[HOST:]PORT", help="Serve the store to ASAPO's own clients, too, at this address.")
+    ] = "",
     secret_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="What tokens are signed with; default: PENSTOCK_STREAMS_SECRET[_FILE]."),
@@ -43,6 +46,7 @@ def serve(
         serve_store(
             store,
             listen,
+            asapo=asapo,
             secret_file=secret_file,
             revoked=revoked,
             certificate=certificate,

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from contextlib import nullcontext
 from pathlib import Path
 from select import POLLIN, poll
 from typing import Any
@@ -12,6 +13,7 @@ from penstock.core.retention import Retained
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ParameterError, ServiceError, StreamError
 from penstock.services.interrupt import Interrupt
+from penstock.services.store_door import store_door
 from penstock.services.stream_server import StreamServer
 from penstock.services.stream_tokens import Tokens, read_secret
 from penstock.streams.directory import DirectoryStore
@@ -27,6 +29,7 @@ def serve_store(
     where: str,
     listen: str,
     *,
+    asapo: str,
     secret_file: Path | None,
     revoked: Path | None,
     certificate: Path | None,
@@ -37,7 +40,7 @@ def serve_store(
     as_json: bool,
 ) -> int:
     """Serve until somebody asks for an end, and return the exit code; see the command."""
-    host, port = _host_and_port(listen)
+    host, port = _host_and_port(listen, "--listen")
     secret = read_secret(secret_file)
     if revoked is not None and secret is None:
         raise ParameterError("--revoked without a secret: nobody has a token that could be taken back")
@@ -47,8 +50,18 @@ def serve_store(
         server = StreamServer(
             store, host, port, tokens=tokens, tls=tls, most_clients=most_clients, idle_s=idle_s,
         )  # fmt: skip
-        with server:
-            facts = {"address": server.address, "store": where, "tokens": tokens is not None, "tls": tls is not None}
+        with (
+            server,
+            store_door("asapo", store, *_host_and_port(asapo, "--asapo"), tokens) if asapo else nullcontext() as door,
+        ):
+            facts: dict[str, Any] = {
+                "address": server.address,
+                "store": where,
+                "tokens": tokens is not None,
+                "tls": tls is not None,
+            }
+            if door is not None:
+                facts["asapo"] = door.address
             _say(facts | {"state": "serving"}, _sentence(facts), as_json=as_json)
             ending = poll()
             ending.register(interrupt.pollable, POLLIN)
@@ -78,18 +91,19 @@ def _tell(
 
 def _sentence(facts: dict[str, Any]) -> str:
     who = "who have a token" if facts["tokens"] else "on this machine"
-    return f"{facts['store']} is served at {facts['address']}{' (TLS)' if facts['tls'] else ''} to all {who}"
+    asapo = f", and to ASAPO's clients at {facts['asapo']}," if "asapo" in facts else ""
+    return f"{facts['store']} is served at {facts['address']}{' (TLS)' if facts['tls'] else ''}{asapo} to all {who}"
 
 
 def _say(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
     print(json.dumps(facts) if as_json else sentence, flush=True)
 
 
-def _host_and_port(written: str) -> tuple[str, int]:
+def _host_and_port(written: str, option: str) -> tuple[str, int]:
     host, _, port = written.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") or LOCAL
     if not port.isdecimal() or int(port) > 65_535 or host.startswith("-"):
-        raise ParameterError(f'--listen "{written[:100]}": write PORT or HOST:PORT, such as 127.0.0.1:8410')
+        raise ParameterError(f'{option} "{written[:100]}": write PORT or HOST:PORT, such as 127.0.0.1:8410')
     return host, int(port)
 
 

@@ -22,7 +22,7 @@ from penstock.services.stream_tokens import SECRET, SECRET_FILE, Tokens
 from penstock.streams.store import Store
 from penstock.transport.link import Link, TlsLink
 
-__all__ = ["StreamServer"]
+__all__ = ["StreamServer", "is_local"]
 
 WINDOW: Final = 64 << 20
 SWITCH_S: Final = 0.0005
@@ -66,7 +66,7 @@ class StreamServer:
         hello_s: float = 10.0,
         idle_s: float = 30.0,
     ) -> None:
-        if tokens is None and not _is_local(host):
+        if tokens is None and not is_local(host):
             raise ServiceError(
                 f"{host} can be reached from other machines, and there are no tokens; give a secret in "
                 f"{SECRET_FILE} or {SECRET}, or listen on 127.0.0.1"
@@ -198,7 +198,8 @@ class StreamServer:
         return TlsLink(tls, receive_s=self._hello_s, send_s=self._idle_s)
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Tell whether only this machine can connect to what listens at a host."""
     if host == "localhost":
         return True
     with suppress(ValueError):

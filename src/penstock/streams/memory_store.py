@@ -20,6 +20,7 @@ from penstock.errors import ConflictError, StateError, StreamError
 from penstock.streams.appendable import check_is_stream, has_ended
 from penstock.streams.group_report import report_of
 from penstock.streams.ids_there import IdsThere
+from penstock.streams.kept_group import KeptGroup
 from penstock.streams.kept_retention import (
     RetainingStore,
     pin_group,
@@ -119,6 +120,10 @@ class MemoryStore(RetainingStore):
         del survives_power_loss
         there = IdsThere(self.read(address))
         return become_member(self._groups.group(address, group_name(name)), there, left=there.close, **rules)
+
+    def kept_group(self, address: StreamAddress, name: str) -> KeptGroup:
+        """Return where a group is kept, for who hands out messages by rules of its own; the caller closes it."""
+        return self._groups.group(address, group_name(name))
 
     def groups(self, address: StreamAddress) -> Sequence[str]:
         """List the groups of a stream."""

@@ -35,6 +35,7 @@ from penstock.streams.group_bell import Bell, file_bell
 from penstock.streams.group_report import report_of
 from penstock.streams.group_store import StoredGroup, delete_group, delete_groups, list_groups
 from penstock.streams.ids_there import IdsThere
+from penstock.streams.kept_group import KeptGroup
 from penstock.streams.kept_retention import (
     RetainingStore,
     pin_group,
@@ -252,6 +253,12 @@ class DirectoryStore(RetainingStore):
             bells=_bell,
         )
         return become_member(kept, there, left=there.close, **rules)
+
+    def kept_group(self, address: StreamAddress, name: str) -> KeptGroup:
+        """Return where a group is kept, for who hands out messages by rules of its own; the caller closes it."""
+        self._check_open()
+        self.make()
+        return StoredGroup(self._groups, str(address), group_name(name), bells=_bell)
 
     def groups(self, address: StreamAddress) -> Sequence[str]:
         """List the groups of a stream."""

@@ -1,0 +1,599 @@
+"""ASAPO's services on one address, over a store of ours: for its own clients, unmodified.
+
+One thread with an event loop has all connections; what takes time is done by a few others. Discovery, authoriser,
+broker and file transfer answer HTTP; receiver and data server speak the binary protocol on the same port.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.compat.asapo import requests as ask
+from penstock.compat.asapo.authority import Authority
+from penstock.compat.asapo.broker import Answer, Broker, Nothing
+from penstock.compat.asapo.connection import Connection, Producer
+from penstock.compat.asapo.handles import Handles
+from penstock.compat.asapo.http import HttpRequest
+from penstock.compat.asapo.incoming import Ended, Incoming, Outcome, Sent, outcome_of
+from penstock.compat.asapo.records import checked_metadata, metadata_of, payload_of
+from penstock.compat.asapo.wire import (
+    BEAMTIME_META,
+    Authorisation,
+    Code,
+    Header,
+    MetadataWish,
+    Mode,
+    Op,
+    is_recorded,
+    json_value,
+    next_stream_of,
+)
+from penstock.core.stream_address import StreamAddress
+from penstock.errors import PenstockError, ServiceError, StreamError
+from penstock.services.stream_server import is_local
+from penstock.services.stream_tokens import SECRET, SECRET_FILE, Right, Tokens
+from penstock.streams.dataset import base_of, check_stream_name
+from penstock.streams.store import Store, StreamWriter
+
+__all__ = ["AsapoServer"]
+
+VERSION: Final = "penstock, as ASAPO 25.3.0"
+HOLD_S: Final = 0.25
+"""How long a read may wait for something to come: an interruption is heard by a client only between two requests."""
+SWEEP_S: Final = 1.0
+MODES: Final = frozenset((2, 5, 9, 10, 13, 18, 21, 29))
+"""Those that clients send."""
+MOST_CONNECTIONS: Final = 32
+"""How many connections a producer may have, as it is told."""
+MOST_PARTS: Final = 4096
+
+
+class AsapoServer:
+    """Serves a store to ASAPO's clients; a context manager, entered to listen.
+
+    Parameters
+    ----------
+    store
+        With groups, of this process; it stays the caller's, who closes it after this.
+    host, port
+        Where to listen; port 0 takes any free one.
+    tokens
+        Who may do what; without it everybody may do everything, and only this machine can connect.
+    advertise
+        ``HOST:PORT`` by which clients reach this; by default where it listens.
+    most_clients, most_strangers
+        Connections in all, and of those that have not been let do anything yet.
+    hello_s, stall_s
+        How long a stranger has time, and how long a request may be on its way.
+    most_message_bytes, most_bytes
+        Of one payload, and of all that are being received.
+
+    Raises
+    ------
+    ServiceError
+        If other machines could connect and there are no tokens, or it cannot listen there.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tokens: Tokens | None = None,
+        advertise: str = "",
+        most_clients: int = 512,
+        most_strangers: int = 128,
+        hello_s: float = 10.0,
+        stall_s: float = 60.0,
+        most_message_bytes: int = 2 << 30,
+        most_bytes: int = 4 << 30,
+    ) -> None:
+        if tokens is None and not is_local(host):
+            raise ServiceError(
+                f"{host} can be reached from other machines, and there are no tokens; give a secret in "
+                f"{SECRET_FILE} or {SECRET}, or listen on 127.0.0.1"
+            )
+        self._store, self._host, self._port, self._tokens = store, host, port, tokens
+        self._advertise = advertise
+        self._limits = _Limits(most_clients, most_strangers, hello_s, stall_s, most_message_bytes, most_bytes)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._ending: asyncio.Event | None = None
+        self._started: threading.Event = threading.Event()
+        self._failure: BaseException | None = None
+        self._desk: ServerDesk | None = None
+
+    @property
+    def address(self) -> str:
+        """``HOST:PORT``, as clients are given it."""
+        return self._advertise or f"{self._host}:{self._port}"
+
+    @property
+    def served(self) -> int:
+        """Connections that were taken."""
+        return 0 if self._desk is None else self._desk.served
+
+    @property
+    def refused(self) -> int:
+        """Connections that were closed because there were too many."""
+        return 0 if self._desk is None else self._desk.refused
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, name="ASAPO server", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take nobody any more, store what was received, and let go of all streams."""
+        if self._thread is None or self._loop is None or self._ending is None:
+            return
+        with suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._ending.set)
+        self._thread.join()
+        self._thread = None
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001  # told to who waits for the start
+            self._failure = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        with ThreadPoolExecutor(8, "ASAPO") as pool:
+            desk: ServerDesk | None = None
+
+            def connection() -> Connection:
+                assert desk is not None
+                return Connection(desk)
+
+            try:
+                server = await self._loop.create_server(connection, self._host, self._port, backlog=256)
+            except OSError as error:
+                raise ServiceError(f"{self._host}:{self._port}: cannot listen there: {error.strerror}") from error
+            self._port = server.sockets[0].getsockname()[1]
+            desk = self._desk = ServerDesk(self._store, self._loop, pool, self._tokens, self.address, self._limits)
+            self._started.set()
+            try:
+                while not self._ending.is_set():
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._ending.wait(), SWEEP_S)
+                    desk.sweep()
+            finally:
+                server.close()
+                await desk.close()
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    most_clients: int
+    most_strangers: int
+    hello_s: float
+    stall_s: float
+    most_message_bytes: int
+    most_bytes: int
+
+
+class _Read:
+    """A request that waits for something to come."""
+
+    def __init__(self, nothing: Nothing, ask_again: Callable[[], None], timer: asyncio.TimerHandle) -> None:
+        self.nothing, self.ask_again, self.timer = nothing, ask_again, timer
+
+
+class ServerDesk:
+    """What all connections share; on the loop's thread, but for what is said to be done by another."""
+
+    def __init__(
+        self,
+        store: Store,
+        loop: asyncio.AbstractEventLoop,
+        pool: ThreadPoolExecutor,
+        tokens: Tokens | None,
+        address: str,
+        limits: _Limits,
+    ) -> None:
+        self._store, self._loop, self._pool, self._address, self._limits = store, loop, pool, address, limits
+        self._has_no_tokens = tokens is None
+        self._authority = Authority(tokens)
+        self._handles = Handles(lambda: [info.address for info in store.streams()])
+        self._broker = Broker(store, store, self._handles, address)  # type: ignore[arg-type]  # it was checked to have groups
+        self._incoming = Incoming(store, loop, pool, connections_of=self._connections_of, changed=self._stream_changed)
+        self._connections: dict[Connection, None] = {}
+        self._reserved = 0
+        self._wanting: deque[tuple[Connection, int]] = deque()
+        self._reads: dict[Connection, _Read] = {}
+        self._watched: dict[Any, list[int]] = {}
+        self.most_message_bytes = limits.most_message_bytes
+        self.served = self.refused = 0
+
+    # --- connections
+
+    def came(self, connection: Connection) -> bool:
+        """Take note of a connection; return whether it may stay."""
+        strangers = sum(not one.is_known for one in self._connections)
+        if len(self._connections) >= self._limits.most_clients or strangers >= self._limits.most_strangers:
+            self.refused += 1
+            return False
+        self.served += 1
+        connection.is_known = self._has_no_tokens
+        self._connections[connection] = None
+        return True
+
+    def went(self, connection: Connection) -> None:
+        """Take note that a connection has gone."""
+        self._connections.pop(connection, None)
+        self._stop_waiting(connection)
+
+    def sweep(self) -> None:
+        """Drop who takes too long, and let go of streams that nobody writes."""
+        now = self._loop.time()
+        for connection in list(self._connections):
+            most = self._limits.stall_s if connection.is_known else self._limits.hello_s
+            is_stale = not connection.is_known and connection.is_idle and now - connection.came_at > most
+            if is_stale or (connection.began_at and now - connection.began_at > most):
+                connection.drop()
+        writers = self._incoming.let_go_of_idle()
+        if writers:
+            self._loop.run_in_executor(self._pool, _close_all, writers)
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        for connection in list(self._connections):
+            connection.drop()
+        await asyncio.sleep(0)
+        await self._loop.run_in_executor(self._pool, _close_all, self._incoming.let_go_of_all())
+        for view in list(self._watched):
+            self._stop_watching(view)
+        self._broker.close()
+
+    def reserve(self, connection: Connection, nbytes: int) -> bool:
+        """Ask for memory."""
+        if self._wanting or (self._reserved and self._reserved + nbytes > self._limits.most_bytes):
+            self._wanting.append((connection, nbytes))
+            return False
+        self._reserved += nbytes
+        return True
+
+    def release(self, nbytes: int) -> None:
+        """Give it back, to who waits for some."""
+        self._reserved -= nbytes
+        while self._wanting:
+            connection, wanted = self._wanting[0]
+            if not connection.is_closed and self._reserved and self._reserved + wanted > self._limits.most_bytes:
+                return
+            self._wanting.popleft()
+            if not connection.is_closed:
+                self._reserved += wanted
+                self._loop.call_soon(connection.room_is_there)
+
+    def _connections_of(self, base: StreamAddress) -> int:
+        return sum(one.producer is not None and one.producer.source == base.parent for one in self._connections)
+
+    # --- producers
+
+    def authorise(self, connection: Connection, data: bytes) -> None:
+        """Take what a producer says of itself."""
+        try:
+            said = Authorisation.parse(data)
+            if said.beamtime in ("", "auto"):
+                raise StreamError("this server does not know which beamtime a beamline has; name the beamtime")
+            source = StreamAddress(said.beamtime, said.source or "detector")
+            self._authority.allow(said.token, "write", source)
+        except ServiceError as error:
+            connection.reply(Op.AUTHORISE, Code.REFUSED, str(error))
+            return
+        except PenstockError as error:
+            connection.reply(Op.AUTHORISE, Code.WRONG, str(error))
+            return
+        connection.producer = Producer(said, source)
+        connection.is_known = True
+        connection.reply(Op.AUTHORISE, Code.OK)
+
+    def take(self, connection: Connection, header: Header, meta: bytes, payload: NDArray[np.uint8] | None) -> None:
+        """Take what a producer sends."""
+        producer = connection.producer
+        assert producer is not None
+
+        def tell(outcome: Outcome) -> None:
+            connection.reply(header.op, outcome.code, outcome.text)
+
+        try:
+            self._authority.allow(producer.said.token, "write", producer.source)
+            if header.op == Op.METADATA:
+                self._describe(producer, header, payload, tell)
+                return
+            base = StreamAddress(producer.source.beamtime, producer.source.source, header.stream)
+            check_stream_name(base)
+            if header.is_finish:
+                last_id, following = header.id - 1, next_stream_of(json_value(meta, "the end of a stream"))
+                self._incoming.end(base, Ended(last_id, following, tell, self._loop.time() + 1.0))
+                return
+            self._incoming.put(base, _part(header), self._sent(header, meta, payload, tell))
+        except ServiceError as error:
+            tell(Outcome(Code.REFUSED, str(error)))
+        except PenstockError as error:
+            tell(Outcome(Code.WRONG, str(error)))
+
+    def _sent(self, header: Header, meta: bytes, payload: NDArray[np.uint8] | None, tell: Any) -> Sent:
+        if header.mode not in MODES:
+            raise StreamError(f"there is no ingest mode {header.mode}; these are: {', '.join(map(str, sorted(MODES)))}")
+        if not is_recorded(header.mode) and not header.mode & Mode.ONLY_METADATA:
+            raise StreamError(f"mode {header.mode} only stores a file, which this server does not: add the database, 8")
+        if header.mode & Mode.STORE_FILE and ".." in header.name.split("/"):
+            raise StreamError(f"{header.name!r} is no path for a file; it must not contain ..")
+        user = checked_metadata(json_value(meta, "metadata"))
+        size = None if payload is not None else header.size
+        metadata = metadata_of(user, header.name, header.mode, size)
+        return Sent(header.id, metadata, dict(user), payload, header.parts, tell)
+
+    def _describe(self, producer: Producer, header: Header, payload: NDArray[np.uint8] | None, tell: Any) -> None:
+        wish = MetadataWish.of(header.part)
+        value = json_value(b"" if payload is None else payload.tobytes(), "metadata")
+        if header.name == BEAMTIME_META:
+            address = producer.source
+        else:
+            address = StreamAddress(producer.source.beamtime, producer.source.source, header.stream)
+            check_stream_name(address)
+
+        def describe() -> Outcome:
+            try:
+                self._store.set_metadata(address, value, wish.mode, upsert=wish.upsert)
+            except Exception as error:  # noqa: BLE001  # it must be answered, and with the reason
+                return outcome_of(error)
+            return Outcome(Code.OK)
+
+        self._then(describe, tell)
+
+    def _stream_changed(self, base: StreamAddress) -> None:
+        view = self._broker.known_view(base)
+        if view is not None and view.waiting:
+            self._broker.changed(view)
+
+    # --- payloads
+
+    def give(self, connection: Connection, header: Header) -> None:
+        """Answer a consumer that asks for a payload."""
+        found = self._handles.find(header.id)
+        if found is None or not self._authority.was_told(connection.peer, found[0].parent):
+            connection.reply(Op.READ, Code.NO_DATA, "there is no such payload")
+            return
+        connection.is_known = True
+        address, number = found
+        base = base_of(address)
+        view = self._broker.view_of(base[0] if base else address)
+        stored = dict(view.stored(number)).get(base[1] if base else 0)
+        try:
+            payload = None if stored is None else payload_of(next(stored.messages()))
+        except PenstockError as error:
+            connection.reply(Op.READ, Code.NO_DATA, str(error))
+            return
+        if payload is None or len(payload) != header.size:
+            connection.reply(Op.READ, Code.NO_DATA, "there is no such payload any more")
+            return
+        connection.reply(Op.READ, Code.OK, "", payload)
+
+    # --- HTTP
+
+    def answer(self, connection: Connection, asked: HttpRequest) -> None:
+        """Answer a request over HTTP."""
+        try:
+            request = ask.read_request(asked.method, asked.target, asked.body)
+            answer = self._answer(connection, asked, request)
+        except Exception as error:  # noqa: BLE001  # a mistake of ours must cost one request only
+            answer = _refusal(error)
+        if answer is not None:
+            self._respond(connection, asked, answer)
+
+    def _answer(self, connection: Connection, asked: HttpRequest, request: ask.Request) -> Answer | None:
+        """Return what is to be answered; ``None`` if that is done later."""
+        respond = partial(self._respond, connection, asked)
+        if isinstance(request, ask.AskService):
+            return self._service(connection, request)
+        if isinstance(request, ask.AskVersion):
+            about = {"versionInfo": "v0.7 (supported)"}
+            return _json({"softwareVersion": VERSION, "clientProtocol": about, "clientSupported": "yes"})
+        if isinstance(request, ask.NewGroup):
+            self._authority.check(request.token)
+            import secrets
+
+            return Answer(200, secrets.token_hex(10).encode())
+        if isinstance(request, ask.FolderToken):
+            grant = self._authority.allow(request.token, "read", StreamAddress(request.beamtime))
+            return Answer(200, self._authority.issue_folder(request.beamtime, request.folder, grant).encode())
+        if isinstance(request, ask.Transfer):
+            self._transfer(asked, request, respond)
+            return None
+        assert isinstance(request, ask.Of)
+        source = StreamAddress(request.beamtime, request.source)
+        right: Right = "write" if isinstance(request, ask.Delete | ask.Persist) else "read"
+        self._authority.allow(request.token, right, source)
+        connection.is_known = True
+        self._authority.tell(connection.peer, source)
+        if isinstance(request, ask.Delete):
+            self._delete(request, respond)
+        elif Broker.is_slow(request):
+            self._then(partial(_safely, self._broker.slow_answer, request), respond)
+        else:
+            self._read(connection, request, respond)
+        return None
+
+    def _service(self, connection: Connection, request: ask.AskService) -> Answer:
+        if request.name == "asapo-receiver":
+            return _json({"MaxConnections": MOST_CONNECTIONS, "Uris": [self._address]})
+        self._authority.check(request.token)
+        connection.is_known = True
+        return Answer(200, self._address.encode())
+
+    def _respond(self, connection: Connection, asked: HttpRequest, answer: Answer) -> None:
+        connection.respond(answer.status, answer.body, keeps=asked.keeps)
+
+    def _delete(self, request: ask.Delete, respond: Callable[[Answer], None]) -> None:
+        address = StreamAddress(request.beamtime, request.source, request.stream)
+        writers = self._incoming.let_go(address)
+
+        def delete() -> Answer:
+            _close_all(writers)
+            answer: Answer = _safely(self._broker.slow_answer, request)
+            return answer
+
+        def done(answer: Answer) -> None:
+            self._broker.forget(address)
+            respond(answer)
+
+        self._then(delete, done)
+
+    def _transfer(self, asked: HttpRequest, request: ask.Transfer, respond: Callable[[Answer], None]) -> None:
+        token = asked.cookie.partition("Authorization=Bearer ")[2]
+        folder = self._authority.folder(token.split(";")[0].strip())
+        beamtime = StreamAddress(folder.beamtime)
+
+        def transfer() -> Answer:
+            for source in {info.address.parent for info in self._store.streams(beamtime)}:
+                if not folder.grant.allows("read", source):
+                    continue
+                found = self._broker.payload_by_name(source, request.stream, request.name)
+                if found is not None:
+                    return _json({"file_size": len(found)}) if request.only_size else Answer(200, found)
+            return Answer(404, b"there is no such file")
+
+        self._then(partial(_safely_called, transfer), respond)
+
+    # --- reads that wait
+
+    def _read(self, connection: Connection, request: ask.Of, respond: Callable[[Answer], None]) -> None:
+        answer = _safely(self._broker.answer, request)
+        if isinstance(answer, Nothing) and not request.is_producer:
+            self._wait(connection, request, respond, answer)
+        else:
+            respond(answer.otherwise if isinstance(answer, Nothing) else answer)
+
+    def _wait(
+        self, connection: Connection, request: ask.Of, respond: Callable[[Answer], None], nothing: Nothing
+    ) -> None:
+        """Ask again whenever something has changed, until time is up."""
+        until = self._loop.time() + HOLD_S
+
+        def ask_again() -> None:
+            answer = _safely(self._broker.answer, request)
+            is_over = self._loop.time() >= until
+            if isinstance(answer, Nothing) and not is_over:
+                self._reads[connection].nothing = answer
+                rest()
+                return
+            self._stop_waiting(connection)
+            respond(answer.otherwise if isinstance(answer, Nothing) else answer)
+
+        def rest() -> None:
+            read = self._reads[connection]
+            read.timer.cancel()
+            at, due_ns = until, read.nothing.due_ns
+            if due_ns is not None:
+                at = min(at, max(due_ns / 1e9, self._loop.time() + 0.001))
+            read.timer = self._loop.call_at(at, ask_again)
+
+        read = self._reads[connection] = _Read(nothing, ask_again, self._loop.call_at(until, ask_again))
+        nothing.view.waiting[ask_again] = None
+        self._watch(nothing.view)
+        if read.nothing.due_ns is not None:
+            rest()
+
+    def _stop_waiting(self, connection: Connection) -> None:
+        read = self._reads.pop(connection, None)
+        if read is None:
+            return
+        read.timer.cancel()
+        view = read.nothing.view
+        view.waiting.pop(read.ask_again, None)
+        if not view.waiting:
+            self._stop_watching(view)
+
+    def _watch(self, view: Any) -> None:
+        if view in self._watched:
+            return
+        fds = self._watched[view] = []
+        for reader in view.readers:
+            fds.append(reader.fileno())
+            self._loop.add_reader(fds[-1], self._seen, view)
+
+    def _stop_watching(self, view: Any) -> None:
+        for fd in self._watched.pop(view, []):
+            self._loop.remove_reader(fd)
+
+    def _seen(self, view: Any) -> None:
+        view.quieten()
+        if len(view.readers) != len(self._watched.get(view, ())):
+            self._stop_watching(view)
+            self._watch(view)
+        self._broker.changed(view)
+
+    def _then(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Do something in another thread, and then go on with what it returned."""
+
+        def go_on(future: "asyncio.Future[Any]") -> None:
+            if not future.cancelled():
+                done(future.result())
+
+        self._loop.run_in_executor(self._pool, work).add_done_callback(go_on)
+
+
+def _part(header: Header) -> int:
+    if header.op != Op.DATASET:
+        return 0
+    if not 1 <= header.part <= header.parts <= MOST_PARTS:
+        raise StreamError(f"part {header.part} of {header.parts} is none; at most {MOST_PARTS}, counted from 1")
+    if not header.id:
+        raise StreamError("a part of a dataset needs the dataset's id")
+    return header.part
+
+
+def _refusal(error: Exception) -> Answer:
+    if isinstance(error, ask.UnknownTargetError):
+        return Answer(404, str(error).encode())
+    if isinstance(error, ServiceError):
+        return Answer(401, str(error).encode())
+    if isinstance(error, PenstockError):
+        return Answer(400, str(error).encode())
+    return Answer(500, f"the server has a fault: {type(error).__name__}".encode())
+
+
+def _safely(call: Callable[[Any], Any], request: Any) -> Any:
+    return _safely_called(partial(call, request))
+
+
+def _safely_called(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001  # a mistake of ours must cost one request only
+        return _refusal(error)
+
+
+def _close_all(writers: list[StreamWriter]) -> None:
+    for writer in writers:
+        with suppress(PenstockError, OSError):  # a full disk, say: the stream is let go of all the same
+            writer.close()
+
+
+def _json(value: Any) -> Answer:
+    return Answer(200, msgspec.json.encode(value))
