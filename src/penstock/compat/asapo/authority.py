@@ -8,6 +8,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from threading import Lock
 from typing import Final, TypeVar
 
 import msgspec
@@ -37,7 +38,7 @@ class Folder(msgspec.Struct, frozen=True):
 
 
 class Authority:
-    """Used on one thread.
+    """Used on one thread, but for ``issue_folder``.
 
     Parameters
     ----------
@@ -47,6 +48,7 @@ class Authority:
 
     def __init__(self, tokens: Tokens | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._tokens, self._clock = tokens, clock
+        self._lock = Lock()
         self._known: OrderedDict[str, tuple[Grant, float]] = OrderedDict()
         self._folders: OrderedDict[str, Folder] = OrderedDict()
         self._told: OrderedDict[tuple[str, StreamAddress], float] = OrderedDict()
@@ -101,7 +103,8 @@ class Authority:
     def issue_folder(self, beamtime: str, folder: str, grant: Grant) -> str:
         """Return a token for the files of a beamtime; it lasts ten minutes."""
         token = secrets.token_urlsafe(24)
-        _put(self._folders, token, Folder(beamtime, folder, grant, self._clock() + _FOLDER_S))
+        with self._lock:
+            _put(self._folders, token, Folder(beamtime, folder, grant, self._clock() + _FOLDER_S))
         return token
 
     def folder(self, token: str) -> Folder:
@@ -112,7 +115,8 @@ class Authority:
         ServiceError
             If it is none, or has expired.
         """
-        found = self._folders.get(token)
+        with self._lock:
+            found = self._folders.get(token)
         if found is None or found.until < self._clock():
             raise ServiceError("authorization: the folder token has expired, or is none of this server")
         return found

@@ -6,6 +6,7 @@ It waits for nothing and knows no connection: whoever serves asks again when the
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -17,10 +18,11 @@ from penstock.compat.asapo.records import EXPOSED, Record, json_bytes, payload_o
 from penstock.compat.asapo.view import StreamView
 from penstock.compat.asapo.wire import NO_NEXT_STREAM
 from penstock.core.id_ranges import to_ids
+from penstock.core.message import Message
 from penstock.core.query import Query
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import StreamError
-from penstock.streams.dataset import part_address, table_address
+from penstock.streams.dataset import base_of
 from penstock.streams.kept_group import KeptGroup
 from penstock.streams.store import Store, StreamInfo
 from penstock.streams.stream_list import delete_stream, list_streams
@@ -113,7 +115,7 @@ class Broker:
                 with self._group(request).change() as state:
                     state.seek(request.id)
                 view = self.view(request)
-                view.arrival_from.pop(request.group, None)
+                view.begin_anew(request.group)
                 self.changed(view)
                 return Answer(200)
             case ask.Persist():
@@ -141,7 +143,7 @@ class Broker:
 
     def view(self, request: ask.OfStream) -> StreamView:
         """Return the stream that is asked about."""
-        return self.view_of(StreamAddress(request.beamtime, request.source, request.stream))
+        return self.view_of(_address(request.beamtime, request.source, request.stream))
 
     def view_of(self, address: StreamAddress) -> StreamView:
         """Return a stream; it is kept until many others were asked for."""
@@ -184,17 +186,30 @@ class Broker:
 
     def _next(self, request: ask.GetNext) -> Answer | Nothing:
         view = self.view(request)
-        present = view.present()
-        ended = view.ended  # before it is looked for what is there, so that nothing is overlooked
-        if ended is not None:
-            present = view.present()
+        _check_kind(view, request.parts)
+        given, due_ns = self._given(view, request)
+        ended = None
+        if not given.id:
+            ended = view.ended
+            if ended is not None:  # what came before the end was there when it was found to have ended
+                given, due_ns = self._given(view, request)
+        last = view.present().last
+        if not given.id:
+            return self._at_end(view, last, None if due_ns is not None else ended, due_ns)
+        if given.is_hole:
+            return _no_data(given.id, last)
+        return self._found(view, given.id, request.parts) or _no_data(given.id, last)
+
+    def _given(self, view: StreamView, request: ask.GetNext) -> tuple[rules.Given, int | None]:
+        """Return what the group is given, and when something may come again if that is nothing."""
         resend = request.resend
-        now_ns = time.monotonic_ns()
         resend_ms, attempts = (None, 0) if resend is None else (resend.delay_ms, resend.attempts)
+        now_ns = time.monotonic_ns()
         with self._group(request).change() as state:
+            present = view.present()
             if request.is_ordered:
                 given = rules.give_next(
-                    state, present, now_ns, first_id=view.first_id, resend_ms=resend_ms, attempts=attempts
+                    state, present, now_ns, first_id=lambda: view.first_id, resend_ms=resend_ms, attempts=attempts
                 )
             else:
                 again = rules.hand_again(state, present, now_ns, resend_ms=resend_ms, attempts=attempts)
@@ -202,16 +217,11 @@ class Broker:
                 if number and not again:
                     rules.give_this(state, number, now_ns, resend_ms=resend_ms)
                 given = rules.Given(number)
-            due_ns = None if given.id else rules.next_due_ns(state)
-        last = present.last or 0
-        if not given.id:
-            return self._at_end(view, last, None if due_ns is not None else ended, due_ns)
-        if given.is_hole:
-            return _no_data(given.id, last)
-        return self._found(view, given.id, request.parts) or _no_data(given.id, last)
+            return given, None if given.id else rules.next_due_ns(state)
 
     def _last(self, request: ask.GetLast) -> Answer | Nothing:
         view = self.view(request)
+        _check_kind(view, request.parts)
         ended = view.ended
         least = _least(view, request.parts)
         newest = view.newest(least)
@@ -228,8 +238,9 @@ class Broker:
 
     def _by_id(self, request: ask.GetById) -> Answer | Nothing:
         view = self.view(request)
+        _check_kind(view, request.parts)
         ended = view.ended
-        last = view.present().last or 0
+        last = view.present().last
         found = self._found(view, request.id, request.parts)
         if found is not None:
             return found if found.status == 200 else Nothing(found, view)
@@ -251,15 +262,13 @@ class Broker:
             for part, block in stored
         ]  # fmt: skip
         parts = view.parts
-        if not parts and wanted is None:
+        if not parts:
             return _json(records[0])
         if wanted is not None and wanted.only:
             records = [record for record in records if record.dataset_substream == wanted.only]
             is_enough = bool(records)
         else:
             is_enough = len(records) >= _least(view, wanted)
-        if not parts:  # a dataset is wanted of a stream of messages: what it gets says so
-            raise StreamError(f"{view.address} has single messages, no datasets")
         body = {"_id": number, "dataset_size": parts, "messages": records}
         return Answer(200 if is_enough else 206, json_bytes(body))
 
@@ -292,7 +301,7 @@ class Broker:
         return _json({"unacknowledged": to_ids(found)})
 
     def _group(self, request: Any, behind: str = "") -> KeptGroup:  # Any: any request that names a group
-        address = StreamAddress(request.beamtime, request.source, request.stream)
+        address = _address(request.beamtime, request.source, request.stream)
         key = address, request.group + behind
         kept = self._groups.get(key)
         if kept is None:
@@ -314,11 +323,9 @@ class Broker:
         return _json({"size": view.count(1 if request.incomplete else view.parts)})
 
     def _metadata(self, request: ask.AskMetadata) -> Answer:
-        if request.stream:
-            address = StreamAddress(request.beamtime, request.source, request.stream)
-        else:
-            address = StreamAddress(request.beamtime)
-        said = self._store.metadata(address)
+        said = self._store.metadata(_address(request.beamtime, request.source, request.stream))
+        if said is None and not request.stream:  # what our own say of a beamtime is of all its sources
+            said = self._store.metadata(_address(request.beamtime, "", ""))
         if said is not None:
             return _json(dict(said))
         # A producer would ask until its time is up, and report that.
@@ -345,7 +352,7 @@ class Broker:
 
     def _query(self, request: ask.Query) -> Answer:
         query = Query.parse(request.text)
-        address = StreamAddress(request.beamtime, request.source, request.stream)
+        address = _address(request.beamtime, request.source, request.stream)
         with self._store.read(address) as reader:
             records = (
                 record_of(
@@ -359,23 +366,37 @@ class Broker:
         return _json(found)
 
     def _delete(self, request: ask.Delete) -> Answer:
-        address = StreamAddress(request.beamtime, request.source, request.stream)
+        address = _address(request.beamtime, request.source, request.stream)
         if not delete_stream(self._store, address) and request.must_be_there:
             raise StreamError(f"there is no stream {address}")
         return Answer(200)
 
-    def payload_by_name(self, source: StreamAddress, stream: str, name: str) -> memoryview | None:
-        """Return the payload of the latest message of a name, every one looked at; ``None`` if there is none."""
-        found: memoryview | None = None
-        base = StreamAddress(source.beamtime, source.source, stream)
-        parts = range(1, int((self._store.metadata(table_address(base)) or {}).get("parts", 0)) + 1)
-        for address in [part_address(base, part) for part in parts] or [base]:
+    def payload_by_name(
+        self, beamtime: str, stream: str, name: str, may_be: Callable[[StreamAddress], bool]
+    ) -> memoryview | None:
+        """Return the payload of the latest message of a name; ``None`` if there is none. Many are looked at.
+
+        Parameters
+        ----------
+        stream
+            Where; empty: anywhere in the beamtime.
+        may_be
+            Tells which streams may be looked at.
+        """
+        found: tuple[int, Message] | None = None
+        for info in self._store.streams(StreamAddress(beamtime)):
+            address = info.address
+            base = base_of(address)
+            if (stream and stream != (base[0] if base else address).stream) or not may_be(address):
+                continue
             with self._store.read(address) as reader:
                 for stored in reader.blocks():
                     for row, said in enumerate(stored.block.metadata or ()):
-                        if said.get(EXPOSED) == name:
-                            found = payload_of(next(stored.take(slice(row, row + 1)).messages()))
-        return found
+                        if said.get(EXPOSED) == name and (found is None or stored.block.timestamps[row] >= found[0]):
+                            message = next(stored.take(slice(row, row + 1)).messages())
+                            if message.array is not None:
+                                found = message.timestamp_ns, message
+        return None if found is None else payload_of(found[1])
 
     def _make_room(self) -> None:
         if len(self._views) > MOST_VIEWS:
@@ -392,6 +413,19 @@ def _as_asked(record: Record) -> dict[str, Any]:
 
 def _least(view: StreamView, wanted: ask.Parts | None) -> int:
     return (wanted.least if wanted is not None else 0) or max(view.parts, 1)
+
+
+def _check_kind(view: StreamView, wanted: ask.Parts | None) -> None:
+    """Make sure that who asks for messages is not given datasets, nor the reverse: a client breaks at either."""
+    if wanted is not None and not view.parts and view.present().count:
+        raise StreamError(f"{view.address} has single messages, no datasets; ask for messages")
+    if wanted is None and view.parts:
+        raise StreamError(f"{view.address} has datasets; ask for those")
+
+
+@lru_cache(4096)
+def _address(beamtime: str, source: str, stream: str) -> StreamAddress:
+    return StreamAddress(beamtime, source, stream)
 
 
 def _no_data(number: int, last: int, next_stream: str = "") -> Answer:

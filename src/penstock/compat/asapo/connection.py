@@ -11,27 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.compat.asapo.http import CONTINUE, HttpReader, HttpRequest, answer_head
-from penstock.compat.asapo.wire import HEADER_BYTES, MOST_META_BYTES, Authorisation, Code, Header, Op, reply
-from penstock.core.stream_address import StreamAddress
+from penstock.compat.asapo.patience import Patience
+from penstock.compat.asapo.pump import Pump
+from penstock.compat.asapo.receiver import Producer
+from penstock.compat.asapo.wire import HEADER_BYTES, MOST_META_BYTES, Code, Header, Op, reply
 from penstock.errors import PenstockError, RemoteProtocolError
 
-__all__ = ["Connection", "Desk", "Producer"]
+__all__ = ["Connection", "Desk"]
 
 SCRATCH_BYTES: Final = 64 << 10
-PIECE_BYTES: Final = 1 << 20
-"""How much of a large answer is given to the socket at once."""
-HIGH_WATER: Final = 256 << 10
+SMALL_BYTES: Final = 32 << 10
+"""What is larger is sent without a copy."""
 _MOST_HELLO_BYTES: Final = 4096
 _BINARY: Final = (Op.AUTHORISE, Op.READ)
-
-
-class Producer:
-    """Who a connection has said it is, and where it writes."""
-
-    def __init__(self, said: Authorisation, source: StreamAddress) -> None:
-        self.said = said
-        self.source = source
-        """Of the streams that it writes."""
 
 
 class Desk(Protocol):
@@ -75,6 +67,8 @@ class Connection(asyncio.BufferedProtocol):
         """Whether it has asked for something that it may have."""
         self.is_closed = False
         self.came_at = 0.0
+        self.patience = Patience()
+        """How long it may be kept waiting."""
         self.began_at = 0.0
         """When what is being received began; 0 while nothing is."""
         self._desk = desk
@@ -93,7 +87,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wants_room = 0
         self._is_new = True
         self._is_busy = self._is_full = False
-        self._outgoing: memoryview | None = None
+        self._pump: Pump | None = None
         self._closes = False
 
     # --- what asyncio calls
@@ -102,7 +96,6 @@ class Connection(asyncio.BufferedProtocol):
         """Begin."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.set_write_buffer_limits(HIGH_WATER)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else ""
         self.began_at = self.came_at = asyncio.get_running_loop().time()
@@ -113,7 +106,8 @@ class Connection(asyncio.BufferedProtocol):
         """End."""
         del error
         self.is_closed = True
-        self._outgoing = None
+        if self._pump is not None:
+            self._pump.close()
         self._give_back()
         self._desk.went(self)
 
@@ -146,10 +140,6 @@ class Connection(asyncio.BufferedProtocol):
         """Close when the other side does."""
         return False
 
-    def resume_writing(self) -> None:
-        """Give the socket more of a large answer."""
-        self._send_more()
-
     # --- what the server calls
 
     def room_is_there(self) -> None:
@@ -161,24 +151,19 @@ class Connection(asyncio.BufferedProtocol):
 
     def reply(self, op: int, code: int, text: str = "", payload: memoryview | None = None) -> None:
         """Answer a binary request, and go on to the next."""
-        self._answered(reply(op, code, text), payload)
-        if code in (Code.WRONG, Code.REFUSED) and self.producer is None:
-            self._close_after()
+        self._closes = code in (Code.WRONG, Code.REFUSED) and self.producer is None
+        self._answer(reply(op, code, text), payload)
 
     def respond(self, status: int, body: bytes | memoryview, *, keeps: bool) -> None:
         """Answer a request over HTTP, and go on to the next."""
         head = answer_head(status, len(body), keeps=keeps)
-        if len(body) <= HIGH_WATER:
-            self._answered(head + body, None)
-        else:
-            self._answered(head, memoryview(body))
-        if not keeps:
-            self._close_after()
+        self._closes = self._closes or not keeps
+        self._answer(head, memoryview(body))
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing of it is on its way."""
-        return not self._is_busy and self._outgoing is None
+        return not self._is_busy
 
     def drop(self) -> None:
         """End it at once."""
@@ -309,21 +294,36 @@ class Connection(asyncio.BufferedProtocol):
             self.respond(400, str(error).encode(), keeps=False)
         else:
             op = self._header.op if self._header is not None else Op.AUTHORISE
-            self._write(reply(op & 0xFF, Code.WRONG, str(error)))
-            self._close_after()
+            self._closes = True
+            self._answer(reply(op & 0xFF, Code.WRONG, str(error)), None)
 
     # --- answering
 
-    def _answered(self, head: bytes, rest: memoryview | None) -> None:
-        if self.is_closed:
+    def _answer(self, head: bytes, rest: memoryview | None) -> None:
+        transport = self._transport
+        if self.is_closed or transport is None:
             return
         self._give_back()
+        if rest is None or len(rest) <= SMALL_BYTES:
+            transport.write(head if rest is None else head + rest)
+            self._answered()
+            return
+        if transport.get_write_buffer_size():  # it does not even take what is small
+            self.drop()
+            return
+        if self._pump is None:
+            connected = transport.get_extra_info("socket").fileno()
+            self._pump = Pump(asyncio.get_running_loop(), connected, self.drop)
+        self.began_at = asyncio.get_running_loop().time()
+        self._pump.send([memoryview(head), rest], self._answered)
+
+    def _answered(self) -> None:
+        """Go on to the next request."""
         self._is_busy = False
-        self._write(head)
-        if rest is not None and len(rest):
-            self._outgoing = rest
-            self._stop_reading()
-            self._send_more()
+        self.began_at = 0.0
+        if self._closes:
+            if self._transport is not None:
+                self._transport.close()
         elif self._is_full:
             self._is_full = False
             self._read_on()
@@ -334,26 +334,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._reserved:
             self._desk.release(self._reserved)
             self._reserved = 0
-
-    def _send_more(self) -> None:
-        transport = self._transport
-        while self._outgoing is not None and transport is not None:
-            piece, rest = self._outgoing[:PIECE_BYTES], self._outgoing[PIECE_BYTES:]
-            self._outgoing = rest if len(rest) else None
-            transport.write(piece)
-            if self._outgoing is None:
-                if self._closes:
-                    transport.close()
-                else:
-                    self._read_on()
-            elif transport.get_write_buffer_size() > HIGH_WATER:
-                return
-
-    def _close_after(self) -> None:
-        """Close when everything is sent."""
-        self._closes = True
-        if self._outgoing is None and self._transport is not None:
-            self._transport.close()
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self.is_closed:

@@ -4,7 +4,7 @@ Pure: what is there, what time it is and the state of the group come in. Without
 is settled; with it, it is leased for the delay. A missing id that is reached in order is passed over, and said once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -31,7 +31,7 @@ class Given(msgspec.Struct, frozen=True, gc=False):
 
 
 def give_next(
-    state: GroupState, present: IdSet, now_ns: int, *, first_id: int, resend_ms: int | None, attempts: int
+    state: GroupState, present: IdSet, now_ns: int, *, first_id: Callable[[], int], resend_ms: int | None, attempts: int
 ) -> Given:
     """Give the next message in the order of ids, or first one that must be handed out again.
 
@@ -40,7 +40,7 @@ def give_next(
     present
         Ids that are there now.
     first_id
-        What lies before it was removed, and is passed over in silence.
+        Returns the id before which all was removed, to be passed over in silence; asked only at a missing id.
     resend_ms
         After what time it is handed out again if nobody acknowledges it; ``None``: never.
     attempts
@@ -50,11 +50,11 @@ def give_next(
     if again:
         return Given(again)
     taken = state.unclaimed.taken
-    number = taken.first_absent(1)
-    if number < first_id:
-        state.unclaimed.note([(number, first_id - 1)])
-        number = taken.first_absent(first_id)
-    if number > (present.last or 0):
+    number, last = taken.first_absent(1), present.last
+    if number <= last and number not in present and number < (first := first_id()):
+        state.unclaimed.note([(number, first - 1)])
+        number = taken.first_absent(first)
+    if number > last:
         return Given()
     if number not in present:
         _take(state, number)
@@ -160,8 +160,3 @@ def _drop_empty(state: GroupState) -> None:
     record.leases = [lease for lease in record.leases if lease.left]
     record.waiting = [back for back in record.waiting if back.ids]
     record.dead = [letter for letter in record.dead if letter.ids]
-
-
-def arrival_ids(ids: Sequence[int], taken: IdSet) -> int:
-    """Return the first of some ids, as they arrived, that was not handed out; 0 for none."""
-    return next((number for number in ids if number not in taken), 0)

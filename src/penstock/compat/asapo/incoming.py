@@ -21,7 +21,7 @@ from penstock.compat.asapo.wire import Code
 from penstock.core.block import Block
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import ConflictError, PenstockError, StateError, StoreFullError, StreamError
+from penstock.errors import BeamtimeError, ConflictError, PenstockError, StateError, StoreFullError, StreamError
 from penstock.streams.dataset import part_address, table_address
 from penstock.streams.reading import ENDED
 from penstock.streams.store import Store, StreamState, StreamWriter
@@ -53,7 +53,7 @@ Told = Callable[[Outcome], None]
 class Sent:
     """One message, until it is answered; its payload is the connection's."""
 
-    __slots__ = ("id", "metadata", "overwrote", "parts", "payload", "tell", "user")
+    __slots__ = ("id", "metadata", "parts", "payload", "tell", "user", "write")
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class Sent:
         payload: NDArray[np.uint8] | None,
         parts: int,
         tell: Told,
+        write: Callable[[], bool] | None = None,
     ) -> None:
         self.id = number
         self.metadata = metadata
@@ -70,19 +71,20 @@ class Sent:
         self.payload = payload
         self.parts = parts
         self.tell = tell
-        self.overwrote = False
+        self.write = write
+        """Writes its file, and tells whether it has replaced another."""
 
 
 class Ended:
     """That a stream has ended, until it is answered."""
 
-    __slots__ = ("deadline", "last_id", "next_stream", "tell")
+    __slots__ = ("came", "last_id", "next_stream", "tell")
 
-    def __init__(self, last_id: int, next_stream: str, tell: Told, deadline: float) -> None:
+    def __init__(self, last_id: int, next_stream: str, tell: Told, came: float) -> None:
         self.last_id = last_id
         self.next_stream = next_stream
         self.tell = tell
-        self.deadline = deadline
+        self.came = came
 
 
 class Lane:
@@ -141,7 +143,7 @@ class Incoming:
         """Take note that a stream has ended; done once what was sent before is stored."""
         self._ends.setdefault(base, []).append(ended)
         self._loop.call_soon(self._look_at_end, base)
-        self._loop.call_later(GRACE_S, self._look_at_end, base)
+        self._loop.call_later(GRACE_S + 0.01, self._look_at_end, base)
 
     def let_go(self, base: StreamAddress, *, is_idle: bool = True) -> list[StreamWriter]:
         """Return the writers of a stream, of which nothing is kept; the caller closes them."""
@@ -222,7 +224,7 @@ class Incoming:
         is_whole = bool(lanes) and all(
             lane.writer is not None and lane.writer.written == lane.writer.last_id == ended.last_id for lane in lanes
         )
-        if not is_whole and self._connections_of(base) > 1 and time.monotonic() < ended.deadline:
+        if not is_whole and self._connections_of(base) > 1 and self._loop.time() < ended.came + GRACE_S:
             return
         for lane in lanes:
             lane.is_busy = True
@@ -249,11 +251,13 @@ class Incoming:
 
 
 def _is_small(sent: Sent) -> bool:
-    return sent.payload is None or sent.payload.nbytes < BIG_BYTES
+    return sent.write is None and (sent.payload is None or sent.payload.nbytes < BIG_BYTES)
 
 
 def outcome_of(error: Exception) -> Outcome:
     """Return what a producer is answered when something cannot be done."""
+    if isinstance(error, BeamtimeError):
+        return Outcome(Code.INTERNAL if error.is_passing else Code.REFUSED, str(error))
     if isinstance(error, StoreFullError):  # there may be room later; the client tries until its time is up
         return Outcome(Code.INTERNAL, str(error))
     if isinstance(error, PenstockError):
@@ -349,14 +353,24 @@ class _Batch:
                 if is_there:
                     self._outcomes[row] = self._again(self._batch[row])
             rows = [row for row, is_there in zip(rows, there, strict=True) if not is_there]
-            sent = [self._batch[row] for row in rows]
+        rows = [row for row in rows if self._is_written(row)]
         if rows:
-            self._writer.append(_block(self._lane.address.stream, sent))
+            self._writer.append(_block(self._lane.address.stream, [self._batch[row] for row in rows]))
         for row in rows:
-            if self._batch[row].overwrote:
+            self._outcomes.setdefault(row, STORED)
+
+    def _is_written(self, row: int) -> bool:
+        """Write the file of a message, if it is to have one; return whether the message is to be stored."""
+        sent = self._batch[row]
+        if sent.write is None:
+            return True
+        try:
+            if sent.write():
                 self._outcomes[row] = Outcome(Code.WARNING, "file has been overwritten")
-            else:
-                self._outcomes.setdefault(row, STORED)
+        except Exception as error:  # noqa: BLE001  # it must be answered, and with the reason
+            self._outcomes[row] = outcome_of(error)
+            return False
+        return True
 
     def _again(self, sent: Sent) -> Outcome:
         with self._store.read(self._lane.address) as reader:

@@ -216,11 +216,10 @@ class FolderToken(Request, frozen=True, gc=False):
 class Transfer(Request, frozen=True, gc=False):
     """A file, or its size."""
 
-    beamtime: str
     stream: str
+    """Empty if the client does not say."""
     name: str
     only_size: bool
-    is_producer: bool = False
 
 
 def read_request(method: str, target: str, body: bytes) -> Request:
@@ -249,7 +248,7 @@ def read_request(method: str, target: str, body: bytes) -> Request:
         case ["v0.2", "transfer"]:
             name = _text(_json(body), "FileName")
             only_size = query.flag("sizeonly")
-            return Transfer(query.token, query.get("beamtime"), query.get("stream"), name, only_size, query.is_producer)
+            return Transfer(query.token, query.get("stream"), name, only_size)
     raise _unknown(path)
 
 

@@ -20,42 +20,30 @@ from numpy.typing import NDArray
 
 from penstock.compat.asapo import requests as ask
 from penstock.compat.asapo.authority import Authority
+from penstock.compat.asapo.beamtime_folders import BeamtimeFolders
+from penstock.compat.asapo.beamtimes import Places
 from penstock.compat.asapo.broker import Answer, Broker, Nothing
-from penstock.compat.asapo.connection import Connection, Producer
+from penstock.compat.asapo.connection import Connection
 from penstock.compat.asapo.handles import Handles
 from penstock.compat.asapo.http import HttpRequest
-from penstock.compat.asapo.incoming import Ended, Incoming, Outcome, Sent, outcome_of
-from penstock.compat.asapo.records import checked_metadata, metadata_of, payload_of
-from penstock.compat.asapo.wire import (
-    BEAMTIME_META,
-    Authorisation,
-    Code,
-    Header,
-    MetadataWish,
-    Mode,
-    Op,
-    is_recorded,
-    json_value,
-    next_stream_of,
-)
+from penstock.compat.asapo.incoming import Incoming, Outcome
+from penstock.compat.asapo.receiver import Producer, Receiver
+from penstock.compat.asapo.records import payload_of
+from penstock.compat.asapo.transfer import FileTransfer
+from penstock.compat.asapo.wire import Code, Header, Op
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import PenstockError, ServiceError, StreamError
+from penstock.errors import BeamtimeError, MissingMessageError, PenstockError, ServiceError
 from penstock.services.stream_server import is_local
 from penstock.services.stream_tokens import SECRET, SECRET_FILE, Right, Tokens
-from penstock.streams.dataset import base_of, check_stream_name
+from penstock.streams.dataset import base_of
 from penstock.streams.store import Store, StreamWriter
 
 __all__ = ["AsapoServer"]
 
 VERSION: Final = "penstock, as ASAPO 25.3.0"
-HOLD_S: Final = 0.25
-"""How long a read may wait for something to come: an interruption is heard by a client only between two requests."""
 SWEEP_S: Final = 1.0
-MODES: Final = frozenset((2, 5, 9, 10, 13, 18, 21, 29))
-"""Those that clients send."""
 MOST_CONNECTIONS: Final = 32
 """How many connections a producer may have, as it is told."""
-MOST_PARTS: Final = 4096
 
 
 class AsapoServer:
@@ -69,6 +57,8 @@ class AsapoServer:
         Where to listen; port 0 takes any free one.
     tokens
         Who may do what; without it everybody may do everything, and only this machine can connect.
+    places
+        Where beamtimes have their folders; without it no files are written, and all is in the store.
     advertise
         ``HOST:PORT`` by which clients reach this; by default where it listens.
     most_clients, most_strangers
@@ -91,6 +81,7 @@ class AsapoServer:
         port: int = 0,
         *,
         tokens: Tokens | None = None,
+        places: Places | None = None,
         advertise: str = "",
         most_clients: int = 512,
         most_strangers: int = 128,
@@ -105,6 +96,7 @@ class AsapoServer:
                 f"{SECRET_FILE} or {SECRET}, or listen on 127.0.0.1"
             )
         self._store, self._host, self._port, self._tokens = store, host, port, tokens
+        self._folders = None if places is None else BeamtimeFolders(places)
         self._advertise = advertise
         self._limits = _Limits(most_clients, most_strangers, hello_s, stall_s, most_message_bytes, most_bytes)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -174,7 +166,9 @@ class AsapoServer:
             except OSError as error:
                 raise ServiceError(f"{self._host}:{self._port}: cannot listen there: {error.strerror}") from error
             self._port = server.sockets[0].getsockname()[1]
-            desk = self._desk = ServerDesk(self._store, self._loop, pool, self._tokens, self.address, self._limits)
+            desk = self._desk = ServerDesk(
+                self._store, self._loop, pool, self._tokens, self.address, self._folders, self._limits
+            )
             self._started.set()
             try:
                 while not self._ending.is_set():
@@ -212,6 +206,7 @@ class ServerDesk:
         pool: ThreadPoolExecutor,
         tokens: Tokens | None,
         address: str,
+        folders: BeamtimeFolders | None,
         limits: _Limits,
     ) -> None:
         self._store, self._loop, self._pool, self._address, self._limits = store, loop, pool, address, limits
@@ -220,6 +215,8 @@ class ServerDesk:
         self._handles = Handles(lambda: [info.address for info in store.streams()])
         self._broker = Broker(store, store, self._handles, address)  # type: ignore[arg-type]  # it was checked to have groups
         self._incoming = Incoming(store, loop, pool, connections_of=self._connections_of, changed=self._stream_changed)
+        self._receiver = Receiver(store, self._incoming, self._authority, self._then, folders, loop.time)
+        self._transfer = FileTransfer(self._broker, self._authority, folders)
         self._connections: dict[Connection, None] = {}
         self._reserved = 0
         self._wanting: deque[tuple[Connection, int]] = deque()
@@ -295,76 +292,24 @@ class ServerDesk:
 
     def authorise(self, connection: Connection, data: bytes) -> None:
         """Take what a producer says of itself."""
-        try:
-            said = Authorisation.parse(data)
-            if said.beamtime in ("", "auto"):
-                raise StreamError("this server does not know which beamtime a beamline has; name the beamtime")
-            source = StreamAddress(said.beamtime, said.source or "detector")
-            self._authority.allow(said.token, "write", source)
-        except ServiceError as error:
-            connection.reply(Op.AUTHORISE, Code.REFUSED, str(error))
-            return
-        except PenstockError as error:
-            connection.reply(Op.AUTHORISE, Code.WRONG, str(error))
-            return
-        connection.producer = Producer(said, source)
-        connection.is_known = True
-        connection.reply(Op.AUTHORISE, Code.OK)
+
+        def tell(who: Producer | Outcome) -> None:
+            if isinstance(who, Outcome):
+                connection.reply(Op.AUTHORISE, who.code, who.text)
+            else:
+                connection.producer, connection.is_known = who, True
+                connection.reply(Op.AUTHORISE, Code.OK)
+
+        self._receiver.authorise(data, tell)
 
     def take(self, connection: Connection, header: Header, meta: bytes, payload: NDArray[np.uint8] | None) -> None:
         """Take what a producer sends."""
-        producer = connection.producer
-        assert producer is not None
+        assert connection.producer is not None
 
         def tell(outcome: Outcome) -> None:
             connection.reply(header.op, outcome.code, outcome.text)
 
-        try:
-            self._authority.allow(producer.said.token, "write", producer.source)
-            if header.op == Op.METADATA:
-                self._describe(producer, header, payload, tell)
-                return
-            base = StreamAddress(producer.source.beamtime, producer.source.source, header.stream)
-            check_stream_name(base)
-            if header.is_finish:
-                last_id, following = header.id - 1, next_stream_of(json_value(meta, "the end of a stream"))
-                self._incoming.end(base, Ended(last_id, following, tell, self._loop.time() + 1.0))
-                return
-            self._incoming.put(base, _part(header), self._sent(header, meta, payload, tell))
-        except ServiceError as error:
-            tell(Outcome(Code.REFUSED, str(error)))
-        except PenstockError as error:
-            tell(Outcome(Code.WRONG, str(error)))
-
-    def _sent(self, header: Header, meta: bytes, payload: NDArray[np.uint8] | None, tell: Any) -> Sent:
-        if header.mode not in MODES:
-            raise StreamError(f"there is no ingest mode {header.mode}; these are: {', '.join(map(str, sorted(MODES)))}")
-        if not is_recorded(header.mode) and not header.mode & Mode.ONLY_METADATA:
-            raise StreamError(f"mode {header.mode} only stores a file, which this server does not: add the database, 8")
-        if header.mode & Mode.STORE_FILE and ".." in header.name.split("/"):
-            raise StreamError(f"{header.name!r} is no path for a file; it must not contain ..")
-        user = checked_metadata(json_value(meta, "metadata"))
-        size = None if payload is not None else header.size
-        metadata = metadata_of(user, header.name, header.mode, size)
-        return Sent(header.id, metadata, dict(user), payload, header.parts, tell)
-
-    def _describe(self, producer: Producer, header: Header, payload: NDArray[np.uint8] | None, tell: Any) -> None:
-        wish = MetadataWish.of(header.part)
-        value = json_value(b"" if payload is None else payload.tobytes(), "metadata")
-        if header.name == BEAMTIME_META:
-            address = producer.source
-        else:
-            address = StreamAddress(producer.source.beamtime, producer.source.source, header.stream)
-            check_stream_name(address)
-
-        def describe() -> Outcome:
-            try:
-                self._store.set_metadata(address, value, wish.mode, upsert=wish.upsert)
-            except Exception as error:  # noqa: BLE001  # it must be answered, and with the reason
-                return outcome_of(error)
-            return Outcome(Code.OK)
-
-        self._then(describe, tell)
+        self._receiver.take(connection.producer, header, meta, payload, tell)
 
     def _stream_changed(self, base: StreamAddress) -> None:
         view = self._broker.known_view(base)
@@ -410,7 +355,7 @@ class ServerDesk:
         """Return what is to be answered; ``None`` if that is done later."""
         respond = partial(self._respond, connection, asked)
         if isinstance(request, ask.AskService):
-            return self._service(connection, request)
+            return self._service(request)
         if isinstance(request, ask.AskVersion):
             about = {"versionInfo": "v0.7 (supported)"}
             return _json({"softwareVersion": VERSION, "clientProtocol": about, "clientSupported": "yes"})
@@ -420,10 +365,10 @@ class ServerDesk:
 
             return Answer(200, secrets.token_hex(10).encode())
         if isinstance(request, ask.FolderToken):
-            grant = self._authority.allow(request.token, "read", StreamAddress(request.beamtime))
-            return Answer(200, self._authority.issue_folder(request.beamtime, request.folder, grant).encode())
+            self._then(partial(_safely_called, self._transfer.folder_token(request)), respond)
+            return None
         if isinstance(request, ask.Transfer):
-            self._transfer(asked, request, respond)
+            self._then(partial(_safely_called, self._transfer.transfer(request, asked.cookie)), respond)
             return None
         assert isinstance(request, ask.Of)
         source = StreamAddress(request.beamtime, request.source)
@@ -439,11 +384,10 @@ class ServerDesk:
             self._read(connection, request, respond)
         return None
 
-    def _service(self, connection: Connection, request: ask.AskService) -> Answer:
+    def _service(self, request: ask.AskService) -> Answer:
         if request.name == "asapo-receiver":
             return _json({"MaxConnections": MOST_CONNECTIONS, "Uris": [self._address]})
-        self._authority.check(request.token)
-        connection.is_known = True
+        # Not looked at the token: a client would take a refusal here for a service that is not there.
         return Answer(200, self._address.encode())
 
     def _respond(self, connection: Connection, asked: HttpRequest, answer: Answer) -> None:
@@ -464,22 +408,6 @@ class ServerDesk:
 
         self._then(delete, done)
 
-    def _transfer(self, asked: HttpRequest, request: ask.Transfer, respond: Callable[[Answer], None]) -> None:
-        token = asked.cookie.partition("Authorization=Bearer ")[2]
-        folder = self._authority.folder(token.split(";")[0].strip())
-        beamtime = StreamAddress(folder.beamtime)
-
-        def transfer() -> Answer:
-            for source in {info.address.parent for info in self._store.streams(beamtime)}:
-                if not folder.grant.allows("read", source):
-                    continue
-                found = self._broker.payload_by_name(source, request.stream, request.name)
-                if found is not None:
-                    return _json({"file_size": len(found)}) if request.only_size else Answer(200, found)
-            return Answer(404, b"there is no such file")
-
-        self._then(partial(_safely_called, transfer), respond)
-
     # --- reads that wait
 
     def _read(self, connection: Connection, request: ask.Of, respond: Callable[[Answer], None]) -> None:
@@ -487,13 +415,15 @@ class ServerDesk:
         if isinstance(answer, Nothing) and not request.is_producer:
             self._wait(connection, request, respond, answer)
         else:
+            connection.patience.answer()
             respond(answer.otherwise if isinstance(answer, Nothing) else answer)
 
     def _wait(
         self, connection: Connection, request: ask.Of, respond: Callable[[Answer], None], nothing: Nothing
     ) -> None:
         """Ask again whenever something has changed, until time is up."""
-        until = self._loop.time() + HOLD_S
+        began = self._loop.time()
+        until = began + connection.patience.ask(request, began)
 
         def ask_again() -> None:
             answer = _safely(self._broker.answer, request)
@@ -503,6 +433,10 @@ class ServerDesk:
                 rest()
                 return
             self._stop_waiting(connection)
+            if isinstance(answer, Nothing):
+                connection.patience.answer_nothing(self._loop.time())
+            else:
+                connection.patience.answer()
             respond(answer.otherwise if isinstance(answer, Nothing) else answer)
 
         def rest() -> None:
@@ -558,20 +492,10 @@ class ServerDesk:
         self._loop.run_in_executor(self._pool, work).add_done_callback(go_on)
 
 
-def _part(header: Header) -> int:
-    if header.op != Op.DATASET:
-        return 0
-    if not 1 <= header.part <= header.parts <= MOST_PARTS:
-        raise StreamError(f"part {header.part} of {header.parts} is none; at most {MOST_PARTS}, counted from 1")
-    if not header.id:
-        raise StreamError("a part of a dataset needs the dataset's id")
-    return header.part
-
-
 def _refusal(error: Exception) -> Answer:
-    if isinstance(error, ask.UnknownTargetError):
+    if isinstance(error, ask.UnknownTargetError | MissingMessageError):
         return Answer(404, str(error).encode())
-    if isinstance(error, ServiceError):
+    if isinstance(error, ServiceError | BeamtimeError):
         return Answer(401, str(error).encode())
     if isinstance(error, PenstockError):
         return Answer(400, str(error).encode())

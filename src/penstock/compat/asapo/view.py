@@ -3,10 +3,10 @@
 Kept from request to request, as opening a reader costs more than a read. It is used by one thread at a time.
 """
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-
-import numpy as np
+from typing import Final
 
 from penstock.core.id_set import IdSet
 from penstock.core.stream_address import StreamAddress
@@ -18,6 +18,8 @@ from penstock.streams.reading import ENDED
 from penstock.streams.store import Store, StoredBlock, StreamInfo, StreamReader
 
 __all__ = ["StreamView"]
+
+MOST_COMING: Final = 1024
 
 
 class StreamView:
@@ -43,8 +45,8 @@ class StreamView:
         self._is_single = False
         self.waiting: dict[Callable[[], None], None] = {}
         """To be called when something has changed; the owner's."""
-        self.arrival_from: dict[str, int] = {}
-        """For each group, the position below which it was given everything."""
+        self._arriving: dict[str, tuple[int, deque[int]]] = {}
+        """For each group, how far the stream was read in the order of arrival, and ids of it that come next."""
 
     @property
     def parts(self) -> int:
@@ -145,15 +147,27 @@ class StreamView:
         if self.parts:
             left = self.present().difference(taken)
             return left.first if left.count else 0
-        begin = self.arrival_from.get(group, 0)
-        for stored in self._base.blocks(begin):
-            ids = stored.block.ids
-            free = np.flatnonzero(~taken.contains(ids))
-            if len(free):
-                self.arrival_from[group] = stored.position + int(free[0])
-                return int(ids[free[0]])
-            self.arrival_from[group] = stored.position + len(ids)
-        return 0
+        position, coming = self._arriving.get(group, (0, deque()))
+        while True:
+            while coming:
+                if coming[0] not in taken:  # it stays until it was given
+                    return coming[0]
+                coming.popleft()
+            if position >= self._base.arrived[0]:
+                return 0
+            for stored in self._base.blocks(position):
+                ids = stored.block.ids
+                coming += ids[~taken.contains(ids)].tolist()
+                position = stored.position + len(ids)
+                if len(coming) >= MOST_COMING:
+                    break
+            else:
+                position = max(position, self._base.arrived[0]) if not coming else position
+            self._arriving[group] = position, coming
+
+    def begin_anew(self, group: str) -> None:
+        """Forget what a group would be given next in the order of arrival."""
+        self._arriving.pop(group, None)
 
     def quieten(self) -> None:
         """Let the readers' descriptors be quiet until something changes again."""

@@ -1,0 +1,209 @@
+"""Who may do what by ASAPO's genuine clients, where files go, and that a server that was killed is gone on with."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.compat.asapo.beamtimes import Places
+from penstock.compat.asapo.server import AsapoServer
+from penstock.errors import ServiceError
+from penstock.services.stream_tokens import Scope, Tokens
+from penstock.streams.directory import DirectoryStore
+from penstock.streams.memory_store import MemoryStore
+from tests.system.asapo_clients import Beamtime, Served, asapo_producer, raises
+from tests.system.commands import Process
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+SECRET = b"0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokens:
+    return Tokens(SECRET, revoked=tmp_path_factory.mktemp("tokens") / "revoked")
+
+
+@pytest.fixture(scope="module")
+def guarded(tokens: Tokens) -> Iterator[Served]:
+    with MemoryStore() as store, AsapoServer(store, tokens=tokens) as server:
+        yield Served(server, store)
+
+
+def issue(tokens: Tokens, *scopes: str) -> str:
+    return tokens.issue("somebody", [Scope.parse(scope) for scope in scopes], lasts_s=600)
+
+
+def test_a_token_allows_what_it_says_and_no_more(guarded: Served, tokens: Tokens) -> None:  # [91], [101], [48]
+    beamtime = Beamtime(guarded)
+    writing, reading = issue(tokens, "write:bt/det", "read:bt"), issue(tokens, "read:bt/det")
+    producer = beamtime.producer(token=writing)
+    beamtime.fill(producer, [1])
+    data, meta = beamtime.consumer(token=reading).get_next("g", meta_only=False, stream=beamtime.stream)
+    assert bytes(data) == b"data 1"
+    assert bytes(beamtime.consumer(token=reading).retrieve_data(meta | {"buf_id": 0})) == b"data 1"
+    for token, source in ((reading, "det"), (writing, "other"), ("nonsense", "det"), ("", "det")):
+        error = beamtime.send(beamtime.producer(token=token, source=source), 2)[1]
+        assert isinstance(error, asapo_producer.AsapoWrongInputError), token
+    for token, source in ((reading, "other"), ("nonsense", "det"), ("", "det")):
+        with raises("AsapoWrongInputError") as caught:
+            beamtime.consumer(token=token, source=source).get_next("g", stream=beamtime.stream)
+        assert "nonsense" not in str(caught.value).replace("token=nonsense", "")
+    with raises("AsapoWrongInputError"):
+        beamtime.consumer(token=reading).delete_stream(beamtime.stream)
+    beamtime.consumer(token=writing).delete_stream(beamtime.stream)
+
+
+def test_a_token_that_was_taken_back_is_refused(guarded: Served, tokens: Tokens) -> None:
+    beamtime = Beamtime(guarded)
+    token = issue(tokens, "write:bt", "read:bt")
+    producer, consumer = beamtime.producer(token=token), beamtime.consumer(token=token)
+    beamtime.fill(producer, [1])
+    assert consumer.get_current_size(beamtime.stream) == 1
+    assert tokens._file is not None
+    tokens._file.write_text(tokens.read(token).id)
+    end = time.monotonic() + 10
+    while beamtime.send(producer, 2)[1] is None or not isinstance(
+        beamtime.send(producer, 3)[1], asapo_producer.AsapoWrongInputError
+    ):
+        assert time.monotonic() < end
+    with raises("AsapoWrongInputError"):
+        consumer.get_current_size(beamtime.stream)
+    tokens._file.unlink()
+
+
+def test_nobody_else_can_connect_without_tokens() -> None:
+    with MemoryStore() as store, pytest.raises(ServiceError, match="can be reached from other machines"):
+        AsapoServer(store, "0.0.0.0")
+
+
+@pytest.fixture(scope="module")
+def facility(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders as a facility has them: two beamtimes of a beamline, of which one is current."""
+    root = tmp_path_factory.mktemp("facility")
+    for beamtime in ("11000001", "11000002"):
+        (root / f"core/p07/2026/data/{beamtime}").mkdir(parents=True)
+    make_current(root, "11000001")
+    return root
+
+
+def make_current(root: Path, beamtime: str) -> None:
+    current = root / "beamline/p07/current"
+    current.mkdir(parents=True, exist_ok=True)
+    said = {
+        "applicant": {}, "beamline": "p07", "beamline_alias": "P07", "beamtimeId": beamtime,
+        "corePath": str(root / f"core/p07/2026/data/{beamtime}"),
+        "event-start": "2026-01-01", "event-end": "2027-01-01",
+        "beamline-setup": "", "proposalId": "1", "title": "t",
+    }  # fmt: skip
+    for old in current.glob("beamtime-metadata-*.json"):
+        old.unlink()
+    (current / f"beamtime-metadata-{beamtime}.json").write_text(json.dumps(said))
+
+
+@pytest.fixture(scope="module")
+def with_files(facility: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    places = Places(
+        offline=f"{facility}/core/{{beamline}}/*/*/{{beamtime}}", online=f"{facility}/beamline/{{beamline}}"
+    )
+    store = DirectoryStore(tmp_path_factory.mktemp("files") / "store", make=True)
+    with store, AsapoServer(store, places=places) as server:
+        yield Served(server, store)
+
+
+def test_files_lie_where_the_facility_has_them(with_files: Served, facility: Path) -> None:  # [78], [79], [88]
+    beamtime = Beamtime(with_files)
+    beamtime.name = "11000001"
+    core, online = facility / "core/p07/2026/data/11000001", facility / "beamline/p07/current"
+    producer, raw = beamtime.producer(), beamtime.producer(kind="raw", source="raw")
+    beamtime.fill(producer, [1], exposed_path="processed/a/file")
+    assert (core / "processed/a/file").read_bytes() == b"data 1"
+    error = beamtime.send(producer, 2, b"other", exposed_path="processed/a/file")[1]
+    assert isinstance(error, asapo_producer.AsapoServerWarning)
+    assert "overwritten" in str(error)
+    assert (core / "processed/a/file").read_bytes() == b"other"
+    conflict = beamtime.send(producer, 2, b"a third", exposed_path="processed/a/file")[1]
+    assert isinstance(conflict, asapo_producer.AsapoWrongInputError)
+    assert (core / "processed/a/file").read_bytes() == b"other"  # what is refused changes no file
+    for path, mode in (("raw/x", 13), ("raw/y", 29)):
+        assert beamtime.send(raw, mode, b"raw data", exposed_path=path, ingest_mode=mode)[1] is None
+    assert (online / "raw/x").read_bytes() == b"raw data"
+    assert (core / "raw/y").read_bytes() == b"raw data"
+    assert beamtime.send(raw, 40, b"only a file", exposed_path="raw/z", ingest_mode=5)[1] is None
+    assert (online / "raw/z").read_bytes() == b"only a file"
+    assert beamtime.consumer(source="raw").get_current_size(beamtime.stream) == 2
+    # a consumer with the file system, and one that has it transferred
+    meta = beamtime.consumer().get_by_id(2, stream=beamtime.stream)[1] | {"buf_id": 0}
+    mounted = beamtime.consumer(path=str(core), has_filesystem=True)
+    for consumer in (mounted, beamtime.consumer(), beamtime.consumer(path=str(core))):
+        assert bytes(consumer.retrieve_data(meta)) == b"other"
+    (core / "processed/by hand").write_bytes(b"put there by hand")
+    by_hand = meta | {"name": "processed/by hand", "size": 17}
+    assert bytes(beamtime.consumer().retrieve_data(by_hand)) == b"put there by hand"
+    with raises("AsapoWrongInputError"):  # [100]
+        beamtime.consumer(path="/elsewhere").retrieve_data(meta)
+    with raises("AsapoWrongInputError"):
+        beamtime.consumer().retrieve_data(meta | {"name": "processed/../../11000002/f"})
+
+
+def test_auto_is_the_beamtime_that_the_beamline_has_now(with_files: Served, facility: Path) -> None:  # [90]
+    beamtime = Beamtime(with_files)
+    producer = beamtime.producer(beamtime="auto", beamline="p07")
+    make_current(facility, "11000001")
+    try:
+        deadline, number = time.monotonic() + 10, 1
+        beamtime.fill(producer, [1])
+        beamtime.name = "11000001"
+        assert beamtime.consumer().get_current_size(beamtime.stream) == 1
+        make_current(facility, "11000002")
+        beamtime.name = "11000002"
+        second = beamtime.consumer()
+        while not second.get_current_size(beamtime.stream):
+            number += 1
+            beamtime.send(producer, number)
+            assert time.monotonic() < deadline
+        assert (facility / f"core/p07/2026/data/11000002/processed/f{number}").read_bytes() == b"data"
+    finally:
+        make_current(facility, "11000001")
+
+
+def test_a_beamtime_that_is_not_there_or_not_current_is_refused(with_files: Served) -> None:
+    beamtime = Beamtime(with_files)
+    wanted: list[dict[str, Any]] = [{"beamtime": "11009999"}, {"beamtime": "11000002", "kind": "raw"}]
+    for more in wanted:
+        error = beamtime.send(beamtime.producer(**more), 1, exposed_path=f"{more.get('kind', 'processed')}/f")[1]
+        assert isinstance(error, asapo_producer.AsapoWrongInputError), more
+
+
+def test_clients_go_on_with_a_server_that_was_killed_and_started_again(tmp_path: Path) -> None:  # [103]
+    def serve(*options: str) -> tuple[Process, dict[str, Any]]:
+        process = Process(
+            "serve", "--store", str(tmp_path / "store"), "--listen", "0", "--json", *options, folder=tmp_path
+        )
+        return process, json.loads(process.line("{"))
+
+    process, facts = serve("--asapo", "0")
+    host, _, port = facts["asapo"].rpartition(":")
+
+    class There:
+        address = facts["asapo"]
+
+    beamtime = Beamtime(Served(There(), None))  # type: ignore[arg-type]  # all that clients need
+    try:
+        producer, consumer = beamtime.producer(timeout_ms=30_000), beamtime.consumer(timeout_ms=20_000)
+        beamtime.fill(producer, range(1, 6))
+        first = beamtime.ids(consumer, "g", 2)
+        meta = consumer.get_by_id(4, stream=beamtime.stream)[1]
+        consumer.acknowledge("g", 1, beamtime.stream)
+        process.close()  # killed
+        beamtime.begin(producer, 6, b"data 6")
+        process, _ = serve("--asapo", f"{host}:{port}")
+        assert beamtime.wait(1)[0][1] is None
+        assert first + beamtime.ids(consumer, "g", 4) == [1, 2, 3, 4, 5, 6]
+        assert bytes(consumer.retrieve_data(meta)) == b"data 4"
+        assert consumer.get_unacknowledged_messages("g", stream=beamtime.stream) == [2, 3, 4, 5, 6]
+    finally:
+        process.close()
