@@ -1,11 +1,14 @@
 """Who may do what by ASAPO's genuine clients, where files go, and that a server that was killed is gone on with."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from penstock.compat.asapo.beamtimes import Places
@@ -16,6 +19,7 @@ from penstock.streams.directory import DirectoryStore
 from penstock.streams.memory_store import MemoryStore
 from tests.system.asapo_clients import Beamtime, Served, asapo_producer, raises
 from tests.system.commands import Process
+from tests.system.recorded_runs import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -205,5 +209,52 @@ def test_clients_go_on_with_a_server_that_was_killed_and_started_again(tmp_path:
         assert first + beamtime.ids(consumer, "g", 4) == [1, 2, 3, 4, 5, 6]
         assert bytes(consumer.retrieve_data(meta)) == b"data 4"
         assert consumer.get_unacknowledged_messages("g", stream=beamtime.stream) == [2, 3, 4, 5, 6]
+    finally:
+        process.close()
+
+
+def _listens(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+def test_a_pipeline_is_fed_and_read_by_their_clients(tmp_path: Path) -> None:  # `serve: {asapo: …}`
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "sums.yaml").write_text(
+        f"""\
+name: sums
+beamtime: bt
+store: store
+serve: {{asapo: {port}}}
+sources:
+  frames: {{use: stream, address: bt/det/frames}}
+stages:
+  sum: {{from: frames, map: "sums:total"}}
+sinks:
+  sums: {{use: stream, from: sum, address: bt/sums/frames}}
+"""
+    )
+    (tmp_path / "sums.py").write_text("def total(message):\n    return {'total': int(message.array.sum())}\n")
+    process = Process("run", "sums.yaml", "--run", "one", folder=tmp_path, environ={"PYTHONPATH": str(tmp_path)})
+
+    class There:
+        address = f"127.0.0.1:{port}"
+
+    beamtime = Beamtime(Served(There(), None))  # type: ignore[arg-type]  # all that clients need
+    beamtime.stream = "frames"
+    try:
+        until(lambda: _listens(port))  # a producer that is refused at first looks again after 10 s
+        producer = beamtime.producer(timeout_ms=30_000)
+        consumer = beamtime.consumer(source="sums", timeout_ms=20_000)
+        for number in range(1, 4):
+            frame = np.full((2, 3), 1000 * number, np.uint16)
+            told = beamtime.send(producer, number, frame, user_meta='{"dtype": "uint16", "shape": [2, 3]}')
+            assert told[1] is None
+            meta = consumer.get_next("g", stream="frames", ordered=False)[1]
+            assert (meta["_id"], meta["meta"]["total"]) == (number, 6000 * number)
+        assert beamtime.finish(producer, 3) is None
+        assert process.end().code == 0
     finally:
         process.close()

@@ -18,6 +18,15 @@ def serve(
     asapo: Annotated[
         str, typer.Option(metavar="[HOST:]PORT", help="Serve the store to ASAPO's own clients, too, at this address.")
     ] = "",
+    asapo_offline: Annotated[
+        str,
+        typer.Option(
+            metavar="PATTERN", help="With --asapo: where beamtimes have their folders; files are written there."
+        ),
+    ] = "",
+    asapo_online: Annotated[
+        str, typer.Option(metavar="PATTERN", help="With --asapo-offline: where beamlines have theirs, for raw data.")
+    ] = "",
     secret_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="What tokens are signed with; default: PENSTOCK_STREAMS_SECRET[_FILE]."),
@@ -47,6 +56,8 @@ def serve(
             store,
             listen,
             asapo=asapo,
+            asapo_offline=asapo_offline,
+            asapo_online=asapo_online,
             secret_file=secret_file,
             revoked=revoked,
             certificate=certificate,

@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from select import POLLIN, poll
 from typing import Any
@@ -13,12 +13,13 @@ from penstock.core.retention import Retained
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ParameterError, ServiceError, StreamError
 from penstock.services.interrupt import Interrupt
-from penstock.services.store_door import store_door
+from penstock.services.store_door import StoreDoor, store_door
 from penstock.services.stream_server import StreamServer
 from penstock.services.stream_tokens import Tokens, read_secret
 from penstock.streams.directory import DirectoryStore
 from penstock.streams.kept_retention import RetainingStore
 from penstock.streams.memory_store import MemoryStore
+from penstock.streams.store import Store
 
 __all__ = ["serve_store"]
 
@@ -30,6 +31,8 @@ def serve_store(
     listen: str,
     *,
     asapo: str,
+    asapo_offline: str,
+    asapo_online: str,
     secret_file: Path | None,
     revoked: Path | None,
     certificate: Path | None,
@@ -52,7 +55,7 @@ def serve_store(
         )  # fmt: skip
         with (
             server,
-            store_door("asapo", store, *_host_and_port(asapo, "--asapo"), tokens) if asapo else nullcontext() as door,
+            _asapo_door(store, asapo, asapo_offline, asapo_online, tokens) as door,
         ):
             facts: dict[str, Any] = {
                 "address": server.address,
@@ -74,6 +77,16 @@ def serve_store(
         counts = {"served": server.served, "refused": server.refused}
         _say({"state": "ended", **counts}, f"ended; {server.served} connections", as_json=as_json)
     return 0
+
+
+def _asapo_door(
+    store: Store, asapo: str, offline: str, online: str, tokens: Tokens | None
+) -> AbstractContextManager[StoreDoor | None]:
+    if asapo:
+        return store_door("asapo", store, *_host_and_port(asapo, "--asapo"), tokens, offline=offline, online=online)
+    if offline or online:
+        raise ParameterError("--asapo-offline and --asapo-online say where ASAPO's files go; give --asapo as well")
+    return nullcontext()
 
 
 def _tell(

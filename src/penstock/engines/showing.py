@@ -1,5 +1,6 @@
 """Where a run is seen and commanded while it goes on: where it was told, or at its own, as its pipeline says."""
 
+import os
 import select
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,9 +13,11 @@ from penstock.monitor.report import RunReport
 from penstock.pipeline.flow_plan import flow_plan
 from penstock.pipeline.graph_svg import draw_svg
 from penstock.pipeline.plan import Plan
+from penstock.pipeline.serve_address import host_and_port
 from penstock.services.control_desk import ControlDesk
 from penstock.services.control_door import ControlDoor, control_door
 from penstock.services.run_names import own_version
+from penstock.services.store_door import StoreDoorProcess
 from penstock.services.web_address import web_service
 from penstock.services.web_service import WebService
 from penstock.streams.opened import named_from_anywhere
@@ -40,6 +43,7 @@ class Showing:
         self._own: WebService | None = None
         self._opens_door = desk is None
         self._door: ControlDoor | None = None
+        self._store_door: StoreDoorProcess | None = None
         self._epoll: select.epoll | None = None
         self.desk = desk or (ControlDesk() if web is None else web.desk)
 
@@ -73,6 +77,10 @@ class Showing:
         """
         if self._web is None and self._plan.serve is not None:
             self._web = self._own = web_service(self._plan.serve)
+        if self._plan.serve_asapo is not None:
+            store = os.path.join(self._plan.folder, self._plan.store)  # noqa: PTH118  # it may be an address
+            host, port = host_and_port(self._plan.serve_asapo)
+            self._store_door = StoreDoorProcess("asapo", store, host, port)
         self.desk.begin(run, self._plan, name)
         run.watching.on_feedback = self._tell_feedback
         if self._opens_door and self._plan.control is not None:
@@ -115,5 +123,7 @@ class Showing:
             self._own.close()
         if self._door is not None:
             self._door.close()
+        if self._store_door is not None:
+            self._store_door.close()
         if self._epoll is not None:
             self._epoll.close()

@@ -18,8 +18,6 @@ def keys_not_built(spec: PipelineSpec, *, is_chains: bool) -> Iterator[tuple[Tra
     is_chains
         Whether it is nothing but chains of plain values, whose engine knows more of these words.
     """
-    if spec.serve is not None and spec.serve.asapo is not None:
-        yield ("serve", "asapo"), "serving ASAPO's clients is not built yet"
     if spec.serve is not None and spec.serve.tokenless:
         yield ("serve", "tokenless"), "serving clients that cannot send a token is not built yet"
     for name, source in spec.sources.items():

@@ -223,6 +223,8 @@ class Plan:
     sinks: Mapping[str, SinkPlan] = field(default_factory=dict)
     serve: int | str | None = None
     """Where its views are to be seen while it runs: a port, a host, or both; ``None``: nowhere."""
+    serve_asapo: int | str | None = None
+    """Where ASAPO's clients reach its store while it runs; ``None``: nowhere."""
     control: str | None = None
     """Where it takes commands over ZeroMQ while it runs; ``None``: nowhere."""
     logs: LogsPlan | None = None

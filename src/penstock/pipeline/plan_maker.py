@@ -82,6 +82,7 @@ class PlanMaker:
             stages=stages,
             sinks=sinks | {recorder.name: recorder for recorder in recorders},
             serve=None if self.spec.serve is None else self.spec.serve.http,
+            serve_asapo=None if self.spec.serve is None else self.spec.serve.asapo,
             control=None if self.spec.control is None else self.spec.control.zmq,
             logs=None if self.spec.logs is None else LogsPlan(**self.spec.logs.model_dump()),
             folder=str(self.document.folder),

@@ -358,7 +358,8 @@ class ServeSpec(_Entry):
 
     http: Annotated[int | str, AfterValidator(_address)] | None = None
     """Port, host, or host:port."""
-    asapo: str | None = None
+    asapo: Annotated[int | str, AfterValidator(_address)] | None = None
+    """Likewise: where ASAPO's clients reach the pipeline's store."""
     tokenless: bool = False
 
 

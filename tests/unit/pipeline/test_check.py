@@ -152,7 +152,6 @@ def test_functions_are_sources(checked: Check) -> None:
 @pytest.mark.parametrize(
     ("extra", "says"),
     [
-        ('serve: {asapo: "127.0.0.1:8500"}\n', "ASAPO's clients"),
         ("sinks: {f: {use: telex, from: fit}}\n", "telex"),
         ("sinks: {f: {use: print, from: fit, when: end}}\n", "only now and then"),
         ("sinks: {f: {use: print, from: fit, on_error: skip}}\n", "after a failed write"),

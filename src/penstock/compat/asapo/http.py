@@ -77,7 +77,7 @@ class HttpReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        self._grow(len(name) + len(value))
+        self._grow(len(name) + len(value) + 4)
         lower = name.lower()
         if lower == b"cookie":
             self._cookie = value
