@@ -60,6 +60,12 @@ SUITES: Mapping[str, Mapping[str, str]] = {
         "program": "bench.instruments_workers:program_rows",
         "model": "bench.instruments_workers:model_rows",
     },
+    "asapo": {
+        "asapo_send": "bench.asapo:send_rows",
+        "asapo_frames": "bench.asapo:frame_rows",
+        "asapo_read": "bench.asapo:read_rows",
+        "asapo_latency": "bench.asapo:latency_rows",
+    },
     "control": {
         "control_lanes": "bench.control:lane_rows",
         "control_small": "bench.control_echo:small_rows",

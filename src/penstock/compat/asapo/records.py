@@ -112,7 +112,7 @@ def typed_array(data: NDArray[np.uint8], user: Mapping[str, Any]) -> NDArray[Any
         ``dtype``, of numbers, such as ``"<u2"`` or ``"float32"``, and ``shape``; both must be there, and fit.
 
     >>> typed_array(np.arange(4, dtype=np.uint8), {"dtype": "<u2", "shape": [1, 2]})
-    array([[ 256,  770]], dtype=uint16)
+    array([[256, 770]], dtype=uint16)
     """
     dtype, shape = user.get("dtype"), user.get("shape")
     if not isinstance(dtype, str) or not isinstance(shape, list) or len(shape) > 32:

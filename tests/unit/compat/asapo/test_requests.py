@@ -13,6 +13,7 @@ from penstock.errors import PenstockError, RemoteProtocolError, StreamError
 
 BASE = "/v0.7/beamtime/bt/det"
 IDS = "token=T&instanceid=host_1&pipelinestep=DefaultStep"
+RESEND = "resend_nacks=true&delay_ms=5&resend_attempts=3"
 OF = ("T", "bt", "det", False, "s")
 
 
@@ -21,8 +22,7 @@ OF = ("T", "bt", "det", False, "s")
     [
         ("GET", f"{BASE}/s/g/next?{IDS}&id_key=_id", b"", ask.GetNext(*OF, "g", True, None, None)),
         (
-            "GET", f"{BASE}/s/g/next?{IDS}&dataset=true&minsize=2&substream=0"
-            "&resend_nacks=true&delay_ms=5&resend_attempts=3&id_key=time_id",
+            "GET", f"{BASE}/s/g/next?{IDS}&dataset=true&minsize=2&substream=0&{RESEND}&id_key=time_id",
             b"", ask.GetNext(*OF, "g", False, ask.Parts(2, 0), ask.Resend(5, 3)),
         ),
         ("GET", f"{BASE}/s/0/last?{IDS}&id_key=_id", b"", ask.GetLast(*OF, "", None)),

@@ -112,10 +112,10 @@ def test_an_unknown_mode_of_metadata_is_refused(number: int) -> None:
 
 @pytest.mark.parametrize("data", [b"[1]", b"{", b"null", b"[" * 100_000, b'"\xff"'])
 def test_json_that_is_no_object_is_refused(data: bytes) -> None:
-    with pytest.raises(StreamError, match="^it "):
+    with pytest.raises(StreamError, match="it "):
         json_value(data, "it")
 
 
 def test_the_literal_for_no_next_stream_is_none() -> None:
-    said = ({"next_stream": "a"}, {"next_stream": "asapo_no_next"}, {}, {"next_stream": 1})
+    said: list[dict[str, object]] = [{"next_stream": "a"}, {"next_stream": "asapo_no_next"}, {}, {"next_stream": 1}]
     assert list(map(next_stream_of, said)) == ["a", "", "", ""]
