@@ -29,8 +29,9 @@ from penstock.streams.stream_list import delete_stream, list_streams
 
 __all__ = ["Answer", "Broker", "GroupKeeper", "Nothing"]
 
-MOST_VIEWS: Final = 256
-MOST_GROUPS: Final = 1024
+MOST_VIEWS: Final = 64
+"""Each has six descriptors."""
+MOST_GROUPS: Final = 128
 ACKNOWLEDGED: Final = " [acknowledged]"
 """Behind the name of a group: another one, where it is kept what was acknowledged, read or not."""
 
@@ -165,13 +166,10 @@ class Broker:
             call()
 
     def forget(self, address: StreamAddress) -> None:
-        """Let go of a stream, whose groups are gone."""
+        """Forget a stream, whose groups are gone; whoever has its view closes that."""
         for key in [key for key in self._groups if key[0] == address]:
             self._groups.pop(key).close()
-        view = self._views.pop(address, None)
-        if view is not None:
-            self.changed(view)
-            view.close()
+        self._views.pop(address, None)
 
     def close(self) -> None:
         """Let go of everything."""

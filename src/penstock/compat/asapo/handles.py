@@ -5,7 +5,7 @@ means the same message.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from threading import Lock
 from typing import Final
 
@@ -20,16 +20,9 @@ _MOST_FAR: Final = 1 << 16
 
 
 class Handles:
-    """Used from any thread.
+    """Used from any thread."""
 
-    Parameters
-    ----------
-    streams
-        Lists all streams there are, when a number is asked for that none of the known ones gave.
-    """
-
-    def __init__(self, streams: Callable[[], Iterable[StreamAddress]]) -> None:
-        self._streams = streams
+    def __init__(self) -> None:
         self._lock = Lock()
         self._numbers: dict[StreamAddress, int] = {}
         self._addresses: dict[int, StreamAddress] = {}
@@ -50,13 +43,15 @@ class Handles:
         return (self._put(where) if stream is None else stream) << ID_BITS | number
 
     def find(self, handle: int) -> tuple[StreamAddress, int] | None:
-        """Return whose payload a number stands for; ``None`` if it is none of ours."""
-        stream, number = handle >> ID_BITS, handle & ((1 << ID_BITS) - 1)
-        if stream not in self._addresses:
-            for address in self._streams():
-                self._put(address)
-        found = self._addresses.get(stream)
+        """Return whose payload a number stands for; ``None`` if it is of no stream that is known so far."""
+        number = handle & ((1 << ID_BITS) - 1)
+        found = self._addresses.get(handle >> ID_BITS)
         return None if found is None or not number else (found, number)
+
+    def learn(self, streams: Iterable[StreamAddress]) -> None:
+        """Get to know streams, whose numbers others may have from before a restart."""
+        for address in streams:
+            self._put(address)
 
     def _put(self, address: StreamAddress) -> int:
         with self._lock:

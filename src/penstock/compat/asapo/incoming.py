@@ -7,7 +7,6 @@ stream) is done on a thread of a pool, one thing at a time for each stream. All 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -16,12 +15,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.records import OWN, said_of, typed_array
 from penstock.compat.asapo.wire import Code
 from penstock.core.block import Block
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import BeamtimeError, ConflictError, PenstockError, StateError, StoreFullError, StreamError
+from penstock.errors import BeamtimeError, ConflictError, PenstockError, StateError, StreamError
 from penstock.streams.dataset import part_address, table_address
 from penstock.streams.reading import ENDED
 from penstock.streams.store import Store, StreamState, StreamWriter
@@ -33,7 +33,8 @@ BIG_BYTES: Final = 128 << 10
 GRACE_S: Final = 1.0
 """How long the end of a stream waits for messages that other connections of its producer may still send."""
 IDLE_S: Final = 30.0
-MOST_LANES: Final = 512
+MOST_LANES: Final = 64
+"""Streams that are open to be written though nobody does: each has four descriptors."""
 MOST_PARTS: Final = 4096
 
 
@@ -117,12 +118,12 @@ class Incoming:
         self,
         store: Store,
         loop: asyncio.AbstractEventLoop,
-        pool: Executor,
+        jobs: Jobs,
         *,
         connections_of: Callable[[StreamAddress], int],
         changed: Callable[[StreamAddress], None],
     ) -> None:
-        self._store, self._loop, self._pool = store, loop, pool
+        self._store, self._loop, self._jobs = store, loop, jobs
         self._connections_of, self._changed = connections_of, changed
         self._lanes: dict[tuple[StreamAddress, int], Lane] = {}
         self._filled: dict[Lane, None] = {}
@@ -153,15 +154,17 @@ class Incoming:
         return self._drop(lanes)
 
     def let_go_of_idle(self) -> list[StreamWriter]:
-        """Return the writers that nobody has used for a while and nobody can use now; the caller closes them."""
+        """Return the writers that nobody uses, or those used longest ago if there are many; the caller closes them."""
         now = time.monotonic()
-        idle = [
+        free = [
             lane
             for lane in self._lanes.values()
             if not lane.is_busy and not lane.waiting and lane.base not in self._ends
-            and (len(self._lanes) > MOST_LANES or (now - lane.used > IDLE_S and not self._connections_of(lane.base)))
-        ]  # fmt: skip
-        return self._drop(sorted(idle, key=lambda lane: lane.used)[:MOST_LANES])
+        ]
+        free.sort(key=lambda lane: lane.used)
+        excess = max(len(self._lanes) - MOST_LANES, 0)
+        idle = [lane for lane in free[excess:] if now - lane.used > IDLE_S and not self._connections_of(lane.base)]
+        return self._drop([*free[:excess], *idle])
 
     def let_go_of_all(self) -> list[StreamWriter]:
         """Return all writers."""
@@ -193,14 +196,11 @@ class Incoming:
             self._tell(lane, batch, _outcomes(self._store, lane, batch))
             return
         lane.is_busy = True
-        done = self._loop.run_in_executor(self._pool, _outcomes, self._store, lane, batch)
-        done.add_done_callback(partial(self._stored, lane, batch))
+        self._jobs.then(partial(_outcomes, self._store, lane, batch), partial(self._stored, lane, batch), stores=True)
 
-    def _stored(self, lane: Lane, batch: list[Sent], done: "asyncio.Future[list[Outcome]]") -> None:
+    def _stored(self, lane: Lane, batch: list[Sent], outcomes: list[Outcome]) -> None:
         lane.is_busy = False
-        if done.cancelled():
-            return
-        self._tell(lane, batch, done.result())
+        self._tell(lane, batch, outcomes)
         if lane.waiting:
             self._begin(lane)
 
@@ -229,19 +229,17 @@ class Incoming:
         for lane in lanes:
             lane.is_busy = True
         del ends[0]
-        done = self._loop.run_in_executor(self._pool, _end, self._store, base, lanes, ended)
-        done.add_done_callback(partial(self._has_ended, base, lanes, ended))
+        work = partial(_end, self._store, base, lanes, ended)
+        self._jobs.then(work, partial(self._has_ended, base, lanes, ended), stores=True)
 
-    def _has_ended(self, base: StreamAddress, lanes: list[Lane], ended: Ended, done: "asyncio.Future[Outcome]") -> None:
+    def _has_ended(self, base: StreamAddress, lanes: list[Lane], ended: Ended, outcome: Outcome) -> None:
         for lane in lanes:
             lane.is_busy = False
             if lane.writer is None and not lane.waiting:
                 self._lanes.pop((lane.base, lane.part), None)
         if not self._ends.get(base):
             self._ends.pop(base, None)
-        if done.cancelled():
-            return
-        ended.tell(done.result())
+        ended.tell(outcome)
         self._changed(base)
         for lane in lanes:
             if lane.waiting:
@@ -256,13 +254,14 @@ def _is_small(sent: Sent) -> bool:
 
 def outcome_of(error: Exception) -> Outcome:
     """Return what a producer is answered when something cannot be done."""
+    # Never Code.INTERNAL: the client would try until its time is up, and then not tell why.
     if isinstance(error, BeamtimeError):
-        return Outcome(Code.INTERNAL if error.is_passing else Code.REFUSED, str(error))
-    if isinstance(error, StoreFullError):  # there may be room later; the client tries until its time is up
-        return Outcome(Code.INTERNAL, str(error))
+        return Outcome(Code.REFUSED, str(error))
     if isinstance(error, PenstockError):
         return Outcome(Code.WRONG, str(error))
-    return Outcome(Code.INTERNAL, f"the server has a fault: {type(error).__name__}")
+    if isinstance(error, OSError):
+        return Outcome(Code.WRONG, f"the store cannot do it: {error.strerror or error}")
+    return Outcome(Code.WRONG, f"the server has a fault: {type(error).__name__}")
 
 
 def _outcomes(store: Store, lane: Lane, batch: Sequence[Sent]) -> list[Outcome]:

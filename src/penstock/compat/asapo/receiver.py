@@ -5,7 +5,7 @@ On the loop's thread; looking for a beamtime's folders, files and metadata are t
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from penstock.compat.asapo.beamtime_files import BeamtimeFiles
 from penstock.compat.asapo.beamtime_folders import AUTO, BeamtimeFolders
 from penstock.compat.asapo.beamtimes import Beamtime, wanted_path
 from penstock.compat.asapo.incoming import Ended, Incoming, Outcome, Sent, Told, outcome_of
+from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.records import checked_metadata, metadata_of
 from penstock.compat.asapo.wire import (
     BEAMTIME_META,
@@ -29,7 +30,7 @@ from penstock.compat.asapo.wire import (
     next_stream_of,
 )
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import ServiceError, StreamError
+from penstock.errors import BeamtimeError, ServiceError, StreamError
 from penstock.streams.dataset import check_stream_name
 from penstock.streams.store import Store
 
@@ -42,8 +43,9 @@ _SOURCE: Final = "detector"
 LOOK_S: Final = 1.0
 """How often it is looked which beamtime a beamline has now."""
 
-Then = Callable[[Callable[[], Any], Callable[[Any], None]], None]
-"""Does something in another thread, and calls with what it returned; Any, as one carries the other's."""
+PASSING_S: Final = 10.0
+"""For how long it is looked again where what is current changes just now."""
+AGAIN_S: Final = 0.5
 
 
 class Producer:
@@ -69,8 +71,8 @@ class Receiver:
 
     Parameters
     ----------
-    then
-        Does what takes time.
+    jobs
+        Do what takes time.
     folders
         Say where beamtimes have their folders; ``None``: no files are written, and no beamtime is looked for.
     clock
@@ -82,11 +84,11 @@ class Receiver:
         store: Store,
         incoming: Incoming,
         authority: Authority,
-        then: Then,
+        jobs: Jobs,
         folders: BeamtimeFolders | None,
         clock: Callable[[], float],
     ) -> None:
-        self._store, self._incoming, self._authority, self._then = store, incoming, authority, then
+        self._store, self._incoming, self._authority, self._jobs = store, incoming, authority, jobs
         self._folders, self._clock = folders, clock
         self._files = None if folders is None else BeamtimeFiles(folders)
 
@@ -107,8 +109,15 @@ class Receiver:
 
     def _look(self, said: Authorisation, tell: Callable[[Producer | Outcome], None]) -> None:
         """Find where the files of a producer belong, and tell who it is."""
+        until = self._clock() + PASSING_S
 
-        def found(beamtime: Beamtime | Outcome | None) -> None:
+        def found(beamtime: Beamtime | BeamtimeError | Outcome | None) -> None:
+            if isinstance(beamtime, BeamtimeError):
+                if self._clock() < until:
+                    self._jobs.later(AGAIN_S, look)
+                else:
+                    tell(refused(beamtime))
+                return
             if isinstance(beamtime, Outcome):
                 tell(beamtime)
                 return
@@ -120,10 +129,13 @@ class Receiver:
                 return
             tell(Producer(said, source, beamtime, self._clock()))
 
-        if self._folders is None:
-            found(None)
-        else:
-            self._then(partial(_found, self._folders, said), found)
+        def look() -> None:
+            if self._folders is None:
+                found(None)
+            else:
+                self._jobs.then(partial(_found, self._folders, said), found)
+
+        look()
 
     def take(
         self, producer: Producer, header: Header, meta: bytes, payload: NDArray[np.uint8] | None, tell: Told
@@ -196,7 +208,7 @@ class Receiver:
             except Exception as error:  # noqa: BLE001  # it must be answered, and with the reason
                 return outcome_of(error)
 
-        self._then(written, sent.tell)
+        self._jobs.then(written, sent.tell, stores=True)
 
     def _describe(self, producer: Producer, header: Header, payload: NDArray[np.uint8] | None, tell: Told) -> None:
         wish = MetadataWish.of(header.part)
@@ -214,7 +226,7 @@ class Receiver:
                 return outcome_of(error)
             return Outcome(Code.OK)
 
-        self._then(described, tell)
+        self._jobs.then(described, tell, stores=True)
 
 
 def refused(error: Exception) -> Outcome:
@@ -228,9 +240,12 @@ def _source(said: Authorisation, beamtime: str) -> StreamAddress:
     return StreamAddress(beamtime, said.source or _SOURCE)
 
 
-def _found(folders: BeamtimeFolders, said: Authorisation) -> Beamtime | Outcome:
+def _found(folders: BeamtimeFolders, said: Authorisation) -> Beamtime | BeamtimeError | Outcome:
+    """Return the beamtime that is meant, what may be over in a moment, or why it is refused."""
     try:
         return folders.resolve(said.beamtime, said.beamline, said.kind)
+    except BeamtimeError as error:
+        return error if error.is_passing else outcome_of(error)
     except Exception as error:  # noqa: BLE001  # it must be answered, and with the reason
         return outcome_of(error)
 

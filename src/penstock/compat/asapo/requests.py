@@ -28,6 +28,7 @@ __all__ = [
     "GetLast",
     "GetNext",
     "NewGroup",
+    "OtherProtocolError",
     "Parts",
     "Persist",
     "Query",
@@ -48,6 +49,10 @@ LARGEST_ID: Final = 2**63 - 1
 
 class UnknownTargetError(StreamError):
     """No service has such a target; answered by 404."""
+
+
+class OtherProtocolError(StreamError):
+    """A client speaks another version of the protocol; answered by 415."""
 
 
 class Parts(msgspec.Struct, frozen=True, gc=False):
@@ -258,6 +263,8 @@ def _unknown(path: str) -> UnknownTargetError:
 
 def _of_discovery(name: str, query: "_Query") -> Request:
     protocol = query.get("protocol")
+    if protocol and protocol != PROTOCOL:
+        raise OtherProtocolError(f"this server speaks ASAPO's protocol {PROTOCOL}, not {protocol[:20]}")
     if not protocol:
         raise StreamError("which protocol the client speaks must be said: protocol=v0.7")
     if name == "version":

@@ -8,7 +8,6 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -27,9 +26,11 @@ from penstock.compat.asapo.connection import Connection
 from penstock.compat.asapo.handles import Handles
 from penstock.compat.asapo.http import HttpRequest
 from penstock.compat.asapo.incoming import Incoming, Outcome
+from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.receiver import Producer, Receiver
 from penstock.compat.asapo.records import payload_of
 from penstock.compat.asapo.transfer import FileTransfer
+from penstock.compat.asapo.waiting import Waiting
 from penstock.compat.asapo.wire import Code, Header, Op
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import BeamtimeError, MissingMessageError, PenstockError, ServiceError
@@ -42,6 +43,8 @@ __all__ = ["AsapoServer"]
 
 VERSION: Final = "penstock, as ASAPO 25.3.0"
 SWEEP_S: Final = 1.0
+LEARN_S: Final = 10.0
+"""How often at most all streams are looked through for a number of a payload that nobody knows."""
 MOST_CONNECTIONS: Final = 32
 """How many connections a producer may have, as it is told."""
 
@@ -154,30 +157,27 @@ class AsapoServer:
 
     async def _serve(self) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
-        with ThreadPoolExecutor(8, "ASAPO") as pool:
-            desk: ServerDesk | None = None
+        desk: ServerDesk | None = None
 
-            def connection() -> Connection:
-                assert desk is not None
-                return Connection(desk)
+        def connection() -> Connection:
+            assert desk is not None
+            return Connection(desk)
 
-            try:
-                server = await self._loop.create_server(connection, self._host, self._port, backlog=256)
-            except OSError as error:
-                raise ServiceError(f"{self._host}:{self._port}: cannot listen there: {error.strerror}") from error
-            self._port = server.sockets[0].getsockname()[1]
-            desk = self._desk = ServerDesk(
-                self._store, self._loop, pool, self._tokens, self.address, self._folders, self._limits
-            )
-            self._started.set()
-            try:
-                while not self._ending.is_set():
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._ending.wait(), SWEEP_S)
-                    desk.sweep()
-            finally:
-                server.close()
-                await desk.close()
+        try:
+            server = await self._loop.create_server(connection, self._host, self._port, backlog=256)
+        except OSError as error:
+            raise ServiceError(f"{self._host}:{self._port}: cannot listen there: {error.strerror}") from error
+        self._port = server.sockets[0].getsockname()[1]
+        desk = self._desk = ServerDesk(self._store, self._loop, self._tokens, self.address, self._folders, self._limits)
+        self._started.set()
+        try:
+            while not self._ending.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), SWEEP_S)
+                desk.sweep()
+        finally:
+            server.close()
+            await desk.close()
 
 
 class _Limits(msgspec.Struct, frozen=True):
@@ -189,13 +189,6 @@ class _Limits(msgspec.Struct, frozen=True):
     most_bytes: int
 
 
-class _Read:
-    """A request that waits for something to come."""
-
-    def __init__(self, nothing: Nothing, ask_again: Callable[[], None], timer: asyncio.TimerHandle) -> None:
-        self.nothing, self.ask_again, self.timer = nothing, ask_again, timer
-
-
 class ServerDesk:
     """What all connections share; on the loop's thread, but for what is said to be done by another."""
 
@@ -203,25 +196,27 @@ class ServerDesk:
         self,
         store: Store,
         loop: asyncio.AbstractEventLoop,
-        pool: ThreadPoolExecutor,
         tokens: Tokens | None,
         address: str,
         folders: BeamtimeFolders | None,
         limits: _Limits,
     ) -> None:
-        self._store, self._loop, self._pool, self._address, self._limits = store, loop, pool, address, limits
+        self._store, self._loop, self._address, self._limits = store, loop, address, limits
+        self._jobs = Jobs(loop)
         self._has_no_tokens = tokens is None
         self._authority = Authority(tokens)
-        self._handles = Handles(lambda: [info.address for info in store.streams()])
+        self._handles = Handles()
+        self._learned_at = -LEARN_S
         self._broker = Broker(store, store, self._handles, address)  # type: ignore[arg-type]  # it was checked to have groups
-        self._incoming = Incoming(store, loop, pool, connections_of=self._connections_of, changed=self._stream_changed)
-        self._receiver = Receiver(store, self._incoming, self._authority, self._then, folders, loop.time)
+        self._incoming = Incoming(
+            store, loop, self._jobs, connections_of=self._connections_of, changed=self._stream_changed
+        )
+        self._receiver = Receiver(store, self._incoming, self._authority, self._jobs, folders, loop.time)
         self._transfer = FileTransfer(self._broker, self._authority, folders)
         self._connections: dict[Connection, None] = {}
         self._reserved = 0
         self._wanting: deque[tuple[Connection, int]] = deque()
-        self._reads: dict[Connection, _Read] = {}
-        self._watched: dict[Any, list[int]] = {}
+        self._waiting = Waiting(loop)
         self.most_message_bytes = limits.most_message_bytes
         self.served = self.refused = 0
 
@@ -241,7 +236,7 @@ class ServerDesk:
     def went(self, connection: Connection) -> None:
         """Take note that a connection has gone."""
         self._connections.pop(connection, None)
-        self._stop_waiting(connection)
+        self._waiting.stop(connection)
 
     def sweep(self) -> None:
         """Drop who takes too long, and let go of streams that nobody writes."""
@@ -253,16 +248,16 @@ class ServerDesk:
                 connection.drop()
         writers = self._incoming.let_go_of_idle()
         if writers:
-            self._loop.run_in_executor(self._pool, _close_all, writers)
+            self._jobs.then(partial(_close_all, writers), lambda _: None, stores=True)
 
     async def close(self) -> None:
         """Let go of everything."""
         for connection in list(self._connections):
             connection.drop()
         await asyncio.sleep(0)
-        await self._loop.run_in_executor(self._pool, _close_all, self._incoming.let_go_of_all())
-        for view in list(self._watched):
-            self._stop_watching(view)
+        await self._jobs.close()
+        await asyncio.to_thread(_close_all, self._incoming.let_go_of_all())
+        self._waiting.close()
         self._broker.close()
 
     def reserve(self, connection: Connection, nbytes: int) -> bool:
@@ -321,6 +316,23 @@ class ServerDesk:
     def give(self, connection: Connection, header: Header) -> None:
         """Answer a consumer that asks for a payload."""
         found = self._handles.find(header.id)
+        now = self._loop.time()
+        if found is None and now - self._learned_at > LEARN_S:  # it may be from before a restart
+            self._learned_at = now
+            self._jobs.then(self._all_streams, partial(self._give_learned, connection, header))
+            return
+        self._give(connection, header, found)
+
+    def _all_streams(self) -> list[StreamAddress]:
+        with suppress(PenstockError):
+            return [info.address for info in self._store.streams()]
+        return []
+
+    def _give_learned(self, connection: Connection, header: Header, streams: list[StreamAddress]) -> None:
+        self._handles.learn(streams)
+        self._give(connection, header, self._handles.find(header.id))
+
+    def _give(self, connection: Connection, header: Header, found: tuple[StreamAddress, int] | None) -> None:
         if found is None or not self._authority.was_told(connection.peer, found[0].parent):
             connection.reply(Op.READ, Code.NO_DATA, "there is no such payload")
             return
@@ -365,10 +377,10 @@ class ServerDesk:
 
             return Answer(200, secrets.token_hex(10).encode())
         if isinstance(request, ask.FolderToken):
-            self._then(partial(_safely_called, self._transfer.folder_token(request)), respond)
+            self._jobs.then(partial(_safely_called, self._transfer.folder_token(request)), respond)
             return None
         if isinstance(request, ask.Transfer):
-            self._then(partial(_safely_called, self._transfer.transfer(request, asked.cookie)), respond)
+            self._jobs.then(partial(_safely_called, self._transfer.transfer(request, asked.cookie)), respond)
             return None
         assert isinstance(request, ask.Of)
         source = StreamAddress(request.beamtime, request.source)
@@ -379,7 +391,7 @@ class ServerDesk:
         if isinstance(request, ask.Delete):
             self._delete(request, respond)
         elif Broker.is_slow(request):
-            self._then(partial(_safely, self._broker.slow_answer, request), respond)
+            self._jobs.then(partial(_safely, self._broker.slow_answer, request), respond)
         else:
             self._read(connection, request, respond)
         return None
@@ -403,96 +415,27 @@ class ServerDesk:
             return answer
 
         def done(answer: Answer) -> None:
+            view = self._broker.known_view(address)
             self._broker.forget(address)
+            if view is not None:
+                self._waiting.forget(view)
+                view.close()
             respond(answer)
 
-        self._then(delete, done)
-
-    # --- reads that wait
+        self._jobs.then(delete, done)
 
     def _read(self, connection: Connection, request: ask.Of, respond: Callable[[Answer], None]) -> None:
-        answer = _safely(self._broker.answer, request)
-        if isinstance(answer, Nothing) and not request.is_producer:
-            self._wait(connection, request, respond, answer)
+        answer = partial(_safely, self._broker.answer, request)
+        if request.is_producer:  # which asks again by itself, and never for messages
+            found = answer()
+            respond(found.otherwise if isinstance(found, Nothing) else found)
         else:
-            connection.patience.answer()
-            respond(answer.otherwise if isinstance(answer, Nothing) else answer)
-
-    def _wait(
-        self, connection: Connection, request: ask.Of, respond: Callable[[Answer], None], nothing: Nothing
-    ) -> None:
-        """Ask again whenever something has changed, until time is up."""
-        began = self._loop.time()
-        until = began + connection.patience.ask(request, began)
-
-        def ask_again() -> None:
-            answer = _safely(self._broker.answer, request)
-            is_over = self._loop.time() >= until
-            if isinstance(answer, Nothing) and not is_over:
-                self._reads[connection].nothing = answer
-                rest()
-                return
-            self._stop_waiting(connection)
-            if isinstance(answer, Nothing):
-                connection.patience.answer_nothing(self._loop.time())
-            else:
-                connection.patience.answer()
-            respond(answer.otherwise if isinstance(answer, Nothing) else answer)
-
-        def rest() -> None:
-            read = self._reads[connection]
-            read.timer.cancel()
-            at, due_ns = until, read.nothing.due_ns
-            if due_ns is not None:
-                at = min(at, max(due_ns / 1e9, self._loop.time() + 0.001))
-            read.timer = self._loop.call_at(at, ask_again)
-
-        read = self._reads[connection] = _Read(nothing, ask_again, self._loop.call_at(until, ask_again))
-        nothing.view.waiting[ask_again] = None
-        self._watch(nothing.view)
-        if read.nothing.due_ns is not None:
-            rest()
-
-    def _stop_waiting(self, connection: Connection) -> None:
-        read = self._reads.pop(connection, None)
-        if read is None:
-            return
-        read.timer.cancel()
-        view = read.nothing.view
-        view.waiting.pop(read.ask_again, None)
-        if not view.waiting:
-            self._stop_watching(view)
-
-    def _watch(self, view: Any) -> None:
-        if view in self._watched:
-            return
-        fds = self._watched[view] = []
-        for reader in view.readers:
-            fds.append(reader.fileno())
-            self._loop.add_reader(fds[-1], self._seen, view)
-
-    def _stop_watching(self, view: Any) -> None:
-        for fd in self._watched.pop(view, []):
-            self._loop.remove_reader(fd)
-
-    def _seen(self, view: Any) -> None:
-        view.quieten()
-        if len(view.readers) != len(self._watched.get(view, ())):
-            self._stop_watching(view)
-            self._watch(view)
-        self._broker.changed(view)
-
-    def _then(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Do something in another thread, and then go on with what it returned."""
-
-        def go_on(future: "asyncio.Future[Any]") -> None:
-            if not future.cancelled():
-                done(future.result())
-
-        self._loop.run_in_executor(self._pool, work).add_done_callback(go_on)
+            self._waiting.wait(connection, connection.patience, request, answer, respond)
 
 
 def _refusal(error: Exception) -> Answer:
+    if isinstance(error, ask.OtherProtocolError):
+        return Answer(415, str(error).encode())
     if isinstance(error, ask.UnknownTargetError | MissingMessageError):
         return Answer(404, str(error).encode())
     if isinstance(error, ServiceError | BeamtimeError):

@@ -128,7 +128,8 @@ ADDRESS = StreamAddress("bt", "det", "s")
 
 def test_a_number_stands_for_one_payload_also_after_a_restart() -> None:
     others = [StreamAddress("bt", "det", f"s{number}") for number in range(50)]
-    before, after = Handles(list), Handles(lambda: [*reversed(others), ADDRESS, part_address(ADDRESS, 2)])
+    before, after = Handles(), Handles()
+    after.learn([*reversed(others), ADDRESS, part_address(ADDRESS, 2)])
     numbers = [before.of(ADDRESS, 0, 5), before.of(ADDRESS, 2, 5), before.of(ADDRESS, 0, 6)]
     assert len({*numbers}) == 3
     assert all(0 < number < 2**63 for number in numbers)
