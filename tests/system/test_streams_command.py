@@ -231,6 +231,37 @@ def test_an_import_that_was_killed_goes_on(folder: Path) -> None:
     assert (folder / "b.cbors").read_bytes() == data
 
 
+def test_an_import_of_a_beamtime_goes_on_after_kills_and_names_each_file_once(folder: Path) -> None:
+    paths = {f"raw/run {run}/f{number}.bin" for run in range(2) for number in range(1500)}
+    for path in paths:
+        file = folder / "11001234" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(path.encode())
+        os.utime(file, (1e9, 1e9))
+    (folder / "11001234/beamtime-metadata-7.json").write_text('{"beamtimeId": "7", "title": "crystals"}')
+    words = ("import", "--asapo", "11001234", "--payload", "--finish", "--json")
+    runs = [StreamAddress("7", "raw", f"run {run}") for run in range(2)]
+    with store_in(folder) as store:
+        for address in runs:
+            with store.read(address) as reader, started("streams", *words, folder=folder) as process:
+                assert reader.wait(0, LONGEST_S)
+                process.process.kill()
+        said = streams(folder, *words)
+        assert said.code == 0, said.err
+        done = json.loads(said.out)
+        assert done["imported"] + done["before"] == len(paths)
+        found = []
+        for address in runs:
+            with store.read(address) as reader:
+                assert reader.info.state == "finished"
+                messages = [message for stored in reader.blocks() for message in stored.messages()]
+            assert [message.id for message in messages] == list(range(1, 1501))
+            assert all(bytes(message.array) == message.metadata["exposed_path"].encode() for message in messages)
+            found += [message.metadata["exposed_path"] for message in messages]
+        assert sorted(found) == sorted(paths)
+        assert store.metadata(StreamAddress("7")) == {"beamtime": {"beamtimeId": "7", "title": "crystals"}}
+
+
 def test_bytes_go_through_standard_input_and_output(folder: Path) -> None:
     data = bytes(range(256)) * 1000
 

@@ -55,10 +55,10 @@ def retrieve(message: Message, root: str | PathLike[str] | None = None) -> NDArr
 
 def _path_of(message: Message, root: str | PathLike[str] | None) -> Path:
     metadata = message.metadata
-    if EXPOSED in metadata:
-        if root is None:
-            raise StreamError(f"message {message.id}: its file is {metadata[EXPOSED]}; say below which root")
+    if EXPOSED in metadata and root is not None:
         return FileExposer(root).path_of(metadata[EXPOSED])
     if {"name", "folder"} <= metadata.keys():
         return Path(metadata["folder"], metadata["name"])
+    if EXPOSED in metadata:
+        raise StreamError(f"message {message.id}: its file is {metadata[EXPOSED]}; say below which root")
     raise StreamError(f"message {message.id} has no buffer, and speaks of no file")

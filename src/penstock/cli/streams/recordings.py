@@ -29,8 +29,39 @@ HEARD_EXPORT = "\nstopping; no file is left\n"
 
 
 def import_recording(
-    file: Annotated[Path, typer.Argument(help="A recording, such as penstock capture writes; .gz is read too.")],
-    address: AddressArgument,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A recording, such as penstock capture writes; .gz is read too.", show_default=False),
+    ] = None,
+    address: Annotated[
+        str, typer.Argument(metavar="[ADDRESS]", help="The stream: beamtime/source/stream.", show_default=False)
+    ] = "",
+    asapo: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Instead: the folder of a beamtime, with raw/ and processed/ in it."),
+    ] = None,
+    beamtime: Annotated[
+        str, typer.Option(metavar="ID", help="What it is called; else as its metadata file says, or its folder.")
+    ] = "",
+    layout: Annotated[
+        str,
+        typer.Option(
+            metavar="PATTERN",
+            help="What paths tell, as raw/{source}/{stream}_{id}.cbf; else raw or processed is the source, "
+            "the folder below it the stream.",
+        ),
+    ] = "",
+    source: Annotated[str, typer.Option(metavar="NAME", help="What the source is called.")] = "",
+    pattern: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Which files, such as '*.cbf'; may be repeated.")
+    ] = None,
+    payload: Annotated[
+        bool, typer.Option("--payload", help="Take the files' bytes, too; else the files are spoken of.")
+    ] = False,
+    settle_s: Annotated[
+        float, typer.Option(min=0, metavar="S", help="How long a file must not have changed.", show_default=True)
+    ] = 2.0,
+    finish: Annotated[bool, typer.Option("--finish", help="Say of streams that are whole that this was all.")] = False,
     store: StoreOption = DEFAULT_STORE,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -40,9 +71,33 @@ def import_recording(
     The stream is finished then, or aborted if the recording is cut off. After an interruption the same command goes on
     behind what is there.
 
-    Exit code 0 done; 1 something else is in the place of the stream; 2 wrong as written; 3 the recording is cut off;
-    130 stopped.
+    With --asapo, make streams of the files of a beamtime: each file a message with its path, size and time. The same
+    command once more takes what has come since.
+
+    Exit code 0 done; 1 something else is in the place of the stream, or files could not be read; 2 wrong as written;
+    3 the recording is cut off, or files are being written, or have changed; 130 stopped.
     """
+    from penstock.services.tree_import import ImportOptions
+    from penstock.streams.file_choice import FileChoice
+
+    if asapo is not None:
+        from penstock.cli.streams.importing import import_beamtime
+
+        if file is not None:
+            raise wrong("--asapo", f"{file} and a beamtime's folder cannot be imported at once", "leave one out")
+        options = ImportOptions(choice=FileChoice(pattern or ()), payload=payload, settle_s=settle_s)
+        raise typer.Exit(
+            import_beamtime(
+                asapo, store, options,
+                beamtime=beamtime, layout=layout, source=source, finish=finish, quiet=quiet, as_json=as_json,
+            )
+        )  # fmt: skip
+    if file is None or not address:
+        raise wrong("FILE", "a recording and the stream it becomes are missing", "write FILE ADDRESS, or --asapo DIR")
+    _import_recording(file, address, store, quiet=quiet, as_json=as_json)
+
+
+def _import_recording(file: Path, address: str, store: str, *, quiet: bool, as_json: bool) -> None:
     from penstock.cli.streams.progress import progress_bar
     from penstock.cli.streams.shown import printed_json, shown_count
     from penstock.elements.recording_file import RecordingFile

@@ -1,6 +1,7 @@
 """The commands on streams, by plain calls: what they print, what they write, and what they refuse."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -230,6 +231,25 @@ def test_import_beside_something_else_is_refused() -> None:
     assert streams("import", "a.cbors.gz", "a/b/d").exit_code == 0
 
 
+def test_import_of_a_beamtime_says_what_became_of_files(folder: Path) -> None:
+    raw = folder / "11001234/raw/run"
+    raw.mkdir(parents=True)
+    for name in ("f1", "f2", "gone"):
+        (raw / name).write_bytes(b"data")
+        os.utime(raw / name, (1e9, 1e9))
+    (folder / "11001234/beamtime-metadata-1.json").write_text("{")
+    assert "say which it is with --beamtime" in streams("import", "--asapo", "11001234").stderr
+    said = streams("import", "--asapo", "11001234", "--beamtime", "c1", "--pattern", "f*")
+    assert (said.exit_code, "no JSON" in said.stderr) == (0, True)
+    assert said.stdout == "c1: 2 files of 8 B imported, 1 stream; 1 passed over\n"
+    (raw / "f1").write_bytes(b"other data")
+    said = streams("import", "--asapo", "11001234", "--beamtime", "c1", "--pattern", "f*")
+    assert (said.exit_code, "raw/run/f1: changed after it was imported" in said.stderr) == (3, True)
+    assert "2 were there; 1 passed over; 1 changed since" in said.stdout
+    (raw / "f3").symlink_to("nowhere")
+    assert streams("import", "--asapo", "11001234", "--beamtime", "c1", "--json").exit_code == 1
+
+
 def test_what_can_only_be_done_to_a_folder_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     from penstock.streams.memory_store import MemoryStore
 
@@ -277,6 +297,15 @@ def test_what_can_only_be_done_to_a_folder_is_said(monkeypatch: pytest.MonkeyPat
         (("copy", str(RUN), str(RUN)), 2, "is the stream itself"),
         (("delete", str(RUN)), 2, "add --yes"),
         (("import", "no.cbors", "a/b/c"), 2, "FILE: the recording no.cbors cannot be read"),
+        (("import",), 2, "write FILE ADDRESS, or --asapo DIR"),
+        (("import", "a.cbors", "a/b/c", "--asapo", "."), 2, "leave one out"),
+        (("import", "--asapo", "nowhere"), 2, "--asapo: nowhere is not there"),
+        (
+            ("import", "--asapo", ".", "--layout", "raw/*"),
+            2,
+            "--layout: 'raw/*' does not say what the stream is called",
+        ),
+        (("import", "--asapo", ".", "--beamtime", "b"), 1, "has no raw and no processed in it"),
     ],
 )
 def test_what_is_wrong_is_said(
