@@ -192,6 +192,9 @@ class BeamtimeFiles:
         parts = wanted_path(name, kind)
         root = root_of(beamtime, kind, to_offline=to_offline, has_online=self._folders.has_online)
         with _told(name):
+            if root == beamtime.online and beamtime.said_in and not os.path.exists(beamtime.said_in):  # noqa: PTH110
+                text = f"{name}: beamtime {beamtime.id} is not the current one of {beamtime.beamline} any more"
+                raise BeamtimeError(text, is_passing=True)  # whoever asks again is told what is current now
             if beamtime.is_made and root == beamtime.offline:
                 os.makedirs(root, exist_ok=True)  # noqa: PTH103  # as it is one of many calls on descriptors
             folder = _opened_folder(root, parts[:-1], name, sync=self._sync)

@@ -142,7 +142,11 @@ class BeamtimeFolders:
         if current is None or current.id != found.id:
             return found
         return msgspec.structs.replace(
-            found, online=current.online, beamline=found.beamline or current.beamline, metadata=current.metadata
+            found,
+            online=current.online,
+            said_in=current.said_in,
+            beamline=found.beamline or current.beamline,
+            metadata=current.metadata,
         )
 
     def _current(self, beamline: str) -> Beamtime:
@@ -214,7 +218,14 @@ def _read(path: str, folder: str, beamline: str) -> Beamtime:
         raise StreamError(f'{path}: it has no "beamline"')
     if beamline and said.beamline != beamline:
         raise StreamError(f"{path}: it is of beamline {said.beamline}, not {beamline}")
-    return Beamtime(id=said.id, beamline=said.beamline, offline=said.core_path, online=folder, metadata=said.metadata)
+    return Beamtime(
+        id=said.id,
+        beamline=said.beamline,
+        offline=said.core_path,
+        online=folder,
+        said_in=path,
+        metadata=said.metadata,
+    )
 
 
 def _matches(pattern: FolderPattern, parts: tuple[str | None, ...]) -> Iterator[str]:

@@ -133,6 +133,8 @@ class Beamtime(msgspec.Struct, frozen=True, kw_only=True):
     """Its folder; an absolute path."""
     online: str = ""
     """The folder at its beamline, while it is the current one there; empty if it is not."""
+    said_in: str = ""
+    """The file that says so; empty if it is not online."""
     is_made: bool = False
     """Whether the offline folder is made if it is not there."""
     metadata: Mapping[str, Any] = {}

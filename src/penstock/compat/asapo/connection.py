@@ -65,12 +65,16 @@ class Connection(asyncio.BufferedProtocol):
         self.producer: Producer | None = None
         self.is_known = False
         """Whether it has asked for something that it may have."""
+        self.has_asked = False
+        """Whether a request of it was ever whole."""
         self.is_closed = False
         self.came_at = 0.0
         self.patience = Patience()
         """How long it may be kept waiting."""
         self.began_at = 0.0
-        """When what is being received began; 0 while nothing is."""
+        """When what is being received, or sent, began; 0 while nothing is."""
+        self.active_at = 0.0
+        """When it was last heard."""
         self._desk = desk
         self._transport: asyncio.Transport | None = None
         self._scratch = bytearray(SCRATCH_BYTES)
@@ -98,7 +102,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else ""
-        self.began_at = self.came_at = asyncio.get_running_loop().time()
+        self.began_at = self.came_at = self.active_at = asyncio.get_running_loop().time()
         if not self._desk.came(self):
             transport.abort()
 
@@ -126,8 +130,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what has come."""
+        self.active_at = asyncio.get_running_loop().time()
         if not self.began_at:
-            self.began_at = asyncio.get_running_loop().time()
+            self.began_at = self.active_at
         if self._payload is not None and self._start == self._end:
             self._filled += nbytes
             if self._filled == len(self._payload):
@@ -164,6 +169,11 @@ class Connection(asyncio.BufferedProtocol):
     def is_idle(self) -> bool:
         """Whether nothing of it is on its way."""
         return not self._is_busy
+
+    @property
+    def moved(self) -> int:
+        """How many bytes of the payload that is being received, or sent, have come or gone."""
+        return self._pump.sent if self._is_busy and self._pump is not None else self._filled
 
     def drop(self) -> None:
         """End it at once."""
@@ -249,10 +259,9 @@ class Connection(asyncio.BufferedProtocol):
             raise RemoteProtocolError(f"there is no operation {header.op} for producers")
         if header.meta_size > most:
             raise RemoteProtocolError(f"{header.meta_size} bytes of metadata are too many; at most {most}")
-        if header.has_payload and header.size > self._desk.most_message_bytes:
-            raise RemoteProtocolError(
-                f"{header.size} bytes are too many for one message; at most {self._desk.most_message_bytes}"
-            )
+        most = MOST_META_BYTES if header.op == Op.METADATA else self._desk.most_message_bytes
+        if header.has_payload and header.size > most:
+            raise RemoteProtocolError(f"{header.size} bytes are too many at once; at most {most}")
 
     def _make_room(self, nbytes: int) -> bool:
         if not self._desk.reserve(self, nbytes):
@@ -284,7 +293,8 @@ class Connection(asyncio.BufferedProtocol):
             self._desk.take(self, header, meta, payload)
 
     def _begin_work(self) -> None:
-        self._is_busy = True
+        self._is_busy = self.has_asked = True
+        self._filled = 0
         self.began_at = 0.0
 
     def _refuse(self, error: PenstockError) -> None:

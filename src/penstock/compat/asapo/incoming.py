@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.records import OWN, said_of, typed_array
+from penstock.compat.asapo.requests import LARGEST_ID
 from penstock.compat.asapo.wire import Code
 from penstock.core.block import Block
 from penstock.core.message import Message
@@ -326,7 +327,7 @@ class _Batch:
     def outcomes(self) -> list[Outcome]:
         """Store them, and return what became of each."""
         self._number()
-        rows = list(range(len(self._batch)))
+        rows = [row for row, sent in enumerate(self._batch) if sent.id]
         while rows:
             first: dict[int, int] = {}
             later = [row for row in rows if first.setdefault(self._batch[row].id, row) != row]
@@ -339,10 +340,14 @@ class _Batch:
         for row, sent in enumerate(self._batch):
             if self._lane.part and sent.parts != self._batch[0].parts:
                 announce(self._store, self._lane.base, sent.parts)
-            if not sent.id:
-                last += 1
-                sent.id = last
-                self._outcomes[row] = Outcome(Code.OK, str(last))
+            if sent.id:
+                continue
+            if last >= LARGEST_ID:
+                self._outcomes[row] = Outcome(Code.WRONG, f"there is no id after {last}, which somebody has given")
+                continue
+            last += 1
+            sent.id = last
+            self._outcomes[row] = Outcome(Code.OK, str(last))
 
     def _append(self, rows: Sequence[int]) -> None:
         sent = [self._batch[row] for row in rows]

@@ -34,10 +34,12 @@ class Pump:
         self._pieces: list[memoryview] = []
         self._done: Callable[[], None] = lambda: None
         self._is_waiting = False
+        self.sent = 0
+        """How much of the latest the socket has taken."""
 
     def send(self, pieces: list[memoryview], done: Callable[[], None]) -> None:
         """Send some bytes, and call when the socket has taken them."""
-        self._pieces, self._done = pieces, done
+        self._pieces, self._done, self.sent = pieces, done, 0
         self._send()
 
     def close(self) -> None:
@@ -56,6 +58,7 @@ class Pump:
             self.close()
             self._failed()
             return
+        self.sent += sent
         while self._pieces and sent >= len(self._pieces[0]):
             sent -= len(self._pieces.pop(0))
         if self._pieces:

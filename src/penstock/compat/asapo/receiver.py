@@ -17,6 +17,7 @@ from penstock.compat.asapo.beamtimes import Beamtime, wanted_path
 from penstock.compat.asapo.incoming import Ended, Incoming, Outcome, Sent, Told, outcome_of
 from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.records import checked_metadata, metadata_of
+from penstock.compat.asapo.requests import LARGEST_ID
 from penstock.compat.asapo.wire import (
     BEAMTIME_META,
     Authorisation,
@@ -62,8 +63,9 @@ class Producer:
         self.looked = looked
 
     def is_stale(self, now: float) -> bool:
-        """Tell whether the beamline may have another beamtime by now."""
-        return self.said.beamtime in ("", AUTO) and now - self.looked > LOOK_S
+        """Tell whether the beamline may have another beamtime by now: then other files are written, or none."""
+        is_of_now = self.said.beamtime in ("", AUTO) or (self.beamtime is not None and bool(self.beamtime.online))
+        return is_of_now and now - self.looked > LOOK_S
 
 
 class Receiver:
@@ -182,6 +184,8 @@ class Receiver:
         if header.mode not in MODES:
             raise StreamError(f"there is no ingest mode {header.mode}; these are: {', '.join(map(str, sorted(MODES)))}")
         write: Callable[[], bool] | None = None
+        if header.id > LARGEST_ID:
+            raise StreamError(f"ids go from 1 to {LARGEST_ID}; {header.id} is too large")
         if header.mode & Mode.STORE_FILE:
             wanted_path(header.name, producer.said.kind)
             if self._files is not None and producer.beamtime is not None:

@@ -13,6 +13,7 @@ import msgspec
 from penstock.errors import StreamError
 
 __all__ = [
+    "LARGEST_ID",
     "Acknowledge",
     "AskAcknowledged",
     "AskLastAcknowledged",
@@ -45,6 +46,7 @@ PROTOCOL: Final = "v0.7"
 MOST_STREAM, MOST_GROUP, MOST_SOURCE = 100, 50, 63
 """Bytes of escaped names, as ASAPO has them."""
 LARGEST_ID: Final = 2**63 - 1
+"""As ASAPO's database has them."""
 
 
 class UnknownTargetError(StreamError):

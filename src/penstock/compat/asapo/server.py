@@ -6,7 +6,6 @@ broker and file transfer answer HTTP; receiver and data server speak the binary 
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -29,6 +28,7 @@ from penstock.compat.asapo.incoming import Incoming, Outcome
 from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.receiver import Producer, Receiver
 from penstock.compat.asapo.records import payload_of
+from penstock.compat.asapo.room import Room
 from penstock.compat.asapo.transfer import FileTransfer
 from penstock.compat.asapo.waiting import Waiting
 from penstock.compat.asapo.wire import Code, Header, Op
@@ -45,6 +45,8 @@ VERSION: Final = "penstock, as ASAPO 25.3.0"
 SWEEP_S: Final = 1.0
 LEARN_S: Final = 10.0
 """How often at most all streams are looked through for a number of a payload that nobody knows."""
+LEAST_RATE: Final = 1e6
+"""Bytes/s below which somebody is taken for standing still."""
 MOST_CONNECTIONS: Final = 32
 """How many connections a producer may have, as it is told."""
 
@@ -214,8 +216,7 @@ class ServerDesk:
         self._receiver = Receiver(store, self._incoming, self._authority, self._jobs, folders, loop.time)
         self._transfer = FileTransfer(self._broker, self._authority, folders)
         self._connections: dict[Connection, None] = {}
-        self._reserved = 0
-        self._wanting: deque[tuple[Connection, int]] = deque()
+        self._room = Room[Connection](limits.most_bytes)
         self._waiting = Waiting(loop)
         self.most_message_bytes = limits.most_message_bytes
         self.served = self.refused = 0
@@ -224,13 +225,25 @@ class ServerDesk:
 
     def came(self, connection: Connection) -> bool:
         """Take note of a connection; return whether it may stay."""
-        strangers = sum(not one.is_known for one in self._connections)
-        if len(self._connections) >= self._limits.most_clients or strangers >= self._limits.most_strangers:
+        strangers = [one for one in self._connections if not one.is_known]
+        are_too_many = len(strangers) >= self._limits.most_strangers
+        if are_too_many or len(self._connections) >= self._limits.most_clients:
             self.refused += 1
-            return False
+            if not self._make_room(strangers if are_too_many else list(self._connections)):
+                return False
         self.served += 1
         connection.is_known = self._has_no_tokens
         self._connections[connection] = None
+        return True
+
+    def _make_room(self, among: list[Connection]) -> bool:
+        """Drop who would miss it least, so that a flood keeps nobody out; clients connect anew by themselves."""
+        idle = [one for one in among if one.is_idle and one.producer is None]
+        if not idle:
+            return False
+        dropped = min(idle, key=lambda one: (one.has_asked, one.is_known, one.active_at))
+        dropped.drop()
+        self.went(dropped)
         return True
 
     def went(self, connection: Connection) -> None:
@@ -244,6 +257,7 @@ class ServerDesk:
         for connection in list(self._connections):
             most = self._limits.stall_s if connection.is_known else self._limits.hello_s
             is_stale = not connection.is_known and connection.is_idle and now - connection.came_at > most
+            most += connection.moved / LEAST_RATE  # who is slow for a good reason does not stand still
             if is_stale or (connection.began_at and now - connection.began_at > most):
                 connection.drop()
         writers = self._incoming.let_go_of_idle()
@@ -262,23 +276,12 @@ class ServerDesk:
 
     def reserve(self, connection: Connection, nbytes: int) -> bool:
         """Ask for memory."""
-        if self._wanting or (self._reserved and self._reserved + nbytes > self._limits.most_bytes):
-            self._wanting.append((connection, nbytes))
-            return False
-        self._reserved += nbytes
-        return True
+        return self._room.take(connection, nbytes)
 
     def release(self, nbytes: int) -> None:
         """Give it back, to who waits for some."""
-        self._reserved -= nbytes
-        while self._wanting:
-            connection, wanted = self._wanting[0]
-            if not connection.is_closed and self._reserved and self._reserved + wanted > self._limits.most_bytes:
-                return
-            self._wanting.popleft()
-            if not connection.is_closed:
-                self._reserved += wanted
-                self._loop.call_soon(connection.room_is_there)
+        for connection in self._room.give_back(nbytes):
+            self._loop.call_soon(connection.room_is_there)
 
     def _connections_of(self, base: StreamAddress) -> int:
         return sum(one.producer is not None and one.producer.source == base.parent for one in self._connections)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.compat.asapo.beamtime_files import BeamtimeFiles
 from penstock.compat.asapo.beamtime_folders import PASSING_S, BeamtimeFolders
 from penstock.compat.asapo.beamtimes import Places
 from penstock.errors import BeamtimeError, StreamError
@@ -81,8 +82,15 @@ def test_the_current_beamtime_is_followed(facility: Facility) -> None:
     folders = facility.folders
     facility.begin("11001234")
     assert folders.resolve("auto", "p07", "raw").online == str(facility.current)
-    assert folders.resolve("11001234", kind="raw").online == str(facility.current)
+    before = folders.resolve("11001234", kind="raw")
+    assert before.online == str(facility.current)
+    files = BeamtimeFiles(folders)
+    files.write(before, "raw", "raw/a", b"of 11001234")
     facility.begin("11001235")
+    with pytest.raises(BeamtimeError, match="is not the current one of p07 any more") as caught:
+        files.write(before, "raw", "raw/b", b"of 11001234")
+    assert caught.value.is_passing
+    assert [path.name for path in (facility.current / "raw").iterdir()] == ["a"]
     facility.now_s += 0.9
     assert folders.resolve("auto", "p07").id == "11001234"
     facility.now_s += 0.2
