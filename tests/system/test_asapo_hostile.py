@@ -477,3 +477,8 @@ def test_the_command_tells_no_secret_and_lives_on(tmp_path: Path) -> None:
     assert said.code == 0
     for secret in (KEY, token, "wrong-secret-token"):
         assert secret not in said.text
+    told = said.err.splitlines()
+    assert all(line.startswith(("penstock: ASAPO: 127.0.0.1: ", "penstock serve: ending")) for line in told), told
+    assert any("the token is not one of this server" in line for line in told)
+    assert any("this is no HTTP" in line for line in told)
+    assert len(told) < 100

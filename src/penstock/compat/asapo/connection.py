@@ -43,6 +43,9 @@ class Desk(Protocol):
     def take(self, connection: "Connection", header: Header, meta: bytes, payload: NDArray[np.uint8] | None) -> None:
         """Take what a producer sends, and answer it when it is stored."""
 
+    def note_refusal(self, connection: "Connection", text: str) -> None:
+        """Take note that it was told that it may not do what it wants, or that what it says is none."""
+
     def give(self, connection: "Connection", header: Header) -> None:
         """Answer a consumer that asks for a payload."""
 
@@ -157,6 +160,8 @@ class Connection(asyncio.BufferedProtocol):
     def reply(self, op: int, code: int, text: str = "", payload: memoryview | None = None) -> None:
         """Answer a binary request, and go on to the next."""
         self._closes = code in (Code.WRONG, Code.REFUSED) and self.producer is None
+        if self._closes or code in (Code.REFUSED, Code.INTERNAL):
+            self._desk.note_refusal(self, text)
         self._answer(reply(op, code, text), payload)
 
     def respond(self, status: int, body: bytes | memoryview, *, keeps: bool) -> None:
@@ -300,6 +305,7 @@ class Connection(asyncio.BufferedProtocol):
     def _refuse(self, error: PenstockError) -> None:
         """Say what is wrong with what came, and close."""
         self._is_busy = True
+        self._desk.note_refusal(self, str(error))
         if self._http is not None:
             self.respond(400, str(error).encode(), keeps=False)
         else:

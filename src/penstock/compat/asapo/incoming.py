@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.records import OWN, said_of, typed_array
+from penstock.compat.asapo.refusals import fault
 from penstock.compat.asapo.requests import LARGEST_ID
 from penstock.compat.asapo.wire import Code
 from penstock.core.block import Block
@@ -257,12 +258,13 @@ def outcome_of(error: Exception) -> Outcome:
     """Return what a producer is answered when something cannot be done."""
     # Never Code.INTERNAL: the client would try until its time is up, and then not tell why.
     if isinstance(error, BeamtimeError):
-        return Outcome(Code.REFUSED, str(error))
+        # Another beamtime is current just now: the client connects anew, is told so, and sends again.
+        return Outcome(Code.REAUTHORISE if error.is_passing else Code.REFUSED, str(error))
     if isinstance(error, PenstockError):
         return Outcome(Code.WRONG, str(error))
     if isinstance(error, OSError):
         return Outcome(Code.WRONG, f"the store cannot do it: {error.strerror or error}")
-    return Outcome(Code.WRONG, f"the server has a fault: {type(error).__name__}")
+    return Outcome(Code.WRONG, fault(error))
 
 
 def _outcomes(store: Store, lane: Lane, batch: Sequence[Sent]) -> list[Outcome]:

@@ -28,6 +28,7 @@ from penstock.compat.asapo.incoming import Incoming, Outcome
 from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.receiver import Producer, Receiver
 from penstock.compat.asapo.records import payload_of
+from penstock.compat.asapo.refusals import Refusals, fault
 from penstock.compat.asapo.room import Room
 from penstock.compat.asapo.transfer import FileTransfer
 from penstock.compat.asapo.waiting import Waiting
@@ -72,6 +73,8 @@ class AsapoServer:
         How long a stranger has time, and how long a request may be on its way.
     most_message_bytes, most_bytes
         Of one payload, and of all that are being received.
+    tell
+        Called with a line about clients that are refused; by default it goes to standard error.
 
     Raises
     ------
@@ -94,6 +97,7 @@ class AsapoServer:
         stall_s: float = 60.0,
         most_message_bytes: int = 2 << 30,
         most_bytes: int = 4 << 30,
+        tell: Callable[[str], object] | None = None,
     ) -> None:
         if tokens is None and not is_local(host):
             raise ServiceError(
@@ -102,7 +106,7 @@ class AsapoServer:
             )
         self._store, self._host, self._port, self._tokens = store, host, port, tokens
         self._folders = None if places is None else BeamtimeFolders(places)
-        self._advertise = advertise
+        self._advertise, self._tell = advertise, tell
         self._limits = _Limits(most_clients, most_strangers, hello_s, stall_s, most_message_bytes, most_bytes)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -170,7 +174,9 @@ class AsapoServer:
         except OSError as error:
             raise ServiceError(f"{self._host}:{self._port}: cannot listen there: {error.strerror}") from error
         self._port = server.sockets[0].getsockname()[1]
-        desk = self._desk = ServerDesk(self._store, self._loop, self._tokens, self.address, self._folders, self._limits)
+        desk = self._desk = ServerDesk(
+            self._store, self._loop, self._tokens, self.address, self._folders, self._limits, self._tell
+        )
         self._started.set()
         try:
             while not self._ending.is_set():
@@ -202,6 +208,7 @@ class ServerDesk:
         address: str,
         folders: BeamtimeFolders | None,
         limits: _Limits,
+        tell: Callable[[str], object] | None,
     ) -> None:
         self._store, self._loop, self._address, self._limits = store, loop, address, limits
         self._jobs = Jobs(loop)
@@ -216,6 +223,7 @@ class ServerDesk:
         self._receiver = Receiver(store, self._incoming, self._authority, self._jobs, folders, loop.time)
         self._transfer = FileTransfer(self._broker, self._authority, folders)
         self._connections: dict[Connection, None] = {}
+        self._refusals = Refusals(tell)
         self._room = Room[Connection](limits.most_bytes)
         self._waiting = Waiting(loop)
         self.most_message_bytes = limits.most_message_bytes
@@ -229,6 +237,9 @@ class ServerDesk:
         are_too_many = len(strangers) >= self._limits.most_strangers
         if are_too_many or len(self._connections) >= self._limits.most_clients:
             self.refused += 1
+            self._refusals.say(
+                connection.peer, "there are too many connections; one was dropped that was idle, or this"
+            )
             if not self._make_room(strangers if are_too_many else list(self._connections)):
                 return False
         self.served += 1
@@ -246,6 +257,10 @@ class ServerDesk:
         self.went(dropped)
         return True
 
+    def note_refusal(self, connection: Connection, text: str) -> None:
+        """Take note that somebody was told that they may not do what they want."""
+        self._refusals.say(connection.peer, text)
+
     def went(self, connection: Connection) -> None:
         """Take note that a connection has gone."""
         self._connections.pop(connection, None)
@@ -259,7 +274,9 @@ class ServerDesk:
             is_stale = not connection.is_known and connection.is_idle and now - connection.came_at > most
             most += connection.moved / LEAST_RATE  # who is slow for a good reason does not stand still
             if is_stale or (connection.began_at and now - connection.began_at > most):
+                self._refusals.say(connection.peer, f"dropped, as it stood still for {most:.0f} s")
                 connection.drop()
+        self._refusals.sweep()
         writers = self._incoming.let_go_of_idle()
         if writers:
             self._jobs.then(partial(_close_all, writers), lambda _: None, stores=True)
@@ -273,6 +290,7 @@ class ServerDesk:
         await asyncio.to_thread(_close_all, self._incoming.let_go_of_all())
         self._waiting.close()
         self._broker.close()
+        self._refusals.close()
 
     def reserve(self, connection: Connection, nbytes: int) -> bool:
         """Ask for memory."""
@@ -406,6 +424,8 @@ class ServerDesk:
         return Answer(200, self._address.encode())
 
     def _respond(self, connection: Connection, asked: HttpRequest, answer: Answer) -> None:
+        if answer.status in (401, 500):
+            self._refusals.say(connection.peer, bytes(answer.body).decode(errors="replace"))
         connection.respond(answer.status, answer.body, keeps=asked.keeps)
 
     def _delete(self, request: ask.Delete, respond: Callable[[Answer], None]) -> None:
@@ -441,11 +461,13 @@ def _refusal(error: Exception) -> Answer:
         return Answer(415, str(error).encode())
     if isinstance(error, ask.UnknownTargetError | MissingMessageError):
         return Answer(404, str(error).encode())
+    if isinstance(error, BeamtimeError) and error.is_passing:
+        return Answer(503, str(error).encode())  # clients ask again until their time is up
     if isinstance(error, ServiceError | BeamtimeError):
         return Answer(401, str(error).encode())
     if isinstance(error, PenstockError):
         return Answer(400, str(error).encode())
-    return Answer(500, f"the server has a fault: {type(error).__name__}".encode())
+    return Answer(500, fault(error).encode())
 
 
 def _safely(call: Callable[[Any], Any], request: Any) -> Any:
