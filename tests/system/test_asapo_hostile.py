@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from penstock.compat.asapo.beamtimes import Places
 from penstock.compat.asapo.server import AsapoServer
 from penstock.core.stream_address import StreamAddress
 from penstock.services.stream_tokens import Scope, Tokens
@@ -310,6 +311,27 @@ def test_who_asks_and_does_not_read_keeps_nobody_waiting(tmp_path: Path) -> None
         assert_serves(server)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         assert grown < peers * (size >> 10), "what they ask for is kept in memory more than once"
+
+
+@pytest.mark.parametrize("size", [1000, 64 << 20])
+def test_a_file_that_is_cut_while_it_is_sent_costs_its_reader_the_connection(tmp_path: Path, size: int) -> None:
+    file = tmp_path / "bt/processed/a"
+    file.parent.mkdir(parents=True)
+    with file.open("wb") as opened:
+        opened.truncate(size)
+    places = Places(offline=f"{tmp_path}/{{beamtime}}")
+    with MemoryStore() as store, AsapoServer(store, places=places) as server:
+        with Peer(server.address) as peer:
+            body = b'{"Folder":"auto","BeamtimeId":"bt","Token":""}'
+            status, token = peer.ask("/asapo-authorizer/v0.2/folder?token=", body)
+            assert status == 200
+            body = b'{"Folder":"auto","FileName":"processed/a"}'
+            head = f"POST /v0.2/transfer?token= HTTP/1.1\r\nCookie: Authorization=Bearer {token.decode()}\r\n"
+            peer.say(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            assert peer.exactly(20)
+            os.truncate(file, 10)
+            assert size < 10_000 or peer.is_closed_by_the_other()
+        assert_serves(server)
 
 
 # --- too many
