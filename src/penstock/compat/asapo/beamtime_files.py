@@ -192,12 +192,15 @@ class BeamtimeFiles:
         parts = wanted_path(name, kind)
         root = root_of(beamtime, kind, to_offline=to_offline, has_online=self._folders.has_online)
         with _told(name):
-            if root == beamtime.online and beamtime.said_in and not os.path.exists(beamtime.said_in):  # noqa: PTH110
-                text = f"{name}: beamtime {beamtime.id} is not the current one of {beamtime.beamline} any more"
-                raise BeamtimeError(text, is_passing=True)  # whoever asks again is told what is current now
             if beamtime.is_made and root == beamtime.offline:
                 os.makedirs(root, exist_ok=True)  # noqa: PTH103  # as it is one of many calls on descriptors
-            folder = _opened_folder(root, parts[:-1], name, sync=self._sync)
+            at = _opened_root(root, name)
+            try:
+                if root == beamtime.online:
+                    _check_current(at, beamtime, name)
+                folder = _opened_below(at, parts[:-1], name, sync=self._sync)
+            finally:
+                os.close(at)
             return Draft(folder, parts[-1], name, sync=self._sync)
 
     def write(self, beamtime: Beamtime, kind: Kind, name: str, data: Any, *, to_offline: bool = False) -> bool:
@@ -245,22 +248,31 @@ class BeamtimeFiles:
         return asked.rstrip("/")
 
 
-def _opened_folder(root: str, parts: tuple[str, ...], name: str, *, sync: bool) -> int:
-    """Open a folder below a root, and make what is missing of it.
+def _opened_root(root: str, name: str) -> int:
+    try:
+        return os.open(root, _FOLDER)
+    except OSError as error:  # whoever has to mount it may still do so
+        raise BeamtimeError(f"{name}: the beamtime's folder {root}: {error.strerror}", is_passing=True) from error
+
+
+def _check_current(at: int, beamtime: Beamtime, name: str) -> None:
+    """Make sure that an online folder, which is open, is still that of a beamtime, also where its name is a link."""
+    if beamtime.said_in and not _exists(os.path.basename(beamtime.said_in), at):  # noqa: PTH119
+        text = f"{name}: beamtime {beamtime.id} is not the current one of {beamtime.beamline} any more"
+        raise BeamtimeError(text, is_passing=True)  # whoever asks again is told what is current now
+
+
+def _opened_below(at: int, parts: tuple[str, ...], name: str, *, sync: bool) -> int:
+    """Open a folder below one that is open and stays so; make what is missing of it.
 
     Raises
     ------
     OSError
         If it cannot be opened.
-    BeamtimeError
-        If the root itself cannot: whoever has to mount it may still do so.
     StreamError
         If a link leads out of the first part.
     """
-    try:
-        at = os.open(root, _FOLDER)
-    except OSError as error:
-        raise BeamtimeError(f"{name}: the beamtime's folder {root}: {error.strerror}", is_passing=True) from error
+    at = os.dup(at)
     inside = ""
     try:
         for part in parts:
