@@ -6,6 +6,7 @@ Numbers in brackets are those of the statements in the specification that a test
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_a_mode_that_only_writes_a_file_is_refused_where_no_files_are_written(be
     assert "add 8" in str(error)
 
 
-def test_files_and_arrays_are_sent_as_their_bytes(beamtime: Beamtime, tmp_path: Any) -> None:
+def test_files_and_arrays_are_sent_as_their_bytes(beamtime: Beamtime, tmp_path: Path) -> None:
     producer, consumer = beamtime.producer(), beamtime.consumer()
     frame = np.arange(60_000, dtype=np.uint16).reshape(200, 300)
     meta = '{"dtype": "<u2", "shape": [200, 300]}'
@@ -87,6 +88,20 @@ def test_files_and_arrays_are_sent_as_their_bytes(beamtime: Beamtime, tmp_path: 
         np.testing.assert_array_equal(first.array, frame)
         assert first.metadata["exposed_path"] == "processed/f1"
         assert ours.get(2).array.dtype == np.uint8
+
+
+def test_what_is_large_or_empty_comes_whole(beamtime: Beamtime, tmp_path: Path) -> None:  # [23], [89]
+    producer, consumer = beamtime.producer(), beamtime.consumer()
+    large = np.random.default_rng(1).integers(0, 255, 20_000_000, np.uint8)
+    assert beamtime.send(producer, 1, large)[1] is None
+    (tmp_path / "empty").touch()
+    wanted = {"exposed_path": "processed/empty", "stream": beamtime.stream, "callback": beamtime.heard}
+    assert beamtime.told(lambda: producer.send_file(2, local_path=str(tmp_path / "empty"), **wanted))[1] is None
+    for _ in range(2):
+        data = consumer.get_by_id(1, meta_only=False, stream=beamtime.stream)[0]
+        np.testing.assert_array_equal(data.view(np.uint8), large)
+    data, meta = consumer.get_by_id(2, meta_only=False, stream=beamtime.stream)
+    assert (len(data), meta["size"]) == (0, 0)
 
 
 def test_a_file_that_is_not_there_is_told_of_only_where_its_data_are_wanted(beamtime: Beamtime) -> None:  # [82]
@@ -129,6 +144,20 @@ def test_ids_that_the_server_gives_have_no_gaps(beamtime: Beamtime) -> None:  # 
     given = sorted(int(payload["server_response"]) for payload, _ in answers)
     assert given == list(range(1, 121))
     assert beamtime.ids(beamtime.consumer(), "g", 120) == given
+
+
+def test_callbacks_are_not_needed_and_queues_are_bounded(beamtime: Beamtime) -> None:  # [83]-[85], [107]
+    producer = beamtime.producer()
+    producer.send(1, "processed/f", b"data", stream=beamtime.stream)
+    producer.send(2, "processed/f", b"data", stream=beamtime.stream, callback=None)
+    producer.wait_requests_finished(5000)
+    assert (producer.get_requests_queue_size(), producer.get_requests_queue_volume_mb()) == (0, 0)
+    assert beamtime.consumer().get_current_size(beamtime.stream) == 2
+    producer.set_requests_queue_limits(0, 1)
+    with pytest.raises(asapo_producer.AsapoRequestsPoolIsFull):
+        beamtime.begin(producer, 3, bytes(8_000_000))
+    producer.set_requests_queue_limits(0, 0)
+    assert beamtime.send(producer, 3, bytes(8_000_000))[1] is None
 
 
 def test_wrong_input_is_refused_with_a_reason(beamtime: Beamtime) -> None:  # [87]
@@ -331,6 +360,26 @@ def test_what_is_not_acknowledged_comes_again(beamtime: Beamtime) -> None:  # [5
     assert beamtime.ids(consumer, "c", 20) == [1] * 20
 
 
+def test_what_comes_again_is_shared_too(beamtime: Beamtime) -> None:  # [64]
+    beamtime.fill(beamtime.producer(), range(1, 21))
+    found: list[list[int]] = [[], []]
+    for turn in found:
+
+        def read(turn: list[int] = turn) -> None:
+            consumer = beamtime.consumer(timeout_ms=10_000)
+            consumer.set_resend_nacs(True, 60_000, 1)
+            turn.extend(beamtime.ids(consumer, "g", 5))
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(turn) == list(range(1, 21))
+        for number in range(1, 21):
+            beamtime.consumer().neg_acknowledge("g", number, 0, beamtime.stream)
+
+
 def test_the_end_is_told_when_nothing_can_come_again(beamtime: Beamtime) -> None:  # [61]
     producer, consumer = beamtime.producer(), beamtime.consumer(timeout_ms=3000)
     beamtime.fill(producer, [1])
@@ -385,6 +434,9 @@ def test_streams_are_listed_with_how_they_stand(own_beamtime: Beamtime) -> None:
     with raises("AsapoWrongInputError"):
         consumer.get_current_dataset_count("a")
     consumer.set_stream_persistent("a")
+    producer.set_stream_persistent("a")
+    assert producer.stream_info("a") == producer.get_stream_info("a")
+    assert producer.last_stream() == producer.get_last_stream()
 
 
 def test_a_deleted_stream_begins_anew(beamtime: Beamtime) -> None:  # [46]-[48]

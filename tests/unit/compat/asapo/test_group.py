@@ -62,6 +62,18 @@ def test_what_is_leased_comes_again_until_its_attempts_are_over() -> None:
     assert [letter.ids for letter in state.record.dead] == [[(1, 2)]]
 
 
+def test_many_that_are_not_acknowledged_are_few_leases() -> None:
+    state, present = GroupState(), IdSet()
+    present.add_range(1, 5000)
+    for number in range(1, 5001):
+        assert read(state, present, number // 6, 1000).id == number
+    assert len(state.record.leases) < 200
+    rules.settle(state, 1000)
+    assert [read(state, present, 1300, 1000).id for _ in range(3)] == [1, 2, 3]
+    found = {read(state, present, 3000, 1000).id for _ in range(4999)}
+    assert found == set(range(1, 5001)) - {1000}
+
+
 def test_what_is_done_comes_no_more_and_what_is_refused_once() -> None:
     state, present = GroupState(), there(1, 2)
     assert [read(state, present, 0, 10).id for _ in range(2)] == [1, 2]

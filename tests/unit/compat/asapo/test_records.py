@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.compat.asapo.handles import Handles
-from penstock.compat.asapo.patience import LEAST_S, MOST_S, Patience
 from penstock.compat.asapo.records import (
     checked_metadata,
     json_bytes,
@@ -139,27 +138,3 @@ def test_a_number_stands_for_one_payload_also_after_a_restart() -> None:
         ]  # fmt: skip
     assert before.of(ADDRESS, 0, 2**31) == 0
     assert before.find(12345) is None
-
-
-def test_who_asks_again_after_the_pause_of_a_call_may_wait_longer() -> None:
-    patience, now, waited = Patience(), 10.0, []
-    for _ in range(8):
-        waited.append(patience.ask("next", now))
-        now += waited[-1]
-        patience.answer_nothing(now)
-        now += 0.1
-    assert waited[0] == LEAST_S
-    assert waited == sorted(waited)
-    assert waited[-1] == MOST_S
-    patience.answer()
-    assert patience.ask("next", now + 5) == MOST_S  # it had the time before
-    patience.answer_nothing(now + 5.1)
-    assert patience.ask("next", now + 5.101) == pytest.approx(LEAST_S)  # its time was over, and it began anew
-
-
-def test_who_gives_up_at_once_is_never_kept_for_long() -> None:
-    patience, now = Patience(), 10.0
-    for _ in range(20):
-        assert patience.ask("next", now) == LEAST_S
-        patience.answer_nothing(now + LEAST_S)
-        now += LEAST_S + 1.0

@@ -85,6 +85,7 @@ def test_names_of_any_characters_are_decoded_once(stream: str, group: str) -> No
         (f"{BASE}/s/g/next/more", ask.UnknownTargetError),
         ("/asapo-discovery/v0.1/other?protocol=v0.7", ask.UnknownTargetError),
         ("/asapo-discovery/v0.1/asapo-broker", StreamError),
+        ("/asapo-discovery/v0.1/asapo-broker?protocol=v0.6", ask.OtherProtocolError),
         (f"{BASE}/s/0/next", StreamError),
         (f"{BASE}/s/0/0", StreamError),
         (f"{BASE}/s/0/99999999999999999999", StreamError),
