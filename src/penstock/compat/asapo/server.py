@@ -35,6 +35,7 @@ from penstock.compat.asapo.waiting import Waiting
 from penstock.compat.asapo.wire import Code, Header, Op
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import BeamtimeError, MissingMessageError, PenstockError, ServiceError
+from penstock.extra import extra
 from penstock.services.stream_server import is_local
 from penstock.services.stream_tokens import SECRET, SECRET_FILE, Right, Tokens
 from penstock.streams.dataset import base_of
@@ -155,7 +156,10 @@ class AsapoServer:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with extra("run"):
+                import uvloop  # a request takes a sixth less of the processor than on asyncio's own loop
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001  # told to who waits for the start
             self._failure = error
         finally:
