@@ -219,6 +219,22 @@ def test_the_largest_ids_leave_no_room_and_break_nothing(server: AsapoServer) ->
     assert_serves(server)
 
 
+@pytest.mark.parametrize("delay", ["-1", "99999999999999999999", "1e3", '"1"', "null", str((1 << 63) - 1)])
+def test_a_delay_that_is_none_spoils_no_group(server: AsapoServer, delay: str) -> None:
+    with Peer(server.address) as peer:
+        peer.greet()
+        stream = f"delays{next(_IDS)}"
+        assert peer.send(1, stream=stream.encode()) == (0, "")
+    with Peer(server.address) as peer:
+        group = f"/v0.7/beamtime/bt/det/{stream}/g"
+        said = f'{{"Op":"negackmessage","Params":{{"DelayMs":{delay}}}}}'.encode()
+        assert peer.ask(f"{group}/1?token=", said)[0] == 400
+        resend = f"resend_nacks=true&delay_ms={delay}&resend_attempts=1"
+        assert peer.ask(f"{group}/next?token=&instanceid=auto&{resend}")[0] == 400
+        status, body = peer.ask(f"{group}/next?token=&instanceid=auto")
+        assert (status, json.loads(body)["_id"]) == (200, 1)
+
+
 # --- half of things
 
 

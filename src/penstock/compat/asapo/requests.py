@@ -47,6 +47,8 @@ MOST_STREAM, MOST_GROUP, MOST_SOURCE = 100, 50, 63
 """Bytes of escaped names, as ASAPO has them."""
 LARGEST_ID: Final = 2**63 - 1
 """As ASAPO's database has them."""
+MOST_DELAY_MS: Final = 10**10
+"""Four months; ns of it can be stored."""
 
 
 class UnknownTargetError(StreamError):
@@ -333,9 +335,9 @@ def _of_group(method: str, of: Any, what: str, query: "_Query", body: bytes) -> 
         case "negackmessage":
             params = said.get("Params")
             delay = params.get("DelayMs", 0) if isinstance(params, dict) else 0
-            if not isinstance(delay, int) or delay < 0:
+            if not isinstance(delay, int):
                 raise StreamError("a delay is a number of ms")
-            return Refuse(*(*of, number, delay))
+            return Refuse(*(*of, number, _delay(delay)))
     raise StreamError(f"there is no operation {str(said.get('Op'))[:50]!r} on a message")
 
 
@@ -361,7 +363,9 @@ class _Query:
 
     @property
     def resend(self) -> Resend | None:
-        return Resend(self.number("delay_ms"), self.number("resend_attempts")) if self.flag("resend_nacks") else None
+        if not self.flag("resend_nacks"):
+            return None
+        return Resend(_delay(self.number("delay_ms")), self.number("resend_attempts"))
 
     def has(self, key: str) -> bool:
         return key in self._raw
@@ -380,6 +384,12 @@ def _number(text: str, what: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 19 or int(text) > LARGEST_ID:
         raise StreamError(f"{what} is a whole number from 0 to {LARGEST_ID}, not {text[:40]!r}")
     return int(text)
+
+
+def _delay(ms: int) -> int:
+    if not 0 <= ms <= MOST_DELAY_MS:
+        raise StreamError(f"a delay is 0 to {MOST_DELAY_MS} ms, not {str(ms)[:40]}")
+    return ms
 
 
 def _stream(segment: str) -> str:
