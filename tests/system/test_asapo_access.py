@@ -82,6 +82,17 @@ def test_a_token_that_was_taken_back_is_refused(guarded: Served, tokens: Tokens)
     tokens._file.unlink()
 
 
+def test_what_is_too_large_is_refused_with_the_reason() -> None:
+    with MemoryStore() as store, AsapoServer(store, most_message_bytes=1_000_000) as server:
+        beamtime = Beamtime(Served(server, store))
+        producer = beamtime.producer()
+        for number, size in ((1, 30_000_000), (2, 1_000_001)):
+            error = beamtime.send(producer, number, bytes(size))[1]
+            assert isinstance(error, asapo_producer.AsapoWrongInputError)
+            assert f"{size} bytes are too many" in str(error)
+        assert beamtime.send(producer, 3, bytes(1_000_000))[1] is None
+
+
 def test_nobody_else_can_connect_without_tokens() -> None:
     with MemoryStore() as store, pytest.raises(ServiceError, match="can be reached from other machines"):
         AsapoServer(store, "0.0.0.0")

@@ -20,6 +20,7 @@ from penstock.errors import PenstockError, RemoteProtocolError
 __all__ = ["Connection", "Desk"]
 
 SCRATCH_BYTES: Final = 64 << 10
+MOST_SKIPPED_BYTES: Final = 1 << 40
 SMALL_BYTES: Final = 32 << 10
 """What is larger is sent without a copy."""
 _MOST_HELLO_BYTES: Final = 4096
@@ -90,6 +91,8 @@ class Connection(asyncio.BufferedProtocol):
         self._kept = np.empty(0, np.uint8)
         """The payload of the message before, whose memory is used again."""
         self._filled = 0
+        self._is_too_large = False
+        """Whether the payload that is coming was refused already."""
         self._reserved = 0
         self._wants_room = 0
         self._is_new = True
@@ -239,6 +242,8 @@ class Connection(asyncio.BufferedProtocol):
         if not header.has_payload or not header.size:
             self._whole()
             return True
+        if self._is_too_large:
+            return self._skip(header, there)
         if self._payload is None and not self._make_room(header.size):
             return False
         assert self._payload is not None
@@ -266,7 +271,22 @@ class Connection(asyncio.BufferedProtocol):
             raise RemoteProtocolError(f"{header.meta_size} bytes of metadata are too many; at most {most}")
         most = MOST_META_BYTES if header.op == Op.METADATA else self._desk.most_message_bytes
         if header.has_payload and header.size > most:
-            raise RemoteProtocolError(f"{header.size} bytes are too many at once; at most {most}")
+            text = f"{header.size} bytes are too many at once; at most {most}"
+            if header.size > MOST_SKIPPED_BYTES:
+                raise RemoteProtocolError(text)
+            self._desk.note_refusal(self, text)
+            self._write(reply(header.op, Code.WRONG, text))
+            self._is_too_large = True
+
+    def _skip(self, header: Header, there: int) -> bool:
+        """Receive a payload that was refused: who still sends when the connection is closed does not hear why."""
+        more = min(header.size - self._filled, there)
+        self._filled += more
+        self._start += more
+        if self._filled < header.size:
+            return False
+        self._is_too_large, self._header, self._filled, self.began_at = False, None, 0, 0.0
+        return True
 
     def _make_room(self, nbytes: int) -> bool:
         if not self._desk.reserve(self, nbytes):

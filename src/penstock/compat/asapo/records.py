@@ -169,15 +169,20 @@ def record_of(stored: StoredBlock, row: int, *, stream: str, part: int, source: 
     return Record(
         number,
         max(int(block.timestamps[row]), 0),
-        (name or f"{stream}/{number}").replace('"', "'").replace("\\", "/"),
+        _plain_name(name or f"{stream}/{number}"),
         size or 0,
         source,
         buf_id if buffers else 0,
         part,
         user,
-        stream,
+        _plain_name(stream),
         mode,
     )
+
+
+def _plain_name(name: str) -> str:
+    """Return a name that clients can read: they put it into JSON as it is."""
+    return name.replace('"', "'").replace("\\", "/") if '"' in name or "\\" in name else name
 
 
 def _typed(buffers: Sequence[tuple[str, list[int], int]]) -> dict[str, Any]:
@@ -226,11 +231,11 @@ def stream_entry(info: StreamInfo) -> dict[str, Any]:
     """Return what a list of streams says of one."""
     return {
         "lastId": info.last_id,
-        "name": info.address.stream,
+        "name": _plain_name(info.address.stream),
         "timestampCreated": max(info.created_ns, 0),
         "timestampLast": max(info.last_ns, 0),
         "finished": info.state in _ENDED,
-        "nextStream": info.next_stream,
+        "nextStream": _plain_name(info.next_stream),
     }
 
 
