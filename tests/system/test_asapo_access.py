@@ -4,7 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 
 from penstock.compat.asapo.beamtimes import Places
 from penstock.compat.asapo.server import AsapoServer
+from penstock.compat.asapo.wire import FINISH_NAME, REPLY_BYTES, Authorisation, Header, Mode, Op, read_reply
+from penstock.core.stream_address import StreamAddress
 from penstock.errors import ServiceError
 from penstock.services.stream_tokens import Scope, Tokens
 from penstock.streams.directory import DirectoryStore
@@ -272,3 +274,30 @@ sinks:
         assert process.end().code == 0
     finally:
         process.close()
+
+
+def test_the_end_of_a_stream_waits_for_what_is_still_being_sent() -> None:
+    with MemoryStore() as store, AsapoServer(store) as server:
+        said = Authorisation("processed", "i", "s", "bt", "auto", "det", "").pack()
+        with connected(server.address, said) as slow, connected(server.address, said) as other:
+            slow.sendall(Header(Op.DATA, 1, 10, 0, Mode.TRANSFER | Mode.RECORD, name="f", stream="s").pack() + b"half ")
+            other.sendall(Header(Op.DATA, 2, mode=Mode.ONLY_METADATA, name=FINISH_NAME, stream="s").pack())
+            other.settimeout(1.0)  # longer than it would wait for somebody who sends nothing
+            with pytest.raises(TimeoutError):
+                other.recv(1)
+            slow.sendall(b"of it")
+            for one in (slow, other):
+                one.settimeout(20)
+                assert read_reply(one.recv(REPLY_BYTES, socket.MSG_WAITALL))[1] == 0
+        info = store.info(StreamAddress("bt", "det", "s"))
+        assert (info.count, info.state) == (1, "finished")
+
+
+@contextmanager
+def connected(address: str, said: bytes) -> Iterator[socket.socket]:
+    """Connect by the protocol itself, which can be slower than the clients."""
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port)), 20) as peer:
+        peer.sendall(Header(Op.AUTHORISE, meta_size=len(said), mode=13).pack() + said)
+        assert read_reply(peer.recv(REPLY_BYTES, socket.MSG_WAITALL))[1] == 0
+        yield peer

@@ -32,8 +32,11 @@ __all__ = ["Ended", "Incoming", "Lane", "Outcome", "Sent"]
 
 BIG_BYTES: Final = 128 << 10
 """A payload of this size goes by a thread, while others are received."""
-GRACE_S: Final = 1.0
-"""How long the end of a stream waits for messages that other connections of its producer may still send."""
+GRACE_S: Final = 0.3
+"""How long the end of a stream waits for messages that other connections of its producer may still begin to send."""
+MOST_GRACE_S: Final = 60.0
+"""The same for those that they are sending."""
+AGAIN_S: Final = 0.05
 IDLE_S: Final = 30.0
 MOST_LANES: Final = 64
 """Streams that are open to be written though nobody does: each has four descriptors."""
@@ -110,8 +113,8 @@ class Incoming:
 
     Parameters
     ----------
-    has_others
-        Tells how many connections may send into a source.
+    connections_of, sending_of
+        Tell how many connections may send into a stream, and how many are sending something or wait for an answer.
     changed
         Called after something was stored in a stream.
     """
@@ -123,10 +126,11 @@ class Incoming:
         jobs: Jobs,
         *,
         connections_of: Callable[[StreamAddress], int],
+        sending_of: Callable[[StreamAddress], int],
         changed: Callable[[StreamAddress], None],
     ) -> None:
         self._store, self._loop, self._jobs = store, loop, jobs
-        self._connections_of, self._changed = connections_of, changed
+        self._connections_of, self._sending_of, self._changed = connections_of, sending_of, changed
         self._lanes: dict[tuple[StreamAddress, int], Lane] = {}
         self._filled: dict[Lane, None] = {}
         self._ends: dict[StreamAddress, list[Ended]] = {}
@@ -146,7 +150,6 @@ class Incoming:
         """Take note that a stream has ended; done once what was sent before is stored."""
         self._ends.setdefault(base, []).append(ended)
         self._loop.call_soon(self._look_at_end, base)
-        self._loop.call_later(GRACE_S + 0.01, self._look_at_end, base)
 
     def let_go(self, base: StreamAddress, *, is_idle: bool = True) -> list[StreamWriter]:
         """Return the writers of a stream, of which nothing is kept; the caller closes them."""
@@ -226,13 +229,22 @@ class Incoming:
         is_whole = bool(lanes) and all(
             lane.writer is not None and lane.writer.written == lane.writer.last_id == ended.last_id for lane in lanes
         )
-        if not is_whole and self._connections_of(base) > 1 and self._loop.time() < ended.came + GRACE_S:
+        if not is_whole and self._may_come(base, self._loop.time() - ended.came):
+            self._jobs.later(AGAIN_S, partial(self._look_at_end, base))
             return
         for lane in lanes:
             lane.is_busy = True
         del ends[0]
         work = partial(_end, self._store, base, lanes, ended)
         self._jobs.then(work, partial(self._has_ended, base, lanes, ended), stores=True)
+
+    def _may_come(self, base: StreamAddress, waited_s: float) -> bool:
+        """Tell whether something may come that was sent before the end, by another connection."""
+        if self._connections_of(base) < 2:
+            return False
+        ending = sum(len(ends) for its, ends in self._ends.items() if its.parent == base.parent)
+        is_sent = self._sending_of(base) > ending  # who ends something waits for the answer
+        return waited_s < (MOST_GRACE_S if is_sent else GRACE_S)
 
     def _has_ended(self, base: StreamAddress, lanes: list[Lane], ended: Ended, outcome: Outcome) -> None:
         for lane in lanes:

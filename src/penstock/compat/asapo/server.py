@@ -222,7 +222,12 @@ class ServerDesk:
         self._learned_at = -LEARN_S
         self._broker = Broker(store, store, self._handles, address)  # type: ignore[arg-type]  # it was checked to have groups
         self._incoming = Incoming(
-            store, loop, self._jobs, connections_of=self._connections_of, changed=self._stream_changed
+            store,
+            loop,
+            self._jobs,
+            connections_of=self._connections_of,
+            sending_of=self._sending_of,
+            changed=self._stream_changed,
         )
         self._receiver = Receiver(store, self._incoming, self._authority, self._jobs, folders, loop.time)
         self._transfer = FileTransfer(self._broker, self._authority, folders)
@@ -306,7 +311,14 @@ class ServerDesk:
             self._loop.call_soon(connection.room_is_there)
 
     def _connections_of(self, base: StreamAddress) -> int:
-        return sum(one.producer is not None and one.producer.source == base.parent for one in self._connections)
+        return len(self._producers_of(base))
+
+    def _sending_of(self, base: StreamAddress) -> int:
+        return sum(one.began_at > 0 or not one.is_idle for one in self._producers_of(base))
+
+    def _producers_of(self, base: StreamAddress) -> list[Connection]:
+        source = base.parent
+        return [one for one in self._connections if one.producer is not None and one.producer.source == source]
 
     # --- producers
 

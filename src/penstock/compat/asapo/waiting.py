@@ -61,6 +61,8 @@ class Waiting:
         read = self._reads[who] = _Read(answer, began + patience.ask(asked, began))
 
         def ask_again() -> None:
+            if self._reads.get(who) is not read:
+                return
             answer = ask()
             if not isinstance(answer, Nothing):
                 self.stop(who)
