@@ -22,7 +22,7 @@ from penstock.services.stream_tokens import SECRET, SECRET_FILE, Tokens
 from penstock.streams.store import Store
 from penstock.transport.link import Link, TlsLink
 
-__all__ = ["StreamServer", "is_local"]
+__all__ = ["SWITCH_S", "StreamServer", "is_local"]
 
 WINDOW: Final = 64 << 20
 SWITCH_S: Final = 0.0005

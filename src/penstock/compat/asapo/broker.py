@@ -6,7 +6,6 @@ It waits for nothing and knows no connection: whoever serves asks again when the
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -15,7 +14,7 @@ from penstock.compat.asapo import group as rules
 from penstock.compat.asapo import requests as ask
 from penstock.compat.asapo.handles import Handles
 from penstock.compat.asapo.records import EXPOSED, Record, json_bytes, payload_of, record_of, stream_entry
-from penstock.compat.asapo.view import StreamView
+from penstock.compat.asapo.view import StreamView, address_of
 from penstock.compat.asapo.wire import NO_NEXT_STREAM
 from penstock.core.id_ranges import to_ids
 from penstock.core.message import Message
@@ -144,7 +143,7 @@ class Broker:
 
     def view(self, request: ask.OfStream) -> StreamView:
         """Return the stream that is asked about."""
-        return self.view_of(_address(request.beamtime, request.source, request.stream))
+        return self.view_of(address_of(request.beamtime, request.source, request.stream))
 
     def view_of(self, address: StreamAddress) -> StreamView:
         """Return a stream; it is kept until many others were asked for."""
@@ -191,12 +190,10 @@ class Broker:
             ended = view.ended
             if ended is not None:  # what came before the end was there when it was found to have ended
                 given, due_ns = self._given(view, request)
-        last = view.present().last
         if not given.id:
-            return self._at_end(view, last, None if due_ns is not None else ended, due_ns)
-        if given.is_hole:
-            return _no_data(given.id, last)
-        return self._found(view, given.id, request.parts) or _no_data(given.id, last)
+            return self._at_end(view, view.present().last, None if due_ns is not None else ended, due_ns)
+        found = None if given.is_hole else self._found(view, given.id, request.parts)
+        return found or _no_data(given.id, view.present().last)
 
     def _given(self, view: StreamView, request: ask.GetNext) -> tuple[rules.Given, int | None]:
         """Return what the group is given, and when something may come again if that is nothing."""
@@ -299,7 +296,7 @@ class Broker:
         return _json({"unacknowledged": to_ids(found)})
 
     def _group(self, request: Any, behind: str = "") -> KeptGroup:  # Any: any request that names a group
-        address = _address(request.beamtime, request.source, request.stream)
+        address = address_of(request.beamtime, request.source, request.stream)
         key = address, request.group + behind
         kept = self._groups.get(key)
         if kept is None:
@@ -321,9 +318,9 @@ class Broker:
         return _json({"size": view.count(1 if request.incomplete else view.parts)})
 
     def _metadata(self, request: ask.AskMetadata) -> Answer:
-        said = self._store.metadata(_address(request.beamtime, request.source, request.stream))
+        said = self._store.metadata(address_of(request.beamtime, request.source, request.stream))
         if said is None and not request.stream:  # what our own say of a beamtime is of all its sources
-            said = self._store.metadata(_address(request.beamtime, "", ""))
+            said = self._store.metadata(address_of(request.beamtime, "", ""))
         if said is not None:
             return _json(dict(said))
         # A producer would ask until its time is up, and report that.
@@ -350,7 +347,7 @@ class Broker:
 
     def _query(self, request: ask.Query) -> Answer:
         query = Query.parse(request.text)
-        address = _address(request.beamtime, request.source, request.stream)
+        address = address_of(request.beamtime, request.source, request.stream)
         with self._store.read(address) as reader:
             records = (
                 record_of(
@@ -364,7 +361,7 @@ class Broker:
         return _json(found)
 
     def _delete(self, request: ask.Delete) -> Answer:
-        address = _address(request.beamtime, request.source, request.stream)
+        address = address_of(request.beamtime, request.source, request.stream)
         if not delete_stream(self._store, address) and request.must_be_there:
             raise StreamError(f"there is no stream {address}")
         return Answer(200)
@@ -419,11 +416,6 @@ def _check_kind(view: StreamView, wanted: ask.Parts | None) -> None:
         raise StreamError(f"{view.address} has single messages, no datasets; ask for messages")
     if wanted is None and view.parts:
         raise StreamError(f"{view.address} has datasets; ask for those")
-
-
-@lru_cache(4096)
-def _address(beamtime: str, source: str, stream: str) -> StreamAddress:
-    return StreamAddress(beamtime, source, stream)
 
 
 def _no_data(number: int, last: int, next_stream: str = "") -> Answer:

@@ -4,7 +4,7 @@ On the loop's thread; looking for a beamtime's folders, files and metadata are t
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
@@ -164,8 +164,7 @@ class Receiver:
             if header.op == Op.METADATA:
                 self._describe(producer, header, payload, tell)
                 return
-            base = StreamAddress(producer.source.beamtime, producer.source.source, header.stream)
-            check_stream_name(base)
+            base = _stream_of(producer.source, header.stream)
             if header.is_finish:
                 following = next_stream_of(json_value(meta, "the end of a stream"))
                 self._incoming.end(base, Ended(header.id - 1, following, tell, self._clock()))
@@ -217,11 +216,8 @@ class Receiver:
     def _describe(self, producer: Producer, header: Header, payload: NDArray[np.uint8] | None, tell: Told) -> None:
         wish = MetadataWish.of(header.part)
         value = json_value(b"" if payload is None else payload.tobytes(), "metadata")
-        if header.name == BEAMTIME_META:
-            address = producer.source  # of each source its own, as ASAPO has it
-        else:
-            address = StreamAddress(producer.source.beamtime, producer.source.source, header.stream)
-            check_stream_name(address)
+        is_of_all = header.name == BEAMTIME_META  # streams of this source, as ASAPO has it
+        address = producer.source if is_of_all else _stream_of(producer.source, header.stream)
 
         def described() -> Outcome:
             try:
@@ -242,6 +238,13 @@ def refused(error: Exception) -> Outcome:
 
 def _source(said: Authorisation, beamtime: str) -> StreamAddress:
     return StreamAddress(beamtime, said.source or _SOURCE)
+
+
+@lru_cache(4096)
+def _stream_of(source: StreamAddress, stream: str) -> StreamAddress:
+    address = StreamAddress(source.beamtime, source.source, stream)
+    check_stream_name(address)
+    return address
 
 
 def _found(folders: BeamtimeFolders, said: Authorisation) -> Beamtime | BeamtimeError | Outcome:

@@ -5,6 +5,7 @@ broker and file transfer answer HTTP; receiver and data server speak the binary 
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,12 +32,13 @@ from penstock.compat.asapo.records import payload_of
 from penstock.compat.asapo.refusals import Refusals, fault
 from penstock.compat.asapo.room import Room
 from penstock.compat.asapo.transfer import FileTransfer
+from penstock.compat.asapo.view import address_of
 from penstock.compat.asapo.waiting import Waiting
 from penstock.compat.asapo.wire import Code, Header, Op
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import BeamtimeError, MissingMessageError, PenstockError, ServiceError
 from penstock.extra import extra
-from penstock.services.stream_server import is_local
+from penstock.services.stream_server import SWITCH_S, is_local
 from penstock.services.stream_tokens import SECRET, SECRET_FILE, Right, Tokens
 from penstock.streams.dataset import base_of
 from penstock.streams.store import Store, StreamWriter
@@ -132,6 +134,7 @@ class AsapoServer:
         return 0 if self._desk is None else self._desk.refused
 
     def __enter__(self) -> Self:
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._thread = threading.Thread(target=self._run, name="ASAPO server", daemon=True)
         self._thread.start()
         self._started.wait()
@@ -420,7 +423,7 @@ class ServerDesk:
             self._jobs.then(partial(_safely_called, self._transfer.transfer(request, asked.cookie)), respond)
             return None
         assert isinstance(request, ask.Of)
-        source = StreamAddress(request.beamtime, request.source)
+        source = address_of(request.beamtime, request.source, "")
         right: Right = "write" if isinstance(request, ask.Delete | ask.Persist) else "read"
         self._authority.allow(request.token, right, source)
         connection.is_known = True
@@ -445,7 +448,7 @@ class ServerDesk:
         connection.respond(answer.status, answer.body, keeps=asked.keeps)
 
     def _delete(self, request: ask.Delete, respond: Callable[[Answer], None]) -> None:
-        address = StreamAddress(request.beamtime, request.source, request.stream)
+        address = address_of(request.beamtime, request.source, request.stream)
         writers = self._incoming.let_go(address)
 
         def delete() -> Answer:

@@ -6,6 +6,7 @@ Kept from request to request, as opening a reader costs more than a read. It is 
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 from penstock.core.id_set import IdSet
@@ -17,9 +18,15 @@ from penstock.streams.ids_there import IdsThere
 from penstock.streams.reading import ENDED
 from penstock.streams.store import Store, StoredBlock, StreamInfo, StreamReader
 
-__all__ = ["StreamView"]
+__all__ = ["StreamView", "address_of"]
 
 MOST_COMING: Final = 1024
+
+
+@lru_cache(4096)
+def address_of(beamtime: str, source: str, stream: str) -> StreamAddress:
+    """Return an address, which is checked only where it is new: that takes as long as to read a small message."""
+    return StreamAddress(beamtime, source, stream)
 
 
 class StreamView:

@@ -6,7 +6,7 @@ endian, whose texts end with a NUL; what follows that is undefined. Facts measur
 
 import struct
 from collections.abc import Mapping
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Any, Final, Literal, Self
 
 import msgspec
@@ -75,8 +75,8 @@ class Code(IntEnum):
     """The client sends it again until its time is up; the text is lost."""
 
 
-class Mode(IntFlag):
-    """What is to be done with a message."""
+class Mode(IntEnum):
+    """What is to be done with a message: a sum of these. Not flags, which take a µs for each look at one."""
 
     TRANSFER = 1
     ONLY_METADATA = 2
