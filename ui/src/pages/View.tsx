@@ -11,6 +11,9 @@ import { WithViews } from "../plots/WithViews";
 import type { View } from "../api/types";
 import { isEmbedded } from "../shell/embedded";
 
+/** From here on there is room for what can be set above the plot. */
+const WIDE_PX = 700;
+
 export function ViewPage({ place }: { place: string }) {
   const [path = "", query = ""] = place.split("?");
   const name = decodeURIComponent(path.split("/").slice(1).join("/"));
@@ -44,7 +47,7 @@ function One({ view, query, past }: { view: View; query: string; past: ReactNode
         <a href="#/">all results</a>
         {past}
       </div>
-      <Card view={view} settings={settings} onSettings={change} isOpen />
+      <Card view={view} settings={settings} onSettings={change} isOpen={innerWidth >= WIDE_PX} />
     </main>
   );
 }

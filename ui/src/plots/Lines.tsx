@@ -42,6 +42,10 @@ interface Props {
 }
 
 const LOGARITHMIC = JSON.parse('{"distr": 3}') as Pick<uPlot.Scale, "distr">; // the enum is of types alone, and has no value at run time
+/** Of the text around a plot, and what that is but on a wall. */
+const TEXT_SHARE = 0.86;
+const USUAL_TEXT_PX = 12;
+
 /** Around a single time, what is drawn. */
 const ALONE_S = 30;
 const COLOURS = ["line-1", "line-2", "line-3", "line-4", "line-5", "line-6"];
@@ -140,7 +144,10 @@ type Zoom = { current: Span | null };
 function optionsOf(latest: Latest, zoom: Zoom, parent: HTMLElement, say: (text: string) => void): uPlot.Options {
   const { lines, xLabel, yLabel, isTime = false, isLog = false, bars = false } = latest.current;
   const colour = (name: string) => getComputedStyle(parent).getPropertyValue(`--${name}`).trim() || "#888";
-  const axis = { stroke: colour("text"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid") } };
+  const { fontFamily, fontSize } = getComputedStyle(parent);
+  const text_px = Number.parseFloat(fontSize) * TEXT_SHARE;
+  const font = `${text_px}px ${fontFamily}`;
+  const axis = { font, labelFont: `bold ${font}`, labelSize: 1.9 * text_px, stroke: colour("text"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid") } };
   const barPaths = uPlot.paths.bars?.({ size: [1, Infinity], align: 0 });
   const bands: uPlot.Band[] = lines.flatMap((line, k) =>
     line.fillsTo ? [{ series: [k, k + 1] as [number, number], fill: colour(colourOf(line, k)) + "40" }] : [],
@@ -164,15 +171,15 @@ function optionsOf(latest: Latest, zoom: Zoom, parent: HTMLElement, say: (text: 
       ...lines.map((line, k) => ({
         label: line.label,
         stroke: colour(colourOf(line, k)),
-        width: 1.5 / devicePixelRatio + 0.5,
+        width: (1.5 / devicePixelRatio + 0.5) * Math.max(1, text_px / USUAL_TEXT_PX),
         points: { show: (self: uPlot) => self.data[0].length < 3 },
         ...(line.dashed ? { dash: [6, 4] } : {}),
         ...(bars && k === 0 && barPaths ? { paths: barPaths, fill: colour(colourOf(line, k)) + "60" } : {}),
       })),
     ],
     axes: [
-      { ...axis, label: xLabel, labelSize: 18, size: 36 },
-      { ...axis, label: yLabel, labelSize: 18, size: (_, said) => sizeOf(said), values: (_, ticks, _axis, _space, step) => ticks.map((each) => ((each as number | null) === null ? "" : tick(each, step))) },
+      { ...axis, label: xLabel, size: 3 * text_px },
+      { ...axis, label: yLabel, size: (_, said) => sizeOf(said, text_px), values: (_, ticks, _axis, _space, step) => ticks.map((each) => ((each as number | null) === null ? "" : tick(each, step))) },
     ],
     hooks: {
       setSelect: [
@@ -262,12 +269,12 @@ function drawChosen(self: uPlot, chosen: Span | null, colour: string): void {
   self.ctx.restore();
 }
 
-const LEAST_TICKS_PX = 40;
-const DIGIT_PX = 7.5;
+const LEAST_TICKS = 3.3;
+const DIGIT = 0.63;
 
 /** How much room the texts beside an axis need. */
-function sizeOf(said: string[] | null): number {
-  return Math.max(LEAST_TICKS_PX, 20 + DIGIT_PX * Math.max(0, ...(said ?? []).map(({ length }) => length)));
+function sizeOf(said: string[] | null, text_px: number): number {
+  return text_px * Math.max(LEAST_TICKS, 1.7 + DIGIT * Math.max(0, ...(said ?? []).map(({ length }) => length)));
 }
 
 function toNumbers(x: ArrayLike<number>): Float64Array {

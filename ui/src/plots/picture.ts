@@ -61,13 +61,19 @@ async function drawSvg(pen: CanvasRenderingContext2D, svg: SVGSVGElement): Promi
     const style = getComputedStyle(from);
     for (const look of LOOKS) to?.setAttribute(look, style.getPropertyValue(look));
   }
+  // Axes stand beside what they say they are: all that is seen is drawn, not only what lies within.
+  const boxes = svg.hasAttribute("viewBox") ? [] : [...svg.querySelectorAll("*")].map((each) => each.getBoundingClientRect()).filter(({ width, height }) => width || height);
+  const [left, top] = [Math.min(at.left, ...boxes.map((each) => each.left)), Math.min(at.top, ...boxes.map((each) => each.top))];
+  const width = Math.max(at.right, ...boxes.map((each) => each.right)) - left;
+  const height = Math.max(at.bottom, ...boxes.map((each) => each.bottom)) - top;
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  copy.setAttribute("width", String(at.width));
-  copy.setAttribute("height", String(at.height));
+  copy.setAttribute("width", String(width));
+  copy.setAttribute("height", String(height));
+  if (!svg.hasAttribute("viewBox")) copy.setAttribute("viewBox", `${left - at.left} ${top - at.top} ${width} ${height}`);
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
   await image.decode().then(
-    () => pen.drawImage(image, at.left, at.top, at.width, at.height),
+    () => pen.drawImage(image, left, top, width, height),
     () => undefined, // a drawing that stands for nothing
   );
 }
