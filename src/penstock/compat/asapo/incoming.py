@@ -196,9 +196,13 @@ class Incoming:
                 self._begin(lane)
 
     def _begin(self, lane: Lane) -> None:
-        batch, lane.waiting = lane.waiting, []
+        # What is large goes alone: it would be copied once more, and the others would wait for their answers.
+        count = next((at for at, sent in enumerate(lane.waiting) if not _is_small(sent)), len(lane.waiting)) or 1
+        batch, lane.waiting = lane.waiting[:count], lane.waiting[count:]
         if lane.writer is not None and all(_is_small(sent) for sent in batch):
             self._tell(lane, batch, _outcomes(self._store, lane, batch))
+            if lane.waiting and not lane.is_busy:
+                self._begin(lane)
             return
         lane.is_busy = True
         self._jobs.then(partial(_outcomes, self._store, lane, batch), partial(self._stored, lane, batch), stores=True)
@@ -206,7 +210,7 @@ class Incoming:
     def _stored(self, lane: Lane, batch: list[Sent], outcomes: list[Outcome]) -> None:
         lane.is_busy = False
         self._tell(lane, batch, outcomes)
-        if lane.waiting:
+        if lane.waiting and not lane.is_busy:
             self._begin(lane)
 
     def _tell(self, lane: Lane, batch: Sequence[Sent], outcomes: Sequence[Outcome]) -> None:
@@ -256,7 +260,7 @@ class Incoming:
         ended.tell(outcome)
         self._changed(base)
         for lane in lanes:
-            if lane.waiting:
+            if lane.waiting and not lane.is_busy:
                 self._begin(lane)
         if base in self._ends:
             self._look_at_end(base)
