@@ -110,7 +110,12 @@ def test_a_part_that_is_late_completes_what_is_waited_for(beamtime: Beamtime) ->
 def test_messages_and_datasets_are_not_mixed_up(beamtime: Beamtime) -> None:
     producer, consumer = beamtime.producer(), beamtime.consumer()
     send(beamtime, 1, (1,), size=1)
-    for sent, why in (({}, "has datasets"), ({"dataset": (2, 2)}, "1 parts"), ({"dataset": (5, 2)}, "part 5 of 2")):
+    for sent, why in (
+        ({}, "has datasets"),
+        ({"dataset": (2, 2)}, "1 parts"),
+        ({"dataset": (1, 2)}, "1 parts"),
+        ({"dataset": (5, 2)}, "part 5 of 2"),
+    ):
         error = beamtime.send(producer, 2, **sent)[1]
         assert isinstance(error, asapo_producer.AsapoWrongInputError)
         assert why in str(error)

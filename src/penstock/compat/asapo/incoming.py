@@ -40,7 +40,6 @@ AGAIN_S: Final = 0.05
 IDLE_S: Final = 30.0
 MOST_LANES: Final = 64
 """Streams that are open to be written though nobody does: each has four descriptors."""
-MOST_PARTS: Final = 4096
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -96,11 +95,13 @@ class Ended:
 class Lane:
     """What is on its way into one stream, or into that of one part of a dataset."""
 
-    __slots__ = ("address", "base", "is_busy", "part", "used", "waiting", "writer")
+    __slots__ = ("address", "base", "is_busy", "part", "parts", "used", "waiting", "writer")
 
     def __init__(self, base: StreamAddress, part: int) -> None:
         self.base = base
         self.part = part
+        self.parts = 0
+        """Of how many parts the datasets are; known when there is a writer."""
         self.address = part_address(base, part) if part else base
         self.waiting: list[Sent] = []
         self.writer: StreamWriter | None = None
@@ -308,19 +309,21 @@ def _known(store: Store, lane: Lane, batch: Sequence[Sent]) -> dict[int, Outcome
 
 def _opened(store: Store, lane: Lane, batch: Sequence[Sent]) -> StreamWriter:
     if lane.part:
-        announce(store, lane.base, batch[0].parts)
+        lane.parts = announce(store, lane.base, batch[0].parts)
+        if lane.part > lane.parts:
+            raise ConflictError(_other_parts(lane, batch[0].parts))
     elif store.metadata(table_address(lane.base)) is not None:
         raise StreamError(f"{lane.base} has datasets; send parts of them, or to another stream")
     return store.write(lane.address)
 
 
-def announce(store: Store, base: StreamAddress, parts: int) -> None:
-    """Say of how many parts the datasets of a stream are, or find that it was said.
+def announce(store: Store, base: StreamAddress, parts: int) -> int:
+    """Say of how many parts the datasets of a stream are, if nobody has; return what was said.
 
     Raises
     ------
     StreamError
-        If the stream has single messages, or datasets of another number of parts.
+        If the stream has single messages.
     """
     table = table_address(base)
     if store.metadata(table) is None:
@@ -328,11 +331,14 @@ def announce(store: Store, base: StreamAddress, parts: int) -> None:
             raise StreamError(f"{base} has single messages; send datasets to another stream")
         with suppress(ConflictError):  # another part was quicker
             store.set_metadata(table, {"parts": parts}, "insert")
-    said = (store.metadata(table) or {}).get("parts")
-    if said != parts:
-        raise ConflictError(f"the datasets of {base} have {said} parts; a part of {parts} cannot be sent there")
+    said = int((store.metadata(table) or {}).get("parts", 0))
     with suppress(ConflictError, StateError), store.write(table, sync="none") as writer:  # wakes who waits for it
         writer.finish()
+    return said
+
+
+def _other_parts(lane: Lane, parts: int) -> str:
+    return f"the datasets of {lane.base} have {lane.parts} parts; a part of {parts} cannot be sent there"
 
 
 class _Batch:
@@ -345,7 +351,7 @@ class _Batch:
     def outcomes(self) -> list[Outcome]:
         """Store them, and return what became of each."""
         self._number()
-        rows = [row for row, sent in enumerate(self._batch) if sent.id]
+        rows = [row for row in range(len(self._batch)) if self._outcomes.get(row, STORED).code == Code.OK]
         while rows:
             first: dict[int, int] = {}
             later = [row for row in rows if first.setdefault(self._batch[row].id, row) != row]
@@ -356,8 +362,8 @@ class _Batch:
     def _number(self) -> None:
         last = max(self._writer.last_id, *(sent.id for sent in self._batch))
         for row, sent in enumerate(self._batch):
-            if self._lane.part and sent.parts != self._batch[0].parts:
-                announce(self._store, self._lane.base, sent.parts)
+            if self._lane.part and sent.parts != self._lane.parts:
+                self._outcomes[row] = Outcome(Code.WRONG, _other_parts(self._lane, sent.parts))
             if sent.id:
                 continue
             if last >= LARGEST_ID:

@@ -18,7 +18,8 @@ from penstock.core.block import Block, RaggedColumn
 from penstock.core.message import NO_METADATA, Message
 from penstock.core.stream_metadata import plain_json
 from penstock.errors import DecodingError, StreamError
-from penstock.streams.store import StoredBlock, StreamInfo, StreamState
+from penstock.streams.reading import ENDED
+from penstock.streams.store import StoredBlock, StreamInfo
 
 __all__ = ["Record", "metadata_of", "payload_of", "record_of", "stream_entry", "typed_array"]
 
@@ -28,7 +29,6 @@ OWN: Final = "asapo"
 _RESERVED: Final = frozenset((EXPOSED, SIZE, OWN))
 _MODE: Final = "mode"
 _META: Final = "meta"
-_ENDED: Final = (StreamState.FINISHED, StreamState.ABORTED)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -234,7 +234,7 @@ def stream_entry(info: StreamInfo) -> dict[str, Any]:
         "name": _plain_name(info.address.stream),
         "timestampCreated": max(info.created_ns, 0),
         "timestampLast": max(info.last_ns, 0),
-        "finished": info.state in _ENDED,
+        "finished": info.state in ENDED,
         "nextStream": _plain_name(info.next_stream),
     }
 
