@@ -14,12 +14,15 @@ import pytest
 from penstock.compat.asapo.beamtimes import Places
 from penstock.compat.asapo.server import AsapoServer
 from penstock.compat.asapo.wire import FINISH_NAME, REPLY_BYTES, Authorisation, Header, Mode, Op, read_reply
+from penstock.core.block import Block
+from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ServiceError
 from penstock.services.stream_tokens import Scope, Tokens
 from penstock.streams.directory import DirectoryStore
 from penstock.streams.memory_store import MemoryStore
-from tests.system.asapo_clients import Beamtime, Served, asapo_producer, raises
+from tests.system.asapo_clients import Beamtime, Served, asapo_consumer, asapo_producer, raises
+from tests.system.asapo_peer import Peer
 from tests.system.commands import Process
 from tests.system.recorded_runs import until
 
@@ -98,6 +101,23 @@ def test_what_is_too_large_is_refused_with_the_reason() -> None:
 def test_nobody_else_can_connect_without_tokens() -> None:
     with MemoryStore() as store, pytest.raises(ServiceError, match="can be reached from other machines"):
         AsapoServer(store, "0.0.0.0")
+
+
+def test_who_comes_from_elsewhere_is_told_the_address_by_which_it_came(tokens: Tokens) -> None:
+    token = issue(tokens, "read:bt")
+    with MemoryStore() as store, AsapoServer(store, "0.0.0.0", tokens=tokens) as server:
+        with store.write(StreamAddress("bt", "det", "s")) as writer:
+            writer.append(Block.of("s", [Message(1, None, 0, {}, np.ones(3, np.uint8))]))
+        endpoint = f"localhost:{server.address.rpartition(':')[2]}"
+        consumer = asapo_consumer.create_consumer(endpoint, "auto", False, "bt", "det", token, 100)
+        data, meta = consumer.get_next("g", meta_only=False, stream="s")
+        assert (bytes(data), meta["source"]) == (b"\1\1\1", endpoint)
+        reached = endpoint.replace("localhost", "127.0.0.1")
+        for target, told in (("receiver", f'"{reached}"'), ("broker", reached), ("file-transfer", reached)):
+            with Peer(reached) as peer:
+                peer._where = "<nonsense>"
+                status, body = peer.ask(f"/asapo-discovery/v0.1/asapo-{target}?protocol=v0.7")
+                assert (status, told in body.decode()) == (200, True), body
 
 
 @pytest.fixture(scope="module")

@@ -69,18 +69,20 @@ class Broker:
         With groups that can be reached.
     handles
         Gives payloads their numbers.
-    source
-        ``HOST:PORT`` where payloads are to be had.
     """
 
-    def __init__(self, store: Store, groups: GroupKeeper, handles: Handles, source: str) -> None:
+    def __init__(self, store: Store, groups: GroupKeeper, handles: Handles) -> None:
         self._store, self._keeper, self._handles = store, groups, handles
-        self.source = source
         self._views: OrderedDict[StreamAddress, StreamView] = OrderedDict()
         self._groups: OrderedDict[tuple[StreamAddress, str], KeptGroup] = OrderedDict()
 
-    def answer(self, request: ask.Of) -> Answer | Nothing:  # a table
+    def answer(self, request: ask.Of, source: str) -> Answer | Nothing:  # a table
         """Answer a request that is not slow.
+
+        Parameters
+        ----------
+        source
+            ``HOST:PORT`` where payloads are to be had by who asks.
 
         Raises
         ------
@@ -89,11 +91,11 @@ class Broker:
         """
         match request:
             case ask.GetNext():
-                return self._next(request)
+                return self._next(request, source)
             case ask.GetLast():
-                return self._last(request)
+                return self._last(request, source)
             case ask.GetById():
-                return self._by_id(request)
+                return self._by_id(request, source)
             case ask.AskSize():
                 return self._size(request)
             case ask.AskMetadata():
@@ -122,8 +124,8 @@ class Broker:
                 return Answer(200)
         raise StreamError(f"{type(request).__name__} is nothing that can be asked here")
 
-    def slow_answer(self, request: ask.Of) -> Answer:
-        """Answer a request that looks at many streams or messages; in any thread."""
+    def slow_answer(self, request: ask.Of, source: str) -> Answer:
+        """Answer a request that looks at many streams or messages; in any thread. ``source`` as for ``answer``."""
         match request:
             case ask.AskStreams():
                 return self._streams(request)
@@ -131,7 +133,7 @@ class Broker:
                 found = {info.address.source for info in self._store.streams(StreamAddress(request.beamtime))}
                 return _json({"sources": sorted(found)})
             case ask.Query():
-                return self._query(request)
+                return self._query(request, source)
             case ask.Delete():
                 return self._delete(request)
         raise StreamError(f"{type(request).__name__} is nothing that can be asked here")
@@ -181,7 +183,7 @@ class Broker:
 
     # --- messages
 
-    def _next(self, request: ask.GetNext) -> Answer | Nothing:
+    def _next(self, request: ask.GetNext, source: str) -> Answer | Nothing:
         view = self.view(request)
         _check_kind(view, request.parts)
         given, due_ns = self._given(view, request)
@@ -192,7 +194,7 @@ class Broker:
                 given, due_ns = self._given(view, request)
         if not given.id:
             return self._at_end(view, view.present().last, None if due_ns is not None else ended, due_ns)
-        found = None if given.is_hole else self._found(view, given.id, request.parts)
+        found = None if given.is_hole else self._found(view, given.id, request.parts, source)
         return found or _no_data(given.id, view.present().last)
 
     def _given(self, view: StreamView, request: ask.GetNext) -> tuple[rules.Given, int | None]:
@@ -214,7 +216,7 @@ class Broker:
                 given = rules.Given(number)
             return given, None if given.id else rules.next_due_ns(state)
 
-    def _last(self, request: ask.GetLast) -> Answer | Nothing:
+    def _last(self, request: ask.GetLast, source: str) -> Answer | Nothing:
         view = self.view(request)
         _check_kind(view, request.parts)
         ended = view.ended
@@ -228,15 +230,15 @@ class Broker:
                     newest = 0
                 else:
                     state.record.last_shown = newest
-        found = self._found(view, newest, request.parts) if newest else None
+        found = self._found(view, newest, request.parts, source) if newest else None
         return found or self._at_end(view, view.present().last or 0, None, None)
 
-    def _by_id(self, request: ask.GetById) -> Answer | Nothing:
+    def _by_id(self, request: ask.GetById, source: str) -> Answer | Nothing:
         view = self.view(request)
         _check_kind(view, request.parts)
         ended = view.ended
         last = view.present().last
-        found = self._found(view, request.id, request.parts)
+        found = self._found(view, request.id, request.parts, source)
         if found is not None:
             return found if found.status == 200 else Nothing(found, view)
         if request.id > last:
@@ -244,14 +246,14 @@ class Broker:
         missing = _no_data(request.id, last)
         return missing if ended is not None else Nothing(missing, view)
 
-    def _found(self, view: StreamView, number: int, wanted: ask.Parts | None) -> Answer | None:
+    def _found(self, view: StreamView, number: int, wanted: ask.Parts | None, source: str) -> Answer | None:
         """Return a message or dataset, 206 if too few parts of it are there; ``None`` if there is nothing."""
         stored = view.stored(number)
         if not stored:
             return None
         records = [
             record_of(
-                block, 0, stream=view.address.stream, part=part, source=self.source,
+                block, 0, stream=view.address.stream, part=part, source=source,
                 buf_id=self._handles.of(view.address, part, number),
             )
             for part, block in stored
@@ -345,13 +347,13 @@ class Broker:
             raise StreamError(f"streams are all, finished or unfinished, not {request.which[:40]!r}")
         return _json({"streams": list(filter(wanted[request.which], map(stream_entry, found)))})
 
-    def _query(self, request: ask.Query) -> Answer:
+    def _query(self, request: ask.Query, source: str) -> Answer:
         query = Query.parse(request.text)
         address = address_of(request.beamtime, request.source, request.stream)
         with self._store.read(address) as reader:
             records = (
                 record_of(
-                    stored, row, stream=address.stream, part=0, source=self.source,
+                    stored, row, stream=address.stream, part=0, source=source,
                     buf_id=self._handles.of(address, 0, int(stored.block.ids[row])),
                 )
                 for stored in reader.blocks()

@@ -66,6 +66,8 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, desk: Desk) -> None:
         self.peer = ""
         """Where it comes from, without the port."""
+        self.own = ""
+        """``HOST:PORT`` of ours that it has connected to."""
         self.producer: Producer | None = None
         self.is_known = False
         """Whether it has asked for something that it may have."""
@@ -108,6 +110,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else ""
+        own = transport.get_extra_info("sockname")
+        self.own = f"{own[0]}:{own[1]}" if own else ""
         self.began_at = self.came_at = self.active_at = asyncio.get_running_loop().time()
         if not self._desk.came(self):
             transport.abort()

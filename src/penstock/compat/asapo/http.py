@@ -30,6 +30,8 @@ class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """Path and query as they came, not decoded."""
     body: bytes = b""
     cookie: str = ""
+    host: str = ""
+    """By what name and port the client reached this, as it says."""
     keeps: bool = True
     """Whether the connection stays."""
 
@@ -81,6 +83,8 @@ class HttpReader:
         lower = name.lower()
         if lower == b"cookie":
             self._cookie = value
+        elif lower == b"host":
+            self._host = value
         elif lower == b"expect" and value.lower() == b"100-continue":
             self._expects = True
 
@@ -102,11 +106,12 @@ class HttpReader:
         except UnicodeDecodeError:
             self._refuse("a target that is not ASCII")
         keeps = bool(self._parser.should_keep_alive())
-        cookie = self._cookie.decode("latin-1")
-        self._done.append(HttpRequest(method, target, bytes(self._body), cookie, keeps))
+        cookie, host = self._cookie.decode("latin-1"), self._host.decode("latin-1")
+        self._done.append(HttpRequest(method, target, bytes(self._body), cookie, host, keeps))
 
     def _begin(self) -> None:
-        self._target, self._body, self._cookie = bytearray(), bytearray(), b""
+        self._target, self._body = bytearray(), bytearray()
+        self._cookie = self._host = b""
         self._head_bytes = 0
         self._expects = False
 

@@ -5,6 +5,7 @@ broker and file transfer answer HTTP; receiver and data server speak the binary 
 """
 
 import asyncio
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -51,6 +52,8 @@ LEARN_S: Final = 10.0
 """How often at most all streams are looked through for a number of a payload that nobody knows."""
 LEAST_RATE: Final = 1e6
 """Bytes/s below which somebody is taken for standing still."""
+_EVERYWHERE: Final = ("0.0.0.0", "::", "[::]", "")  # compared with
+_REACHED: Final = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
 MOST_CONNECTIONS: Final = 32
 """How many connections a producer may have, as it is told."""
 
@@ -69,7 +72,8 @@ class AsapoServer:
     places
         Where beamtimes have their folders; without it no files are written, and all is in the store.
     advertise
-        ``HOST:PORT`` by which clients reach this; by default where it listens.
+        ``HOST:PORT`` by which clients reach this; by default where it listens, and where that is every address, what
+        each has reached it by.
     most_clients, most_strangers
         Connections in all, and of those that have not been let do anything yet.
     hello_s, stall_s
@@ -218,12 +222,13 @@ class ServerDesk:
         tell: Callable[[str], object] | None,
     ) -> None:
         self._store, self._loop, self._address, self._limits = store, loop, address, limits
+        self._is_everywhere = address.rpartition(":")[0] in _EVERYWHERE
         self._jobs = Jobs(loop)
         self._has_no_tokens = tokens is None
         self._authority = Authority(tokens)
         self._handles = Handles()
         self._learned_at = -LEARN_S
-        self._broker = Broker(store, store, self._handles, address)  # type: ignore[arg-type]  # it was checked to have groups
+        self._broker = Broker(store, store, self._handles)  # type: ignore[arg-type]  # it was checked to have groups
         self._incoming = Incoming(
             store,
             loop,
@@ -407,7 +412,7 @@ class ServerDesk:
         """Return what is to be answered; ``None`` if that is done later."""
         respond = partial(self._respond, connection, asked)
         if isinstance(request, ask.AskService):
-            return self._service(request)
+            return self._service(request, self._reached(connection, asked))
         if isinstance(request, ask.AskVersion):
             about = {"versionInfo": "v0.7 (supported)"}
             return _json({"softwareVersion": VERSION, "clientProtocol": about, "clientSupported": "yes"})
@@ -428,32 +433,40 @@ class ServerDesk:
         self._authority.allow(request.token, right, source)
         connection.is_known = True
         self._authority.tell(connection.peer, source)
+        reached = self._reached(connection, asked)
         if isinstance(request, ask.Delete):
-            self._delete(request, respond)
+            self._delete(request, reached, respond)
         elif Broker.is_slow(request):
-            self._jobs.then(partial(_safely, self._broker.slow_answer, request), respond)
+            self._jobs.then(partial(_safely, self._broker.slow_answer, request, reached), respond)
         else:
-            self._read(connection, request, respond)
+            self._read(connection, request, reached, respond)
         return None
 
-    def _service(self, request: ask.AskService) -> Answer:
+    def _reached(self, connection: Connection, asked: HttpRequest) -> str:
+        """Return where a client finds this: as it has found it, where this listens at every address."""
+        if not self._is_everywhere:
+            return self._address
+        return asked.host if _REACHED.fullmatch(asked.host) else connection.own
+
+    @staticmethod
+    def _service(request: ask.AskService, reached: str) -> Answer:
         if request.name == "asapo-receiver":
-            return _json({"MaxConnections": MOST_CONNECTIONS, "Uris": [self._address]})
+            return _json({"MaxConnections": MOST_CONNECTIONS, "Uris": [reached]})
         # Not looked at the token: a client would take a refusal here for a service that is not there.
-        return Answer(200, self._address.encode())
+        return Answer(200, reached.encode())
 
     def _respond(self, connection: Connection, asked: HttpRequest, answer: Answer) -> None:
         if answer.status in (401, 500):
             self._refusals.say(connection.peer, bytes(answer.body).decode(errors="replace"))
         connection.respond(answer.status, answer.body, keeps=asked.keeps)
 
-    def _delete(self, request: ask.Delete, respond: Callable[[Answer], None]) -> None:
+    def _delete(self, request: ask.Delete, reached: str, respond: Callable[[Answer], None]) -> None:
         address = address_of(request.beamtime, request.source, request.stream)
         writers = self._incoming.let_go(address)
 
         def delete() -> Answer:
             _close_all(writers)
-            answer: Answer = _safely(self._broker.slow_answer, request)
+            answer: Answer = _safely(self._broker.slow_answer, request, reached)
             return answer
 
         def done(answer: Answer) -> None:
@@ -466,8 +479,8 @@ class ServerDesk:
 
         self._jobs.then(delete, done)
 
-    def _read(self, connection: Connection, request: ask.Of, respond: Callable[[Answer], None]) -> None:
-        answer = partial(_safely, self._broker.answer, request)
+    def _read(self, connection: Connection, request: ask.Of, reached: str, respond: Callable[[Answer], None]) -> None:
+        answer = partial(_safely, self._broker.answer, request, reached)
         if request.is_producer:  # which asks again by itself, and never for messages
             found = answer()
             respond(found.otherwise if isinstance(found, Nothing) else found)
@@ -489,8 +502,8 @@ def _refusal(error: Exception) -> Answer:
     return Answer(500, fault(error).encode())
 
 
-def _safely(call: Callable[[Any], Any], request: Any) -> Any:
-    return _safely_called(partial(call, request))
+def _safely(call: Callable[..., Any], *arguments: Any) -> Any:
+    return _safely_called(partial(call, *arguments))
 
 
 def _safely_called(call: Callable[[], Any]) -> Any:
