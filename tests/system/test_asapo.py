@@ -172,6 +172,8 @@ def test_wrong_input_is_refused_with_a_reason(beamtime: Beamtime) -> None:  # [8
         assert isinstance(error, asapo_producer.AsapoWrongInputError), more
         assert why in str(error)
     assert beamtime.send(producer, 1)[1] is None
+    with raises("AsapoWrongInputError"):
+        beamtime.consumer(beamtime="auto").get_current_size(beamtime.stream)
 
 
 # --- reading
@@ -301,8 +303,9 @@ def test_names_of_any_characters_go_through(own_beamtime: Beamtime) -> None:  # 
     assert consumer.get_stream_list()[0]["name"] == odd
     assert consumer.get_source_list() == [odd]
     assert beamtime.consumer().get_stream_list() == []
-    with raises("AsapoWrongInputError"):
-        consumer.get_next("g" * 51, stream=beamtime.stream)
+    for group in ("g" * 51, ""):
+        with raises("AsapoWrongInputError"):
+            consumer.get_next(group, stream=beamtime.stream)
     with raises("AsapoWrongInputError"):
         consumer.get_current_size("s" * 101)
 
@@ -417,8 +420,12 @@ def test_streams_are_listed_with_how_they_stand(own_beamtime: Beamtime) -> None:
     beamtime.finish(producer, 2, "z", stream="a")
     names = [one["name"] for one in consumer.get_stream_list()]
     assert names == ["z", "a", "m"]
-    assert [one["name"] for one in consumer.get_stream_list("a", "all")] == ["a", "m"]
-    assert [one["name"] for one in consumer.get_stream_list("", "finished")] == ["a"]
+    beamtime.finish(producer, 0, "a", stream="nothing")  # a run that was given up
+    assert [one["name"] for one in consumer.get_stream_list("a", "all")] == ["a", "m", "nothing"]
+    assert [one["name"] for one in consumer.get_stream_list("", "finished")] == ["a", "nothing"]
+    info = consumer.get_stream_info("nothing")
+    assert (info["lastId"], info["finished"], info["nextStream"]) == (0, True, "a")
+    consumer.delete_stream("nothing")
     assert [one["name"] for one in consumer.get_stream_list("a", "unfinished", False)] == ["m"]
     assert consumer.get_stream_list("never") == []
     with raises("AsapoWrongInputError"):

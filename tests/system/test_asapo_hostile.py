@@ -486,6 +486,8 @@ def test_no_name_leads_out_of_the_store(tmp_path: Path) -> None:
                 peer.greet()
                 peer.send(1, stream=b"files", name=f"processed/../../{name}".encode(), mode=13)
         with Peer(server.address) as peer:
+            assert peer.greet(beamtime="a/b")[0] == 3
+        with Peer(server.address) as peer:
             for name in names:
                 status, _ = peer.ask("/v0.2/transfer?token=", json.dumps({"Folder": "auto", "FileName": name}).encode())
                 assert status in (400, 401, 404)

@@ -23,6 +23,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.errors import StreamError
 from penstock.streams.dataset import base_of
 from penstock.streams.kept_group import KeptGroup
+from penstock.streams.reading import ENDED
 from penstock.streams.store import Store, StreamInfo
 from penstock.streams.stream_list import delete_stream, list_streams
 
@@ -330,7 +331,7 @@ class Broker:
 
     def _streams(self, request: ask.AskStreams) -> Answer:
         found = list_streams(self._store, StreamAddress(request.beamtime, request.source))
-        found = [info for info in found if info.count or info.removed or info.last_id]
+        found = [info for info in found if info.count or info.removed or info.last_id or info.state in ENDED]
         if request.is_single:
             found = [info for info in found if info.address.stream == request.from_stream]
         elif request.is_last:

@@ -100,6 +100,8 @@ class Receiver:
             said = Authorisation.parse(data)
             self._authority.check(said.token)
             is_auto = said.beamtime in ("", AUTO)
+            if "/" in said.beamtime:
+                raise StreamError(f"beamtime {said.beamtime[:100]!r}: a name has no /, as no consumer of ASAPO could ask for it")
             if not is_auto:
                 self._authority.allow(said.token, "write", _source(said, said.beamtime))
             elif self._folders is None:

@@ -47,6 +47,7 @@ MOST_STREAM, MOST_GROUP, MOST_SOURCE = 100, 50, 63
 """Bytes of escaped names, as ASAPO has them."""
 LARGEST_ID: Final = 2**63 - 1
 """As ASAPO's database has them."""
+_NO_GROUP: Final = "this needs the name of a group"
 MOST_DELAY_MS: Final = 10**10
 """Four months; ns of it can be stored."""
 
@@ -303,6 +304,8 @@ def _of_broker(method: str, beamtime: str, source: str, rest: list[str], query: 
             return GetLast(*of, _stream(stream), "", query.parts)
         case [stream, "0", "querymessages"]:
             return Query(*of, _stream(stream), _decoded(body))
+        case [_, what] if what in ("next", "groupedlast", "nacks", "lastack", "resetcounter") or what.isdecimal():
+            raise StreamError(_NO_GROUP)  # clients leave an empty name out
         case [stream, group, what]:
             in_group = (*of, _stream(stream), "" if group == "0" else _name(group, "a group", MOST_GROUP))
             return _of_group(method, in_group, what, query, body)
@@ -319,7 +322,7 @@ def _of_group(method: str, of: Any, what: str, query: "_Query", body: bytes) -> 
     }
     if what in reads:
         if not of[-1]:
-            raise StreamError(f"{what} needs the name of a group")
+            raise StreamError(_NO_GROUP)
         return reads[what]()
     if not what.isascii() or not what.isdecimal():
         raise _unknown(what)

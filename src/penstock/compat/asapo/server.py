@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from penstock.compat.asapo import requests as ask
 from penstock.compat.asapo.authority import Authority
-from penstock.compat.asapo.beamtime_folders import BeamtimeFolders
+from penstock.compat.asapo.beamtime_folders import AUTO, BeamtimeFolders
 from penstock.compat.asapo.beamtimes import Places
 from penstock.compat.asapo.broker import Answer, Broker, Nothing
 from penstock.compat.asapo.connection import Connection
@@ -37,7 +37,7 @@ from penstock.compat.asapo.view import address_of
 from penstock.compat.asapo.waiting import Waiting
 from penstock.compat.asapo.wire import Code, Header, Op
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import BeamtimeError, MissingMessageError, PenstockError, ServiceError
+from penstock.errors import BeamtimeError, MissingMessageError, PenstockError, ServiceError, StreamError
 from penstock.extra import extra
 from penstock.services.stream_server import SWITCH_S, is_local
 from penstock.services.stream_tokens import SECRET, SECRET_FILE, Right, Tokens
@@ -290,8 +290,10 @@ class ServerDesk:
             most = self._limits.stall_s if connection.is_known else self._limits.hello_s
             is_stale = not connection.is_known and connection.is_idle and now - connection.came_at > most
             most += connection.moved / LEAST_RATE  # who is slow for a good reason does not stand still
-            if is_stale or (connection.began_at and now - connection.began_at > most):
+            stands = bool(connection.began_at) and now - connection.began_at > most
+            if stands or (is_stale and not connection.has_asked):  # all clients only ask where services are, on one
                 self._refusals.say(connection.peer, f"dropped, as it stood still for {most:.0f} s")
+            if stands or is_stale:
                 connection.drop()
         self._refusals.sweep()
         writers = self._incoming.let_go_of_idle()
@@ -428,6 +430,8 @@ class ServerDesk:
             self._jobs.then(partial(_safely_called, self._transfer.transfer(request, asked.cookie)), respond)
             return None
         assert isinstance(request, ask.Of)
+        if request.beamtime == AUTO:  # nothing is ever written there: who asks would be told for ever that it is empty
+            raise StreamError("which beamtime is meant must be said; auto is for sending only")
         source = address_of(request.beamtime, request.source, "")
         right: Right = "write" if isinstance(request, ask.Delete | ask.Persist) else "read"
         self._authority.allow(request.token, right, source)
