@@ -101,7 +101,9 @@ class Receiver:
             self._authority.check(said.token)
             is_auto = said.beamtime in ("", AUTO)
             if "/" in said.beamtime:
-                raise StreamError(f"beamtime {said.beamtime[:100]!r}: a name has no /, as no consumer of ASAPO could ask for it")
+                raise StreamError(
+                    f"beamtime {said.beamtime[:100]!r}: it must have no /, as ASAPO's consumers cannot ask for it"
+                )
             if not is_auto:
                 self._authority.allow(said.token, "write", _source(said, said.beamtime))
             elif self._folders is None:
