@@ -111,7 +111,8 @@ class Connection(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else ""
         own = transport.get_extra_info("sockname")
-        self.own = f"{own[0]}:{own[1]}" if own else ""
+        if own:
+            self.own = f"[{own[0]}]:{own[1]}" if ":" in own[0] else f"{own[0]}:{own[1]}"
         self.began_at = self.came_at = self.active_at = asyncio.get_running_loop().time()
         if not self._desk.came(self):
             transport.abort()
