@@ -327,14 +327,15 @@ def run_lines(store: Store, most: int | None = None) -> list[dict[str, Any]]:
 
 def _outcome(store: Store, info: StreamInfo) -> str:
     """Return how a run ended, as the last message of its log says."""
+    unknown = "running" if info.state is StreamState.OPEN else CUT
     with store.read(info.address) as reader:
         message = reader.message(info.last_id)
-    if message is None:
-        return CUT
+    if message is None:  # it has just begun
+        return unknown
     data = message.array.tobytes()
     log = EventLogReader(data if info.last_id == 1 else encode_header(LogHeader(run="")) + data)
     ended = next((record.outcome for record in log if isinstance(record, RunEnded)), "")
-    return ended or ("running" if info.state is StreamState.OPEN else CUT)
+    return ended or unknown
 
 
 def recorded_runs(store: Store) -> list[tuple[StreamInfo, Mapping[str, Any]]]:

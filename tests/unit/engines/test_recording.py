@@ -4,6 +4,7 @@ from pathlib import Path
 
 from penstock.pipeline import Pipeline, Reduce, Sink, Source
 from penstock.services.recorded_run import RecordedRun, run_lines
+from penstock.services.recording import log_address
 from penstock.streams.memory_store import MemoryStore
 from penstock.testing import engine_cases as cases
 
@@ -46,3 +47,11 @@ def test_what_is_kept_with_a_run(tmp_path: Path) -> None:
     replayed = again.run("inline", replay=run)
     assert replayed.edge("a", "table").accounts == {"done": 1002}
     assert [edge.consumer for edge in replayed.edges] == ["a", "table"]
+
+
+def test_a_run_whose_log_is_still_empty_goes_on() -> None:
+    store = MemoryStore()
+    with store.write(log_address("recorded", "r1")) as writer:
+        assert [line["outcome"] for line in run_lines(store)] == ["running"]
+        writer.abort("its disk is full")
+    assert [line["outcome"] for line in run_lines(store)] == ["cut off"]
