@@ -57,4 +57,7 @@ it("says what is wrong with a file", () => {
   expect(() => read("no")).toThrow(/no JSON/);
   expect(() => read("{}")).toThrow(/no board/);
   expect(() => read('{"penstock": "board", "known": [], "tiles": [{"id": "a"}]}')).toThrow(/plot 0 .*x, y, w and h/);
+  expect(() => read('{"penstock": "board", "known": [], "tiles": [null]}')).toThrow(/plot 0 .*x, y, w and h/);
+  const twice = { ...board, tiles: [...board.tiles, ...board.tiles] };
+  expect(() => read(written("p", twice))).toThrow(/two plots .* the id s\/0/);
 });

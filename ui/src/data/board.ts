@@ -130,11 +130,14 @@ export function read(text: string): Board {
   }
   const wrong = board.tiles.findIndex((tile) => !isTile(tile));
   if (wrong >= 0) throw new Error(`plot ${wrong} of the board has no id, view, settings, x, y, w and h`);
+  const ids = board.tiles.map(({ id }) => id);
+  const twice = ids.find((id, k) => ids.indexOf(id) < k);
+  if (twice !== undefined) throw new Error(`two plots of the board have the id ${twice}; each needs one of its own`);
   return { known: board.known.map(String), tiles: board.tiles };
 }
 
 function isTile(tile: unknown): boolean {
-  const { id, view, settings, x, y, w, h } = tile as Record<string, unknown>;
+  const { id, view, settings, x, y, w, h } = (tile ?? {}) as Record<string, unknown>;
   const texts = [id, view, settings].every((each) => typeof each === "string");
   return texts && [x, y, w, h].every((each) => Number.isInteger(each) && (each as number) >= 0);
 }

@@ -4,6 +4,12 @@ import type { Numbers } from "./numbers";
 
 export type Domain = [low: number, high: number];
 
+/** Maps of colours, as h5web calls them; what is none of them would break a drawing. */
+export const MAPS = [
+  "Viridis", "Inferno", "Magma", "Plasma", "Cividis", "Turbo", "Greys",
+  "Blues", "Reds", "Warm", "Cool", "Spectral", "RdBu", "PiYG",
+] as const;
+
 export type ColourScale = "linear" | "log" | "symlog" | "sqrt";
 
 /** `auto`: from the least to the largest; `robust`: without the outermost hundredth on each side; or fixed. */

@@ -136,6 +136,6 @@ describe("settings", () => {
   });
 
   it("are as by default where they cannot be understood", () => {
-    expect(fromQuery(new URLSearchParams("kind=pie&range=1,x&map=%3Cscript%3E&frame=-2&roi=1,2"))).toEqual({ ...DEFAULTS, frame: 0 });
+    expect(fromQuery(new URLSearchParams("kind=pie&range=1,x&map=Nonsense&scale=cube&frame=-2&roi=1,2"))).toEqual({ ...DEFAULTS, frame: 0 });
   });
 });

@@ -1,6 +1,6 @@
 // How somebody wants a plot to be: kept for the next time, and part of the plot's own address.
 
-import type { ColourRange, ColourScale } from "./colours";
+import { MAPS, type ColourRange, type ColourScale } from "./colours";
 import { KINDS, type Kind } from "./kinds";
 
 export interface Settings {
@@ -67,7 +67,7 @@ export function fromQuery(query: URLSearchParams): Settings {
   const range = numbers("range", 2) as [number, number] | null;
   return {
     kind: one("kind", KINDS),
-    map: /^\w+$/.test(text("map")) ? text("map") : DEFAULTS.map,
+    map: one("map", MAPS) ?? DEFAULTS.map,
     invert: text("invert") === "1",
     scale: one("scale", ["linear", "log", "symlog", "sqrt"]) ?? DEFAULTS.scale,
     range: range ?? one("range", ["auto", "robust"] as const) ?? DEFAULTS.range,

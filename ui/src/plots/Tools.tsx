@@ -5,7 +5,7 @@ import "./tools.css";
 import { useId, type ReactNode } from "react";
 
 import type { View } from "../api/types";
-import type { ColourRange, ColourScale } from "../data/colours";
+import { MAPS, type ColourRange, type ColourScale } from "../data/colours";
 import { isAlong, kindOf, kindsFor, siblings } from "../data/kinds";
 import { DEFAULTS, type Four, type Settings } from "../data/settings";
 import type { Tool } from "./Image";
@@ -14,7 +14,6 @@ import { RegionTools } from "./Region";
 import { useScene } from "./scene";
 import { useReferences } from "./useReference";
 
-const MAPS = ["Viridis", "Inferno", "Magma", "Plasma", "Cividis", "Turbo", "Greys", "Blues", "Reds", "Warm", "Cool", "Spectral", "RdBu", "PiYG"];
 const SCALES: readonly ColourScale[] = ["linear", "log", "symlog", "sqrt"];
 
 /** Elements that are always sent as they are. */
