@@ -25,7 +25,7 @@ export class Mishap extends Component<Props, { error: Error | null }> {
         <button type="button" onClick={() => location.reload()}>
           Load it again
         </button>{" "}
-        <a href={`/?plain=1${token() && `&token=${encodeURIComponent(token())}`}`}>The plain page</a>
+        <a href={`./?plain=1${token() && `&token=${encodeURIComponent(token())}`}`}>The plain page</a>
       </main>
     );
   }
