@@ -72,7 +72,7 @@ function Entries({ wish, isPaused }: { wish: Wish; isPaused: boolean }) {
     <>
       <p className="hint" role="status">
         {problem}
-        {problem === "" && isPaused && "paused; what happens meanwhile is shown afterwards"}
+        {problem === "" && isPaused && "paused; what happens meanwhile is shown afterwards, or when something else is searched for"}
         {problem === "" && !isPaused && shown.run !== "" && `${shown.entries.length} of ${shown.last} entries of run ${shown.run}`}
       </p>
       <div className="scrolls entries" tabIndex={0} role="log" aria-live="off" aria-label="entries, the newest first">
@@ -110,7 +110,7 @@ function useJournal(wish: Wish, isPaused: boolean): { shown: Shown; problem: str
   const { role } = useAccess();
   const { last } = shown;
   useEffect(() => {
-    if (isPaused || role === null) return;
+    if ((isPaused && last > 0) || role === null) return; // what is searched for is asked for also then, once
     const control = new AbortController();
     const ask = async () => {
       if (document.hidden) return;
