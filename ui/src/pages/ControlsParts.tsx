@@ -138,7 +138,7 @@ function Scale({ stage, workers, staff, isAllowed, act }: ScaleOf) {
         Scale
       </button>
       {staff !== undefined && (
-        <button type="button" disabled={!isAllowed || staff.pinned === null} title={`by the load, from ${staff.least} to ${staff.most}`} onClick={() => scale("auto")}>
+        <button type="button" disabled={!isAllowed || staff.pinned === null} title={`${staff.pinned === null ? "goes" : "let it go"} by the load, from ${staff.least} to ${staff.most}`} aria-pressed={staff.pinned === null} onClick={() => scale("auto")}>
           By load
         </button>
       )}

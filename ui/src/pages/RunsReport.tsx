@@ -89,7 +89,7 @@ function numberOf(value: number): string {
 
 function Files({ outputs, isGoing }: { outputs: Record<string, string>; isGoing: boolean }) {
   const files = Object.entries(outputs);
-  if (files.length === 0) return <p className="hint">{isGoing ? "It has written no file yet." : "It has written no file."}</p>;
+  if (files.length === 0) return <p className="hint">{isGoing ? "No file of it is complete yet." : "It has written no file."}</p>;
   return (
     <dl className="files">
       {files.map(([sink, path]) => (

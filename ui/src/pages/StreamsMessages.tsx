@@ -22,7 +22,11 @@ export function StreamsMessages({ address, id }: { address: string; id: number |
     <section aria-label="messages">
       <h3>Messages</h3>
       <Search search={setQuery} />
-      {problem !== "" && <p role="alert">{problem}</p>}
+      {problem !== "" && (
+        <p role="alert" className="streams-problem">
+          {problem}
+        </p>
+      )}
       {data !== null && (
         <>
           {query === "" ? <Pages data={data} isNewest={isNewest} go={setPosition} /> : <Result data={data} />}

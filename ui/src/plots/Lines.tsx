@@ -250,7 +250,7 @@ function readAt(drawn: uPlot, { lines, isTime, unit, xLabel }: Props): string {
   const at = drawn.cursor.idx;
   if (at === null || at === undefined) return "";
   const x = Number(drawn.data[0][at]);
-  const where = isTime ? new Date(x * 1000).toLocaleString() : `${xLabel} ${short(x)}`;
+  const where = isTime ? new Date(x * 1000).toLocaleString(undefined, { hour12: false }) : `${xLabel} ${short(x)}`;
   const said = lines.map(({ label, values }) => {
     const value = values[at];
     return `${lines.length > 1 ? label + " " : ""}${short(value ?? NaN)}`;

@@ -20,11 +20,11 @@ export function Moments({ moment, onMoment }: { moment: number | null; onMoment:
           max={times.length}
           value={at}
           aria-label="the moment that is shown"
-          aria-valuetext={moment === null ? "now" : new Date(moment * 1000).toLocaleString()}
+          aria-valuetext={moment === null ? "now" : new Date(moment * 1000).toLocaleString(undefined, { hour12: false })}
           onChange={(event) => onMoment(times[Number(event.target.value)] ?? null)}
         />
       </label>
-      <output>{moment === null ? "now" : `${new Date(moment * 1000).toLocaleString()}: as it was then, coarser`}</output>
+      <output>{moment === null ? "now" : `${new Date(moment * 1000).toLocaleString(undefined, { hour12: false })}: as it was then, coarser`}</output>
       {moment !== null && (
         <button type="button" onClick={() => onMoment(null)}>
           back to now

@@ -7,6 +7,7 @@ import type { About, View } from "../api/types";
 import { MOST_BYTES } from "../data/levels";
 import { numbers, type Numbers } from "../data/numbers";
 import { keepReference, reference, references, type Reference } from "../data/references";
+import { clock } from "../shell/time";
 import { useScene } from "./scene";
 
 export interface Earlier {
@@ -62,7 +63,7 @@ export async function keepNow(pipeline: string, view: View, frame: number | null
   const slice = view.shape.length > 2 ? [...leading, "..."].join(",") : "";
   const answer = await getRaw(`data/${view.name}?slice=${encodeURIComponent(slice)}&max_bytes=${MOST_BYTES}`);
   const { run } = await get<About>("run");
-  const label = `${run}, ${new Date().toLocaleTimeString()}`;
+  const label = `${run}, ${clock(new Date().toISOString())}`;
   const shape = (answer.headers.get("X-Penstock-Shape") ?? "").split(",").filter(Boolean).map(Number);
   const dtype = answer.headers.get("X-Penstock-Dtype") ?? view.dtype;
   const every = Number(answer.headers.get("X-Penstock-Every") ?? 1);
