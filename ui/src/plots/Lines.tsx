@@ -138,6 +138,16 @@ export function Lines(props: Props) {
   );
 }
 
+/** By how far ticks are apart, in s: what each says, and what is added where a year, a day, an hour or a minute begins. */
+const TIMES: uPlot.Axis.Values = [
+  [3600 * 24 * 365, "{YYYY}", null, null, null, null, null, null, 1],
+  [3600 * 24 * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [3600 * 24, "{DD} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", "\n{YYYY}-{MM}-{DD}", null, "\n{DD} {MMM}", null, null, null, 1],
+  [1, ":{ss}", "\n{YYYY}-{MM}-{DD} {HH}:{mm}", null, "\n{DD} {MMM} {HH}:{mm}", null, "\n{HH}:{mm}", null, 1],
+  [0.001, ":{ss}.{fff}", "\n{YYYY}-{MM}-{DD} {HH}:{mm}", null, "\n{DD} {MMM} {HH}:{mm}", null, "\n{HH}:{mm}", null, 1],
+];
+
 type Latest = { readonly current: Props };
 type Zoom = { current: Span | null };
 
@@ -145,7 +155,7 @@ function optionsOf(latest: Latest, zoom: Zoom, parent: HTMLElement, say: (text: 
   const { lines, xLabel, yLabel, isTime = false, isLog = false, bars = false } = latest.current;
   const colour = (name: string) => getComputedStyle(parent).getPropertyValue(`--${name}`).trim() || "#888";
   const { fontFamily, fontSize } = getComputedStyle(parent);
-  const text_px = Number.parseFloat(fontSize) * TEXT_SHARE;
+  const text_px = Math.round(Number.parseFloat(fontSize) * TEXT_SHARE); // uPlot reads the digits before px only: of 12.04px, 4
   const font = `${text_px}px ${fontFamily}`;
   const axis = { font, labelFont: `bold ${font}`, labelSize: 1.9 * text_px, stroke: colour("text"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid") } };
   const barPaths = uPlot.paths.bars?.({ size: [1, Infinity], align: 0 });
@@ -178,7 +188,7 @@ function optionsOf(latest: Latest, zoom: Zoom, parent: HTMLElement, say: (text: 
       })),
     ],
     axes: [
-      { ...axis, label: xLabel, size: 3 * text_px },
+      { ...axis, label: xLabel, size: (isTime ? 4.2 : 3) * text_px, ...(isTime ? { values: TIMES } : {}) },
       { ...axis, label: yLabel, size: (_, said) => sizeOf(said, text_px), values: (_, ticks, _axis, _space, step) => ticks.map((each) => ((each as number | null) === null ? "" : tick(each, step))) },
     ],
     hooks: {
