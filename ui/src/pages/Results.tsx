@@ -15,12 +15,13 @@ import { Card } from "../plots/Card";
 import { save } from "../plots/save";
 import { useScene } from "../plots/scene";
 import { WithViews } from "../plots/WithViews";
+import { isEmbedded } from "../shell/embedded";
 
 const GAP_PX = 8;
 const NARROW_PX = 700;
 
 export function Results() {
-  return <WithViews hasPast>{(views, past) => <Arranged views={views} past={past} />}</WithViews>;
+  return <WithViews hasPast={!isEmbedded()}>{(views, past) => <Arranged views={views} past={past} />}</WithViews>;
 }
 
 function Arranged({ views, past }: { views: readonly View[]; past: ReactNode }) {
@@ -52,7 +53,7 @@ function Arranged({ views, past }: { views: readonly View[]; past: ReactNode }) 
   };
   return (
     <main className={`results ${isArranging ? "arranging" : ""}`} id="main" tabIndex={-1}>
-      <Bar board={board} views={views} isArranging={isArranging} onArranging={setArranging} onBoard={change} past={past} />
+      {!isEmbedded() && <Bar board={board} views={views} isArranging={isArranging} onArranging={setArranging} onBoard={change} past={past} />}
       {views.length === 0 && <p className="waits">Nothing has been published yet.</p>}
       <div ref={containerRef as RefObject<HTMLDivElement>}>
         {mounted && isNarrow && ordered.map((tile) => <div className={isLine(tile.view) ? "results-narrow is-line" : "results-narrow"} key={tile.id}>{shown(tile)}</div>)}

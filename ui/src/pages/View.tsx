@@ -23,7 +23,7 @@ export function ViewPage({ place }: { place: string }) {
         const view = views.find((each) => each.name === name);
         if (view === undefined) return (
             <p className="page">
-              {views.length ? `There is no view ${name}, or not yet.` : "Nothing has been published yet."} <a href="#/">all results</a>
+              {views.length ? `There is no view ${name}, or not yet.` : "Nothing has been published yet."} {!isEmbedded() && <a href="#/">all results</a>}
             </p>
           );
         return <One key={name} view={view} query={query} past={past} />;

@@ -40,7 +40,7 @@ const Kiosk = lazy(async () => ({ default: (await import("../pages/Kiosk")).Kios
 const ViewPage = lazy(async () => ({ default: (await import("../pages/View")).ViewPage }));
 
 const PAGES: Page[] = [
-  { name: "Results", path: "", Show: Results },
+  { name: "Results", path: "", isBare: isEmbedded, Show: Results },
   { name: "Pipeline", path: "pipeline", Show: Pipeline },
   { name: "Controls", path: "controls", Show: Controls },
   { name: "Runs", path: "runs", Show: Runs },
