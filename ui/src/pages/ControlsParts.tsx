@@ -13,7 +13,7 @@ import { duration } from "../shell/time";
 const HELD = "held";
 
 export function Parts({ states, again }: { states: States; again: () => void }) {
-  const { data: status } = usePoll<RunReport>(states.state === "stopped" ? null : "status", 5);
+  const { data: status } = usePoll<RunReport>(states.state === "stopped" ? null : "status", 2);
   const mayTurn = useMayTurn();
   const { act, isBusy, said } = useAct(again);
   const load = new Map(states.load.map((each) => [each.worker, each]));

@@ -27,7 +27,7 @@ export function StreamsMessages({ address, id }: { address: string; id: number |
           {problem}
         </p>
       )}
-      {data !== null && (
+      {data !== null && (problem === "" || query === "") && (
         <>
           {query === "" ? <Pages data={data} isNewest={isNewest} go={setPosition} /> : <Result data={data} />}
           {data.damaged.map((each) => (
