@@ -127,7 +127,8 @@ def test_a_plot_has_its_own_address_and_can_stand_alone(looks: Served, browser: 
         tab.wait("the curve", lambda: tab.page.locator(".u-over").count() == 1)
         assert tab.page.locator("header, nav, button, figcaption").count() == 0
         tab.open(f"{looks.address}/?embed=1#/view/look/image?map=Nonsense")
-        tab.wait("an image, in colours that there are", lambda: tab.page.locator("[aria-label^='camera: an image']").count() == 1)
+        image = tab.page.locator("[aria-label^='camera: an image']")
+        tab.wait("an image, in colours that there are", lambda: image.count() == 1)
         tab.open(f"{looks.address}/?embed=1")
         tab.wait("all plots", lambda: tab.page.locator("figure").count() > 1)
         assert tab.page.locator("header, nav, [role='toolbar']").count() == 0
