@@ -8,7 +8,7 @@ import type { Settings } from "../data/settings";
 import { picture } from "./picture";
 import { save } from "./save";
 import { useScene } from "./scene";
-import { keepNow } from "./useReference";
+import { keepShown } from "./useReference";
 
 interface Props {
   view: View;
@@ -19,7 +19,7 @@ interface Props {
 }
 
 export function Take({ view, settings, plot, onKept }: Props) {
-  const { pipeline } = useScene();
+  const { pipeline, moment } = useScene();
   const [said, setSaid] = useState("");
   const list = useRef<HTMLDetailsElement>(null);
   const slice = view.shape.length > 2 ? [settings.frame ?? -1, ...Array<number>(view.shape.length - 3).fill(-1)].join(",") : "";
@@ -72,7 +72,7 @@ export function Take({ view, settings, plot, onKept }: Props) {
         <button
           type="button"
           onClick={tried(async () => {
-            const label = await keepNow(pipeline, view, settings.frame);
+            const label = await keepShown(pipeline, view, settings.frame, moment);
             onKept(label);
             return `kept: ${label}`;
           })}

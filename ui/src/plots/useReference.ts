@@ -57,13 +57,14 @@ export function useReferences(view: string, again: number): string[] {
   return labels;
 }
 
-/** Keep how a view is now; of more than two dimensions, the frame. Returns its label. */
-export async function keepNow(pipeline: string, view: View, frame: number | null): Promise<string> {
+/** Keep how a view is now, or was at a moment in s; of more than two dimensions, the frame. Returns its label. */
+export async function keepShown(pipeline: string, view: View, frame: number | null, moment: number | null): Promise<string> {
   const leading = view.shape.slice(0, -2).map((_, k) => (k === 0 && frame !== null ? frame : -1));
   const slice = view.shape.length > 2 ? [...leading, "..."].join(",") : "";
-  const answer = await getRaw(`data/${view.name}?slice=${encodeURIComponent(slice)}&max_bytes=${MOST_BYTES}`);
+  const now = `data/${view.name}?slice=${encodeURIComponent(slice)}&max_bytes=${MOST_BYTES}`;
+  const answer = await getRaw(moment === null ? now : `past/${view.name}?time=${moment}`);
   const { run } = await get<About>("run");
-  const label = `${run}, ${clock(new Date().toISOString())}`;
+  const label = `${run}, ${clock(new Date(moment === null ? Date.now() : moment * 1000).toISOString())}`;
   const shape = (answer.headers.get("X-Penstock-Shape") ?? "").split(",").filter(Boolean).map(Number);
   const dtype = answer.headers.get("X-Penstock-Dtype") ?? view.dtype;
   const every = Number(answer.headers.get("X-Penstock-Every") ?? 1);
