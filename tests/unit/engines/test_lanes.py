@@ -233,7 +233,8 @@ def test_a_drain_brings_out_all_lanes() -> None:
 
 
 def test_what_lies_before_the_lanes_of_lanes_can_be_discarded() -> None:
-    sources = {lane: Source(code.items, lane=lane, n=20) for lane in LANES}
+    gives = {"high": code.late, "low": code.items}
+    sources = {lane: Source(gives[lane], lane=lane, n=20) for lane in LANES}
     stages = {"s": Steps(code.same, source={lane: lane for lane in LANES}), "g": Steps(code.at_the_gate, source="s")}
     chains = ChainsRun(Pipeline(sources=sources, stages=stages).plan())
     chains.open()

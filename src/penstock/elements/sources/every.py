@@ -29,7 +29,7 @@ class Every:
 
     >>> import asyncio
     >>> async def first_two():
-    ...     return [item["number"] async for item in Every(0.001, n=2)]
+    ...     return [item["number"] async for item in Every(0.02, n=2)]
     >>> asyncio.run(first_two())
     [0, 1]
 
