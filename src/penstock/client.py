@@ -38,6 +38,9 @@ LONGEST_SHOWN = 200
 """Characters of a value that are printed beside others."""
 LONGEST_POLL_S = 25.0
 """How long one question for feedback waits."""
+KEPT_ALIVE_S = 2.0
+"""How long a connection is used again: less than the 5 s after which the server closes it, for one that is just being
+closed takes no command, and nobody knows whether it did."""
 TOKENS = ("PENSTOCK_OPERATOR_TOKEN", "PENSTOCK_VIEWER_TOKEN")
 
 
@@ -78,7 +81,10 @@ class Connection(Mapping[str, "RemoteView"]):
         self._token = token
         self._feed: Any = None  # a Feed, once something is shown live: it needs an extra
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=f"{self.address}/api/v1/", headers=headers, timeout=timeout_s)
+        self._http = httpx.Client(
+            base_url=f"{self.address}/api/v1/", headers=headers, timeout=timeout_s,
+            limits=httpx.Limits(keepalive_expiry=KEPT_ALIVE_S),
+        )  # fmt: skip
         weakref.finalize(self, self._http.close).atexit = False
         try:
             about = self._json("GET", "run")

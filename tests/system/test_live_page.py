@@ -113,12 +113,16 @@ def test_a_region_that_is_drawn_is_given_to_a_parameter_and_followed(looks: Serv
     looks.set(roi=[0, 1, 0, 1], level=2)
     tab.open(f"{looks.address}/#/view/look/image")
     tab.page.get_by_role("button", name="draw region").click()
-    read_at(tab, "camera", "canvas", 0.35, 0.6)
-    tab.page.mouse.down()
-    read_at(tab, "camera", "canvas", 0.6, 0.45)
-    tab.page.mouse.up()
     entry = tab.page.get_by_label("region: row, to row, from column, to column".replace(", from", ","))
-    tab.wait("the region is written", lambda: len(numbers(entry.input_value())) == 4)
+
+    def is_drawn() -> bool:  # the tool is there a moment after its button was pressed
+        read_at(tab, "camera", "canvas", 0.35, 0.6)
+        tab.page.mouse.down()
+        read_at(tab, "camera", "canvas", 0.6, 0.45)
+        tab.page.mouse.up()
+        return len(numbers(entry.input_value())) == 4
+
+    tab.wait("the region is written", is_drawn)
     drawn = [int(each) for each in numbers(entry.input_value())]
     assert 0 <= drawn[0] < drawn[1] <= IMAGE[0]
     assert 0 < drawn[2] < drawn[3] < IMAGE[1]

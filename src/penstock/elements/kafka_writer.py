@@ -3,6 +3,7 @@
 The library delivers in threads of its own; what it has to report is heard whenever something is written.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["KafkaWriter"]
 
 _POLL_S: Final = 0.1
+_GRACE_S: Final = 10.0
+"""How much longer than a record may take the library may need to say that it failed."""
 _IN_FLIGHT: Final = "_PURGE_INFLIGHT"
 
 
@@ -37,6 +40,7 @@ class KafkaWriter:
         self._brokers = brokers
         self._topic = topic
         self._settings = {"enable.idempotence": "true", **settings, "message.timeout.ms": round(timeout_s * 1000)}
+        self._timeout_s = timeout_s
         self._producer: Producer | None = None
         self._failed: list[str] = []
         """What failed and was not told yet: the first; of the others only how many there are is told."""
@@ -95,8 +99,12 @@ class KafkaWriter:
         SinkError
             If something was not.
         """
-        while self._producer is not None and self._producer.flush(_POLL_S):
-            pass  # every record is delivered or fails in its time
+        producer, late = self._producer, time.monotonic() + self._timeout_s + _GRACE_S
+        while producer is not None and producer.flush(_POLL_S):
+            if time.monotonic() > late:  # every record is delivered or fails in its time, unless the library hangs
+                producer.purge()
+                producer.flush(_POLL_S)
+                break
         self._hear(0)
 
     def close(self, within_s: float) -> None:

@@ -27,8 +27,8 @@ OPERATOR: Final = "operator"
 
 VALUE: Final = re.compile(r"/datasets/[^/]+/value")
 """Over HDF5-REST, points are asked for with POST."""
-OPEN_PATHS: Final = frozenset({"/health", "/health/live", "/health/ready"})
-"""Answered to everybody: they say one word."""
+OPEN_PATHS: Final = frozenset({"/health", "/health/live", "/health/ready", "/favicon.ico"})
+"""Answered to everybody: they say one word, or none."""
 OPEN_FOLDER: Final = "/assets/"
 """What the page is made of; a browser sends no token for it, and nothing of a run is in it."""
 

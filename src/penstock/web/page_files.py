@@ -90,6 +90,10 @@ def serve_page_files(app: FastAPI) -> None:
         headers = {"Cache-Control": FOR_EVER, **ALWAYS, **encoded}
         return Response(content, media_type=kind, headers=headers)
 
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> Response:  # browsers ask for it beside whatever is no page of ours
+        return Response(status_code=204, headers={"Cache-Control": FOR_EVER})
+
 
 def _html(text: str, policy: str) -> Response:
     headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", **ALWAYS}
