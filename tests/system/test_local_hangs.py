@@ -27,15 +27,18 @@ def undisturbed() -> Ended:
 def test_nothing_can_be_told_from_books_and_views(
     names: list[str], undisturbed: Ended, request: pytest.FixtureRequest
 ) -> None:
+    taken_for_hung = 0
     for dice in rounds(request, 3):
         hits = Hits(dice, names, 1, SIGSTOP, pause_s=0.25, waits=False)
         ended = run(scan(deadline_s=DEADLINE_S), hits, hang_s=HANG_S)
         assert_same(ended, undisturbed)
-        assert deaths(ended.report, *names) >= 1  # on a machine that does too much else, more are taken for hung
-        if names == ["a", "b"]:
+        found = deaths(ended.report, *names)
+        taken_for_hung += found
+        if found and names == ["a", "b"]:
             (name,) = hits.hit
             (remark,) = [r for r in ended.report.edge("instrument", name).remarks if "restarted" in r]
             assert "was killed by SIGKILL; it did not come round for 1 s" in remark
+    assert taken_for_hung >= 1  # not in every round: a source may have read all of its file before it is stopped
 
 
 def test_an_instrument_whose_reader_hangs_is_read_again(tmp_path: Path, request: pytest.FixtureRequest) -> None:

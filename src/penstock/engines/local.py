@@ -208,6 +208,7 @@ class LocalRun:
         self._hiring: Hiring | None = None
         self._builder = BuilderLine()
         self._has_lost_builder = False
+        self._unburied: list[Death] = []
         self._poller = select.poll()
         self._changes_asked = 0
         """Of parameters, that are not answered yet."""
@@ -305,7 +306,7 @@ class LocalRun:
             self.alarms.look(self.report())
         processes = self._processes
         assert processes is not None
-        for death in processes.poll():
+        for death in self._deaths(processes):
             self._bury(death)
         if self._succession is not None and not self._course.is_closing and not self._course.has_finished:
             self._succession.start_due()
@@ -725,6 +726,20 @@ class LocalRun:
             self.report()  # it is looked at, and nobody else wants it
 
     # Deaths.
+
+    def _deaths(self, processes: Processes) -> list[Death]:
+        """Return who has died, the event builder first: others end with it, and may be heard of sooner."""
+        deaths, self._unburied = [*self._unburied, *processes.poll()], []
+        builder = self._builder.child
+        if not deaths or builder is None:
+            return deaths
+        self._hear()
+        if any(death.child.number == builder.number for death in deaths):
+            return sorted(deaths, key=lambda death: death.child.number != builder.number)
+        if not self._builder.is_open and not self._course.has_finished:
+            self._unburied = deaths  # it has gone, and its death is about to be told
+            return []
+        return deaths
 
     def _bury(self, death: Death) -> None:
         if self._builder.is_it(death):
