@@ -28,6 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # With it a line is written in pieces, and those of several processes on one pipe come mixed.
+    os.environ.pop("PYTHONUNBUFFERED", None)
     if config.getoption("--long"):
         settings.load_profile("long")
 

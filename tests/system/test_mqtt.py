@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from paho.mqtt.client import MQTTMessageInfo
+from paho.mqtt.enums import MQTTErrorCode
 
 from penstock.elements.sink import RunFacts
 from penstock.elements.sinks.mqtt import MqttSink
@@ -194,6 +196,39 @@ def test_a_broker_that_goes_and_comes_is_waited_for_on_both_sides(ours: Broker) 
     found = received(source, 0, go_and_come, last=3)  # the second comes if the source is back before the sink
     assert found[0] == 1
     assert {payload for _, payload, _ in ours.published} == {b"1", b"2", b"3"}, "nothing is lost on the way to it"
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_an_item_that_meets_a_connection_which_has_just_gone_is_sent_when_the_broker_is_back(
+    ours: Broker, qos: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = opened(ours.port, topic="x", qos=qos)
+    ours.stop()
+    wait(lambda: not sink._connection.is_up)
+    monkeypatch.setattr(sink._connection, "wait", lambda _timeout_s: True)  # it has not heard of it yet
+    writing = threading.Thread(target=sink.write, args=(1,))
+    writing.start()
+    assert not sink.is_written() or not qos
+    ours.start()
+    writing.join(DEADLINE_S)
+    wait(lambda: ours.published)
+    if qos < 2:  # the small broker has no quality of service 2
+        sink.close(ended_well=True)
+        assert ours.published == [("x", b"1", qos)]
+    else:
+        sink._connection.close()
+
+
+def test_an_item_that_is_lost_with_the_connection_is_counted(ours: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = opened(ours.port, topic="x", qos=0)
+    lost = MQTTMessageInfo(1)
+    monkeypatch.setattr(sink._connection.client, "publish", lambda *_: lost)
+    sink.write(1)
+    lost.rc = MQTTErrorCode.MQTT_ERR_CONN_LOST  # as the library says when it connects again
+    assert sink.is_written()
+    with pytest.raises(SinkError, match="1 items were not acknowledged"):
+        sink.close(ended_well=True)
+    assert sink.losses.news() == [("the connection was lost before it was sent", 1)]
 
 
 def test_what_is_not_acknowledged_is_said_at_the_end(ours: Broker) -> None:

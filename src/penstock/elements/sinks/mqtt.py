@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from penstock.elements.losses import Losses
@@ -23,6 +24,8 @@ _AHEAD: Final = 200
 """Items that the broker has not acknowledged yet."""
 _LOOK_S: Final = 0.1
 """How often somebody who waits looks whether the run ends."""
+_AGAIN_S: Final = 0.01
+"""Until an item is tried again that met a connection which had just gone."""
 
 
 class MqttSink(Sink):
@@ -152,15 +155,29 @@ class MqttSink(Sink):
             self._publish(topic, payload)
 
     def _publish(self, topic: str, payload: bytes) -> None:
+        while self._wait_for_room():
+            sent = self._connection.client.publish(topic, payload, self._qos, self._retain)
+            if sent.rc:  # the connection has gone just now
+                if not self._qos:  # and the library has kept nothing of it
+                    time.sleep(_AGAIN_S)
+                    continue
+                sent.rc = (
+                    0  # it is kept, and sent when the broker is back; else the library would call it failed for ever
+                )
+            self._waiting.append(sent)
+            return
+        self.losses.add("the broker did not take it before the end")
+
+    def _wait_for_room(self) -> bool:
+        """Wait until one more may be on its way; return false if the run ends before."""
         self._forget_done()
         while len(self._waiting) >= _AHEAD or not self._connection.wait(0):
             if not self._left_s:
-                self.losses.add("the broker did not take it before the end")
-                return
+                return False
             if self._connection.wait(min(_LOOK_S, self._left_s)) and self._waiting:
-                self._waiting[0].wait_for_publish(min(_LOOK_S, self._left_s))
+                self._wait_for_first()
             self._forget_done()
-        self._waiting.append(self._connection.client.publish(topic, payload, self._qos, self._retain))
+        return True
 
     def hasten(self) -> None:
         """Wait for ``linger_s`` from now on, and no longer."""
@@ -169,7 +186,7 @@ class MqttSink(Sink):
 
     def is_written(self) -> bool:
         """Return whether the broker has acknowledged all, as far as `qos` lets it."""
-        return all(sent.is_published() for sent in list(self._waiting))
+        return all(_is_over(sent) for sent in list(self._waiting))
 
     def close(self, ended_well: bool, outcome: str = "") -> None:  # noqa: ARG002 - the broker is told of items only
         """Wait until all is acknowledged, for ``linger_s`` at most.
@@ -182,7 +199,7 @@ class MqttSink(Sink):
         self.hasten()
         with self._using:  # a write that waits comes back now that it is hastened
             while self._waiting and self._left_s:
-                self._waiting[0].wait_for_publish(min(_LOOK_S, self._left_s))
+                self._wait_for_first()
                 self._forget_done()
             self._connection.close()
         if self._waiting:
@@ -197,6 +214,22 @@ class MqttSink(Sink):
     def _left_s(self) -> float:
         return float("inf") if self._until is None else max(0.0, self._until - time.monotonic())
 
+    def _wait_for_first(self) -> None:
+        with suppress(RuntimeError):  # it is lost: this is counted where it is forgotten
+            self._waiting[0].wait_for_publish(min(_LOOK_S, self._left_s))
+
     def _forget_done(self) -> None:
-        while self._waiting and self._waiting[0].is_published():
+        while self._waiting:
+            try:
+                if not self._waiting[0].is_published():
+                    return
+            except RuntimeError:  # with qos 0 nobody sends it again
+                self.losses.add("the connection was lost before it was sent")
             self._waiting.popleft()
+
+
+def _is_over(sent: Any) -> bool:  # an MQTTMessageInfo
+    try:
+        return bool(sent.is_published())
+    except RuntimeError:
+        return True
