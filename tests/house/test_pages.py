@@ -72,6 +72,7 @@ class _Reader:
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "COLUMNS": "200",
+            "PYTHONUNBUFFERED": "1",  # as a terminal shows it: each line when it is said
             "PYTEST_DEBUG_TEMPROOT": str(folder),  # where a reader's own pytest keeps what its tests write
         }
         self._behind: list[tuple[subprocess.Popen[str], str, str]] = []

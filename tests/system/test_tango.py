@@ -28,7 +28,8 @@ class DeviceProcess:
 
     def start(self) -> None:
         program = str(Path(__file__).with_name("tango_server.py"))
-        self._process = subprocess.Popen([sys.executable, program, str(self._port)], stdout=subprocess.PIPE, text=True)
+        words = [sys.executable, "-u", program, str(self._port)]
+        self._process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         while "Ready" not in (line := self._process.stdout.readline()):
             assert line, "it has ended"

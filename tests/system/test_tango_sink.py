@@ -174,7 +174,7 @@ def test_devices_of_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     port = free_port()
     monkeypatch.setenv("TANGO_HOST", f"127.0.0.1:{port}")
     words = ("--host", "127.0.0.1", "--port", str(port), "2")
-    database = (sys.executable, "-m", "tango.databaseds.database")
+    database = (sys.executable, "-u", "-m", "tango.databaseds.database")
     with started(*words, folder=tmp_path, command=database) as process:
         process.line("Ready")
         nowhere = ("tango", "http://127.0.0.1:9", "--device", "a/pipeline/1")
