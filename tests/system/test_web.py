@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -491,3 +492,31 @@ def test_no_other_run_is_started_while_one_goes_on_or_where_nobody_stays(seen: C
     with pytest.raises(StateError, match="a run is going on"):
         seen.start()
     assert [each["outcome"] for each in seen.runs] == ["running"]
+
+
+def test_whoever_wants_another_run_is_answered_however_slow_the_web_process_is(web: WebService) -> None:
+    web.begin(None, pipeline="p", version="1", graph="{}")
+    answers: list[int] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(httpx.post(f"{web.address}/api/v1/runs", json={}, timeout=30).status_code)
+    )
+    asking.start()
+    waking: list[threading.Timer] = []
+
+    def accept(_wish: Any) -> None:
+        pid = web.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        waking.append(threading.Timer(0.3, os.kill, (pid, signal.SIGCONT)))
+        waking[0].start()
+
+    never, write = os.pipe()
+    try:
+        assert web.stay(never, accept) is not None
+        web.begin(None, pipeline="p", version="1", graph="{}")
+    finally:
+        os.close(never)
+        os.close(write)
+    asking.join(30)
+    waking[0].join(30)
+    assert answers == [200]

@@ -435,6 +435,8 @@ class WebService:
         if running is not None and self._processes is not None:
             self._epoll.unregister(running.link.fileno())
             running.link.close()
+            if self._wish is not None:  # whoever wanted the next run is still to hear that it begins
+                self._await_last_words(running)
             self._processes.kill(running.child)
 
     def _bury(self, death: Death) -> None:

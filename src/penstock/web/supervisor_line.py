@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Container
 from itertools import count
 from typing import Any
 
@@ -146,11 +147,16 @@ class SupervisorLine:
                 self.last = msgspec.json.decode(answer.body)
                 for bell in self.bells:
                     bell.set()
-                for what, waiting in self._waiting.values():  # nobody will answer them any more
-                    if what not in ALWAYS and not waiting.done():
-                        waiting.set_exception(StateError("the run has ended"))
+                self._disappoint("the run has ended", ALWAYS)
             elif (found := self._waiting.get(answer.number)) is not None and not found[1].done():
                 found[1].set_result(answer)
         if self._link.is_ended:
             asyncio.get_running_loop().remove_reader(self._link.fileno())
             self.gone.set()
+            self._disappoint("who ran this run is gone")
+
+    def _disappoint(self, why: str, but: Container[str] = ()) -> None:
+        """Tell those who wait that nobody will answer them any more."""
+        for what, waiting in self._waiting.values():
+            if what not in but and not waiting.done():
+                waiting.set_exception(StateError(why))

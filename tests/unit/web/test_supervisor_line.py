@@ -126,3 +126,15 @@ def test_the_death_of_the_supervisor_is_noticed() -> None:
         await line.gone.wait()
 
     tried(test)
+
+
+def test_whoever_waits_for_a_supervisor_that_goes_is_told_so_at_once() -> None:
+    async def test(line: SupervisorLine, supervisor: Supervisor) -> None:
+        asking = asyncio.create_task(line.ask("status"))
+        await supervisor.question()
+        supervisor.link.close()
+        with pytest.raises(StateError, match="is gone"):
+            await asking
+        assert line.gone.is_set()
+
+    tried(test)
