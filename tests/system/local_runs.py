@@ -102,8 +102,8 @@ class Hits:
 
     def _is_ready(self, run: LocalRun, name: str) -> bool:
         pid = run.pids().get(name)
-        members = run._members
-        member = None if members is None else members.by_name.get(name)
+        staff = run._staff
+        member = None if staff is None else staff.members.by_name.get(name)
         return pid is not None and pid not in self.pids and (member is None or member.is_entered)
 
 

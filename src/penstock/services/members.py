@@ -146,6 +146,12 @@ class Members:
             member.killed_for = why
             self._processes.kill(member.child)
 
+    def interrupt(self) -> None:
+        """Stop whatever user code is at, wherever it is; sources read on, and are told otherwise."""
+        for member in self:
+            if member.role != "source" and member.child is not None:
+                self._processes.stop(member.child)
+
     def close(self) -> None:
         """Let go of what is known of anybody; their processes go with whoever started them."""
         for member in self:

@@ -84,6 +84,22 @@ class Succession:
         due = [member.due_s for member in self._members if member.due_s is not None]
         return max(0.0, min(due) - time.monotonic()) if due else longest_s
 
+    def restart(self, worker: str) -> None:
+        """Let another process take the place of a worker's, a reducer's or a stage of steps', as ``renew`` does.
+
+        Raises
+        ------
+        PenstockError
+            If there is no such worker, or it keeps something that another one would not have.
+        """
+        workers = {member.name: member for member in self._members if member.role not in ("source", "sink")}
+        if worker not in workers:
+            raise PenstockError(f"no worker is called {worker!r}; there are {', '.join(workers) or 'none'}")
+        member = workers[worker]
+        if member.role == "steps" and not member.keeps_state and member.child is not None:
+            raise PenstockError(f"{worker} keeps something that another process would not have; it is not restarted")
+        self.renew(member)
+
     def renew(self, member: Member) -> None:
         """Let another process take a member's place, once it has nothing to do or with what it has; nothing is lost.
 
