@@ -13,52 +13,40 @@ from typing import Any
 from msgspec.structs import replace
 
 from penstock.core import NS_PER_S, Ledger, Timestamp
-from penstock.core.log_records import MapSet, RunEnded
-from penstock.core.log_repeats import Said
+from penstock.core.log_records import MapSet
 from penstock.core.map_reader import MapDocument
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
-from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
-from penstock.elements.resumed_source import ResumedSource
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
 from penstock.engines.alarming import Alarming, small_views
-from penstock.errors import CheckError, NotBuiltYetError, ParameterError, PenstockError, StateError, UserCodeError
-from penstock.formats.event_log import LogHeader
+from penstock.errors import CheckError, ParameterError, PenstockError, UserCodeError
 from penstock.monitor.edge_watch import Watches
-from penstock.monitor.life import Life, Seen, whole
-from penstock.monitor.report import RunReport, StateReport, edges_of
+from penstock.monitor.report import RunReport, edges_of
 from penstock.pipeline.map_check import addition_for, no_such_map
-from penstock.pipeline.not_built import words_of_chains
 from penstock.pipeline.plan import Plan
 from penstock.services.balance import Balance
 from penstock.services.build import Rooms, build
-from penstock.services.intake import Intake
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import judge, settle, write_report
 from penstock.services.last_results import LastResults
-from penstock.services.log_file import LogFile, LogOutlet, LogStream, RunLog
+from penstock.services.reading import Reading
 from penstock.services.recorded_run import NO_SETTING, RecordedRun
-from penstock.services.recording import (
-    begin_recording,
-    go_on_recording,
-    log_address,
-    note_traits,
-    stream_address,
-    with_store,
-)
+from penstock.services.recording import with_store
 from penstock.services.reduce_room import ReduceRoom
-from penstock.services.resumed_run import missed_text, missed_until, resumable, resumed_plan
+from penstock.services.resumed_run import missed_text, missed_until
 from penstock.services.roots import roots_of
+from penstock.services.run_basis import run_basis
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.sink_books import change_told, ledger_told
 from penstock.services.sink_facts import facts_for
+from penstock.services.thread_log import ThreadLog
+from penstock.services.thread_states import ThreadStates
 from penstock.services.user_calls import Failure
 from penstock.services.users_traceback import users_traceback
 from penstock.services.waiter import Waiter
 from penstock.services.watching import Watching
-from penstock.streams.opened import opened_store
 from penstock.streams.store import Store
 from penstock.wire.values import encode_value
 
@@ -71,9 +59,6 @@ LINGER_S = 0.05
 """How long it must be silent after the end until a run is over; nothing of a network on one site takes longer."""
 MOST_LINGERING = 20
 """Readings after the end at most: an instrument may go on for ever."""
-
-LOOK_NS = NS_PER_S // 4
-"""How often it is looked who has done something lately."""
 
 STOPPED_AT_ONCE = "stopped at once on request"
 NO_COMMANDS = "the inline engine has one thread and takes no commands; use chains or local"
@@ -130,29 +115,18 @@ class InlineRun:
         clock: Callable[[], int] = time.monotonic_ns,
         utc: Callable[[], int] = time.time_ns,
     ) -> None:
-        if plan.planned:
-            raise NotBuiltYetError("this pipeline cannot run yet:\n" + "\n".join(plan.planned))
-        if words := words_of_chains(plan):
-            raise NotBuiltYetError(f"only the engine chains knows what this asks for: {'; '.join(words)}")
         self._clock, self._utc = clock, utc
         self._started = Timestamp(utc())
-        values = dict(values or {})
-        if resume is not None:
-            if event_log is not None:
-                raise StateError("the event log of a run that is resumed goes on where it is; leave event_log out")
-            replay, run_id, store = resumable(resume, plan, self._started.ns), resume.run, resume.store
-        if replay is not None:
-            plan = replay.plan(plan) if resume is None else resumed_plan(replay, plan)
-            trigger_maps = {**replay.maps, **(trigger_maps or {})}
-            replay, values = replay.with_values(plan, values, self._started)
-        self.plan = plan if store is None else with_store(plan, store)
-        self._store, self._is_own_store = store, False
-        self._is_replay = replay is not None and resume is None
-        self._resumed = None if resume is None else replay
-        self._catching_up: set[str] = set()
-        """Sources that give what was recorded before a run went on."""
+        basis = run_basis(
+            plan, self._started, run_id=run_id, trigger_maps=trigger_maps, values=values, event_log=event_log,
+            replay=replay, resume=resume,
+        )  # fmt: skip
+        store = store if resume is None else resume.store
+        self.plan = basis.plan if store is None else with_store(basis.plan, store)
+        self._is_replay = basis.is_replay
+        self._resumed = basis.replay if basis.goes_on else None
         self._started_ns = clock()
-        self.state = RunState(run_id or new_run_id(self._started))
+        self.state = RunState(basis.run_id or new_run_id(self._started))
         self.ledger = Ledger()
         self._watches = Watches(self.ledger)
         self._build = partial(
@@ -160,28 +134,28 @@ class InlineRun:
             self.plan,
             self.ledger,
             clock,
-            trigger_maps=trigger_maps or {},
-            values=values,
+            trigger_maps=basis.trigger_maps,
+            values=basis.values,
             contexts={} if contexts is None else contexts,
             started=self._started,
-            recorded=replay,
+            recorded=basis.replay,
         )
-        self._event_log = event_log
+        self._log = ThreadLog(
+            self.plan, self.state.id, self._started, event_log=event_log, store=store, resumed=self._resumed
+        )  # fmt: skip
         self._silent_ns = round(silent_s * NS_PER_S)
         self._heard_ns: int | None = None
-        self._log: RunLog | None = None
         self._rooms = Rooms(parameters=Parameters([], validate=validate))
         self._balance = Balance(self.plan, self._rooms)
         self._failures: list[Failure] = []
         self._ended_ns: int | None = None
-        self._lives: dict[tuple[str, str], Life] = {}
-        self._looked_ns = self._started_ns
+        self._states = ThreadStates(self.plan, self.state, self.ledger, self._started_ns)
         self._waiter = Waiter()
+        self._reading = Reading(self._waiter, clock, utc)
         self.watching = Watching(self.plan, self.state.id)
         self._last = LastResults()
         self.alarms = Alarming(self.plan, self.state.id, utc_ns=utc, last=self._last_of)
         self.alarms.on_change(self.watching.note_alarm)
-        self._pollables: dict[str, Any] = {}  # of open sources: a socket, a file descriptor or None
 
     def open(self) -> None:
         """Build all rooms, and with them the user's code; then open outputs, then instruments.
@@ -194,31 +168,22 @@ class InlineRun:
             If a constructor raised, or something cannot be opened; ``finish`` closes what was.
         """
         self.watching.open()
-        self._open_log()
-        log = None if self._log is None else self._log.log
-        self._rooms = self._build(log=log)
+        self._log.open()
+        self._rooms = self._build(log=self._log.log)
         self._balance = Balance(self.plan, self._rooms)
-        if self._log is not None:
-            self._note_start(self._log)
+        self._log.note_start(self._rooms)
         for name, sink in self._rooms.sinks.items():
             sink.open(self._facts(name))
         self.alarms.open(self._facts(""))
         for name in self.alarms.reads_last:
             if not isinstance(self._rooms.stages[name], ReduceRoom):
                 self._rooms.outlets[name].rooms.append(self._last)
-        self._note_traits()
+        self._log.note_traits(self._rooms)
         for room in self._rooms.stages.values():
             self._waiter.add(room.pollable)
         for intake in self._rooms.intakes.values():
-            intake.open()
-            self._wait_on(intake)
-            if isinstance(intake.source, ResumedSource):
-                self._catching_up.add(intake.name)
+            self._reading.open(intake)
         self._note_missed()
-
-    def _wait_on(self, intake: Intake) -> None:
-        self._pollables[intake.name] = intake.source.pollable
-        self._waiter.add(intake.source.pollable)
 
     def _note_missed(self) -> None:
         """Say of a run that goes on what nobody read of instruments that do not repeat it."""
@@ -227,36 +192,6 @@ class InlineRun:
             if not intake.source.is_repeatable:
                 intake.entry.remark("resumed", missed_text(name, last_id))
                 self.state.mark(Outcome.INCOMPLETE, missed_text(name, last_id))
-
-    def _open_log(self) -> None:
-        outlets: list[LogOutlet] = [] if self._event_log is None else [LogFile(Path(self._event_log))]
-        if self.plan.is_recorded:
-            if self._store is None:
-                self._store, self._is_own_store = opened_store(self.plan.store, self.plan.folder), True
-            begin = begin_recording if self._resumed is None else go_on_recording
-            begin(self._store, self.plan, self.state.id, self._started, "inline")
-            outlets.append(LogStream(self._store, log_address(self.plan.beamtime, self.state.id)))
-        if outlets:
-            header = LogHeader(run=self.state.id, pipeline=self.plan.name, begun_ns=self._started.ns)
-            resumed = self._resumed
-            self._log = RunLog(header, outlets, None if resumed is None else Said(resumed.records))
-            if resumed is not None and resumed.resumed is not None:
-                self._log.log.append(resumed.resumed)
-
-    def _note_start(self, log: RunLog) -> None:
-        log.set(self._rooms.parameters.history[0])
-        for name, room in self._rooms.joins.items():
-            if room.builder.trigger_map is not None:
-                log.log.append(MapSet(join=name, table=encode_value(room.builder.trigger_map.tables())))
-
-    def _note_traits(self) -> None:
-        if self._store is not None and self.plan.is_recorded:
-            traits = {
-                stream_address(self.plan, name, self.state.id): self._rooms.intakes[name].source.traits
-                for name, source in self.plan.sources.items()
-                if source.record
-            }
-            note_traits(self._store, self.plan.name, self.state.id, traits)
 
     def fail(self, error: PenstockError) -> None:
         """Say that the run has failed, and keep the traceback of whatever is behind it."""
@@ -274,18 +209,19 @@ class InlineRun:
         PenstockError
             If user code raised and ``on_error`` is ``fail``, or an output cannot be written.
         """
-        was_busy = self._read()
+        was_busy = self._reading.read(self._balance)
         self._bring()
         self._tick()
         self._settle()
-        self._look(self._clock())
+        now = self._clock()
+        self._watches.look(now)
+        self._states.look(self._rooms, now)
         self.watching.look()
         if self.alarms.is_due:
             self.alarms.look(self.report())
         elif self.watching.is_due:
             self.report()
-        if self._log is not None:
-            self._log.flush()
+        self._log.flush()
         if self.is_over:
             self._linger()
             self._bring_out()
@@ -298,7 +234,7 @@ class InlineRun:
             self._bring_out()
             return False
         else:
-            self._waiter.wait(self._until_due(longest_s), without=self._not_to_read())
+            self._waiter.wait(self._until_due(longest_s), without=self._reading.not_to_read(self._balance))
         return True
 
     @property
@@ -332,8 +268,7 @@ class InlineRun:
         if self._resumed is not None or self._rooms.renumbering:
             for name, first in firsts.items():
                 self._rooms.stages[name].crew.follow(change.revision, first, change.values)
-        if self._log is not None:
-            self._log.set(change, firsts)
+        self._log.set(change, firsts)
         return change
 
     def extend(self, join: str, document: MapDocument, *, is_last: bool = False) -> None:
@@ -352,8 +287,7 @@ class InlineRun:
         if room is None or room.builder.trigger_map is None:
             raise no_such_map(join, [name for name, each in self.plan.joins.items() if each.by == "trigger-map"])
         addition = addition_for(self.plan, join, room.builder.trigger_map, document, is_last=is_last)
-        if self._log is not None:
-            self._log.log.append(MapSet(join=join, table=encode_value(addition.table()), is_addition=True))
+        self._log.append(MapSet(join=join, table=encode_value(addition.table()), is_addition=True))
         room.extend(addition, self._clock())
 
     def _firsts(self, change: Change) -> dict[str, int]:
@@ -453,14 +387,10 @@ class InlineRun:
         for sink in self._rooms.sinks.values():
             why = "; ".join(self.state.reasons)
             self._guard(partial(sink.finish, ended_well, str(self.state.prospect), why, self._told_books))
-        if self._log is not None:
-            reasons = tuple(self.state.reasons)
-            self._log.log.append(RunEnded(outcome=str(self.state.prospect), reasons=reasons, ended_ns=self._utc()))
-            self._guard(self._log.close)
-            for trouble in self._log.troubles:
-                self.state.mark(Outcome.FAILED, trouble)
-        if self._store is not None and self._is_own_store:
-            self._store.close()
+        self._guard(partial(self._log.end, self.state, self._utc()))
+        for trouble in self._log.troubles:
+            self.state.mark(Outcome.FAILED, trouble)
+        self._log.close_store()
         self._close_alarms()
         self._waiter.close()
         self._ended_ns = self._clock()
@@ -483,46 +413,8 @@ class InlineRun:
         report = write_report(
             self.plan.name, self.state, self._started, now - self._started_ns, edges, self._rooms, self._failures
         )
-        return self.watching.fill(replace(report, states=self._states(now), alarms=self.alarms.reports()))
-
-    def _look(self, now: int) -> None:
-        self._watches.look(now)
-        if now - self._looked_ns >= LOOK_NS:
-            self._looked_ns = now
-            self._states(now)
-
-    def _states(self, now: int) -> list[StateReport]:
-        """Say where everything is in its life; of one thread only what it has done lately says what it is at."""
-        rooms = self._rooms
-        done: dict[tuple[str, str], int] = {
-            ("source", name): each.entry.arrived for name, each in rooms.intakes.items()
-        }
-        for kind, names in (("stage", self.plan.stages), ("sink", self.plan.sinks)):
-            for name in names if rooms.intakes else ():
-                done[kind, name] = sum(entry.arrived + entry.ended for entry in self.ledger if entry.consumer == name)
-        seen = {key: self._seen(key, count, now) for key, count in done.items()}
-        end = self._end() if self._ended_ns is not None else None
-        self._life(("pipeline", self.plan.name)).see(end or whole(seen.values()), now)
-        return [self._life(key).report(now) for key in (("pipeline", self.plan.name), *seen)]
-
-    def _seen(self, key: tuple[str, str], count: int, now: int) -> Seen:
-        life, intake = self._life(key), self._rooms.intakes.get(key[1])
-        is_active = life.is_active(count, now)
-        if self._ended_ns is not None or (key[0] == "source" and intake is not None and intake.has_ended):
-            seen: Seen = (State.STOPPED, "")
-        else:
-            seen = (State.PROCESSING if is_active else State.WAITING, "")
-        life.see(seen, now)
-        return seen
-
-    def _end(self) -> Seen:
-        has_failed = self.state.prospect is Outcome.FAILED
-        return (State.FAULT if has_failed else State.STOPPED), next(iter(self.state.reasons), "")
-
-    def _life(self, key: tuple[str, str]) -> Life:
-        if key not in self._lives:
-            self._lives[key] = Life(*key, since_ns=self._started_ns)
-        return self._lives[key]
+        states = self._states.reports(self._rooms, now, has_ended=self._ended_ns is not None)
+        return self.watching.fill(replace(report, states=states, alarms=self.alarms.reports()))
 
     def wake_on(self, pollable: int) -> None:
         """Stop waiting when this file descriptor can be read."""
@@ -542,18 +434,6 @@ class InlineRun:
             If no reduce stage has this name.
         """
         return self._rooms.views(stage)
-
-    def _read(self) -> bool:
-        """Read every source once; return whether there was anything."""
-        was_busy = False
-        for intake in self._balance.readable():
-            was_busy |= intake.read(self._clock(), self._utc())
-            if intake.name in self._catching_up and not intake.source.is_catching_up:  # type: ignore[attr-defined]
-                self._catching_up.remove(intake.name)
-                self._wait_on(intake)
-            if not intake.is_open:
-                self._waiter.drop(self._pollables.pop(intake.name, None))
-        return was_busy
 
     def _bring(self) -> None:
         """Hand on what steps have come up with by themselves."""
@@ -587,7 +467,7 @@ class InlineRun:
             if not any(intake.is_open and not intake.is_always_ready for intake in self._rooms.intakes.values()):
                 return
             self._waiter.wait(LINGER_S)
-            if not self._read():
+            if not self._reading.read(self._balance):
                 return
 
     def _tick(self) -> None:
@@ -600,11 +480,6 @@ class InlineRun:
             due = sink.next_due_ns()
             if due is not None and due <= now:
                 sink.tick(now)
-
-    def _not_to_read(self) -> list[Any]:
-        """Return what the sources wait on that must not be read now, and those that would have nothing."""
-        early = [intake for intake in self._balance.readable() if intake.due_ns is not None]
-        return [self._pollables[intake.name] for intake in (*self._balance.held_back(), *early)]
 
     def _until_due(self, longest_s: float) -> float:
         """Return for how long nothing is due, in seconds."""

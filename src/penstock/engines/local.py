@@ -25,12 +25,7 @@ from penstock.engines.handle import Grown, Run
 from penstock.engines.showing import Showing
 from penstock.engines.to_the_end import Progress as Told
 from penstock.engines.to_the_end import run_to_the_end
-from penstock.errors import (
-    CheckError,
-    ParameterError,
-    PenstockError,
-    UserCodeError,
-)
+from penstock.errors import CheckError, ParameterError, PenstockError, UserCodeError
 from penstock.monitor.report import RunReport
 from penstock.pipeline.map_check import MapDocument
 from penstock.pipeline.plan import Plan
