@@ -17,10 +17,16 @@ from penstock.pipeline import Sink as SinkEntry
 from penstock.services.sharing import PLAIN, share
 from penstock.services.strands import run as compiled
 from penstock.services.strands.cut import cut
+from penstock.services.strands.free_room import FreeRoom
+from penstock.services.strands.generators import Generators
+from penstock.services.strands.item_work import ItemWork
 from penstock.services.strands.nursery import Nursery
 from penstock.services.strands.parts import Part
+from penstock.services.strands.pauses import Pauses
 from penstock.services.strands.run import Run
 from penstock.services.strands.strand import Strand
+from penstock.services.strands.strand_books import StrandBooks
+from penstock.services.strands.ticks import Ticks
 
 __all__ = ["rows"]
 
@@ -135,25 +141,39 @@ class _BareRun(Run):
         next(self._loop(items, None, None, pausing, self.handle, *self.calls()), None)
 
 
+class _NoBooks(StrandBooks):
+    """Books that nobody keeps."""
+
+    def put(self) -> bool:
+        """Put nothing in."""
+        return False
+
+
+class _BareWork(ItemWork):
+    """Takes the same items in the same portions, and times none."""
+
+    def work_some(self, most: int) -> bool:  # noqa: ARG002 - it is as much as there is
+        """Work on as much as there is."""
+        self.run.work(self._generators.given, self._pauses.asked)
+        return not self._pauses.asked
+
+
 class _Bare(Strand):
-    """A strand that takes the same items in the same portions, and keeps no books."""
+    """A strand that keeps no books."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._last = _BareRun(self.parts, is_async=False)
-
-    def keep_books(self) -> None:
-        """Keep none."""
+        self.runs = [_BareRun(self.parts, is_async=False)]
+        self.books = _NoBooks(self.feed, self.runs)
+        self.pauses = Pauses(self.books, Ticks(self.parts), keeps_often=False)
+        generators = Generators(self.runs, (), self.name, is_async=False, books=self.books)
+        room = FreeRoom((), self.gate)
+        self._work = _BareWork(self.feed, generators, self.runs[0], self.standstill, room, self.pauses)
 
     def beat(self) -> bool:
         """Come back from the loop, as with counters."""
-        self.pausing.append(True)
+        self.pauses.ask()
         return False
-
-    def _work_some(self, most: int) -> bool:  # noqa: ARG002 - it is as much as there is
-        items = self._ups[-1]
-        self._last.work(items, self.pausing)
-        return not self.pausing
 
 
 def _ns_an_item(kind: type[Strand], code: Sequence[Callable[..., Any]], count: int) -> float:

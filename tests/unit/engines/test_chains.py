@@ -19,8 +19,8 @@ from penstock.errors import NotBuiltYetError
 from penstock.monitor.report import RunReport
 from penstock.pipeline import Merge, Pipeline, Source, Steps, Use
 from penstock.pipeline import Sink as SinkEntry
+from penstock.services.strands import generators as generators_of_a_strand
 from penstock.services.strands import run as parts_in_a_run
-from penstock.services.strands import strand
 from penstock.testing import ManualClock
 
 KEPT: dict[str, list[Any]] = {}
@@ -260,7 +260,7 @@ async def slow_pairs_async(upstream: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 @pytest.mark.parametrize("generators", [(flat, slow_pairs), (flat_async, slow_pairs_async)])
 def test_a_generator_is_timed_without_what_comes_behind_it(generators: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (strand, parts_in_a_run):
+    for module in (generators_of_a_strand, parts_in_a_run):
         monkeypatch.setattr(module, "perf_counter_ns", NOW)
     steps = [Use(takes, ns=1000), generators[0], Use(takes, ns=300), generators[1], Use(takes, ns=100)]
     chains = begun(chain(*steps, source=endless))
@@ -841,7 +841,7 @@ def test_books_add_up_whenever_they_are_looked_at(monkeypatch: pytest.MonkeyPatc
     try:
         chains = begun(chain(one_of_three, seven_breaks, add, source=numbers, n=60_000, on_error="skip"))
         while not chains._net.is_over:
-            chains._net.strands[0]._put_in_books()  # as another thread does that thinks that it waits
+            chains._net.strands[0].books.put()  # as another thread does that thinks that it waits
             assert chains.report().adds_up
         chains.step()
     finally:
@@ -862,7 +862,7 @@ def test_an_item_under_way_is_in_no_account() -> None:
     found: dict[int, RunReport] = {}
 
     def look(item: int) -> None:
-        run[0]._net.strands[0]._put_in_books()
+        run[0]._net.strands[0].books.put()
         found[item] = run[0].report()
 
     def look_from_elsewhere(item: int) -> int:

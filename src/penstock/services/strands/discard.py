@@ -65,9 +65,14 @@ class Discard:
 
     def _is_given_up(self, edge: str, strand: Strand) -> bool:
         # Before it is asked for: who has parked since then has put everything back.
-        is_all = isinstance(strand.feed, ParallelFeed) or not strand.gate.is_shut or strand.is_parked or strand.is_over
+        is_all = (
+            isinstance(strand.feed, ParallelFeed)
+            or not strand.gate.is_shut
+            or strand.standstill.is_parked
+            or strand.is_over
+        )
         entry = self._cut.entries[edge]
-        with strand.books:
+        with strand.books.lock:
             count = self._cut.edges[edge].discard()
             if entry.consumer in self._cut.stages:
                 self._books_of(strand, entry).give_up(count, WHY)

@@ -53,8 +53,8 @@ class Net:
         """Let all strands work."""
         for strand in self.strands:
             strand.on_trouble = self._note
-            strand.on_news = self._end_quiet
-            strand.on_parked = self.tell
+            strand.books.on_news = self._end_quiet
+            strand.standstill.on_parked = self.tell
             strand.live_on(self._host)
         on_loop = [strand for strand in self.strands if strand.is_async]
         if on_loop:
@@ -85,7 +85,7 @@ class Net:
         """Let nobody keep books meanwhile, so that they can be read together."""
         with ExitStack() as stack:
             for strand in self.strands:  # first, as they do
-                stack.enter_context(strand.books)
+                stack.enter_context(strand.books.lock)
             # What comes to workers and from them is counted in the books of their stage, whatever the strand is at.
             for stage in {id(stage): stage for strand in self.strands for stage in strand.stages}.values():
                 stack.enter_context(stage.books)

@@ -87,7 +87,7 @@ class Teller:
     def _tell_some(self) -> bool:
         """Send one message at most; return whether nothing is left to say."""
         for strand in self._strands:
-            strand.keep_books()
+            strand.books.keep()
         # In this order: what came of the items that are counted lies in the outbox by now.
         accounts = self._stage.so_far()
         settled = max(self._inbox.settled, sum(accounts))
