@@ -403,7 +403,8 @@ def test_a_worker_that_is_done_when_it_is_asked_to_give_back_is_given_more(monke
 
     monkeypatch.setattr(ProcessHand, "recall", recall_and_wait)
     monkeypatch.setattr(ProcessHand, "hear", hear_all)
-    monkeypatch.setattr("penstock.services.strands.parallel_feed.RECALL_NS", 0)
+    for module in ("desk", "pace"):
+        monkeypatch.setattr(f"penstock.services.strands.{module}.RECALL_NS", 0)
     chains = ChainsRun(chain(code.add, n=5000, run_in="process", workers=1).plan())
     chains.open()
     while chains.step():

@@ -223,7 +223,7 @@ class _Cutter(_StageCutter):
         feed = opened.feed
         assert isinstance(feed, ParallelFeed), "a stage with lanes has workers"
         opened.lanes = [self._out(stage.name, self._readers[stage.name], lane=lane) for lane in stage.producers]
-        feed.outs = [LaneOut(books, out.edges) for books, out in zip(feed.books, opened.lanes, strict=True)]
+        feed.outs += [LaneOut(books, out.edges) for books, out in zip(feed.books, opened.lanes, strict=True)]
         opened.add(OutPart(stage.name))
         self.found.strands.append(opened.closed())
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from penstock.core.states import State
 from penstock.services.strands.hands import Hand
+from penstock.services.strands.pace import RECALL_NS
 from penstock.services.strands.process_hand import ProcessHand
 
 __all__ = ["Desk", "backoff_ns"]
@@ -89,6 +90,11 @@ class Desk:
         if self.hand.is_net:
             return False
         return len(self.spans) > 1 or (bool(self.spans) and self.spans[0] > 1)
+
+    @property
+    def recall_ns(self) -> int | None:
+        """When it is to be asked for what it has not begun, as it does not get on; ``None``: not at all."""
+        return self.since_ns + RECALL_NS if self.holds_up and not self.is_recalled else None
 
     def is_open(self, most: int) -> bool:
         """Return whether it can be given a span, if at most so many are to be there."""

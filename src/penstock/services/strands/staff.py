@@ -10,6 +10,7 @@ from functools import partial
 from penstock.errors import PenstockError
 from penstock.services.strands.desk import Desk
 from penstock.services.strands.hands import Hand
+from penstock.services.strands.process_hand import ProcessHand
 from penstock.services.strands.shares import Shares
 
 __all__ = ["MOST_WORKERS", "Staff"]
@@ -49,6 +50,11 @@ class Staff:
     def present(self) -> int:
         """How many there are to share the work, at least 1."""
         return max(1, sum(desk.is_there for desk in self.desks))
+
+    @property
+    def processes(self) -> list[ProcessHand]:
+        """Those that are processes: all or none."""
+        return [desk.hand for desk in self.desks if isinstance(desk.hand, ProcessHand)]
 
     @property
     def coming(self) -> int:

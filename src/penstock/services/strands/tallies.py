@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.core.parameter import Parameter
 from penstock.services.strands.stage import Stage
+from penstock.services.strands.steps_copy import Tally
 
 __all__ = ["StepTally", "TeamStep"]
 
@@ -55,3 +56,13 @@ class StepTally:
     def address(self) -> str:
         """Where it is: ``stage.step``."""
         return f"{self.stage.name}.{self.name}"
+
+    def add(self, news: Tally) -> None:
+        """Add what happened in one copy since the last time."""
+        arrived, filtered, failed, samples, sampled_ns, longest_ns = news
+        self.arrived += arrived
+        self.filtered += filtered
+        self.failed += failed
+        self.samples += samples
+        self.sampled_ns += sampled_ns
+        self.longest_ns = max(self.longest_ns, longest_ns)
