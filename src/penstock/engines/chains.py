@@ -6,14 +6,12 @@ coroutine meets a generator. Nothing is copied, encoded or joined, and items may
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final, cast
 
-import msgspec
-
 from penstock.core import NS_PER_S, Account, Ledger, Timestamp
-from penstock.core.command import AUTO, WorkerCount
+from penstock.core.command import WorkerCount
 from penstock.core.event import Event
 from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
@@ -21,7 +19,6 @@ from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
 from penstock.elements.attendant import Attendant, Attended
 from penstock.elements.clock import use
-from penstock.elements.losses import losses_of
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
 from penstock.engines.alarming import Alarming
@@ -29,16 +26,14 @@ from penstock.engines.handle import Grown, Run
 from penstock.engines.showing import Showing
 from penstock.engines.to_the_end import AT_ONCE, Progress, run_to_the_end
 from penstock.errors import NotBuiltYetError, PenstockError, SelectionError, StateError
-from penstock.monitor.edge_watch import Watches
 from penstock.monitor.notice import use_outlet
-from penstock.monitor.recent import Recent
-from penstock.monitor.report import EdgeReport, RunReport, StateReport, StepReport, edges_of, latency_report
+from penstock.monitor.report import RunReport, StateReport
 from penstock.pipeline.chains import chains_trouble, has_lanes
 from penstock.pipeline.map_check import MapDocument, no_such_map
 from penstock.pipeline.plan import Plan
+from penstock.services.attendants import Attendants
 from penstock.services.control_desk import ControlDesk
 from penstock.services.event_files import chosen_stage
-from penstock.services.hiring import no_limits
 from penstock.services.interrupt import Interrupt
 from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
@@ -47,20 +42,19 @@ from penstock.services.sink_facts import facts_for
 from penstock.services.strands.children import children_reports
 from penstock.services.strands.cut import Cut, cut
 from penstock.services.strands.discard import Discard
-from penstock.services.strands.edge import Edge, Seen
 from penstock.services.strands.feed import SourceFeed
-from penstock.services.strands.feed_staffing import FeedStaffing
 from penstock.services.strands.holds import Holds
 from penstock.services.strands.host import Host, LoopFactory, Machine
-from penstock.services.strands.laned_edge import LanedEdge, LaneEdge
-from penstock.services.strands.last_sinks import LastSinks
 from penstock.services.strands.lives import Lives
 from penstock.services.strands.net import Net
 from penstock.services.strands.nursery import Nursery
-from penstock.services.strands.parts import StepPart
+from penstock.services.strands.run_books import RunBooks
+from penstock.services.strands.run_sinks import RunSinks
 from penstock.services.strands.settling import Settling
+from penstock.services.strands.silence import Silence
+from penstock.services.strands.step_parameters import step_parameters
 from penstock.services.strands.switching import switching
-from penstock.services.strands.tallies import StepTally
+from penstock.services.strands.workforce import Workforce
 from penstock.services.waiter import Waiter
 from penstock.services.watching import Watching
 from penstock.services.web_service import WebService
@@ -132,7 +126,6 @@ class ChainsRun:
         self._values = dict(values or {})
         self._started = Timestamp(self._host.utc_ns())
         self._started_ns, self._ended_ns = self._host.monotonic_ns(), 0
-        self._silent_ns = round(silent_s * NS_PER_S)
         self._stop_ns = round(plan.stop_s * NS_PER_S)
         self._until_ns: int | None = None
         """When it is given up to bring out what has come."""
@@ -147,26 +140,25 @@ class ChainsRun:
         self._last: dict[str, Any] = {}
         """By stage, its last result, where an alarm asks for it."""
         self.alarms = Alarming(plan, self.state.id, utc_ns=self._host.utc_ns, last=self._last.get)
-        self._watches = Watches(self.ledger)
-        self._recent = Recent()
         self.watching = Watching(plan, self.state.id, utc=self._host.utc_ns)
         self.alarms.on_change(self.watching.note_alarm)
         self._listened: int | None = None
         """What of the nursery is waited for."""
         self._cut = Cut()
+        self._books = RunBooks(self.ledger, self._cut)
         self._net = Net((), self._host)
         self._begins_held = is_held
         self._holds = Holds(())
         self._lives = Lives(plan.name, self._cut, self._holds, self._started_ns)
-        self._staffing = FeedStaffing((), self.watching.note)
+        self._workforce = Workforce(self._cut, self.watching.note)
         self._discards: list[Discard] = []
         self._settling = Settling((), {})
         self._nursery = Nursery()
-        self._last_sinks = LastSinks(())
-        self._attendants: list[Attendant] = []
+        self._sinks = RunSinks({})
+        self._attendants = Attendants()
         self._waiter = Waiter()
         self._beaten_ns = 0
-        self._heard = (0, time.monotonic_ns())
+        self._silence = Silence(round(silent_s * NS_PER_S), time.monotonic_ns())
         self._is_halted = False
         self._is_switching = False
 
@@ -184,13 +176,13 @@ class ChainsRun:
             self._nursery.open()  # it gets warm while everything else is made
         with use(self._host), use_outlet(self.watching.outlet):
             self._cut = cut(self.plan, self.ledger, self._nursery, dict.fromkeys(self.alarms.reads_last, self._last))
-            self._declare()
+            self._books = RunBooks(self.ledger, self._cut)
+            self.parameters = step_parameters(self._cut.steps, self._values, self._started)
             self._settling = Settling(self._cut.strands, self._cut.sinks)
             for name, thing in self._settling.things:
                 thing.run = self._facts(name)
-            self._last_sinks = LastSinks([name for name, end in self._cut.sinks.items() if end.needs_strand])
-            for name, end in self._cut.sinks.items():
-                end.open(self._facts(name))
+            self._sinks = RunSinks(self._cut.sinks)
+            self._sinks.open(self._facts)
         self.alarms.open(self._facts(""))
         self._waiter.add(self._showing.begin(self, self.state.id))
         self._net.close()
@@ -198,16 +190,13 @@ class ChainsRun:
         self.watching.outlet.on_feedback = self._net.tell  # a scan waits for it
         self._holds = Holds(self._cut.strands)
         self._lives = Lives(self.plan.name, self._cut, self._holds, self._started_ns)
-        self._staffing = FeedStaffing(self._cut.parallel, self.watching.note)
+        self._workforce = Workforce(self._cut, self.watching.note)
         if self._begins_held:
             self._holds.hold("")
         self._waiter.add(self._net.pollable)
-        things = [feed.source.thing for feed in self._cut.sources.values()]
-        self._attendants = [thing for thing in things if isinstance(thing, Attendant)]
-        for attendant in self._attendants:
-            attendant.is_attending = True
-            for pollable in attendant.attend(cast(Attended, self)):
-                self._waiter.add(pollable)
+        self._attendants = Attendants(feed.source.thing for feed in self._cut.sources.values())
+        for pollable in self._attendants.attend(cast(Attended, self)):
+            self._waiter.add(pollable)
         if any(map(has_lanes, self.plan.stages.values())):
             switching.begin()
             self._is_switching = True
@@ -225,8 +214,7 @@ class ChainsRun:
         self._net.hear()
         self._showing.poll()
         self._hear_notices()
-        for attendant in self._attendants:
-            attendant.poll()
+        self._attendants.poll()
         now = time.monotonic_ns()
         for trouble in self._take_troubles():
             self.fail(trouble)
@@ -245,12 +233,12 @@ class ChainsRun:
                 self._net.beat()
                 self._tell_settled(self._settling.look)
                 if self._until_ns is None:
-                    self._staffing.look(now)
+                    self._workforce.look(now)
         self._hasten(now)
         if self.alarms.is_due:
             self.alarms.look(self.report())
         if self._is_silent(now):
-            self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self._silent_ns / NS_PER_S:g} s")
+            self.state.mark(Outcome.INCOMPLETE, f"nothing has arrived for {self._silence.longest_ns / NS_PER_S:g} s")
             self._bring_out()
         self._waiter.wait(min(longest_s, self._until_due_s(now)))
         return True
@@ -326,18 +314,7 @@ class ChainsRun:
         PenstockError
             If there is no such stage, it has no workers, or it cannot have so many.
         """
-        feed = next((feed for feed in self._cut.parallel if feed.stage.name == stage), None)
-        if self._staffing.has(stage):
-            self._staffing.pin(stage, workers)
-        elif feed is not None:
-            if workers == AUTO:
-                raise no_limits(stage)
-            feed.scale(workers)
-        elif stage in self._cut.stages:
-            raise PenstockError(f"stage {stage} has no workers; give it some in the pipeline file, workers: 2 or more")
-        else:
-            there_are = ", ".join((*self._cut.sources, *self._cut.stages)) or "none"
-            raise PenstockError(f"no source or stage is called {stage!r}; there are {there_are}")
+        self._workforce.scale(stage, workers)
 
     def restart(self, worker: str) -> None:
         """Let another worker take the place of one of a parallel stage, when that has finished what it has begun.
@@ -349,9 +326,7 @@ class ChainsRun:
         PenstockError
             If there is none of this name.
         """
-        if not any(feed.restart(worker) for feed in self._cut.parallel):
-            there_are = [desk.hand.name for feed in self._cut.parallel for desk in feed.staff.desks]
-            raise PenstockError(f"no worker is called {worker!r}; there are {', '.join(there_are) or 'none'}")
+        self._workforce.restart(worker)
 
     def extend(
         self,
@@ -373,7 +348,7 @@ class ChainsRun:
     def begun(self) -> Mapping[str, int]:
         """Return how many items each worker of a parallel stage has begun; one that was replaced counts from 0."""
         with self._net.standing_still():
-            return {name: count for feed in self._cut.parallel for name, count in feed.begun().items()}
+            return self._workforce.begun()
 
     def views(self, stage: str) -> Mapping[str, Any]:
         """Refuse: only reduce stages publish views.
@@ -439,16 +414,8 @@ class ChainsRun:
         self._nursery.close()
         self._hear_notices()
         self._close_books()
-        ended_well = self.state.prospect is Outcome.FINISHED
-        for end in self._cut.sinks.values():
-            end.tell(lambda: {"ledger": ledger_told(self.ledger.rows())})
-            try:
-                with use(self._host), use_outlet(self.watching.outlet):
-                    end.close(ended_well, str(self.state.prospect), "; ".join(self.state.reasons))
-            except PenstockError as error:
-                self.fail(error)
-            for why, count in losses_of(end.sink):
-                end.entry.remark("missed", f"{count}, {why}")
+        with use(self._host), use_outlet(self.watching.outlet):
+            self._sinks.close(self.state, lambda: {"ledger": ledger_told(self.ledger.rows())}, self.fail)
         for failures in self._settling.failures():
             self.state.mark(Outcome.INCOMPLETE, failures)
         if not (self._is_halted or self._net.troubles or self.state.prospect is Outcome.FAILED):
@@ -467,8 +434,7 @@ class ChainsRun:
         self.state.end()
         report = self.report()
         self.watching.close(report)
-        for attendant in self._attendants:
-            attendant.leave(report)
+        self._attendants.leave(report)
         self._showing.finish(report)
         return report
 
@@ -481,8 +447,8 @@ class ChainsRun:
         for strand in self._cut.strands:
             if isinstance(strand.feed, SourceFeed):
                 strand.feed.entry.arrive(strand.gate.left)
-        for inlet in self._cut.edges.values():
-            self._count_dropped(inlet)
+        for text in self._books.count_dropped():
+            self.state.note(text)
         settle(self.ledger, self.state)
         self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
         for name, feed in self._cut.sources.items():
@@ -507,20 +473,20 @@ class ChainsRun:
             run=self.state.id,
             outcome=str(self.state.outcome),
             exit_code=self.state.exit_code if has_ended else 0,
-            reasons=[*self.state.reasons, *(() if has_ended else _shed_by_lanes(self._cut.edges.values()))],
+            reasons=[*self.state.reasons, *(() if has_ended else self._books.shed_by_lanes())],
             started=self._started.isoformat(),
             duration_s=duration_s,
-            edges=self._edges(duration_s, now),
+            edges=self._books.edges(duration_s, now, has_ended=bool(self._ended_ns)),
             joins={},
             latencies={},
-            outputs={name: end.path for name, end in self._cut.sinks.items() if end.path},
+            outputs=self._sinks.paths(),
             dead_letters=[asdict(failure) for stage in stages for failure in list(stage.dead_letters)],
             failures=[asdict(failure) for stage in stages for failure in list(stage.failures)],
-            steps=self._steps(duration_s, now),
+            steps=self._books.steps(duration_s, now, has_ended=bool(self._ended_ns)),
             processes=children_reports(self._cut.parallel),
             alarms=self.alarms.reports(),
             states=self._states(now),
-            staffs=self._staffing.reports(),
+            staffs=self._workforce.reports(),
             files=self._settling.files(),
         )
 
@@ -553,25 +519,11 @@ class ChainsRun:
         if self.watching.is_due and not self._host.is_virtual:
             self.report()
 
-    def _declare(self) -> None:
-        parts = self._cut.steps
-        declared = {p.address: p for part in parts for p in part.step.parameters}
-        values = {p.address: part.step.value_of(p) for part in parts for p in part.step.parameters}
-        found = Parameters(declared.values(), values, validate=validate, when=self._started)
-        if self._values:
-            values |= {found.find(name).address: value for name, value in self._values.items()}
-            found = Parameters(declared.values(), values, validate=validate, when=self._started)
-        self.parameters = found
-        for part in parts:
-            part.step.apply(found.latest)
-
     def _hasten(self, now: int) -> None:
         """Let sinks wait for others no longer when nothing else is to be done and they get on with nothing."""
         working = self._net.working()
         done = sum(strand.came for strand in working)
-        if self._last_sinks.is_due({s.name for s in working}, done=done, now=now, until=self._until_ns):
-            for end in self._cut.sinks.values():
-                end.sink.hasten()
+        self._sinks.hasten({strand.name for strand in working}, done=done, now=now, until=self._until_ns)
 
     def _look_at_time(self) -> None:
         """End a run whose time is over, or in which nothing can happen any more."""
@@ -614,9 +566,7 @@ class ChainsRun:
 
     def _is_silent(self, now: int) -> bool:
         arrived = sum(feed.entry.arrived for feed in self._cut.sources.values())
-        if arrived != self._heard[0] or self._holds.names:
-            self._heard = (arrived, now)
-        return bool(self._silent_ns and arrived) and now - self._heard[1] >= self._silent_ns
+        return self._silence.is_too_long(arrived, now, is_held=bool(self._holds.names))
 
     @property
     def _between_beats_s(self) -> float:
@@ -627,72 +577,12 @@ class ChainsRun:
         due = [self._beaten_ns + round(self._between_beats_s * NS_PER_S)]
         if self._until_ns is not None:
             due.append(self._until_ns)
-        if self._silent_ns:
-            due.append(self._heard[1] + self._silent_ns)
-        asked_s = min((attendant.until_due_s() for attendant in self._attendants), default=float("inf"))
-        return max(0.0, min((min(due) - now) / NS_PER_S, asked_s))
-
-    def _count_dropped(self, edge: Edge | LanedEdge) -> None:
-        entry = self._cut.entries.get(edge.name)
-        if entry is None:
-            return
-        for each in edge.edges if isinstance(edge, LanedEdge) else [edge]:
-            if each.dropped:
-                entry.arrive(each.dropped)
-                entry.post(Account.DROPPED, each.dropped, _shed(each))
-        for text in _shed_by_lanes([edge]):
-            self.state.note(text)
-
-    def _edges(self, duration_s: float, now: int) -> list[EdgeReport]:
-        """Return the books, with what lies on an edge or was taken from it: it has arrived, counted or not."""
-        queues = {
-            id(self._cut.entries[name]): edge for name, edge in self._cut.edges.items() if name in self._cut.entries
-        }
-        in_hand = self._in_hand()
-        found = []
-        for entry, report in zip(self.ledger, edges_of(self.ledger, duration_s, self._watches, now), strict=True):
-            edge = queues.get(id(entry))
-            if count := in_hand.get(id(entry), 0):
-                report = msgspec.structs.replace(
-                    report, arrived=report.arrived + count, in_flight=report.in_flight + count
-                )
-            latency = None if edge is None else latency_report([("", edge.latency)]).get("")
-            if edge is not None:
-                report = msgspec.structs.replace(report, capacity=edge.capacity)
-            if edge is not None and not self._ended_ns:
-                report = _with_seen(report, edge.seen())
-            found.append(msgspec.structs.replace(report, latency=latency))
-        return found
-
-    def _in_hand(self) -> dict[int, int]:
-        """Return by its books what sources have given that waits, and is not there yet."""
-        if self._ended_ns:
-            return {}
-        strands = self._cut.strands
-        return {id(strand.feed.entry): strand.in_hand for strand in strands if isinstance(strand.feed, SourceFeed)}
-
-    def _steps(self, duration_s: float, now: int) -> list[StepReport]:
-        return [self._step(k, part, duration_s, now) for k, part in enumerate(self._cut.steps)]
-
-    def _step(self, k: int, part: StepPart | StepTally, duration_s: float, now: int) -> StepReport:
-        edge = self._cut.edges.get(part.address)
-        return StepReport(
-            stage=part.stage.name,
-            step=part.name,
-            arrived=part.arrived,
-            filtered=part.filtered,
-            failed=part.failed,
-            rate_per_s=part.arrived / duration_s if duration_s > 0 else 0.0,
-            mean_s=part.sampled_ns / part.samples / NS_PER_S if part.samples else None,
-            max_s=part.longest_ns / NS_PER_S if part.samples else None,
-            recent_per_s=self._recent.per_s(k, part.arrived, now),
-            waiting=0 if edge is None or self._ended_ns else len(edge),
-            capacity=0 if edge is None else edge.capacity,
-        )
+        if self._silence.due_ns is not None:
+            due.append(self._silence.due_ns)
+        return max(0.0, min((min(due) - now) / NS_PER_S, self._attendants.until_due_s()))
 
     def _look(self, now: int) -> None:
-        self._watches.look(now)
-        self._recent.look((part.arrived for part in self._cut.steps), now)
+        self._books.look(now)
         self._states(now)
 
     def _states(self, now: int) -> list[StateReport]:
@@ -761,27 +651,6 @@ def start(plan: Plan, **options: Any) -> Run:
         If something cannot be made or opened.
     """
     return Run(ChainsRun(plan, **options))
-
-
-def _with_seen(report: EdgeReport, seen: Seen) -> EdgeReport:
-    """Return books that know of all that an edge has seen; what has no room is in none before the end."""
-    accounts = {**report.accounts, **({Account.DROPPED.label: seen.dropped} if seen.dropped else {})}
-    uncounted = seen.came - seen.dropped - report.arrived
-    return msgspec.structs.replace(
-        report, arrived=seen.came, in_flight=report.in_flight + uncounted, waiting=seen.waiting, accounts=accounts,
-        loss=report.loss + seen.dropped,
-    )  # fmt: skip
-
-
-def _shed(edge: Edge) -> str:
-    return f"of lane {edge.lane}: there was no room" if isinstance(edge, LaneEdge) else "there was no room"
-
-
-def _shed_by_lanes(edges: Iterable[Edge | LanedEdge]) -> list[str]:
-    """Return what lanes have given up, the lowest first."""
-    lanes = [lane for edge in edges for lane in reversed(edge.edges if isinstance(edge, LanedEdge) else [edge])]
-    found = [lane for lane in lanes if isinstance(lane, LaneEdge) and lane.dropped]
-    return [f"{lane.name}: {lane.dropped} of lane {lane.lane} dropped: there was no room" for lane in found]
 
 
 def _of_other_engines(others: Mapping[str, Any]) -> str:
