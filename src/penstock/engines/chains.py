@@ -17,7 +17,7 @@ from penstock.core.parameters import Change, Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.core.states import State
 from penstock.core.trigger_map import TriggerMap
-from penstock.elements.attendant import Attendant, Attended
+from penstock.elements.attendant import Attended
 from penstock.elements.clock import use
 from penstock.elements.sink import RunFacts
 from penstock.elements.user_code import validate
@@ -39,10 +39,10 @@ from penstock.services.judge import settle
 from penstock.services.run_names import new_run_id, own_version
 from penstock.services.sink_books import ledger_told
 from penstock.services.sink_facts import facts_for
+from penstock.services.strands.bringing_out import BringingOut
 from penstock.services.strands.children import children_reports
 from penstock.services.strands.cut import Cut, cut
 from penstock.services.strands.discard import Discard
-from penstock.services.strands.feed import SourceFeed
 from penstock.services.strands.holds import Holds
 from penstock.services.strands.host import Host, LoopFactory, Machine
 from penstock.services.strands.lives import Lives
@@ -65,8 +65,6 @@ BEAT_S: Final = 0.1
 """The books are about as old at most, however slow the items are."""
 QUIET_S: Final = 1.0
 """How often it is looked for what may have been forgotten while everybody waits."""
-AT_ONCE_S: Final = 0.5
-"""How long everybody has to come back when nothing more is to be brought out."""
 
 
 class ChainsRun:
@@ -126,10 +124,8 @@ class ChainsRun:
         self._values = dict(values or {})
         self._started = Timestamp(self._host.utc_ns())
         self._started_ns, self._ended_ns = self._host.monotonic_ns(), 0
-        self._stop_ns = round(plan.stop_s * NS_PER_S)
-        self._until_ns: int | None = None
-        """When it is given up to bring out what has come."""
         self.state = RunState(run_id or new_run_id(Timestamp(time.time_ns())))
+        self._end = BringingOut(self.state, round(plan.stop_s * NS_PER_S))
         self.ledger = Ledger()
         self.parameters = Parameters([], validate=validate)
         self.maps: dict[str, TriggerMap] = {}
@@ -159,7 +155,6 @@ class ChainsRun:
         self._waiter = Waiter()
         self._beaten_ns = 0
         self._silence = Silence(round(silent_s * NS_PER_S), time.monotonic_ns())
-        self._is_halted = False
         self._is_switching = False
 
     def open(self) -> None:
@@ -223,8 +218,8 @@ class ChainsRun:
         self._discards = [each for each in self._discards if not each.is_done()]
         if self._net.is_over:
             return False
-        if self._until_ns is not None and now >= self._until_ns:
-            self._give_up()
+        if self._end.is_late(now):
+            self._end.give_up(self._net)
             return False
         if now - self._beaten_ns >= self._between_beats_s * NS_PER_S:
             self._beaten_ns = now
@@ -232,7 +227,7 @@ class ChainsRun:
             if not self._host.is_virtual:  # which would let strands take their turns otherwise each time
                 self._net.beat()
                 self._tell_settled(self._settling.look)
-                if self._until_ns is None:
+                if self._end.until_ns is None:
                     self._workforce.look(now)
         self._hasten(now)
         if self.alarms.is_due:
@@ -278,7 +273,7 @@ class ChainsRun:
         StateError
             If the run is ending: what has come is brought out then.
         """
-        if self._until_ns is not None or not self.is_open:
+        if self._end.until_ns is not None or not self.is_open:
             raise StateError(
                 f"run {self.state.id} is ending, and brings out what has come; nothing can be held any more"
             )
@@ -381,7 +376,7 @@ class ChainsRun:
     @property
     def is_open(self) -> bool:
         """Whether there is anybody to wait for."""
-        return not (self._net.is_over or self._is_halted)
+        return not (self._net.is_over or self._end.is_given_up)
 
     def drain(self, reason: str = "stopped on request", *, outcome: Outcome | None = Outcome.ABORTED) -> None:
         """Read nothing more, and bring out what has come, also what was held.
@@ -398,7 +393,7 @@ class ChainsRun:
     def abort(self, reason: str = AT_ONCE) -> None:
         """Give everything up."""
         self.state.mark(Outcome.ABORTED, reason)
-        self._give_up(AT_ONCE_S)
+        self._end.give_up(self._net)
 
     def fail(self, error: PenstockError) -> None:
         """Say that the run has failed, and bring out what has come."""
@@ -408,7 +403,7 @@ class ChainsRun:
     def finish(self, *, keep_views: bool = False) -> RunReport:  # noqa: ARG002 - there are none
         """Close everything, and say how the run ended."""
         if not self._net.is_over:
-            self._give_up(AT_ONCE_S)
+            self._end.give_up(self._net)
         for trouble in self._take_troubles():
             self.fail(trouble)
         self._nursery.close()
@@ -418,7 +413,7 @@ class ChainsRun:
             self._sinks.close(self.state, lambda: {"ledger": ledger_told(self.ledger.rows())}, self.fail)
         for failures in self._settling.failures():
             self.state.mark(Outcome.INCOMPLETE, failures)
-        if not (self._is_halted or self._net.troubles or self.state.prospect is Outcome.FAILED):
+        if not (self._end.is_given_up or self._net.troubles or self.state.prospect is Outcome.FAILED):
             self._tell_settled(self._settling.end_well)
         self._settling.leave()
         for untold in self.alarms.close():
@@ -440,21 +435,15 @@ class ChainsRun:
 
     def _close_books(self) -> None:
         for strand, edge, count in self._net.left():
-            entry = self._cut.entries.get(edge)
-            if entry is not None:
-                entry.arrive(count)
+            self._books.count_left(edge, count)
             self.state.mark(Outcome.ABORTED, f"{count} items before {strand.name} were given up")
-        for strand in self._cut.strands:
-            if isinstance(strand.feed, SourceFeed):
-                strand.feed.entry.arrive(strand.gate.left)
+        self._books.count_in_hand()
         for text in self._books.count_dropped():
             self.state.note(text)
         settle(self.ledger, self.state)
         self.state.dead_letters = self.ledger.total(Account.DEAD_LETTERED)
-        for name, feed in self._cut.sources.items():
-            is_to_give = not isinstance(feed.source.thing, Attendant)
-            if self._net.strands and is_to_give and not feed.entry.arrived:  # it was read
-                feed.entry.remark("silent", f"{name} never gave anything")
+        if self._net.strands:  # they were read
+            self._books.remark_silent()
 
     def report(self) -> RunReport:
         """Say how the run is, or how it ended."""
@@ -523,41 +512,23 @@ class ChainsRun:
         """Let sinks wait for others no longer when nothing else is to be done and they get on with nothing."""
         working = self._net.working()
         done = sum(strand.came for strand in working)
-        self._sinks.hasten({strand.name for strand in working}, done=done, now=now, until=self._until_ns)
+        self._sinks.hasten({strand.name for strand in working}, done=done, now=now, until=self._end.until_ns)
 
     def _look_at_time(self) -> None:
         """End a run whose time is over, or in which nothing can happen any more."""
-        if self._host.is_over and self._until_ns is None:
+        if self._host.is_over and self._end.until_ns is None:
             self.state.mark(Outcome.ABORTED, "the time of the run is over")
             self._bring_out()
         if not self._host.is_stuck or self._holds.names:
             return
-        if self._until_ns is None:
+        if self._end.until_ns is None:
             self.state.mark(Outcome.INCOMPLETE, "everybody waits, and nothing is due any more")
             self._bring_out()
         else:
-            self._give_up()
+            self._end.give_up(self._net)
 
     def _bring_out(self) -> None:
-        self._net.stop_reading()
-        self._holds.release("")
-        if self._until_ns is None:
-            self._until_ns = time.monotonic_ns() + self._stop_ns
-
-    def _give_up(self, patience_s: float = AT_ONCE_S) -> None:
-        """Let everybody stop where they are, and name who does not."""
-        if self._is_halted:
-            return
-        self._is_halted = True
-        working = [strand.name for strand in self._net.working()]
-        self._net.halt()
-        stuck = self._net.join(patience_s)
-        if working and self.state.prospect is not Outcome.FAILED:
-            self.state.mark(Outcome.ABORTED, f"still at work when the time was over: {', '.join(working)}")
-        if stuck:
-            self.state.mark(
-                Outcome.ABORTED, f"did not come back from user code, and was left alone: {', '.join(stuck)}"
-            )
+        self._end.begin(self._net, self._holds)
 
     def _take_troubles(self) -> list[PenstockError]:
         troubles = self._net.troubles[:]
@@ -575,10 +546,7 @@ class ChainsRun:
     def _until_due_s(self, now: int) -> float:
         """Return for how long nothing has to be done because of the time, in s."""
         due = [self._beaten_ns + round(self._between_beats_s * NS_PER_S)]
-        if self._until_ns is not None:
-            due.append(self._until_ns)
-        if self._silence.due_ns is not None:
-            due.append(self._silence.due_ns)
+        due += [at_ns for at_ns in (self._end.until_ns, self._silence.due_ns) if at_ns is not None]
         return max(0.0, min((min(due) - now) / NS_PER_S, self._attendants.until_due_s()))
 
     def _look(self, now: int) -> None:
@@ -587,11 +555,11 @@ class ChainsRun:
 
     def _states(self, now: int) -> list[StateReport]:
         return self._lives.look(
-            now, is_begun=bool(self._net.strands), is_ending=self._until_ns is not None or self._is_halted,
-            end=self._end() if self._ended_ns else None,
+            now, is_begun=bool(self._net.strands), is_ending=self._end.is_begun,
+            end=self._how_it_ended() if self._ended_ns else None,
         )  # fmt: skip
 
-    def _end(self) -> tuple[State, str]:
+    def _how_it_ended(self) -> tuple[State, str]:
         """Return what the pipeline is at when all is over, and why."""
         has_failed = self.state.prospect is Outcome.FAILED
         return (State.FAULT if has_failed else State.STOPPED), next(iter(self.state.reasons), "")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from penstock.core import NS_PER_S, Account, Ledger
+from penstock.elements.attendant import Attendant
 from penstock.monitor.edge_watch import Watches
 from penstock.monitor.recent import Recent
 from penstock.monitor.report import EdgeReport, StepReport, edges_of, latency_report
@@ -65,8 +66,26 @@ class RunBooks:
         """Return what every step has done, in the order of the flow."""
         return [self._step(k, part, duration_s, now, has_ended=has_ended) for k, part in enumerate(self._cut.steps)]
 
+    def shed_by_lanes(self) -> list[str]:
+        """Return what lanes have given up by now, the lowest first, for people."""
+        return _shed_by_lanes(self._cut.edges.values())
+
+    # At the end
+
+    def count_left(self, edge: str, count: int) -> None:
+        """Account for what lay before a strand on an edge, if that has books, and was never worked on."""
+        entry = self._cut.entries.get(edge)
+        if entry is not None:
+            entry.arrive(count)
+
+    def count_in_hand(self) -> None:
+        """Account for what sources had given and was held, and is given up."""
+        for strand in self._cut.strands:
+            if isinstance(strand.feed, SourceFeed):
+                strand.feed.entry.arrive(strand.gate.left)
+
     def count_dropped(self) -> list[str]:
-        """Account for what edges have given up, at the end; return what lanes have, for people."""
+        """Account for what edges have given up; return what lanes have, for people."""
         found: list[str] = []
         for edge in self._cut.edges.values():
             entry = self._cut.entries.get(edge.name)
@@ -79,9 +98,13 @@ class RunBooks:
             found += _shed_by_lanes([edge])
         return found
 
-    def shed_by_lanes(self) -> list[str]:
-        """Return what lanes have given up by now, the lowest first, for people."""
-        return _shed_by_lanes(self._cut.edges.values())
+    def remark_silent(self) -> None:
+        """Remark which sources were read and never gave anything, though that is what they are for."""
+        for name, feed in self._cut.sources.items():
+            if not (isinstance(feed.source.thing, Attendant) or feed.entry.arrived):
+                feed.entry.remark("silent", f"{name} never gave anything")
+
+    # Inside
 
     def _in_hand(self) -> dict[int, int]:
         """Return by its books what sources have given that waits, and is not there yet."""
