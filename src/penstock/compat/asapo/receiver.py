@@ -14,8 +14,10 @@ from penstock.compat.asapo.authority import Authority
 from penstock.compat.asapo.beamtime_files import BeamtimeFiles
 from penstock.compat.asapo.beamtime_folders import AUTO, BeamtimeFolders
 from penstock.compat.asapo.beamtimes import Beamtime, wanted_path
-from penstock.compat.asapo.incoming import Ended, Incoming, Outcome, Sent, Told, outcome_of
+from penstock.compat.asapo.incoming import Incoming
 from penstock.compat.asapo.jobs import Jobs
+from penstock.compat.asapo.lane import Ended, Sent
+from penstock.compat.asapo.outcome import Outcome, Told, outcome_of
 from penstock.compat.asapo.records import checked_metadata, metadata_of
 from penstock.compat.asapo.requests import LARGEST_ID
 from penstock.compat.asapo.wire import (

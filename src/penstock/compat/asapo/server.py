@@ -26,8 +26,9 @@ from penstock.compat.asapo.broker import Answer, Broker, Nothing
 from penstock.compat.asapo.connection import Connection
 from penstock.compat.asapo.handles import Handles
 from penstock.compat.asapo.http import HttpRequest
-from penstock.compat.asapo.incoming import Incoming, Outcome
+from penstock.compat.asapo.incoming import Incoming
 from penstock.compat.asapo.jobs import Jobs
+from penstock.compat.asapo.outcome import Outcome
 from penstock.compat.asapo.receiver import Producer, Receiver
 from penstock.compat.asapo.records import payload_of
 from penstock.compat.asapo.refusals import Refusals, fault
