@@ -5,7 +5,7 @@ Numbers in brackets are those of the statements in the specification that a test
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +269,41 @@ def test_a_gap_is_told_once_and_passed_over(beamtime: Beamtime) -> None:  # [13]
     beamtime.fill(producer, [1])
     with raises("AsapoEndOfStreamError"):
         consumer.get_next("g", stream=beamtime.stream)
+
+
+def test_a_stream_ends_with_the_last_id_that_its_producer_names(beamtime: Beamtime) -> None:  # [28], [31], [33]
+    producer, consumer = beamtime.producer(), beamtime.consumer(timeout_ms=1)
+    beamtime.fill(producer, [1, 2])
+    assert beamtime.finish(producer, 4, "t") is None
+    assert beamtime.ids(consumer, "g", 2) == [1, 2]
+    for missing in (3, 4):  # [13]: as of any other that is missing
+        with raises("AsapoNoDataError") as hole:
+            consumer.get_next("g", stream=beamtime.stream)
+        assert (hole.value.id, hole.value.id_max) == (missing, 5)
+    with raises("AsapoNoDataError"):
+        consumer.get_by_id(4, stream=beamtime.stream)
+    assert beamtime.ids(consumer, "arrival", 2, ordered=False) == [1, 2]
+    reads: tuple[Callable[[], Any], ...] = (
+        lambda: consumer.get_next("g", stream=beamtime.stream),
+        lambda: consumer.get_next("arrival", stream=beamtime.stream, ordered=False),
+        lambda: consumer.get_last(stream=beamtime.stream),
+        lambda: consumer.get_by_id(5, stream=beamtime.stream),
+    )
+    for read in reads:
+        with raises("AsapoStreamFinishedError") as end:
+            read()
+        assert (end.value.id_max, end.value.next_stream) == (4, "t")
+    assert consumer.get_stream_info(beamtime.stream)["lastId"] == 4
+    assert producer.get_stream_info(beamtime.stream)["lastId"] == 4
+    assert consumer.get_current_size(beamtime.stream) == 2
+    assert isinstance(beamtime.finish(producer, 4, "t"), asapo_producer.AsapoServerWarning)
+    again = beamtime.finish(producer, 3, "t")
+    assert isinstance(again, asapo_producer.AsapoWrongInputError)
+    assert "with 4 as its last id" in str(again)
+    consumer.delete_stream(beamtime.stream)
+    beamtime.fill(producer, [1])
+    assert beamtime.finish(producer, 1) is None
+    assert consumer.get_stream_info(beamtime.stream)["lastId"] == 1
 
 
 def test_who_waits_gets_what_comes_at_once(beamtime: Beamtime) -> None:  # [15]

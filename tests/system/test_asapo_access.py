@@ -238,6 +238,7 @@ def test_clients_go_on_with_a_server_that_was_killed_and_started_again(tmp_path:
         first = beamtime.ids(consumer, "g", 2)
         meta = consumer.get_by_id(4, stream=beamtime.stream)[1]
         consumer.acknowledge("g", 1, beamtime.stream)
+        assert beamtime.finish(producer, 2, stream="ended") is None
         process.close()  # killed
         beamtime.begin(producer, 6, b"data 6")
         process, _ = serve("--asapo", f"{host}:{port}")
@@ -245,6 +246,7 @@ def test_clients_go_on_with_a_server_that_was_killed_and_started_again(tmp_path:
         assert first + beamtime.ids(consumer, "g", 4) == [1, 2, 3, 4, 5, 6]
         assert bytes(consumer.retrieve_data(meta)) == b"data 4"
         assert consumer.get_unacknowledged_messages("g", stream=beamtime.stream) == [2, 3, 4, 5, 6]
+        assert consumer.get_stream_info("ended")["lastId"] == 2
     finally:
         process.close()
 

@@ -66,6 +66,22 @@ def test_whole_datasets_are_read_with_all_their_parts(beamtime: Beamtime) -> Non
     assert found[0].parts[2].array.tobytes() == b"part 2 of 1"
 
 
+def test_datasets_end_with_the_last_id_that_their_producer_names_and_come_unordered_by_their_ids(
+    beamtime: Beamtime,
+) -> None:  # [28], [33]
+    consumer = beamtime.consumer(timeout_ms=1)
+    for number in (4, 2):
+        send(beamtime, number, (1,), size=1)
+    assert [consumer.get_next_dataset("g", stream=beamtime.stream, ordered=False)["id"] for _ in range(2)] == [2, 4]
+    send(beamtime, 3, (1,), size=1)
+    assert consumer.get_next_dataset("g", stream=beamtime.stream, ordered=False)["id"] == 3
+    assert beamtime.finish(beamtime.producer(), 5) is None
+    with raises("AsapoStreamFinishedError") as caught:
+        consumer.get_next_dataset("g", stream=beamtime.stream, ordered=False)
+    assert caught.value.id_max == 5
+    assert consumer.get_stream_info(beamtime.stream)["lastId"] == 5
+
+
 def test_what_is_incomplete_is_given_as_it_is(beamtime: Beamtime) -> None:  # [67]-[72]
     consumer = beamtime.consumer()
     send(beamtime, 1, (1, 2))

@@ -18,7 +18,7 @@ __all__ = ["Dataset", "base_of", "check_stream_name", "is_table", "part_address"
 MOST_PARTS: Final = 4096
 _TABLE: Final = " [parts]"
 _PART: Final = re.compile(r"(?P<stream>.+) \[part (?P<part>[1-9][0-9]*)\]", re.DOTALL)
-_RESERVED: Final = re.compile(r".* \[(part [0-9]+|parts|retention)\]", re.DOTALL)
+_RESERVED: Final = re.compile(r".* \[(part [0-9]+|parts|retention|last id)\]", re.DOTALL)
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -18,6 +18,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata, plain_json
 from penstock.errors import ConflictError, StateError, StreamError
 from penstock.streams.appendable import check_is_stream, has_ended
+from penstock.streams.declared_end import declared_address
 from penstock.streams.group_report import report_of
 from penstock.streams.ids_there import IdsThere
 from penstock.streams.kept_group import KeptGroup
@@ -109,6 +110,7 @@ class MemoryStore(RetainingStore):
                 raise ConflictError(f"{address} is written by {log.writer}; it can be deleted when that has closed it")
             self._metadata.pop(address, None)
             with suppress(StreamError):  # of a name so long that nothing can have been said
+                self._metadata.pop(declared_address(address), None)
                 self._metadata.pop(retention_address(address), None)
             self._groups.delete(address)
             return self._logs.remove(log)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import ConflictError, IntegrityError
+from penstock.streams.declared_end import declare_last_id, declared_last_id
 from penstock.streams.past_damage import blocks_past_damage
 from penstock.streams.store import Store, StoredBlock, StreamInfo, StreamReader, StreamState, StreamWriter
 from penstock.wire.metadata import encode_metadata
@@ -73,6 +74,7 @@ def copy_stream(
             if metadata is not None:
                 to_store.set_metadata(to, metadata, "update")
             if _copy_blocks(reader, begin, writer, done, past_damage, progress, is_stopped):
+                declare_last_id(to_store, to, declared_last_id(store, address))  # before who waits for the end sees it
                 _end(writer, info)
         done.state = to_store.info(to).state
     return done

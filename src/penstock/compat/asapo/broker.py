@@ -12,16 +12,16 @@ import msgspec
 
 from penstock.compat.asapo import group as rules
 from penstock.compat.asapo import requests as ask
+from penstock.compat.asapo.file_names import FileNames
 from penstock.compat.asapo.handles import Handles
-from penstock.compat.asapo.records import EXPOSED, Record, json_bytes, payload_of, record_of, stream_entry
+from penstock.compat.asapo.records import Record, json_bytes, record_of, stream_entry
 from penstock.compat.asapo.view import StreamView, address_of
 from penstock.compat.asapo.wire import NO_NEXT_STREAM
 from penstock.core.id_ranges import to_ids
-from penstock.core.message import Message
 from penstock.core.query import Query
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import StreamError
-from penstock.streams.dataset import base_of
+from penstock.streams.declared_end import declared_last_id
 from penstock.streams.kept_group import KeptGroup
 from penstock.streams.reading import ENDED
 from penstock.streams.store import Store, StreamInfo
@@ -70,10 +70,12 @@ class Broker:
         With groups that can be reached.
     handles
         Gives payloads their numbers.
+    names
+        Is told of which messages clients know.
     """
 
-    def __init__(self, store: Store, groups: GroupKeeper, handles: Handles) -> None:
-        self._store, self._keeper, self._handles = store, groups, handles
+    def __init__(self, store: Store, groups: GroupKeeper, handles: Handles, names: FileNames) -> None:
+        self._store, self._keeper, self._handles, self._names = store, groups, handles, names
         self._views: OrderedDict[StreamAddress, StreamView] = OrderedDict()
         self._groups: OrderedDict[tuple[StreamAddress, str], KeptGroup] = OrderedDict()
 
@@ -193,6 +195,8 @@ class Broker:
             ended = view.ended
             if ended is not None:  # what came before the end was there when it was found to have ended
                 given, due_ns = self._given(view, request)
+                if not given.id and request.is_ordered and (missing := self._never_sent(view, request, ended)):
+                    return missing
         if not given.id:
             return self._at_end(view, view.present().last, None if due_ns is not None else ended, due_ns)
         found = None if given.is_hole else self._found(view, given.id, request.parts, source)
@@ -217,6 +221,15 @@ class Broker:
                 given = rules.Given(number)
             return given, None if given.id else rules.next_due_ns(state)
 
+    def _never_sent(self, view: StreamView, request: ask.GetNext, ended: StreamInfo) -> Answer | None:
+        """Say of the next id that was declared and never sent, once, that it is missing, as of any other."""
+        last = view.last_id(ended)
+        if last == ended.last_id:
+            return None
+        with self._group(request).change() as state:
+            number = rules.pass_over(state, ended.last_id + 1, last)
+        return _no_data(number, last + 1) if number else None  # as ASAPO counts the message that ends a stream
+
     def _last(self, request: ask.GetLast, source: str) -> Answer | Nothing:
         view = self.view(request)
         _check_kind(view, request.parts)
@@ -224,7 +237,7 @@ class Broker:
         least = _least(view, request.parts)
         newest = view.newest(least)
         if ended is not None:
-            return self._at_end(view, ended.last_id, ended, None)
+            return self._at_end(view, 0, ended, None)
         if request.group and newest:
             with self._group(request).change() as state:
                 if newest <= state.record.last_shown:
@@ -238,13 +251,14 @@ class Broker:
         view = self.view(request)
         _check_kind(view, request.parts)
         ended = view.ended
-        last = view.present().last
+        there = view.present().last
         found = self._found(view, request.id, request.parts, source)
         if found is not None:
             return found if found.status == 200 else Nothing(found, view)
+        last = there if ended is None else view.last_id(ended)
         if request.id > last:
             return self._at_end(view, last, ended, None)
-        missing = _no_data(request.id, last)
+        missing = _no_data(request.id, there if request.id < there else last + 1)
         return missing if ended is not None else Nothing(missing, view)
 
     def _found(self, view: StreamView, number: int, wanted: ask.Parts | None, source: str) -> Answer | None:
@@ -259,6 +273,8 @@ class Broker:
             )
             for part, block in stored
         ]  # fmt: skip
+        for record in records:
+            self._names.note(view.address, record)
         parts = view.parts
         if not parts:
             return _json(records[0])
@@ -273,6 +289,7 @@ class Broker:
     def _at_end(self, view: StreamView, last: int, ended: StreamInfo | None, due_ns: int | None) -> Answer | Nothing:
         if ended is None:
             return Nothing(_no_data(last, last), view, due_ns)
+        last = view.last_id(ended)
         return _no_data(last, last, ended.next_stream or NO_NEXT_STREAM)
 
     # --- what is said of groups
@@ -346,7 +363,11 @@ class Broker:
         }
         if request.which not in wanted:
             raise StreamError(f"streams are all, finished or unfinished, not {request.which[:40]!r}")
-        return _json({"streams": list(filter(wanted[request.which], map(stream_entry, found)))})
+        entries = [stream_entry(info, self._last_id(info)) for info in found]
+        return _json({"streams": list(filter(wanted[request.which], entries))})
+
+    def _last_id(self, info: StreamInfo) -> int:
+        return max(info.last_id, declared_last_id(self._store, info.address) if info.state in ENDED else 0)
 
     def _query(self, request: ask.Query, source: str) -> Answer:
         query = Query.parse(request.text)
@@ -368,33 +389,6 @@ class Broker:
         if not delete_stream(self._store, address) and request.must_be_there:
             raise StreamError(f"there is no stream {address}")
         return Answer(200)
-
-    def payload_by_name(
-        self, beamtime: str, stream: str, name: str, may_be: Callable[[StreamAddress], bool]
-    ) -> memoryview | None:
-        """Return the payload of the latest message of a name; ``None`` if there is none. Many are looked at.
-
-        Parameters
-        ----------
-        stream
-            Where; empty: anywhere in the beamtime.
-        may_be
-            Tells which streams may be looked at.
-        """
-        found: tuple[int, Message] | None = None
-        for info in self._store.streams(StreamAddress(beamtime)):
-            address = info.address
-            base = base_of(address)
-            if (stream and stream != (base[0] if base else address).stream) or not may_be(address):
-                continue
-            with self._store.read(address) as reader:
-                for stored in reader.blocks():
-                    for row, said in enumerate(stored.block.metadata or ()):
-                        if said.get(EXPOSED) == name and (found is None or stored.block.timestamps[row] >= found[0]):
-                            message = next(stored.take(slice(row, row + 1)).messages())
-                            if message.array is not None:
-                                found = message.timestamp_ns, message
-        return None if found is None else payload_of(found[1])
 
     def _make_room(self) -> None:
         if len(self._views) > MOST_VIEWS:

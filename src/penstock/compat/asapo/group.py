@@ -14,7 +14,7 @@ from penstock.core.group_record import DeadLetter, GroupLease, GroupRules, Waiti
 from penstock.core.id_ranges import joined, split
 from penstock.core.id_set import IdSet
 
-__all__ = ["Given", "give_next", "give_this", "hand_again", "is_owed", "settle"]
+__all__ = ["Given", "give_next", "give_this", "hand_again", "is_owed", "pass_over", "settle"]
 
 MEMBER: Final = "ASAPO"
 """As whom our own groups see all of ASAPO's consumers together."""
@@ -63,6 +63,15 @@ def give_next(
         return Given(number, True)
     give_this(state, number, now_ns, resend_ms=resend_ms)
     return Given(number)
+
+
+def pass_over(state: GroupState, first_id: int, last_id: int) -> int:
+    """Pass over the next of some ids that can never come; return it, 0 for none."""
+    number = state.unclaimed.taken.first_absent(first_id)
+    if number > last_id:
+        return 0
+    _take(state, number)
+    return number
 
 
 def give_this(state: GroupState, number: int, now_ns: int, *, resend_ms: int | None) -> None:

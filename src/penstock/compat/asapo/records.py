@@ -21,7 +21,7 @@ from penstock.errors import DecodingError, StreamError
 from penstock.streams.reading import ENDED
 from penstock.streams.store import StoredBlock, StreamInfo
 
-__all__ = ["Record", "metadata_of", "payload_of", "record_of", "stream_entry", "typed_array"]
+__all__ = ["Record", "file_name", "metadata_of", "payload_of", "record_of", "stream_entry", "typed_array"]
 
 EXPOSED: Final = "exposed_path"
 SIZE: Final = "size"
@@ -180,6 +180,16 @@ def record_of(stored: StoredBlock, row: int, *, stream: str, part: int, source: 
     )
 
 
+def file_name(metadata: Mapping[str, Any]) -> str:
+    """Return under which name clients ask for the file of a message; empty if it has none.
+
+    >>> file_name(metadata_of({}, 'processed/a "b"', 13, None))
+    "processed/a 'b'"
+    """
+    name = metadata.get(EXPOSED)
+    return _plain_name(name) if isinstance(name, str) else ""
+
+
 def _plain_name(name: str) -> str:
     """Return a name that clients can read: they put it into JSON as it is."""
     return name.replace('"', "'").replace("\\", "/") if '"' in name or "\\" in name else name
@@ -227,10 +237,10 @@ def payload_of(message: Message) -> memoryview:
     return memoryview(b"".join(buffer.data for buffer in buffers))
 
 
-def stream_entry(info: StreamInfo) -> dict[str, Any]:
-    """Return what a list of streams says of one."""
+def stream_entry(info: StreamInfo, last_id: int) -> dict[str, Any]:
+    """Return what a list of streams says of one, whose last id this is."""
     return {
-        "lastId": info.last_id,
+        "lastId": last_id,
         "name": _plain_name(info.address.stream),
         "timestampCreated": max(info.created_ns, 0),
         "timestampLast": max(info.last_ns, 0),

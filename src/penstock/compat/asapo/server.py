@@ -24,6 +24,7 @@ from penstock.compat.asapo.beamtime_folders import AUTO, BeamtimeFolders
 from penstock.compat.asapo.beamtimes import Places
 from penstock.compat.asapo.broker import Answer, Broker, Nothing
 from penstock.compat.asapo.connection import Connection
+from penstock.compat.asapo.file_names import FileNames
 from penstock.compat.asapo.handles import Handles
 from penstock.compat.asapo.http import HttpRequest
 from penstock.compat.asapo.incoming import Incoming
@@ -229,7 +230,8 @@ class ServerDesk:
         self._authority = Authority(tokens)
         self._handles = Handles()
         self._learned_at = -LEARN_S
-        self._broker = Broker(store, store, self._handles)  # type: ignore[arg-type]  # it was checked to have groups
+        names = FileNames(store)
+        self._broker = Broker(store, store, self._handles, names)  # type: ignore[arg-type]  # it was checked to have groups
         self._incoming = Incoming(
             store,
             loop,
@@ -239,7 +241,7 @@ class ServerDesk:
             changed=self._stream_changed,
         )
         self._receiver = Receiver(store, self._incoming, self._authority, self._jobs, folders, loop.time)
-        self._transfer = FileTransfer(self._broker, self._authority, folders)
+        self._transfer = FileTransfer(names, self._authority, folders)
         self._connections: dict[Connection, None] = {}
         self._refusals = Refusals(tell)
         self._room = Room[Connection](limits.most_bytes)

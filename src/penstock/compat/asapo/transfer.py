@@ -11,7 +11,8 @@ from penstock.compat.asapo import requests as ask
 from penstock.compat.asapo.authority import Authority, Folder
 from penstock.compat.asapo.beamtime_files import BeamtimeFiles
 from penstock.compat.asapo.beamtime_folders import AUTO, BeamtimeFolders
-from penstock.compat.asapo.broker import Answer, Broker
+from penstock.compat.asapo.broker import Answer
+from penstock.compat.asapo.file_names import FileNames
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import BeamtimeError, MissingMessageError, ServiceError
 
@@ -32,8 +33,8 @@ class FileTransfer:
         Say where beamtimes have their folders; ``None``: there are no files but in the store.
     """
 
-    def __init__(self, broker: Broker, authority: Authority, folders: BeamtimeFolders | None) -> None:
-        self._broker, self._authority, self._folders = broker, authority, folders
+    def __init__(self, names: FileNames, authority: Authority, folders: BeamtimeFolders | None) -> None:
+        self._names, self._authority, self._folders = names, authority, folders
         self._files = None if folders is None else BeamtimeFiles(folders)
 
     def folder_token(self, request: ask.FolderToken) -> Callable[[], Answer]:
@@ -76,7 +77,7 @@ class FileTransfer:
         def transfer() -> Answer:
             found = self._file(folder, request.name)
             if found is None:
-                found = self._broker.payload_by_name(
+                found = self._names.payload(
                     folder.beamtime, request.stream, request.name, lambda address: folder.grant.allows("read", address)
                 )
             if found is None:

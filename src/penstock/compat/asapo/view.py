@@ -14,6 +14,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.errors import PenstockError
 from penstock.streams.dataset import check_stream_name, part_address, table_address
 from penstock.streams.dataset_reading import combined
+from penstock.streams.declared_end import declared_last_id
 from penstock.streams.ids_there import IdsThere
 from penstock.streams.reading import ENDED
 from penstock.streams.store import Store, StoredBlock, StreamInfo, StreamReader
@@ -50,6 +51,8 @@ class StreamView:
         self._all: IdSet | None = None
         self._all_arrived: tuple[tuple[int, int], ...] = ()
         self._is_single = False
+        self._declared = 0, 0
+        """When the stream was created whose declared last id this is; 0: it is not known."""
         self.waiting: dict[Callable[[], None], None] = {}
         """To be called when something has changed; the owner's."""
         self._arriving: dict[str, tuple[int, deque[int]]] = {}
@@ -90,6 +93,15 @@ class StreamView:
             info = self._base.info
             return info if info.state in ENDED else None
         return self.info if all(reader.info.state in ENDED for reader in self._parts) else None
+
+    def last_id(self, ended: StreamInfo) -> int:
+        """Return the last id of a stream that has ended as ``ended`` says: a larger one than came, if it was declared.
+
+        What has ended stays so; it is looked for once.
+        """
+        if self._declared[0] != ended.created_ns:
+            self._declared = ended.created_ns, declared_last_id(self._store, self.address)
+        return max(ended.last_id, self._declared[1])
 
     @property
     def first_id(self) -> int:

@@ -16,6 +16,7 @@ from penstock.core.stream_address import StreamAddress
 from penstock.core.stream_metadata import changed_metadata
 from penstock.errors import IntegrityError, StateError, StreamError
 from penstock.streams.appendable import check_is_stream, has_ended
+from penstock.streams.declared_end import declared_address
 from penstock.streams.directory.catalogue import Catalogue
 from penstock.streams.directory.file_names import STATE, segment_numbers, sync_folder
 from penstock.streams.directory.file_system import can_write_direct, is_network
@@ -234,6 +235,7 @@ class DirectoryStore(RetainingStore):
                     parent.rmdir()
         self._catalogue.remove(address)
         with suppress(StreamError):  # of a name so long that nothing can have been said
+            self._catalogue.remove(declared_address(address))
             self._catalogue.remove(retention_address(address))
         delete_groups(self._groups, str(address))
         return was_there

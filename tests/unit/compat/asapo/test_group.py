@@ -39,6 +39,15 @@ def test_each_id_is_given_once_in_order_and_each_hole_told_once(ids: set[int]) -
     assert not rules.is_owed(state)
 
 
+def test_ids_that_can_never_come_are_passed_over_one_by_one() -> None:
+    state, present = GroupState(), there(1)
+    assert read(state, present).id == 1
+    assert [rules.pass_over(state, 2, 3) for _ in range(3)] == [2, 3, 0]
+    assert read(state, there(1, 2, 3, 4)).id == 4
+    state.seek(2)
+    assert rules.pass_over(state, 2, 3) == 3
+
+
 def test_what_was_removed_is_passed_over_in_silence() -> None:
     state = GroupState()
     assert read(state, there(100, 101), first=100) == rules.Given(100)
