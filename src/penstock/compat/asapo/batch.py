@@ -9,8 +9,7 @@ import numpy as np
 from penstock.compat.asapo.lane import Lane, Sent
 from penstock.compat.asapo.outcome import DUPLICATE, STORED, Outcome, outcome_of
 from penstock.compat.asapo.records import OWN, said_of, typed_array
-from penstock.compat.asapo.requests import LARGEST_ID
-from penstock.compat.asapo.wire import Code
+from penstock.compat.asapo.wire import LARGEST_ID, Code
 from penstock.core.block import Block
 from penstock.core.message import Message
 from penstock.core.stream_address import StreamAddress

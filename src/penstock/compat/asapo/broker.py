@@ -315,7 +315,7 @@ class Broker:
             found = state.unacknowledged(present, request.first, request.last)
         return _json({"unacknowledged": to_ids(found)})
 
-    def _group(self, request: Any, behind: str = "") -> KeptGroup:  # Any: any request that names a group
+    def _group(self, request: ask.OfGroup, behind: str = "") -> KeptGroup:
         address = address_of(request.beamtime, request.source, request.stream)
         key = address, request.group + behind
         kept = self._groups.get(key)

@@ -19,9 +19,9 @@ from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.lane import Ended, Sent
 from penstock.compat.asapo.outcome import Outcome, Told, outcome_of
 from penstock.compat.asapo.records import checked_metadata, metadata_of
-from penstock.compat.asapo.requests import LARGEST_ID
 from penstock.compat.asapo.wire import (
     BEAMTIME_META,
+    LARGEST_ID,
     Authorisation,
     Code,
     Header,

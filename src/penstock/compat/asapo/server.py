@@ -33,6 +33,7 @@ from penstock.compat.asapo.outcome import Outcome
 from penstock.compat.asapo.receiver import Producer, Receiver
 from penstock.compat.asapo.records import payload_of
 from penstock.compat.asapo.refusals import Refusals, fault
+from penstock.compat.asapo.request_reading import read_request
 from penstock.compat.asapo.room import Room
 from penstock.compat.asapo.transfer import FileTransfer
 from penstock.compat.asapo.view import address_of
@@ -406,7 +407,7 @@ class ServerDesk:
     def answer(self, connection: Connection, asked: HttpRequest) -> None:
         """Answer a request over HTTP."""
         try:
-            request = ask.read_request(asked.method, asked.target, asked.body)
+            request = read_request(asked.method, asked.target, asked.body)
             answer = self._answer(connection, asked, request)
         except Exception as error:  # noqa: BLE001  # a mistake of ours must cost one request only
             answer = _refusal(error)

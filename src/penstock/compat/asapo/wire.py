@@ -16,6 +16,7 @@ from penstock.errors import RemoteProtocolError, StreamError
 __all__ = [
     "FINISH_NAME",
     "HEADER_BYTES",
+    "LARGEST_ID",
     "MOST_META_BYTES",
     "NO_NEXT_STREAM",
     "REPLY_BYTES",
@@ -41,6 +42,8 @@ assert (_HEADER.size, _REPLY.size) == (HEADER_BYTES, REPLY_BYTES)
 
 MOST_META_BYTES: Final = 16 << 20
 """Of a message's metadata; what is more is taken for garbage."""
+LARGEST_ID: Final = 2**63 - 1
+"""Of a message, as ASAPO's database has them."""
 FINISH_NAME: Final = "asapo_finish_stream"
 """The name of the message that says that its stream has ended."""
 NO_NEXT_STREAM: Final = "asapo_no_next"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from penstock.compat.asapo import requests as ask
 from penstock.compat.asapo.http import HttpReader
+from penstock.compat.asapo.request_reading import read_request
 from penstock.errors import PenstockError, RemoteProtocolError, StreamError
 
 BASE = "/v0.7/beamtime/bt/det"
@@ -25,6 +26,7 @@ OF = ("T", "bt", "det", False, "s")
             "GET", f"{BASE}/s/g/next?{IDS}&dataset=true&minsize=2&substream=0&{RESEND}&id_key=time_id",
             b"", ask.GetNext(*OF, "g", False, ask.Parts(2, 0), ask.Resend(5, 3)),
         ),
+        ("GET", f"{BASE}/s/0/next?{IDS}&id_key=_id", b"", ask.GetNext(*OF, "0", True, None, None)),
         ("GET", f"{BASE}/s/0/last?{IDS}&id_key=_id", b"", ask.GetLast(*OF, "", None)),
         ("GET", f"{BASE}/s/g/groupedlast?{IDS}&id_key=_id", b"", ask.GetLast(*OF, "g", None)),
         ("GET", f"{BASE}/s/0/7?token=T", b"", ask.GetById(*OF, 7, None)),
@@ -62,7 +64,7 @@ OF = ("T", "bt", "det", False, "s")
     ],
 )  # fmt: skip
 def test_every_request_of_a_client_is_understood(method: str, target: str, body: bytes, found: ask.Request) -> None:
-    assert ask.read_request(method, target, body) == found
+    assert read_request(method, target, body) == found
 
 
 @given(
@@ -71,7 +73,7 @@ def test_every_request_of_a_client_is_understood(method: str, target: str, body:
 )
 def test_names_of_any_characters_are_decoded_once(stream: str, group: str) -> None:
     target = f"{BASE}/{quote(stream, safe='')}/x{quote(group, safe='')}/next?token=a+b"
-    found = ask.read_request("GET", target, b"")
+    found = read_request("GET", target, b"")
     assert isinstance(found, ask.GetNext)
     assert (found.stream, found.group, found.token) == (stream, f"x{group}", "a+b")
 
@@ -86,7 +88,7 @@ def test_names_of_any_characters_are_decoded_once(stream: str, group: str) -> No
         ("/asapo-discovery/v0.1/other?protocol=v0.7", ask.UnknownTargetError),
         ("/asapo-discovery/v0.1/asapo-broker", StreamError),
         ("/asapo-discovery/v0.1/asapo-broker?protocol=v0.6", ask.OtherProtocolError),
-        (f"{BASE}/s/0/next", StreamError),
+        (f"{BASE}/s/next", StreamError),
         (f"{BASE}/s/0/0", StreamError),
         (f"{BASE}/s/0/99999999999999999999", StreamError),
         (f"{BASE}/{'s' * 101}/g/next", StreamError),
@@ -98,14 +100,14 @@ def test_names_of_any_characters_are_decoded_once(stream: str, group: str) -> No
 )
 def test_what_nobody_can_ask_is_refused(target: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        ask.read_request("GET", target, b"")
+        read_request("GET", target, b"")
 
 
 @given(st.text(max_size=100), st.binary(max_size=100))
 def test_any_target_and_body_are_read_or_refused(target: str, body: bytes) -> None:
     for method, prefix in (("GET", ""), ("POST", f"{BASE}/s/g/1?"), ("POST", "/v0.2/transfer?")):
         with suppress(PenstockError):
-            assert isinstance(ask.read_request(method, prefix + target, body), ask.Request)
+            assert isinstance(read_request(method, prefix + target, body), ask.Request)
 
 
 WHOLE = (
