@@ -7,6 +7,7 @@ stream) is done on a thread of a pool, one thing at a time for each stream. All 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -16,10 +17,10 @@ from penstock.compat.asapo.jobs import Jobs
 from penstock.compat.asapo.lane import Ended, Lane, Sent
 from penstock.compat.asapo.outcome import Outcome
 from penstock.core.stream_address import StreamAddress
-from penstock.errors import ConflictError
+from penstock.errors import ConflictError, PenstockError
 from penstock.streams.store import Store, StreamWriter
 
-__all__ = ["Incoming"]
+__all__ = ["Incoming", "close_all"]
 
 GRACE_S: Final = 0.3
 """How long the end of a stream waits for messages that other connections of its producer may still begin to send."""
@@ -187,3 +188,10 @@ class Incoming:
                 self._begin(lane)
         if base in self._ends:
             self._look_at_end(base)
+
+
+def close_all(writers: list[StreamWriter]) -> None:
+    """Let go of streams."""
+    for writer in writers:
+        with suppress(PenstockError, OSError):  # a full disk, say: the stream is let go of all the same
+            writer.close()
