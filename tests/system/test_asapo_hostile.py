@@ -164,6 +164,7 @@ def test_no_request_breaks_the_server(server: AsapoServer, target: str, body: by
         packed(3, number=0, part=1, parts=2),
         packed(8, part=99, size=2, name=b"run.meta"),
         packed(number=0, mode=2, name=b"asapo_finish_stream"),
+        packed(number=HUGE, mode=2, name=b"asapo_finish_stream"),
         packed(stream=b"run [part 1]"),
         packed(stream=b"x" * 1000),
     ],

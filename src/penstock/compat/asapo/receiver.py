@@ -172,6 +172,7 @@ class Receiver:
                 return
             base = _stream_of(producer.source, header.stream)
             if header.is_finish:
+                _check_id(header.id - 1)
                 following = next_stream_of(json_value(meta, "the end of a stream"))
                 self._incoming.end(base, Ended(header.id - 1, following, tell, self._clock()))
                 return
@@ -189,8 +190,7 @@ class Receiver:
         if header.mode not in MODES:
             raise StreamError(f"there is no ingest mode {header.mode}; these are: {', '.join(map(str, sorted(MODES)))}")
         write: Callable[[], bool] | None = None
-        if header.id > LARGEST_ID:
-            raise StreamError(f"ids go from 1 to {LARGEST_ID}; {header.id} is too large")
+        _check_id(header.id)
         if header.mode & Mode.STORE_FILE:
             wanted_path(header.name, producer.said.kind)
             if self._files is not None and producer.beamtime is not None:
@@ -261,6 +261,11 @@ def _found(folders: BeamtimeFolders, said: Authorisation) -> Beamtime | Beamtime
         return error if error.is_passing else outcome_of(error)
     except Exception as error:  # noqa: BLE001  # it must be answered, and with the reason
         return outcome_of(error)
+
+
+def _check_id(number: int) -> None:
+    if number > LARGEST_ID:
+        raise StreamError(f"ids go from 1 to {LARGEST_ID}; {number} is too large")
 
 
 def _part(header: Header) -> int:

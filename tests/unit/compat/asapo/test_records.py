@@ -136,5 +136,9 @@ def test_a_number_stands_for_one_payload_also_after_a_restart() -> None:
         assert [handles.find(number) for number in numbers] == [
             (ADDRESS, 5), (part_address(ADDRESS, 2), 5), (ADDRESS, 6),
         ]  # fmt: skip
-    assert before.of(ADDRESS, 0, 2**31) == 0
+    for part, where in ((0, ADDRESS), (2, part_address(ADDRESS, 2))):
+        large = before.of(ADDRESS, part, 2**31 + 7)  # as those of trains
+        assert 2**63 <= large < 2**64
+        assert (before.find(large), after.find(large)) == ((where, 2**31 + 7), None)
+        assert after.of(ADDRESS, part, 2**31 + 7) == large
     assert before.find(12345) is None
