@@ -21,11 +21,12 @@ from penstock.core.id_ranges import to_ids
 from penstock.core.query import Query
 from penstock.core.stream_address import StreamAddress
 from penstock.errors import StreamError
+from penstock.streams.dataset import check_stream_name
 from penstock.streams.declared_end import declared_last_id
 from penstock.streams.kept_group import KeptGroup
 from penstock.streams.reading import ENDED
 from penstock.streams.store import Store, StreamInfo
-from penstock.streams.stream_list import delete_stream, list_streams
+from penstock.streams.stream_list import delete_stream, list_streams, stream_info
 
 __all__ = ["Answer", "Broker", "GroupKeeper", "Nothing"]
 
@@ -347,15 +348,6 @@ class Broker:
         return Answer(200, b"null") if request.is_producer else Answer(409, b'"there are no metadata"')
 
     def _streams(self, request: ask.AskStreams) -> Answer:
-        found = list_streams(self._store, StreamAddress(request.beamtime, request.source))
-        found = [info for info in found if info.count or info.removed or info.last_id or info.state in ENDED]
-        if request.is_single:
-            found = [info for info in found if info.address.stream == request.from_stream]
-        elif request.is_last:
-            found = found[-1:]
-        elif request.from_stream:
-            names = [info.address.stream for info in found]
-            found = found[names.index(request.from_stream) :] if request.from_stream in names else []
         wanted: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
             "all": lambda _: True,
             "finished": lambda entry: bool(entry["finished"]),
@@ -363,8 +355,22 @@ class Broker:
         }
         if request.which not in wanted:
             raise StreamError(f"streams are all, finished or unfinished, not {request.which[:40]!r}")
-        entries = [stream_entry(info, self._last_id(info)) for info in found]
+        entries = [stream_entry(info, self._last_id(info)) for info in self._meant(request)]
         return _json({"streams": list(filter(wanted[request.which], entries))})
+
+    def _meant(self, request: ask.AskStreams) -> list[StreamInfo]:
+        """Return the streams that a list is to have, finished or not; one of which there are metadata only is none."""
+        if request.is_single:  # not by the list: this is asked often, and there may be thousands of others
+            address = address_of(request.beamtime, request.source, request.from_stream)
+            check_stream_name(address)
+            return list(filter(_is_there, [stream_info(self._store, address)]))
+        found = list(filter(_is_there, list_streams(self._store, StreamAddress(request.beamtime, request.source))))
+        if request.is_last:
+            return found[-1:]
+        if request.from_stream:
+            names = [info.address.stream for info in found]
+            return found[names.index(request.from_stream) :] if request.from_stream in names else []
+        return found
 
     def _last_id(self, info: StreamInfo) -> int:
         return max(info.last_id, declared_last_id(self._store, info.address) if info.state in ENDED else 0)
@@ -397,6 +403,10 @@ class Broker:
                     del self._views[address]
                     view.close()
                     return
+
+
+def _is_there(info: StreamInfo) -> bool:
+    return bool(info.count or info.removed or info.last_id) or info.state in ENDED
 
 
 def _as_asked(record: Record) -> dict[str, Any]:
