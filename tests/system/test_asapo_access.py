@@ -315,6 +315,20 @@ def test_the_end_of_a_stream_waits_for_what_is_still_being_sent() -> None:
         assert (info.count, info.state) == (1, "finished")
 
 
+def test_the_end_of_a_stream_waits_for_connections_that_are_just_being_made() -> None:
+    with MemoryStore() as store, AsapoServer(store) as server:
+        said = Authorisation("processed", "i", "s", "bt", "auto", "det", "").pack()
+        with connected(server.address, said) as first:
+            first.sendall(Header(Op.DATA, 2, mode=Mode.ONLY_METADATA, name=FINISH_NAME, stream="s").pack())
+            with connected(server.address, said) as second:
+                second.sendall(Header(Op.DATA, 1, 4, 0, 9, name="f", stream="s").pack() + b"data")
+                for one in (second, first):
+                    one.settimeout(20)
+                    assert read_reply(one.recv(REPLY_BYTES, socket.MSG_WAITALL))[1] == 0
+        info = store.info(StreamAddress("bt", "det", "s"))
+        assert (info.count, info.state) == (1, "finished")
+
+
 @contextmanager
 def connected(address: str, said: bytes) -> Iterator[socket.socket]:
     """Connect by the protocol itself, which can be slower than the clients."""

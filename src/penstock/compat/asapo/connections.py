@@ -101,6 +101,10 @@ class Connections:
         """Return how many of those are sending something just now, or wait for an answer."""
         return sum(one.began_at > 0 or not one.is_idle for one in self._producers_of(base))
 
+    def youngest(self, base: StreamAddress) -> float:
+        """Return when the latest of those came, by the loop's clock; 0 if there is none."""
+        return max((one.came_at for one in self._producers_of(base)), default=0.0)
+
     def _producers_of(self, base: StreamAddress) -> list[Connection]:
         source = base.parent
         return [one for one in self._all if one.producer is not None and one.producer.source == source]

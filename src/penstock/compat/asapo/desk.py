@@ -54,14 +54,7 @@ class ServerDesk:
         self.connections = Connections(
             limits, self._refusals, are_known=tokens is None, left=self._waiting.stop, clock=loop.time
         )
-        self._incoming = Incoming(
-            store,
-            loop,
-            self._jobs,
-            connections_of=self.connections.may_send,
-            sending_of=self.connections.are_sending,
-            changed=self._stream_changed,
-        )
+        self._incoming = Incoming(store, loop, self._jobs, self.connections, changed=self._stream_changed)
         authority, handles, names = Authority(tokens), Handles(), FileNames(store)
         self._broker = Broker(store, store, handles, names)  # type: ignore[arg-type]  # it was checked to have groups
         self._receiver = Receiver(store, self._incoming, authority, self._jobs, folders, loop.time)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from penstock.compat.asapo.batch import store_batch
 from penstock.compat.asapo.ending import end_stream
@@ -26,10 +26,25 @@ GRACE_S: Final = 0.3
 """How long the end of a stream waits for messages that other connections of its producer may still begin to send."""
 MOST_GRACE_S: Final = 60.0
 """The same for those that they are sending."""
+YOUNG_S: Final = 2.0
+"""How long after a connection came its producer may still be making others: all begin at once, and try again each s."""
 AGAIN_S: Final = 0.05
 IDLE_S: Final = 30.0
 MOST_LANES: Final = 64
 """Streams that are open to be written though nobody does: each has four descriptors."""
+
+
+class Senders(Protocol):
+    """Who sends into streams."""
+
+    def may_send(self, base: StreamAddress) -> int:
+        """Return how many connections may send into a stream."""
+
+    def are_sending(self, base: StreamAddress) -> int:
+        """Return how many of those are sending something just now, or wait for an answer."""
+
+    def youngest(self, base: StreamAddress) -> float:
+        """Return when the latest of those came, by the loop's clock; 0 if there is none."""
 
 
 class Incoming:
@@ -37,8 +52,6 @@ class Incoming:
 
     Parameters
     ----------
-    connections_of, sending_of
-        Tell how many connections may send into a stream, and how many are sending something or wait for an answer.
     changed
         Called after something was stored in a stream.
     """
@@ -48,13 +61,11 @@ class Incoming:
         store: Store,
         loop: asyncio.AbstractEventLoop,
         jobs: Jobs,
+        senders: Senders,
         *,
-        connections_of: Callable[[StreamAddress], int],
-        sending_of: Callable[[StreamAddress], int],
         changed: Callable[[StreamAddress], None],
     ) -> None:
-        self._store, self._loop, self._jobs = store, loop, jobs
-        self._connections_of, self._sending_of, self._changed = connections_of, sending_of, changed
+        self._store, self._loop, self._jobs, self._senders, self._changed = store, loop, jobs, senders, changed
         self._lanes: dict[tuple[StreamAddress, int], Lane] = {}
         self._filled: dict[Lane, None] = {}
         self._ends: dict[StreamAddress, list[Ended]] = {}
@@ -92,7 +103,7 @@ class Incoming:
         ]
         free.sort(key=lambda lane: lane.used)
         excess = max(len(self._lanes) - MOST_LANES, 0)
-        idle = [lane for lane in free[excess:] if now - lane.used > IDLE_S and not self._connections_of(lane.base)]
+        idle = [lane for lane in free[excess:] if now - lane.used > IDLE_S and not self._senders.may_send(lane.base)]
         return self._drop([*free[:excess], *idle])
 
     def let_go_of_all(self) -> list[StreamWriter]:
@@ -168,10 +179,11 @@ class Incoming:
 
     def _may_come(self, base: StreamAddress, waited_s: float) -> bool:
         """Tell whether something may come that was sent before the end, by another connection."""
-        if self._connections_of(base) < 2:
+        is_alone = self._senders.may_send(base) < 2
+        if is_alone and self._loop.time() - self._senders.youngest(base) > YOUNG_S:
             return False
         ending = sum(len(ends) for its, ends in self._ends.items() if its.parent == base.parent)
-        is_sent = self._sending_of(base) > ending  # who ends something waits for the answer
+        is_sent = self._senders.are_sending(base) > ending  # who ends something waits for the answer
         return waited_s < (MOST_GRACE_S if is_sent else GRACE_S)
 
     def _has_ended(self, base: StreamAddress, lanes: list[Lane], ended: Ended, outcome: Outcome) -> None:
