@@ -4,8 +4,9 @@ What clients were told of just before is known at once. For all else the streams
 after that only what is new. Of each name its hash is kept, 16 bytes a message. Used from any thread.
 """
 
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Final
 
@@ -22,6 +23,8 @@ from penstock.streams.store import Store, StreamReader
 
 __all__ = ["FileNames"]
 
+LISTED_S: Final = 1.0
+"""To list thousands of streams takes longer than all else."""
 MOST_TOLD: Final = 1 << 14
 MOST_BYTES: Final = 64 << 20
 """Of the names of all streams that are kept; those of the last one are in any case."""
@@ -30,11 +33,20 @@ MOST_BYTES: Final = 64 << 20
 class FileNames:
     """The names of files in a store."""
 
-    def __init__(self, store: Store, *, most_told: int = MOST_TOLD, most_bytes: int = MOST_BYTES) -> None:
-        self._store, self._most_told, self._most_bytes = store, most_told, most_bytes
+    def __init__(
+        self,
+        store: Store,
+        *,
+        most_told: int = MOST_TOLD,
+        most_bytes: int = MOST_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._most_told, self._most_bytes, self._clock = store, most_told, most_bytes, clock
         self._lock = Lock()
         self._told: OrderedDict[tuple[str, str, str], tuple[StreamAddress, int, int]] = OrderedDict()
         self._columns: OrderedDict[StreamAddress, _Column] = OrderedDict()
+        self._listed: tuple[tuple[str, str], float, list[StreamAddress]] | None = None
+        """The streams that were looked through last, and until when it is not looked again which there are."""
 
     def note(self, address: StreamAddress, record: Record) -> None:
         """Take note of what a client is told of a message, which it may ask for by its name."""
@@ -78,12 +90,20 @@ class FileNames:
             return _payload_named(reader, number, name)
 
     def _latest(self, beamtime: str, stream: str, name: str, may_be: Callable[[StreamAddress], bool]) -> Message | None:
+        listed = self._listed
+        if listed is not None and listed[0] == (beamtime, stream) and self._clock() < listed[1]:
+            found = self._latest_of(filter(may_be, listed[2]), name)
+            if found is not None:
+                return found
+        addresses = [info.address for info in self._store.streams(StreamAddress(beamtime))]
+        if stream:
+            addresses = [address for address in addresses if (base_of(address) or (address,))[0].stream == stream]
+        self._listed = (beamtime, stream), self._clock() + LISTED_S, addresses
+        return self._latest_of(filter(may_be, addresses), name)
+
+    def _latest_of(self, addresses: Iterable[StreamAddress], name: str) -> Message | None:
         found: Message | None = None
-        for info in self._store.streams(StreamAddress(beamtime)):
-            address = info.address
-            base = base_of(address)
-            if (stream and stream != (base[0] if base else address).stream) or not may_be(address):
-                continue
+        for address in addresses:
             with self._store.read(address) as reader:
                 message = self._column(address).latest(reader, name)
             if message is not None and (found is None or message.timestamp_ns >= found.timestamp_ns):

@@ -74,6 +74,22 @@ def test_what_a_client_was_told_of_is_meant_and_found_without_looking(monkeypatc
         assert get(names, "raw/a") == b"2"  # what was told longest ago is not known any more
 
 
+def test_which_streams_there_are_is_looked_at_once_a_second_and_when_nothing_is_found() -> None:
+    now = 0.0
+    with MemoryStore() as store:
+        names = FileNames(store, clock=lambda: now)
+        put(store, 1, "raw/a", b"1")
+        assert get(names, "raw/a") == b"1"
+        other = StreamAddress("bt", "other", "run")
+        for number, name in ((2, "raw/a"), (3, "raw/b")):
+            put(store, number, name, b"of the other", other)
+        assert get(names, "raw/a") == b"1"
+        now = 1.0
+        assert get(names, "raw/a") == b"of the other"
+        put(store, 4, "raw/c", b"4", StreamAddress("bt", "third", "run"))
+        assert get(names, "raw/c") == b"4"
+
+
 def test_what_was_looked_at_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
     blocks = MemoryReader.blocks
