@@ -98,6 +98,20 @@ def test_what_is_too_large_is_refused_with_the_reason() -> None:
         assert beamtime.send(producer, 3, bytes(1_000_000))[1] is None
 
 
+def test_where_there_is_no_room_the_sender_and_who_runs_the_server_are_told_why() -> None:
+    told: list[str] = []
+    with MemoryStore(most_bytes=100_000) as store, AsapoServer(store, tell=told.append) as server:
+        beamtime = Beamtime(Served(server, store))
+        producer = beamtime.producer()
+        for number in (1, 2):
+            error = beamtime.send(producer, number, bytes(200_000))[1]
+            assert isinstance(error, asapo_producer.AsapoWrongInputError)
+            assert "the store may take 100000 in all" in str(error)
+        assert beamtime.send(producer, 3, bytes(50_000))[1] is None
+    assert len(told) == 2
+    assert all("the store may take 100000 in all" in line for line in told)
+
+
 def test_nobody_else_can_connect_without_tokens() -> None:
     with MemoryStore() as store, pytest.raises(ServiceError, match="can be reached from other machines"):
         AsapoServer(store, "0.0.0.0")

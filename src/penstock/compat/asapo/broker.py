@@ -49,6 +49,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
     status: int
     body: bytes | memoryview = b""
+    trouble: str = ""
+    """What keeps the server from doing it, for whoever runs it; empty if nothing does."""
 
 
 class Nothing(msgspec.Struct, frozen=True):

@@ -124,6 +124,8 @@ class ServerDesk:
         assert connection.producer is not None
 
         def tell(outcome: Outcome) -> None:
+            if outcome.trouble:
+                self._refusals.say(connection.peer, outcome.trouble)
             connection.reply(header.op, outcome.code, outcome.text)
 
         self._receiver.take(connection.producer, header, meta, payload, tell)

@@ -16,7 +16,7 @@ from penstock.compat.asapo.connection import Connection
 from penstock.compat.asapo.http import HttpRequest
 from penstock.compat.asapo.incoming import Incoming, close_all
 from penstock.compat.asapo.jobs import Jobs
-from penstock.compat.asapo.refusals import Refusals, fault
+from penstock.compat.asapo.refusals import Refusals, fault, trouble_of
 from penstock.compat.asapo.request_reading import read_request
 from penstock.compat.asapo.transfer import FileTransfer
 from penstock.compat.asapo.view import address_of
@@ -117,6 +117,8 @@ class HttpServices:
     def _respond(self, connection: Connection, asked: HttpRequest, answer: Answer) -> None:
         if answer.status in (401, 500):
             self._refusals.say(connection.peer, bytes(answer.body).decode(errors="replace"))
+        elif answer.trouble:
+            self._refusals.say(connection.peer, answer.trouble)
         connection.respond(answer.status, answer.body, keeps=asked.keeps)
 
     def _delete(self, request: ask.Delete, reached: str, respond: Callable[[Answer], None]) -> None:
@@ -157,7 +159,7 @@ def _refusal(error: Exception) -> Answer:
     if isinstance(error, ServiceError | BeamtimeError):
         return Answer(401, str(error).encode())
     if isinstance(error, PenstockError):
-        return Answer(400, str(error).encode())
+        return Answer(400, str(error).encode(), trouble_of(error))
     return Answer(500, fault(error).encode())
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from penstock.compat.asapo.refusals import fault
+from penstock.compat.asapo.refusals import fault, trouble_of
 from penstock.compat.asapo.wire import Code
 from penstock.errors import BeamtimeError, PenstockError
 
@@ -17,6 +17,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     code: int
     text: str = ""
+    trouble: str = ""
+    """What keeps the server from it, for whoever runs it; empty if nothing does."""
 
 
 STORED: Final = Outcome(Code.OK)
@@ -32,7 +34,7 @@ def outcome_of(error: Exception) -> Outcome:
         # Another beamtime is current just now: the client connects anew, is told so, and sends again.
         return Outcome(Code.REAUTHORISE if error.is_passing else Code.REFUSED, str(error))
     if isinstance(error, PenstockError):
-        return Outcome(Code.WRONG, str(error))
+        return Outcome(Code.WRONG, str(error), trouble_of(error))
     if isinstance(error, OSError):
-        return Outcome(Code.WRONG, f"the store cannot do it: {error.strerror or error}")
+        return Outcome(Code.WRONG, f"the store cannot do it: {error.strerror or error}", trouble_of(error))
     return Outcome(Code.WRONG, fault(error))

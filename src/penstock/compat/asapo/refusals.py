@@ -1,4 +1,4 @@
-"""What is said of clients that were refused: to whoever runs the server, in lines, and not for each of ten a second.
+"""What is said to whoever runs the server of clients that were refused, or not served: in lines, not for each of many.
 
 No secret gets into a line: tokens stand in queries and bodies, and of those nothing is said.
 """
@@ -11,8 +11,9 @@ from typing import Final
 
 from penstock.core.notice import Notice
 from penstock.core.notice_limit import NoticeLimit
+from penstock.errors import StoreFullError
 
-__all__ = ["Refusals", "fault"]
+__all__ = ["Refusals", "fault", "trouble_of"]
 
 AGAIN_NS: Final = 60 * 10**9
 """How often it is said again of what goes on."""
@@ -76,6 +77,19 @@ class Refusals:
         lost = sum(self._limit.take_lost().values())
         if lost:
             self._tell(f"ASAPO: {lost} more were refused than there is room to say")
+
+
+def trouble_of(error: Exception) -> str:
+    """Return what keeps the server from doing something, for whoever runs it; empty if it is not the server's trouble.
+
+    The same for all messages, so that it is not said of each.
+
+    >>> trouble_of(StoreFullError("run 7: No space left on device; nothing was written"))
+    'there is no room: No space left on device; nothing was written'
+    """
+    if isinstance(error, StoreFullError):
+        return f"there is no room: {str(error).rpartition(': ')[2]}"
+    return (error.strerror or str(error)) if isinstance(error, OSError) else ""
 
 
 def fault(error: BaseException) -> str:
