@@ -88,7 +88,7 @@ class Broker:
         Parameters
         ----------
         source
-            ``HOST:PORT`` where payloads are to be had by who asks.
+            ``HOST:PORT``, and perhaps more, where payloads are to be had by who asks.
 
         Raises
         ------

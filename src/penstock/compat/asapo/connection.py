@@ -74,6 +74,10 @@ class Connection(asyncio.BufferedProtocol):
         self.has_asked = False
         """Whether a request of it was ever whole."""
         self.is_closed = False
+        self.is_reader = False
+        """Whether it has asked for payloads."""
+        self.was_dropped = False
+        """Whether it was ended from here."""
         self.came_at = 0.0
         self.patience = Patience()
         """How long it may be kept waiting."""
@@ -142,6 +146,9 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Take what has come."""
         self.active_at = asyncio.get_running_loop().time()
+        if self._closes:  # what comes behind a request that was refused is none
+            self._start = self._end = 0
+            return
         if not self.began_at:
             self.began_at = self.active_at
         if self._payload is not None and self._start == self._end:
@@ -167,7 +174,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def reply(self, op: int, code: int, text: str = "", payload: memoryview | None = None) -> None:
         """Answer a binary request, and go on to the next."""
-        self._closes = code in (Code.WRONG, Code.REFUSED) and self.producer is None
+        self._closes = self._closes or (code in (Code.WRONG, Code.REFUSED) and self.producer is None)
         if self._closes or code in (Code.REFUSED, Code.INTERNAL):
             self._desk.note_refusal(self, text)
         self._answer(reply(op, code, text), payload)
@@ -190,6 +197,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def drop(self) -> None:
         """End it at once."""
+        self.was_dropped = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -197,7 +205,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _go_on(self) -> None:
         try:
-            while self._start < self._end and not self._is_busy and not self.is_closed:
+            while self._start < self._end and not (self._is_busy or self._closes or self.is_closed):
                 if self._http is None and self._is_new and self._scratch[self._start] not in _BINARY:
                     self._http = HttpReader()
                 self._is_new = False
@@ -316,6 +324,7 @@ class Connection(asyncio.BufferedProtocol):
         if header.op == Op.AUTHORISE:
             self._desk.authorise(self, meta)
         elif header.op == Op.READ:
+            self.is_reader = True
             self._desk.give(self, header)
         else:
             if header.has_payload and payload is None:
@@ -329,7 +338,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _refuse(self, error: PenstockError) -> None:
         """Say what is wrong with what came, and close."""
-        self._is_busy = True
+        self._is_busy = self.was_dropped = True
         self._desk.note_refusal(self, str(error))
         if self._http is not None:
             self.respond(400, str(error).encode(), keeps=False)

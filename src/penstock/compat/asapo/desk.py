@@ -52,7 +52,7 @@ class ServerDesk:
         self._room = Room[Connection](limits.most_bytes)
         self.most_message_bytes = limits.most_message_bytes
         self.connections = Connections(
-            limits, self._refusals, are_known=tokens is None, left=self._waiting.stop, clock=loop.time
+            limits, self._refusals, are_known=tokens is None, left=self._left, clock=loop.time
         )
         self._incoming = Incoming(store, loop, self._jobs, self.connections, changed=self._stream_changed)
         authority, handles, names = Authority(tokens), Handles(), FileNames(store)
@@ -73,6 +73,11 @@ class ServerDesk:
     def went(self, connection: Connection) -> None:
         """Take note that a connection has gone."""
         self.connections.went(connection)
+
+    def _left(self, connection: Connection) -> None:
+        self._waiting.stop(connection)
+        if connection.is_reader and connection.was_dropped:
+            self._http.mark_anew()
 
     def note_refusal(self, connection: Connection, text: str) -> None:
         """Take note that somebody was told that they may not do what they want."""

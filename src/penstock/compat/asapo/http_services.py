@@ -56,6 +56,17 @@ class HttpServices:
         self._address, self._broker, self._incoming, self._transfer = address, broker, incoming, transfer
         self._authority, self._waiting, self._jobs, self._refusals = authority, waiting, jobs, refusals
         self._is_everywhere = address.rpartition(":")[0] in _EVERYWHERE
+        self._mark = ""
+        self.mark_anew()
+
+    def mark_anew(self) -> None:
+        """Call where payloads are to be had otherwise from now on, as a connection of somebody who read some broke.
+
+        A client closes such a connection and keeps its number for the next read of that place, though the number may
+        be that of another consumer's connection by then, or of a file. What follows a port's digits it does not look
+        at, but tells places apart by it.
+        """
+        self._mark = secrets.token_hex(3)
 
     def answer(self, connection: Connection, asked: HttpRequest) -> None:
         """Answer a request over HTTP."""
@@ -92,7 +103,7 @@ class HttpServices:
         self._authority.allow(request.token, right, source)
         connection.is_known = True
         self._authority.tell(connection.peer, source)
-        reached = self._reached(connection, asked)
+        reached = f"{self._reached(connection, asked)}#{self._mark}"
         if isinstance(request, ask.Delete):
             self._delete(request, reached, respond)
         elif Broker.is_slow(request):
