@@ -398,6 +398,22 @@ def test_what_is_not_acknowledged_comes_again(beamtime: Beamtime) -> None:  # [5
     assert beamtime.ids(consumer, "c", 20) == [1] * 20
 
 
+def test_what_is_acknowledged_once_more_does_not_come_again(beamtime: Beamtime) -> None:
+    consumer = beamtime.consumer()
+    beamtime.fill(beamtime.producer(), [1, 2])
+    consumer.set_resend_nacs(True, 100, 0)
+    assert beamtime.ids(consumer, "g", 1) == [1]
+    store: Any = beamtime.store
+    kept = store.kept_group(beamtime.address(), "g [acknowledged]")
+    with kept.change() as acknowledged:  # as if the server had been killed just then
+        acknowledged.acknowledge([(1, 1)])
+    kept.close()
+    assert beamtime.ids(consumer, "g", 2) == [2, 1]
+    with raises("AsapoWrongInputError"):
+        consumer.acknowledge("g", 1, beamtime.stream)
+    assert beamtime.ids(consumer, "g", 2) == [2, 2]
+
+
 def test_what_comes_again_is_shared_too(beamtime: Beamtime) -> None:  # [64]
     beamtime.fill(beamtime.producer(), range(1, 21))
     found: list[list[int]] = [[], []]

@@ -301,8 +301,6 @@ class Broker:
         only = [(request.id, request.id)]
         with self._group(request, ACKNOWLEDGED).change() as acknowledged:
             before = acknowledged.acknowledge(only)
-        if before:
-            raise StreamError(f"message {request.id} has been acknowledged already in group {request.group!r}")
         kept = self._group(request)
         with kept.look() as state:
             is_owed = state is not None and rules.is_owed(state)
@@ -310,6 +308,8 @@ class Broker:
             with kept.change() as state:
                 rules.settle(state, request.id)
             self.changed(self.view(request))
+        if before:  # told only now: the server may have been killed between the two
+            raise StreamError(f"message {request.id} has been acknowledged already in group {request.group!r}")
         return Answer(200)
 
     def _unacknowledged(self, request: ask.AskAcknowledged) -> Answer:
