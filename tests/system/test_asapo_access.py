@@ -3,8 +3,9 @@
 import json
 import os
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from penstock.compat.asapo.beamtimes import Places
+from penstock.compat.asapo.handles import Handles
 from penstock.compat.asapo.server import AsapoServer
 from penstock.compat.asapo.wire import FINISH_NAME, REPLY_BYTES, Authorisation, Header, Mode, Op, read_reply
 from penstock.core.block import Block
@@ -22,8 +24,9 @@ from penstock.errors import ServiceError
 from penstock.services.stream_tokens import Scope, Tokens
 from penstock.streams.directory import DirectoryStore
 from penstock.streams.memory_store import MemoryStore
+from penstock.streams.store import StreamInfo
 from tests.system.asapo_clients import Beamtime, Served, asapo_consumer, asapo_producer, raises
-from tests.system.asapo_peer import Peer
+from tests.system.asapo_peer import Peer, packed
 from tests.system.commands import Process
 from tests.system.recorded_runs import until
 
@@ -264,6 +267,32 @@ def test_clients_go_on_with_a_server_that_was_killed_and_started_again(tmp_path:
         assert consumer.get_stream_info("ended")["lastId"] == 2
     finally:
         process.close()
+
+
+def test_all_who_ask_for_payloads_just_after_a_restart_get_them() -> None:
+    class Slow(MemoryStore):
+        """A store that takes its time to list its streams."""
+
+        may_list, is_asked = threading.Event(), threading.Event()
+
+        def streams(self, within: StreamAddress | None = None) -> Sequence[StreamInfo]:
+            self.is_asked.set()
+            assert self.may_list.wait(20)
+            return super().streams(within)
+
+    address = StreamAddress("bt", "det", "run")
+    with Slow() as store, AsapoServer(store) as server, ExitStack() as opened:
+        with store.write(address) as writer:
+            writer.append(Block.of("run", [Message(1, None, 0, {}, np.ones(4, np.uint8))]))
+        peers = [opened.enter_context(Peer(server.address)) for _ in range(2)]
+        for peer in peers:
+            peer.say(packed(6, Handles().of(address, 0, 1), 4, mode=9, name=b""))
+            assert store.is_asked.wait(20)
+        with Peer(server.address) as other:  # by when the second has been heard, too
+            assert other.ask("/asapo-discovery/v0.1/asapo-broker?protocol=v0.7")[0] == 200
+        store.may_list.set()
+        for peer in peers:
+            assert (peer.reply(), peer.exactly(4)) == ((0, ""), b"\1\1\1\1")
 
 
 def test_what_a_client_reads_after_a_restart_goes_over_no_number_that_is_anothers_now(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 from penstock.compat.asapo.authority import Authority
@@ -48,25 +47,32 @@ class DataServer:
         self._store, self._broker, self._handles = store, broker, handles
         self._authority, self._jobs, self._clock = authority, jobs, clock
         self._learned_at = -LEARN_S
+        self._asking: list[tuple[Connection, Header]] = []
+        """Who waits while the streams are looked through."""
 
     def give(self, connection: Connection, header: Header) -> None:
         """Answer a consumer that asks for a payload."""
         found = self._handles.find(header.id)
         now = self._clock()
-        if found is None and now - self._learned_at > LEARN_S:  # it may be from before a restart
+        if found is None and self._asking:
+            self._asking.append((connection, header))
+        elif found is None and now - self._learned_at > LEARN_S:  # it may be from before a restart
             self._learned_at = now
-            self._jobs.then(self._all_streams, partial(self._give_learned, connection, header))
-            return
-        self._give(connection, header, found)
+            self._asking.append((connection, header))
+            self._jobs.then(self._all_streams, self._learn)
+        else:
+            self._give(connection, header, found)
 
     def _all_streams(self) -> list[StreamAddress]:
         with suppress(PenstockError):
             return [info.address for info in self._store.streams()]
         return []
 
-    def _give_learned(self, connection: Connection, header: Header, streams: list[StreamAddress]) -> None:
+    def _learn(self, streams: list[StreamAddress]) -> None:
         self._handles.learn(streams)
-        self._give(connection, header, self._handles.find(header.id))
+        asking, self._asking = self._asking, []
+        for connection, header in asking:
+            self._give(connection, header, self._handles.find(header.id))
 
     def _give(self, connection: Connection, header: Header, found: tuple[StreamAddress, int] | None) -> None:
         if found is None or not self._authority.was_told(connection.peer, found[0].parent):
