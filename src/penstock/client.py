@@ -407,6 +407,7 @@ class Connection(Mapping[str, "RemoteView"]):
         values: Mapping[str, Any] | None = None,
         *,
         run: str = "",
+        existing: str = "refuse",
         wait_s: float = 30.0,
     ) -> str:
         """Start another run of the same pipeline, when one has ended, and return its name.
@@ -421,19 +422,22 @@ class Connection(Mapping[str, "RemoteView"]):
             Start values of parameters.
         run
             Its name; by default made of the time.
+        existing
+            What becomes of a name that another run has: ``refuse`` it, or take the ``next`` that is free.
         wait_s
             How long to wait until it has begun, in s.
 
         Raises
         ------
         StateError
-            If a run goes on, or the program ends with its run.
+            If a run goes on, or the program ends with its run, or another run has the name.
         SelectionError
             If a map or a value is refused.
         ServiceError
             If it has not begun in time; its program has printed why.
         """
         wish = {"run": run, "trigger_maps": dict(trigger_maps or {}), "values": dict(values or {})}
+        wish |= {} if existing == "refuse" else {"existing": existing}
         before = len(self.runs)
         self._json("POST", "runs", wish)
         deadline = time.monotonic() + wait_s

@@ -406,6 +406,15 @@ def test_runs_follow_each_other_each_with_its_own_map(tmp_path: Path) -> None:
             assert seen["sum/rows"][:3].tolist() == [0.0, 4.0, 8.0]
             named = [(run["run"], run["outcome"]) for run in seen.runs]
             assert named == [("first", "finished"), ("second", "finished")]
+            wish = {"scan": {"a": {"events": 50}, "b": {"events": 50}}}
+            with pytest.raises(StateError, match="run first was shown here already; name another one, such as first-2"):
+                seen.start(wish, run="first")
+            reply = seen.command("arm", run="first", trigger_maps=wish)
+            assert not reply.is_done
+            assert "such as first-2" in reply.text
+            assert seen.start(wish, run="first", existing="next") == "first-2"
+            process.line("the views stay at", count=3)
+            assert [run["run"] for run in seen.runs] == ["first", "second", "first-2"]
             process.process.send_signal(signal.SIGINT)
         assert process.end().code == 0
     finally:

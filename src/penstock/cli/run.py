@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from penstock.cli.following import Following
 from penstock.cli.run_report import Progress, must_be_writable, print_report, report_as_json, value_of, write_report
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def run(
             print(f"views: {web.address}", file=sys.stderr)
             Notifier().tell(PENSTOCK_ADDRESS=web.address)
             if stay and _begin_without_run(web, pipeline, options["trigger_maps"]):
-                wanted = stay_until_asked(web, _Following(pipeline))
+                wanted = stay_until_asked(web, Following(pipeline, web, name=run_id))
                 if wanted is None:
                     raise typer.Exit(STOPPED)
                 options.update(wanted)
@@ -118,7 +119,7 @@ def run(
                     print_report(report)
             if web is None or not stay or interrupt.is_asked or web.desk.is_shut_down:
                 break
-            following = stay_until_asked(web, None if event_log else _Following(pipeline))
+            following = stay_until_asked(web, None if event_log else Following(pipeline, web))
             if following is None:
                 break
             options.update(following)
@@ -130,36 +131,6 @@ def fitting_engine(pipeline: Any, event_log: Path | None = None) -> str:
     from penstock.pipeline.chains import chains_trouble
 
     return "local" if chains_trouble(pipeline.plan()) or event_log else "chains"
-
-
-class _Following:
-    """Options of another run, from what somebody wants; refused before anything starts."""
-
-    def __init__(self, pipeline: Any) -> None:
-        self._pipeline = pipeline
-        self.options: dict[str, Any] = {}
-
-    def __call__(self, wish: Any) -> None:  # a StartWish
-        """Take a wish, or raise what is wrong with it."""
-        import time
-
-        from penstock.core import Timestamp
-        from penstock.errors import CheckError, Problem
-        from penstock.pipeline.map_check import read_map_for
-        from penstock.services.build import trigger_maps_of
-        from penstock.services.declared import declared_parameters
-
-        plan = self._pipeline.plan()
-        joins = {join.name: join for join in plan.joins.values() if join.by == "trigger-map"}
-        maps = {}
-        for name, document in wish.trigger_maps.items():
-            if name not in joins:
-                remedy = f"those that are: {', '.join(joins) or 'none'}"
-                raise CheckError([Problem(where=name, text="is no join by trigger map", remedy=remedy)])
-            maps[name] = read_map_for(joins[name], bytes(document))
-        trigger_maps_of(plan, maps)
-        declared_parameters(plan, wish.values, Timestamp(time.time_ns()))
-        self.options = {"run_id": wish.run, "trigger_maps": maps, "values": wish.values}
 
 
 def _serving(pipeline: Any, written: str | None, engine: str, *, stay: bool) -> AbstractContextManager[Any]:
@@ -245,7 +216,7 @@ def _begin_without_run(web: Any, pipeline: Any, maps: dict[str, Any]) -> bool:  
     return bool(lacking)
 
 
-def stay_until_asked(web: Any, following: _Following | None = None) -> dict[str, Any] | None:  # a WebService
+def stay_until_asked(web: Any, following: Following | None = None) -> dict[str, Any] | None:  # a WebService
     """Show the views of a run that has ended until Ctrl-C, or until another is wanted; return its options then."""
     from penstock.services.interrupt import Interrupt
     from penstock.services.notify import Notifier

@@ -267,7 +267,7 @@ class ScanRun:
             try:
                 with self._connected() as run:
                     self._end_other(run)
-                    return run.start(maps, values, run=name)
+                    return run.start(maps, values, run=name, existing="next")  # scans are counted anew
             except StateError:
                 if time.monotonic() > until_s:
                     raise

@@ -223,6 +223,7 @@ COMMANDS: Final[Mapping[str, CommandKind]] = {
         states=frozenset(),
         arguments={
             "run": Argument("text", "its name; by default made of the time"),
+            "existing": Argument("text", "what becomes of a name that another run has: refuse, as by default, or next"),
             "values": Argument("object", "start values of parameters"),
             "trigger_maps": Argument("object", "by join, for those whose map comes with the scan"),
         },

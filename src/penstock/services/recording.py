@@ -17,8 +17,8 @@ from penstock.elements.stage_recorder import StageRecorder
 from penstock.elements.stream_traits import traits_as_metadata
 from penstock.errors import PenstockError, SinkError
 from penstock.pipeline.plan import Plan
-from penstock.services.run_names import own_version
-from penstock.streams.store import Store, StreamState
+from penstock.services.run_names import free_name, own_version
+from penstock.streams.store import Store, StreamInfo, StreamState
 
 __all__ = [
     "EVENT_LOG",
@@ -26,6 +26,7 @@ __all__ = [
     "go_on_recording",
     "log_address",
     "note_traits",
+    "recorded_names",
     "stream_address",
     "with_store",
 ]
@@ -45,6 +46,17 @@ def stream_address(plan: Plan, source: str, run: str) -> StreamAddress:
     return StreamAddress(plan.beamtime, plan.sources[source].record, run)
 
 
+def recorded_names(store: Store, plan: Plan) -> set[str]:
+    """Return the names of all runs that are recorded in the plan's beamtime.
+
+    Raises
+    ------
+    StreamError
+        If the store cannot be read.
+    """
+    return {info.address.stream for info in store.streams(StreamAddress(plan.beamtime, EVENT_LOG)) if _is_begun(info)}
+
+
 def begin_recording(store: Store, plan: Plan, run: str, started: Timestamp, engine: str) -> None:
     """Write down what a run is, before it begins.
 
@@ -55,9 +67,9 @@ def begin_recording(store: Store, plan: Plan, run: str, started: Timestamp, engi
     """
     address = log_address(plan.beamtime, run)
     try:
-        info = store.info(address)
-        if info.count or info.state is not StreamState.OPEN:
-            raise SinkError(f"run {run} is recorded already, in {address}; name another run")
+        if _is_begun(store.info(address)):
+            free = free_name(run, recorded_names(store, plan))
+            raise SinkError(f"run {run} is recorded already, in {address}; name another run, such as {free}")
         store.set_metadata(address, about_run(plan, run, started, engine))
     except (PenstockError, OSError) as error:
         if isinstance(error, SinkError):
@@ -126,6 +138,11 @@ def about_run(plan: Plan, run: str, started: Timestamp, engine: str) -> dict[str
         "python": platform.python_version(),
         "packages": dict(_packages()),
     }
+
+
+def _is_begun(info: StreamInfo) -> bool:
+    """Whether anything is written in an event log, or it has ended: one that was only looked for is free."""
+    return bool(info.count) or info.state is not StreamState.OPEN
 
 
 @cache

@@ -35,8 +35,16 @@ class ServedRuns:
     def __bool__(self) -> bool:
         return bool(self._runs)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What they are called, all that are remembered."""
+        return frozenset(each["run"] for each in self._runs)
+
     def begin(self, run: str, pipeline: str, began: str) -> None:
-        """Remember that a run has begun; ``began`` is ISO 8601, UTC."""
+        """Remember that a run has begun; ``began`` is ISO 8601, UTC. An earlier one of the same name is forgotten."""
+        if run in self.names:
+            self._runs = deque((each for each in self._runs if each["run"] != run), maxlen=MOST_RUNS)
+            self._reports.pop(run, None)
         self._runs.append({"run": run, "pipeline": pipeline, "outcome": "running", "began": began})
 
     def finish(self, outcome: str, duration_s: float, report: bytes) -> None:
@@ -44,9 +52,7 @@ class ServedRuns:
         if not self._runs:
             return
         self._runs[-1] |= {"outcome": outcome, "duration_s": duration_s}
-        run = self._runs[-1]["run"]
-        self._reports.pop(run, None)  # of another one of the same name
-        self._reports[run] = report
+        self._reports[self._runs[-1]["run"]] = report
         while len(self._reports) > 1 and sum(map(len, self._reports.values())) > MOST_REPORT_BYTES:
             del self._reports[next(iter(self._reports))]
 

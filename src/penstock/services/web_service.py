@@ -136,6 +136,8 @@ class StartWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     run: str = ""
     """Its name; by default made of the time."""
+    existing: Literal["refuse", "next"] = "refuse"
+    """What becomes of a name that another run has: refuse it, or take the next one that is free."""
     trigger_maps: dict[str, msgspec.Raw] = {}
     """By join."""
     values: dict[str, Any] = {}
@@ -273,6 +275,11 @@ class WebService:
     def pid(self) -> int | None:
         """The web process, if there is one now."""
         return None if self._running is None else self._running.child.pid
+
+    @property
+    def run_names(self) -> frozenset[str]:
+        """What the runs are called that were served here."""
+        return self._runs.names
 
     def fileno(self) -> int:
         """Return a descriptor that is readable when ``poll`` has something to do."""

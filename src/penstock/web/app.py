@@ -105,7 +105,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         (401, "A token is needed."),
         (403, "The token does not allow it, or the page is of another site."),
         (404, "Nothing has this name."),
-        (409, "The run has ended."),
+        (409, "Not as things are: the run has ended, or another goes on, or the name is taken."),
         (413, "More than one answer holds."),
         (422, "Not written as it should be, or refused."),
         (503, "Too much is being sent to others."),
@@ -134,6 +134,9 @@ class RunWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     run: str = Field("", max_length=100, description="Its name; by default made of the time.")
+    existing: Literal["refuse", "next"] = Field(
+        "refuse", description="What becomes of a name that another run has: refuse it, or take the next free one."
+    )
     trigger_maps: dict[str, dict[str, Any]] = Field({}, description="By join, for those whose map comes with the scan.")
     values: dict[str, Any] = Field({}, description="Start values of parameters.")
 

@@ -20,12 +20,13 @@ def test_a_report_is_there_when_the_run_has_ended() -> None:
     ]
 
 
-def test_of_two_with_one_name_the_newer_one_is_told() -> None:
+def test_of_two_with_one_name_the_newer_one_is_told_and_listed() -> None:
     runs = ServedRuns()
     for report in (b"1", b"2"):
         runs.begin("r1", "rings", "")
         runs.finish("finished", 1.0, report)
     assert bytes(runs.report("r1")) == b"2"
+    assert [each["run"] for each in runs.listed()] == ["r1"]
 
 
 def test_reports_and_runs_are_bounded_and_the_newest_report_stays_however_large() -> None:
