@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import zmq
 
@@ -33,6 +34,12 @@ def read(path: Path):
 def slowly(item):
     time.sleep(0.002)
     return item
+
+class Numbers:
+    views = {}
+
+    def reduce(self, item):
+        self.views = {"n": item["n"]}
 
 def count_deaths(item):
     if item["n"] == "poison":
@@ -176,6 +183,30 @@ def test_a_folder_that_grows_is_done_file_by_file_while_it_runs_on(tmp_path: Pat
         run.process.send_signal(signal.SIGINT)
         assert run.end().code == 130
     assert [item["n"] for item in written(tmp_path)] == ["0", *(f"{k}{c}" for k in range(5) for c in "ab")]
+
+
+def test_a_folder_that_is_read_in_a_process_says_how_far_it_is_with_files_too(tmp_path: Path) -> None:
+    folder = 'use: folder, path: data, stable_s: 0.05, open: "opening:read", state: "{name}.jsonl"'
+    text = f"sources: {{shots: {{{folder}}}}}\nstages: {{work: {{from: shots, reduce: opening:Numbers}}}}\n"
+    pipeline(tmp_path, text)
+    (tmp_path / "data" / "early.dat").write_text("0 1")
+    words = ("run", "p.yaml", "--quiet", "--serve", "0", "--report", "report.json")
+    with started(*words, folder=tmp_path) as run, httpx.Client() as client:
+        address = run.line("views: ").removeprefix("views: ").strip()
+
+        def rate() -> dict[str, Any]:
+            flow = client.get(f"{address}/api/v1/flow").raise_for_status().json()
+            return next(each for each in flow["rates"] if each["name"] == "shots")
+
+        until(lambda: rate()["files"] == 1)
+        for name in "ab":
+            (tmp_path / "data" / f"{name}.dat").write_text("2 break" if name == "b" else "2")
+        until(lambda: rate()["files"] == 2 and rate()["files_per_s"] > 0)
+        run.process.send_signal(signal.SIGINT)
+        said = run.end(tmp_path / "report.json")
+    (files,) = said.report["files"]
+    assert (files["name"], files["done"], files["failed"], files["items"]) == ("shots", 2, 1, 4)
+    assert files["cause"].endswith("b.dat: ValueError: it breaks off")
 
 
 def test_names_that_arrive_over_zeromq_are_opened_and_resumed(tmp_path: Path) -> None:

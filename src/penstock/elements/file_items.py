@@ -197,6 +197,7 @@ class FileItems:
             return f"{kind}:{file_digest(file, kind).hexdigest()}"
 
     def _fail(self, path: str, items: int, cause: str, error: BaseException | None = None) -> None:
+        cause = cause.encode(errors="replace").decode()  # of user code, which may say what is no text
         cause = cause if len(cause) <= LONGEST_CAUSE else f"{cause[:LONGEST_CAUSE]}…"
         self._last_cause = f"{path}: {cause}"
         self._state.note([FileRecord(path=path, state=FileState.FAILED, time=_now(), items=items, cause=cause)])

@@ -34,6 +34,11 @@ class ResumedSource(Source):
         """Of the messages that were given, or that somebody has already who was given them by a predecessor."""
 
     @property
+    def live(self) -> Source:
+        """The source itself."""
+        return self._live
+
+    @property
     def traits(self) -> Traits:  # type: ignore[override]  # those of the instrument
         """Those of the source itself."""
         return self._live.traits

@@ -322,7 +322,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[StepReport] = []
     """Of chains that run in one process, in the order of the flow."""
     files: list[FilesReport] = []
-    """Of each source and step that opens files, on the engine chains."""
+    """Of each source that opens files, and on the engine chains of each step that does."""
     alarms: list[AlarmReport] = []
     """In the order of the file."""
     states: list[StateReport] = []

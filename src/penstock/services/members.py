@@ -65,6 +65,13 @@ class Member:
     """Why the supervisor killed it itself."""
     usage: dict[str, float] = field(default_factory=dict)
     """What earlier incarnations used."""
+    noted: bytes = b""
+    """What its process noted last, as far as somebody has looked."""
+
+    def look(self) -> bytes:
+        """Return what its process noted last; also when it has ended."""
+        self.noted = (b"" if self.progress is None else self.progress.noted) or self.noted
+        return self.noted
 
 
 class Members:
@@ -160,6 +167,7 @@ class Members:
     @staticmethod
     def _forget(member: Member) -> None:
         if member.progress is not None:
+            member.look()
             member.progress.close()
             member.progress = None
 

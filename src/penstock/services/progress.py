@@ -7,21 +7,30 @@ writer's death.
 import fcntl
 import mmap
 import os
+import struct
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
-__all__ = ["BESIDES", "Progress"]
+__all__ = ["BESIDES", "MOST_NOTED_BYTES", "Progress"]
 
 _EVENT, _LEASE, _BEAT, _URGED, _SIZE = 0, 1, 2, 3, 8
 NOTHING = -1
 BESIDES = -1
 """In a lease's place: user code that belongs to no lease, such as a hook."""
 LEFT = -2
+BYTES = 4 * mmap.PAGESIZE
+"""What nobody writes to takes no memory."""
+_HEAD = struct.Struct("<II")
+"""Of what was noted: its length and its checksum, by which a reader knows that it is whole."""
+_NOTED = 8 * _SIZE
+MOST_NOTED_BYTES = BYTES - _NOTED - _HEAD.size
+"""That a process can leave for those who watch it."""
 
 
 class Progress:
-    """One page of memory without a name.
+    """A few pages of memory without a name.
 
     Parameters
     ----------
@@ -31,13 +40,14 @@ class Progress:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._words = memoryview(mmap.mmap(fd, mmap.PAGESIZE)).cast("q")
+        self._memory = memoryview(mmap.mmap(fd, BYTES))
+        self._words = self._memory[:_NOTED].cast("q")
 
     @classmethod
     def make(cls, name: str) -> "Progress":
         """Make a page for a process of this name."""
         fd = os.memfd_create(f"penstock-progress-{name}", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(fd, mmap.PAGESIZE)
+        os.ftruncate(fd, BYTES)
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         page = cls(fd)
         page._words[_EVENT] = NOTHING
@@ -109,9 +119,32 @@ class Progress:
         """Tell each number as it is asked for; a loop in C, because it stands before every event."""
         return map(self._words.__setitem__, repeat(_EVENT), numbers)
 
+    def note(self, data: bytes) -> None:
+        """Keep this for those who watch; ``MOST_NOTED_BYTES`` at most, and what was noted before is gone.
+
+        Raises
+        ------
+        ValueError
+            If it is more.
+        """
+        if len(data) > MOST_NOTED_BYTES:
+            raise ValueError(f"{len(data)} bytes are to be noted; there is room for {MOST_NOTED_BYTES}")
+        start = _NOTED + _HEAD.size
+        self._memory[start : start + len(data)] = data
+        self._memory[_NOTED:start] = _HEAD.pack(len(data), zlib.crc32(data))
+
+    @property
+    def noted(self) -> bytes:
+        """What was noted last; empty if nothing was, or it is being written at this moment."""
+        start = _NOTED + _HEAD.size
+        length, checksum = _HEAD.unpack(self._memory[_NOTED:start])
+        data = bytes(self._memory[start : start + min(length, MOST_NOTED_BYTES)])
+        return data if zlib.crc32(data) == checksum else b""
+
     def close(self) -> None:
         """Let go of the descriptor and the memory."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+            self._memory = memoryview(bytes(BYTES))
             self._words = memoryview(bytearray(8 * _SIZE)).cast("q")

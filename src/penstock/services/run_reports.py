@@ -11,6 +11,7 @@ from penstock.core.parameters import Parameters
 from penstock.core.run import Outcome, RunState
 from penstock.monitor.report import RunReport
 from penstock.services.course import Course
+from penstock.services.file_reports import file_reports
 from penstock.services.last_books import LastBooks
 from penstock.services.members import Members
 from penstock.services.process_reports import ProcessReports
@@ -55,6 +56,7 @@ class RunReports:
             outputs={**books.outputs, **self.sinks.paths},
             failures=[*(asdict(failure) for failure in self.failures), *books.failures],
             processes=self.used.reports(members or (), {name: state for name, (state, _) in states.items()}),
+            files=file_reports(members or ()),
             states=self.states.reports(members, self.books.said, states, now_s),
         )
 

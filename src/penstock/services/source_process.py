@@ -1,10 +1,12 @@
 """The process of one source: it reads, writes every block once into a slot, and says where it lies."""
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from msgspec.structs import replace
 
@@ -50,6 +52,8 @@ __all__ = ["SourceProcess", "run"]
 
 LONGEST_WAIT_S = 0.1
 """Sources that wait for their instrument must be read that often; whoever watches hears that often that it lives."""
+FILES_S = 0.5
+"""How often it is noted how far it is with files."""
 
 
 class SourceProcess:
@@ -82,6 +86,7 @@ class SourceProcess:
         self._next_id = 1
         self._readings = 0
         self._scratch: Reserved | None = None
+        self._files_due_s = math.inf
 
     def live(self) -> None:
         """Make the source, then read until told to end, or until it has ended."""
@@ -99,6 +104,7 @@ class SourceProcess:
                 self._source.close()
                 with suppress(PenstockError, OSError):  # what is not noted comes again
                     self._source.leave()
+                self._note_files()
             self._waiter.close()
             self._pools.close()
             self.line.close()
@@ -123,6 +129,7 @@ class SourceProcess:
             self.line.send(Broken(str(error), note_of_error(order.name, error)))
             return False
         source = self._source
+        self._note_files()
         self.line.send(Ready(traits=traits, is_repeatable=source.is_repeatable, wants_settled=source.wants_settled))
         return True
 
@@ -133,6 +140,8 @@ class SourceProcess:
     def _work_on(self) -> None:
         while not self._is_asked_to_end:
             self.progress.beat()
+            if time.monotonic() >= self._files_due_s:
+                self._note_files()
             self._listen(0.0 if self._is_reading and not self._is_held else self.order.beat_s)
             if not self._is_reading or self._is_held or self._is_asked_to_end:
                 continue
@@ -167,6 +176,14 @@ class SourceProcess:
                 case Close():
                     self._is_asked_to_end = True
             self._take_back()
+
+    def _note_files(self) -> None:
+        """Let those who watch know how far it is with files, if it opens any; from now on, now and then."""
+        source = self._source.live if isinstance(self._source, ResumedSource) else self._source
+        found = source.files() if isinstance(source, ValueSource) else None
+        if found is not None:
+            self.progress.note(msgspec.msgpack.encode(replace(found, name=self.order.name)))
+            self._files_due_s = time.monotonic() + FILES_S
 
     def _settle(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Tell the source what is accounted for of what it gave; what a predecessor gave comes again."""

@@ -20,6 +20,7 @@ from penstock.elements.sink import RunFacts
 from penstock.elements.source import Reading, Source
 from penstock.elements.wants_settled import WantsSettled
 from penstock.errors import PenstockError, UserCodeError
+from penstock.monitor.report import FilesReport
 from penstock.services.value_shelf import ValueShelf
 
 __all__ = ["ValueSource"]
@@ -97,6 +98,11 @@ class ValueSource(Source):
         self._settled.add_range(first_id, last_id)
         if isinstance(self._items.thing, WantsSettled):
             self._items.thing.settled(self._settled.first_absent(1) - 1)
+
+    def files(self) -> FilesReport | None:
+        """Return how far it is with files, if it opens any."""
+        thing = self._items.thing
+        return thing.files() if isinstance(thing, WantsSettled) else None
 
     def leave(self) -> None:
         """Tell user code that wants to know that the run is over."""

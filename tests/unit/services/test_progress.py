@@ -1,12 +1,13 @@
 """The page that says what a process is at, read by others also after its end."""
 
+import mmap
 import os
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from penstock.services.progress import Progress
+from penstock.services.progress import MOST_NOTED_BYTES, Progress
 
 
 @pytest.fixture
@@ -81,3 +82,19 @@ def test_nobody_can_change_its_size(pages: tuple[Progress, Progress]) -> None:
     for page in pages:
         with pytest.raises(PermissionError):
             os.ftruncate(page.fd, 1)
+
+
+def test_what_is_noted_is_read_whole_or_not_at_all(pages: tuple[Progress, Progress]) -> None:
+    watcher, process = pages
+    assert watcher.noted == b""
+    for data in (b"a" * MOST_NOTED_BYTES, b"a few files"):
+        process.begin(3)
+        process.note(data)
+        assert (watcher.noted, watcher.lease) == (data, 3)
+    with pytest.raises(ValueError, match="there is room for"):
+        process.note(bytes(MOST_NOTED_BYTES + 1))
+    process.close()
+    assert (watcher.noted, process.noted) == (b"a few files", b"")
+    with mmap.mmap(watcher.fd, 0) as torn:  # the writer was killed in the middle
+        torn[torn.find(b"few")] = ord("F")
+    assert watcher.noted == b""
