@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penstock.cli.following import Following
+from penstock.cli.following import Following, name_of_run
 from penstock.cli.run_report import Progress, must_be_writable, print_report, report_as_json, value_of, write_report
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def run(
         "values": dict(value_of(text) for text in values or []),
     }
     must_be_writable(report_to)
+    _must_be_free(pipeline, run_id)
     is_hidden = quiet or as_json or not sys.stderr.isatty()
     # Within the progress there must be no new line: it goes up as many as it has written.
     answer = f"{HEARD}\n" if is_hidden else f"\r{HEARD}\x1b[K"
@@ -131,6 +132,16 @@ def fitting_engine(pipeline: Any, event_log: Path | None = None) -> str:
     from penstock.pipeline.chains import chains_trouble
 
     return "local" if chains_trouble(pipeline.plan()) or event_log else "chains"
+
+
+def _must_be_free(pipeline: Any, run_id: str) -> None:
+    """Refuse the name of a run that another one has which is recorded, before anything starts."""
+    from penstock.errors import CheckError, Problem, StateError
+
+    try:
+        name_of_run(pipeline.plan(), run_id)
+    except StateError as error:
+        raise CheckError([Problem(where="--run", text=str(error))]) from error
 
 
 def _serving(pipeline: Any, written: str | None, engine: str, *, stay: bool) -> AbstractContextManager[Any]:

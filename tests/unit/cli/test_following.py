@@ -5,8 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from penstock.cli.following import Following
+from penstock.cli.main import app
 from penstock.core import Timestamp
 from penstock.errors import CheckError, StateError, StreamError
 from penstock.pipeline.pipeline import Pipeline
@@ -44,7 +46,9 @@ def test_a_name_is_free_where_nothing_is_recorded_yet(pipeline: Pipeline, tmp_pa
     assert not list((tmp_path / "kept").glob("*")), "to look leaves nothing behind"
 
 
-def test_a_name_that_another_run_has_is_refused_or_goes_on(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_name_that_another_run_has_is_refused_or_goes_on(
+    pipeline: Pipeline, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with opened_store("kept", tmp_path) as store:
         for run in ("foil-7", "foil-8"):
             begin_recording(store, pipeline.plan(), run, Timestamp(0), "local")
@@ -56,6 +60,9 @@ def test_a_name_that_another_run_has_is_refused_or_goes_on(pipeline: Pipeline, t
     with pytest.raises(StateError, match="run foil-9 was shown here already"):
         asked(StartWish(run="foil-9"))
     assert name_of(asked, run="foil-7", existing="next") == "foil-10"
+    refused = CliRunner().invoke(app, ["run", str(tmp_path / "seen.yaml"), "--run", "foil-7"])
+    assert refused.exit_code == 2
+    assert "name another one, such as foil-9" in refused.output + capfd.readouterr().err
     assert name_of(following(pipeline, name="foil-8"), values={}) == "foil-9", "nobody asked for that name"
 
 
