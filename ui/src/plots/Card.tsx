@@ -1,4 +1,4 @@
-// One plot with its title and what can be set of it.
+// One plot with its title and what can be set of it; in a frame of another page, with its title alone.
 
 import "./card.css";
 
@@ -7,6 +7,7 @@ import { useRef, useState, type ReactNode } from "react";
 import type { View } from "../api/types";
 import { isSmallKind, kindOf, titleOf } from "../data/kinds";
 import { toQuery, type Settings } from "../data/settings";
+import { isEmbedded } from "../shell/embedded";
 import type { Tool } from "./Image";
 import { Plot } from "./Plot";
 import { Take } from "./Take";
@@ -26,7 +27,24 @@ interface Props {
   children?: ReactNode;
 }
 
-export function Card({ view, settings, onSettings, isOpen = false, isMoved = false, children }: Props) {
+export function Card(props: Props) {
+  return isEmbedded() ? <BareCard {...props} /> : <FullCard {...props} />;
+}
+
+function BareCard({ view, settings, onSettings }: Props) {
+  return (
+    <figure className="card" aria-label={titleOf(view)}>
+      <figcaption className="card-title">
+        <strong>{titleOf(view)}</strong>
+      </figcaption>
+      <WhenSeen className="plot">
+        <Plot view={view} settings={settings} onSettings={onSettings} />
+      </WhenSeen>
+    </figure>
+  );
+}
+
+function FullCard({ view, settings, onSettings, isOpen = false, isMoved = false, children }: Props) {
   const { views } = useScene();
   const [side, setSide] = useState<Side | null>(isOpen ? "within" : null);
   const open = side !== null;

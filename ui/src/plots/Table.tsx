@@ -9,6 +9,7 @@ import type { View } from "../api/types";
 import { short } from "../data/axis";
 import { labelled, titleOf } from "../data/kinds";
 import { useChange } from "../live/context";
+import { isEmbedded } from "../shell/embedded";
 import { useScene } from "./scene";
 
 const ROWS = 50;
@@ -77,7 +78,7 @@ export function Table({ view }: { view: View }) {
           </tbody>
         </table>
       </div>
-      {pages > 1 && (
+      {pages > 1 && !isEmbedded() && (
         <nav className="table-pages" aria-label="rows">
           <button type="button" disabled={page === 0} onClick={() => setPage(0)}>
             first
