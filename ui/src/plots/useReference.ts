@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 
 import { get, getRaw } from "../api/http";
 import type { About, View } from "../api/types";
+import { handOut } from "../data/handing";
 import { MOST_BYTES } from "../data/levels";
 import { numbers, type Numbers } from "../data/numbers";
 import { keepReference, reference, references, type Reference } from "../data/references";
@@ -68,6 +69,8 @@ export async function keepShown(pipeline: string, view: View, frame: number | nu
   const shape = (answer.headers.get("X-Penstock-Shape") ?? "").split(",").filter(Boolean).map(Number);
   const dtype = answer.headers.get("X-Penstock-Dtype") ?? view.dtype;
   const every = Number(answer.headers.get("X-Penstock-Every") ?? 1);
-  await keepReference({ pipeline, view: view.name, label, shape, dtype, every, data: await answer.arrayBuffer() });
+  const kept = { pipeline, view: view.name, label, shape, dtype, every, data: await answer.arrayBuffer() };
+  await keepReference(kept);
+  handOut(kept);
   return label;
 }
