@@ -162,6 +162,7 @@ def test_a_killed_worker_is_shown_by_the_next_question(looks: Served, tab: Shown
     tab.wait("the death is shown", lambda: marks.count() == 1)
     assert len(asked) <= 2, "the next one may have begun while what this one said was drawn"
     assert marks.inner_text() == "1 death"
+    tab.wait("how it died", lambda: f"(process {process['pid']}) was killed by SIGKILL" in tab.text())
     tab.wait("there is another one", lambda: all(p["pid"] for p in looks.get("flow/work")["processes"]))
 
 

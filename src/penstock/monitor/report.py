@@ -142,6 +142,8 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     max_rss_bytes: int = 0
     deaths: int = 0
     """How often one of this name died and was replaced."""
+    last_death: str = ""
+    """How it died last, in words."""
     cpu_share: float = 0.0
     """Of one processor, over about the last second; more than 1 where several threads work."""
 

@@ -55,6 +55,8 @@ class Member:
     """When the next incarnation is to be started, on the monotonic clock; ``None``: it is there, or none will be."""
     last_death: str = ""
     """How it died last, until another incarnation is ready."""
+    death: str = ""
+    """How it died last, whoever has followed."""
     given_up: str = ""
     """Why none will follow the last incarnation, though one could have."""
     is_renewed: bool = False

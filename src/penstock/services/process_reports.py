@@ -62,10 +62,10 @@ class ProcessReports:
             By name, of those who are not the event builder.
         """
         states = {"builder": State.PROCESSING if "builder" in self._running() else State.STOPPED, **states}
-        deaths = {member.name: member.deaths for member in members}
+        for member in members:
+            if (known := self._known.get(member.name)) is not None:
+                self._known[member.name] = msgspec.structs.replace(known, deaths=member.deaths, last_death=member.death)
         return [
-            msgspec.structs.replace(
-                each, state=str(states.get(name, State.STOPPED)), deaths=deaths.get(name, each.deaths)
-            )
+            msgspec.structs.replace(each, state=str(states.get(name, State.STOPPED)))
             for name, each in self._known.items()
         ]

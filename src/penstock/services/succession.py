@@ -140,7 +140,7 @@ class Succession:
         if member.killed_for == say.RESTARTED:
             wait_s = 0.0 if self._can_be_followed(member, is_quick) else None
         else:
-            member.deaths += 1
+            member.deaths, member.death = member.deaths + 1, text
             member.quick_deaths = member.quick_deaths + 1 if is_quick else 0
             wait_s = self._wait_s(member, is_quick)
         why = self._verdict(member)

@@ -286,7 +286,10 @@ class Watching:
             before = self._deaths.get(each.name, 0)
             if each.deaths > before:
                 self._deaths[each.name] = each.deaths
-                self.journal.tell("death", level=Level.ALARM, source=each.name, role=each.role, deaths=each.deaths)
+                self.journal.tell(
+                    "death", level=Level.ALARM, source=each.name, role=each.role, deaths=each.deaths,
+                    how=each.last_death,
+                )  # fmt: skip
 
     def _around(self, report: RunReport) -> Iterator[ProcessReport]:
         """Yield this process, and all that descend from it and are not in the report themselves."""

@@ -51,6 +51,7 @@ describe("a sentence says", () => {
     ["state", { state: "waiting", why: "held", before: "processing" }, "is waiting (held), was processing"],
     ["death", { deaths: 12 }, "died for the 12th time"],
     ["death", { deaths: 2 }, "died for the 2nd time"],
+    ["death", { deaths: 1, how: "fit-0 (process 7) was killed by SIGKILL" }, "died for the 1st time: fit-0 (process 7) was killed by SIGKILL"],
     ["command", { name: "scale", target: "fit", arguments: { workers: 3 }, outcome: "done", who: "me", text: "" }, "scale fit workers=3 done, by me"],
     ["alarm", { what: "acknowledged", who: "me", text: "too hot" }, "acknowledged by me: too hot"],
     ["run", { run: "r1", what: "ended", outcome: "failed", reasons: ["fit broke"] }, "run r1 ended failed: fit broke"],

@@ -52,7 +52,7 @@ export function sentence(entry: Entry): string {
     case "state":
       return words(`is ${text(entry, "state")}`, text(entry, "why") && `(${text(entry, "why")})`, text(entry, "before") && `, was ${text(entry, "before")}`);
     case "death":
-      return words("died", `for the ${ordinal(Number(entry["deaths"]))} time`);
+      return words("died", `for the ${ordinal(Number(entry["deaths"]))} time`, text(entry, "how") && `: ${text(entry, "how")}`);
     case "command":
       return words(text(entry, "name"), text(entry, "target"), values(entry["arguments"]), `${text(entry, "outcome")},`, by(entry) || "by nobody who said", text(entry, "text") && `: ${text(entry, "text")}`);
     case "feedback":

@@ -43,32 +43,42 @@ export function PipelineRoom({ room, slow, close }: { room: Room; slow: string; 
 function Processes({ details: { processes, workers } }: { details: Details }) {
   if (processes.length === 0) return null;
   const whys = new Map(workers.map((each) => [each.name, each.why]));
+  const died = processes.filter((each) => each.last_death);
   return (
-    <table>
-      <caption>Processes</caption>
-      <thead>
-        <tr>
-          <th scope="col">name</th>
-          <th scope="col">state</th>
-          <th scope="col">CPU</th>
-          <th scope="col">memory</th>
-          <th scope="col">deaths</th>
-        </tr>
-      </thead>
-      <tbody>
-        {processes.map((each) => (
-          <tr key={each.name}>
-            <th scope="row">{each.name}</th>
-            <td title={whys.get(each.name)}>
-              <span className={`state ${each.state}`}>{each.state}</span>
-            </td>
-            <td>{each.pid === 0 ? "–" : percent(each.cpu_share)}</td>
-            <td>{each.pid === 0 ? "–" : bytes(each.private_bytes)}</td>
-            <td>{count(each.deaths)}</td>
+    <section aria-label="processes">
+      <table>
+        <caption>Processes</caption>
+        <thead>
+          <tr>
+            <th scope="col">name</th>
+            <th scope="col">state</th>
+            <th scope="col">CPU</th>
+            <th scope="col">memory</th>
+            <th scope="col">deaths</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {processes.map((each) => (
+            <tr key={each.name}>
+              <th scope="row">{each.name}</th>
+              <td title={whys.get(each.name)}>
+                <span className={`state ${each.state}`}>{each.state}</span>
+              </td>
+              <td>{each.pid === 0 ? "–" : percent(each.cpu_share)}</td>
+              <td>{each.pid === 0 ? "–" : bytes(each.private_bytes)}</td>
+              <td>{count(each.deaths)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {died.length > 0 && (
+        <ul className="pipeline-log bad" aria-label="deaths">
+          {died.map((each) => (
+            <li key={each.name}>{each.last_death}</li>
+          ))}
+        </ul>
+      )}
+    </section>
   );
 }
 
