@@ -131,7 +131,9 @@ def test_a_plot_has_its_own_address_and_can_stand_alone(looks: Served, browser: 
         tab.wait("an image, in colours that there are", lambda: image.count() == 1)
         tab.open(f"{looks.address}/?embed=1")
         tab.wait("all plots", lambda: tab.page.locator("figure").count() > 1)
-        assert tab.page.locator("header, nav, [role='toolbar']").count() == 0
+        tab.wait("results", lambda: tab.page.locator("figure .u-over").count() > 0)
+        assert tab.page.locator("header, nav, [role='toolbar'], summary, input, a").count() == 0
+        assert not any(each.is_visible() for each in tab.page.get_by_role("button").all()), "until somebody zooms"
         tab.open(f"{looks.address}/?also#/kiosk?every=1")
         first = tab.page.locator("figure").first
         tab.wait("a plot", lambda: first.count() == 1)
@@ -159,6 +161,11 @@ def test_a_viewer_looks_and_an_operator_turns(browser: Browser, tmp_path: Path) 
         tab.wait("the parameters", lambda: level.count() == 1)
         assert level.is_disabled()
         assert page.get_by_role("button", name="Apply").count() == 0
+        tab.open(f"{looks.address}/#/view/look/image?roi=0,2,1,3")
+        give = page.get_by_role("button", name="set [0,2,1,3]")
+        give.wait_for()
+        assert give.is_disabled()
+        tab.open(f"{looks.address}/#/controls")
 
         page.get_by_role("button", name="viewer").click()
         page.get_by_label("Token").fill("turn")
@@ -174,3 +181,34 @@ def test_a_viewer_looks_and_an_operator_turns(browser: Browser, tmp_path: Path) 
 
         tab.wait("the parameter is set", is_set)
         assert tab.problems() == []
+
+
+def test_a_recorded_run_that_is_replayed_beside_is_compared_with_the_live_one(browser: Browser, tmp_path: Path) -> None:
+    recorded = LOOKS.replace("rate_hz: 20}", "rate_hz: 20, record: true}")
+    with served(recorded, tmp_path / "recorded", waits_for="look/curve") as looks, browser.tab(1600, 900) as tab:
+        run = looks.get("run")["run"]
+        looks.set(level=3)
+        httpx.post(f"{looks.address}/api/v1/commands", json={"name": "finish"}).raise_for_status()
+        page = tab.page
+        tab.open(f"{looks.address}/#/runs")
+        page.get_by_role("button", name=f"Replay {run}").click()
+        page.get_by_role("dialog").get_by_role("button", name="Replay").click()
+        page.get_by_role("link", name="Beside the live run").click()
+        replay = page.frame_locator("iframe[title^='replay']").locator("figure[aria-label='spectrum']")
+        replay.locator("summary").click()
+        replay.get_by_role("button", name="keep to compare with").click()
+        replay.get_by_text(f"kept: {run}-again-1").wait_for()
+        live = page.frame_locator("iframe[title='the live run']").locator("figure[aria-label='spectrum']")
+        live.get_by_role("button", name="settings of spectrum").click()
+        choice = live.get_by_label("compare with")
+        (kept,) = [each for each in choice.locator("option").all_inner_texts() if each != "–"]
+        assert kept.startswith(f"{run}-again-1, ")
+        choice.select_option(kept)
+        tab.wait("both are drawn", lambda: kept in live.locator(".lines-legend").inner_text())
+        assert [each for each in tab.problems() if "409" not in each] == [], "but for what was asked as a run ended"
+
+        tab.open(f"{looks.address}/#/")
+        page.get_by_role("slider", name="the moment that is shown").fill("0")
+        page.get_by_role("button", name="back to now").wait_for()
+        httpx.post(f"{looks.address}/api/v1/runs", json={}).raise_for_status()
+        tab.wait("the new run is shown as it is", lambda: page.get_by_role("button", name="back to now").count() == 0)

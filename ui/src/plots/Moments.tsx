@@ -2,12 +2,18 @@
 
 import "./moments.css";
 
+import { useEffect } from "react";
+
 import type { Schemas } from "../api/types";
 import { usePoll } from "../live/poll";
 
 export function Moments({ moment, onMoment }: { moment: number | null; onMoment: (moment: number | null) => void }) {
   const { data } = usePoll<Schemas["Moments"]>("past", 5);
   const times = data?.times ?? [];
+  const isGone = data !== null && moment !== null && !data.times.some((time) => time <= moment);
+  useEffect(() => {
+    if (isGone) onMoment(null); // nothing is kept of then: the pipeline, or what serves it, is another one
+  }, [isGone, onMoment]);
   if (times.length === 0) return null;
   const at = moment === null ? times.length : Math.max(0, times.findLastIndex((time) => time <= moment));
   return (

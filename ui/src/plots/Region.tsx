@@ -13,6 +13,7 @@ import { Trend } from "../data/trend";
 import { useChanges } from "../live/context";
 import { numbers } from "../data/numbers";
 import { usePoll } from "../live/poll";
+import { useMayTurn, who } from "../shell/access";
 import { Lines } from "./Lines";
 import { useAxes } from "./part";
 import { useScene } from "./scene";
@@ -21,6 +22,7 @@ import { useScene } from "./scene";
 export function RegionTools({ view, roi, settings, onSettings }: { view: View; roi: Four; settings: Settings; onSettings: (changed: Partial<Settings>) => void }) {
   const whole = useAxes(view);
   const { hasEnded } = useScene();
+  const mayTurn = useMayTurn() && !hasEnded;
   const { data } = usePoll<Schemas["ParameterList"]>(hasEnded ? null : "parameters", 10);
   const [wanted, setWanted] = useState("");
   const [said, setSaid] = useState("");
@@ -34,8 +36,10 @@ export function RegionTools({ view, roi, settings, onSettings }: { view: View; r
   const value = parameter && valueOf(parameter, roi, scales);
   const give = async () => {
     if (parameter === undefined) return;
+    const whence = `region of ${view.name}`;
+    const by = who() === "" ? whence : `${who()}, ${whence}`;
     try {
-      const given = await send<ParameterChange>("PUT", "parameters", { values: { [parameter.address]: value }, who: `region of ${view.name}` });
+      const given = await send<ParameterChange>("PUT", "parameters", { values: { [parameter.address]: value }, who: by.slice(0, 200) });
       setSaid(`${parameter.address} is ${JSON.stringify(value)}, revision ${given.revision}`);
     } catch (error) {
       setSaid((error as Error).message);
@@ -62,7 +66,7 @@ export function RegionTools({ view, roi, settings, onSettings }: { view: View; r
               ))}
             </select>
           </label>
-          <button type="button" onClick={() => void give()}>
+          <button type="button" disabled={!mayTurn} onClick={() => void give()}>
             set {JSON.stringify(value)}
           </button>
         </>

@@ -1,6 +1,6 @@
 // Asks for the views of the run, for all plots below; and says which moment they show.
 
-import { useMemo, useState, type ReactNode } from "react";
+import { useCallback, useMemo, useState, type ReactNode } from "react";
 
 import type { About, View } from "../api/types";
 import { usePoll } from "../live/poll";
@@ -17,7 +17,10 @@ interface Props {
 export function WithViews({ hasPast = false, children }: Props) {
   const { data: about } = usePoll<About>("run", 5);
   const { data: views, problem } = usePoll<View[]>("views", 2);
-  const [moment, setMoment] = useState<number | null>(null);
+  const [held, hold] = useState<{ run: string; at: number } | null>(null);
+  const run = about?.run ?? "";
+  const moment = held?.run === run ? held.at : null; // the past of another run is none of this one
+  const setMoment = useCallback((at: number | null) => hold(at === null ? null : { run, at }), [run]);
   const scene = useMemo<Scene | null>(
     () => (about && views ? { pipeline: about.pipeline, run: about.run, hasEnded: about.ended, views, moment } : null),
     [about, views, moment],
