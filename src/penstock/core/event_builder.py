@@ -21,7 +21,10 @@ from penstock.core.timestamp import NS_PER_S
 from penstock.core.tracker import Run
 from penstock.core.trigger_map import TriggerMap
 
-__all__ = ["EventBuilder", "JoinRule"]
+__all__ = ["WENT_ON", "EventBuilder", "JoinRule"]
+
+WENT_ON = "went on without"
+"""What is remarked of a stream that others waited for in vain."""
 
 NO_NUMBER = -1
 """The number of a start event and of an end event, which have none."""
@@ -72,7 +75,6 @@ class EventBuilder:
         self._is_started = False
         self._is_finished = False
         self._partial = 0
-        self._checked_ns = -1
         self._since_ns: int | None = None
         self._followed: dict[int, int] = {}
         """By place, the highest number in the events that were followed."""
@@ -176,10 +178,7 @@ class EventBuilder:
         waited_ns = now - self._wait_ns
         may_give_up = self.rule.incomplete != "wait" and self._since_ns is not None and self._since_ns <= waited_ns
         if may_give_up:
-            number = self._join.overdue(waited_ns)
-            for inlet in self._order if number is not None else ():
-                self._add(inlet, inlet.give_up(number or 0))
-            self._checked_ns = max(self._checked_ns, waited_ns)
+            self._give_up(waited_ns)
         if self._is_somebody_done() and self._last_ns() <= waited_ns:
             for inlet in self._order:
                 if inlet.phase is not Phase.ENDED:
@@ -195,7 +194,7 @@ class EventBuilder:
         if self.rule.incomplete != "wait":
             if not self._is_started:
                 deadlines.append(self._since_ns)
-            deadlines += self._waiting_since()
+            deadlines += self._missing_since()
         if self._is_somebody_done():
             deadlines.append(self._last_ns())
         due = self._join.next_due_ns()
@@ -325,9 +324,44 @@ class EventBuilder:
     def _last_ns(self) -> int:
         return max(inlet.last_ns for inlet in self._order)
 
-    def _waiting_since(self) -> Iterator[int]:
-        """Yield when what waits had arrived, unless it was given up already."""
-        for waiting, inlet in zip(self._join.waiting, self._order, strict=True):
-            for oldest in (waiting.oldest_ns(self._checked_ns), inlet.tracker.oldest_ns):
-                if oldest is not None and oldest > self._checked_ns:
-                    yield oldest
+    def _give_up(self, waited_ns: int) -> None:
+        """Wait no longer for the streams that have been silent since then; one that lags, and comes, is waited for."""
+        number = self._join.overdue(waited_ns)
+        for inlet in self._order:
+            if inlet.moved_ns > waited_ns:
+                continue
+            if number is not None:
+                self._remark_missing(inlet, number)
+                self._add(inlet, inlet.give_up(number))
+            inlet.given_up_ns = max(inlet.given_up_ns, waited_ns)
+
+    def _remark_missing(self, inlet: Inlet, number: int) -> None:
+        """Name, once each time, that others go on without a stream."""
+        if inlet.is_given_up or inlet.reached >= number or inlet.phase is Phase.ENDED:
+            return
+        others = [each.name for each in self._order if each is not inlet and self._join.waiting[each.place].count]
+        if others:
+            inlet.is_given_up = True
+            detail = (
+                f"nothing of {inlet.name} came for {self.rule.wait_s:g} s while {', '.join(others)} waited, whose "
+                f"events went on without it; see whether it sends, or give {self.name} a larger wait_s"
+            )
+            inlet.entry.remark(WENT_ON, detail)
+
+    def _missing_since(self) -> Iterator[int]:
+        """Yield, for each stream, since when something waits for it and nothing of it has come."""
+        oldest: dict[int, int | None] = {}
+        for inlet in self._order:
+            if inlet.phase is Phase.ENDED:
+                continue
+            if inlet.given_up_ns not in oldest:
+                oldest[inlet.given_up_ns] = self._waiting_since(inlet.given_up_ns)
+            since_ns = oldest[inlet.given_up_ns]
+            if since_ns is not None:
+                yield max(since_ns, inlet.moved_ns)
+
+    def _waiting_since(self, after_ns: int) -> int | None:
+        """Return when the first of what waits had arrived, of what arrived after a time."""
+        found = [waiting.oldest_ns(after_ns) for waiting in self._join.waiting]
+        found += [inlet.tracker.oldest_ns for inlet in self._order]
+        return min((each for each in found if each is not None and each > after_ns), default=None)

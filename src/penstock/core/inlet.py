@@ -59,6 +59,12 @@ class Inlet:
         """What the instrument said after its data, until it is part of the end event."""
         self.last_ns = 0
         """When something arrived last; 0 for never."""
+        self.moved_ns = -1
+        """When a message arrived last whose number is above all before, be it too late for its event; -1 for never."""
+        self.given_up_ns = -1
+        """Nobody waits for it any more of what arrived up to then."""
+        self.is_given_up = False
+        """Whether others went on without it, and it has not moved since."""
         self.place = 0
         """Of the stream in its join, from 0."""
         self._numbering = numbering
@@ -66,6 +72,7 @@ class Inlet:
         self.unmapped: list[Run] = []
         """What came before the open map has grown to it, with places instead of event numbers."""
         self._given_up = NEVER
+        self._highest = NEVER
 
     @property
     def pending(self) -> int:
@@ -80,7 +87,10 @@ class Inlet:
 
     def admit(self, block: Block, now: int) -> Iterable[Run]:
         """Take data; return what the join can have, with the join's numbers."""
-        runs = self.tracker.admit(block, slice(0, len(block.ids)), self._numbering.numbers(block), now)
+        numbers = self._numbering.numbers(block)
+        if len(numbers) and (last := int(numbers[-1])) > self._highest:
+            self._highest, self.moved_ns, self.is_given_up = last, now, False
+        runs = self.tracker.admit(block, slice(0, len(block.ids)), numbers, now)
         return runs if self._map is None else (mapped for run in runs for mapped in self._mapped(run))
 
     def give_up(self, number: int) -> Iterator[Run]:

@@ -25,7 +25,7 @@ class JoinRule(msgspec.Struct, frozen=True, kw_only=True):
     by: Literal["order", "key", "timestamp", "trigger-map"] = "order"
     incomplete: Incomplete = "pass"
     wait_s: float = 2.0
-    """How long a part may be later than the first message of its event."""
+    """How long a stream may be silent while messages of others wait for it; one that lags, and comes, is waited for."""
     check_keys: bool = True
     """By order and trigger map: a number that is missing keeps its place free."""
     reorder: int = 0

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from penstock.core.alarm import AlarmChange
+from penstock.core.event_builder import WENT_ON
 from penstock.core.feedback import Feedback, FeedbackBook, Said
 from penstock.core.notice import Level, Notice, cut
 from penstock.core.timestamp import NS_PER_S
@@ -89,6 +90,8 @@ class Watching:
         self._states: dict[tuple[str, str], str] = {}
         self._deaths: dict[str, int] = {}
         self._taken_ns: int | None = None
+        self._missing: set[tuple[str, str]] = set()
+        """Streams and joins of which it was said that events went on without them."""
         self._gauge = Gauge()
         self._shares = _Shares()
         self._machinery: list[ProcessReport] = []
@@ -149,6 +152,7 @@ class Watching:
     def fill(self, report: RunReport) -> RunReport:
         """Look at a report, and return it with notices and what the processes use now."""
         has_ended = report.outcome != "running"
+        self._note_missing(report)
         if has_ended:
             self.outlet.flush(all_of_it=True)
         self.look()
@@ -292,6 +296,15 @@ class Watching:
                 )  # fmt: skip
 
     def _around(self, report: RunReport) -> Iterator[ProcessReport]:
+    def _note_missing(self, report: RunReport) -> None:
+        """Raise a notice, once for each, when events of a join go on without a stream that others waited for."""
+        for edge in report.edges:
+            key = edge.producer, edge.consumer
+            said = [remark for remark in edge.remarks if remark.startswith(f"{WENT_ON}: ")]
+            if said and key not in self._missing:
+                self._missing.add(key)
+                self.note(said[0].removeprefix(f"{WENT_ON}: "), edge.consumer)
+
         """Yield this process, and all that descend from it and are not in the report themselves."""
         own = os.getpid()
         known = {each.pid: each.name for each in report.processes if each.pid}

@@ -124,6 +124,43 @@ def test_a_silent_stream_is_given_up_after_wait_s() -> None:
     assert case.entry("b")[Account.LATE] == 1
 
 
+def test_a_stream_that_lags_and_comes_is_waited_for_however_far_it_is_behind() -> None:
+    case = Case(["fast", "slow"], JoinRule(by="order", wait_s=2)).feed([block("fast", range(10), 1)], now=0)
+    for k in range(10):  # the last 10 s behind the first of the other stream
+        case.feed([block("slow", [k], k + 1)], now=k * NS_PER_S).tick((k + 1) * NS_PER_S)
+    assert case.events == [("DATA", k, (k + 1, k + 1)) for k in range(10)]
+    assert not case.entry("slow").remarks
+    case.feed([block("fast", [10, 11], 11)], now=10 * NS_PER_S)
+    assert case.builder.next_deadline() == 12 * NS_PER_S
+    assert case.tick(12 * NS_PER_S).events[10:] == [("DATA", 10, (11, None)), ("DATA", 11, (12, None))]
+    remark = case.entry("slow").remarks[0]
+    assert "nothing of slow came for 2 s while fast waited" in remark.detail
+
+
+def test_others_wait_again_for_a_stream_that_was_given_up_and_comes_late() -> None:
+    case = Case(["fast", "slow"], JoinRule(by="key", wait_s=2)).feed([block("fast", range(3), 1)], now=0)
+    case.tick(2 * NS_PER_S).feed([block("slow", [0], 1), block("fast", range(3, 6), 4)], now=3 * NS_PER_S)
+    case.feed([block("slow", [1], 2)], now=4 * NS_PER_S).tick(5 * NS_PER_S)
+    case.feed([block("slow", range(2, 6), 3)], now=5 * NS_PER_S)
+    assert [parts for _, _, parts in case.events] == [(1, None), (2, None), (3, None), (4, 4), (5, 5), (6, 6)]
+    assert case.entry("slow")[Account.LATE] == 3
+
+
+def test_one_that_only_says_again_what_it_said_is_silent() -> None:
+    case = Case(["a", "b"], JoinRule(by="key", wait_s=2)).feed([block("b", [0], 1), block("a", [0, 1], 1)], now=0)
+    for k in range(1, 3):
+        case.feed([block("b", [0], k + 1)], now=k * NS_PER_S).tick(k * NS_PER_S)
+    assert case.events[1:] == [("DATA", 1, (2, None))]
+
+
+def test_whoever_lags_keeps_nobody_waiting_for_a_third_that_is_silent() -> None:
+    case = Case(["a", "b", "c"], JoinRule(by="key", wait_s=2)).feed([block("a", range(9), 1)], now=0)
+    case.feed([block("c", [0], 1)], now=0)
+    for k in range(4):
+        case.feed([block("b", [k], k + 1)], now=k * NS_PER_S).tick(k * NS_PER_S)
+    assert case.events == [("DATA", 0, (1, 1, 1)), *[("DATA", k, (k + 1, k + 1, None)) for k in range(1, 4)]]
+
+
 def test_wait_never_gives_up() -> None:
     rule = JoinRule(by="key", incomplete="wait", wait_s=2)
     case = Case(["a", "b"], rule).feed([block("a", [0], 1)], now=0)

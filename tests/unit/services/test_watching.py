@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from penstock.core.event_builder import WENT_ON
 from penstock.core.notice import Level, Notice
 from penstock.monitor.notice import notice, use_outlet
-from penstock.monitor.report import ProcessReport, RunReport, StateReport, books_of_nothing
+from penstock.monitor.report import EdgeReport, ProcessReport, RunReport, StateReport, books_of_nothing
 from penstock.pipeline import Pipeline, Source, Steps
 from penstock.pipeline.plan import Plan
 from penstock.services.watching import IN_REPORT, MOST_NOTICES, Watching
@@ -44,6 +45,22 @@ def plan(**options: Any) -> Plan:
 def report(*states: tuple[str, str, str], outcome: str = "running", **parts: Any) -> RunReport:
     found = [StateReport(name=name, kind=kind, state=state) for name, kind, state in states]
     return msgspec.structs.replace(books_of_nothing("demo", "r1"), outcome=outcome, states=found, **parts)
+
+
+def test_a_stream_that_others_went_on_without_is_told_of_once() -> None:
+    case = Case()
+    said = ["gaps: 1 number", *[f"{WENT_ON}: nothing of slow came, {k}" for k in range(2)]]
+    edges = [
+        EdgeReport(
+            producer=name, consumer="scan", arrived=9, accounts={}, in_flight=9, counters={}, rate_per_s=0.0,
+            remarks=remarks,
+        )
+        for name, remarks in (("fast", said[:1]), ("slow", said))
+    ]  # fmt: skip
+    for _ in range(2):
+        filled = case.watching.fill(report(edges=edges))
+    assert [(each.source, each.text) for each in filled.notices] == [("scan", "nothing of slow came, 0")]
+    case.watching.close(report(outcome="finished"))
 
 
 def test_a_change_of_state_is_told_once_and_a_fault_is_an_alarm() -> None:
