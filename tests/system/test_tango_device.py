@@ -25,7 +25,7 @@ sources:
 events:
   scan: {join: [a], by: trigger-map}
 stages:
-  fit: {from: scan, map: "tests.system.tango_code:fit", workers: 2}
+  fit: {from: scan, map: "tests.system.tango_code:fit", workers: 2, tags: [generic, quick]}
 sinks:
   out: {use: json-lines, from: fit, path: "{run}.jsonl"}
 """
@@ -118,6 +118,9 @@ def test_it_says_how_the_pipeline_is(rig: Rig) -> None:
     assert (list(proxy.stages), proxy.stage_workers.tolist()) == (["fit"], [2])
     assert list(proxy.workers) == ["fit-0", "fit-1"]
     rig.until(lambda: np.isfinite(proxy.worker_load).all())
+    assert list(proxy.worker_tags) == ["generic, quick"] * 2
+    rig.until(lambda: min(proxy.worker_last_event) > 0)
+    assert max(proxy.worker_last_event) <= max(proxy.edge_arrived)
     assert proxy.books_add_up is True
     assert proxy.total == 100_000
     assert proxy.progress == pytest.approx(proxy.completed / 1000, abs=1)

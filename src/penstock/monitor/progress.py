@@ -1,6 +1,6 @@
 """How far a run is, and how busy each of its workers, out of its books: what scan software asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from penstock.monitor.report import EdgeReport, LoadReport, ProcessReport, ProgressReport, RunReport, StateReport
 
@@ -33,18 +33,26 @@ def progress_of(report: RunReport) -> ProgressReport:
     )  # fmt: skip
 
 
-def load_of(report: RunReport) -> list[LoadReport]:
-    """Return how busy each worker is that is a process of its own, in the order of the pipeline."""
+def load_of(report: RunReport, tags: Mapping[str, Iterable[str]] | None = None) -> list[LoadReport]:
+    """Return how busy each worker is that is a process of its own, in the order of the pipeline.
+
+    Parameters
+    ----------
+    tags
+        Of the workers, by stage.
+    """
     processes: Mapping[str, ProcessReport] = {each.name: each for each in report.processes}
     return [
-        _load(each, processes[each.name]) for each in report.states if each.kind == WORKER and each.name in processes
+        _load(each, processes[each.name], sorted((tags or {}).get(each.of, ())))
+        for each in report.states
+        if each.kind == WORKER and each.name in processes
     ]
 
 
-def _load(state: StateReport, process: ProcessReport) -> LoadReport:
+def _load(state: StateReport, process: ProcessReport, tags: list[str]) -> LoadReport:
     return LoadReport(
         worker=state.name, stage=state.of, state=state.state, share=process.cpu_share, cpu_s=process.cpu_s,
-        deaths=process.deaths,
+        deaths=process.deaths, tags=tags, event=process.event,
     )  # fmt: skip
 
 

@@ -146,6 +146,9 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     """How it died last, in words."""
     cpu_share: float = 0.0
     """Of one processor, over about the last second; more than 1 where several threads work."""
+    event: int | None = None
+    """Of a worker: number of the event, or id of the message, that it works on or worked on last; ``None`` if it has
+    not said any."""
 
 
 class StepReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,6 +254,10 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
     """In all."""
     deaths: int
+    tags: list[str] = []
+    """Of its stage: it gets the cells of a trigger map whose tags it all has."""
+    event: int | None = None
+    """Number of the event, or id of the message, that it works on or worked on last; ``None`` if none yet."""
 
 
 class NoticeReport(msgspec.Struct, frozen=True, kw_only=True):

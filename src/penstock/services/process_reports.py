@@ -27,6 +27,8 @@ class ProcessReports:
     def __init__(self, running: Callable[[], Mapping[str, int]]) -> None:
         self._running = running
         self._known: dict[str, ProcessReport] = {}
+        self._events: dict[str, int] = {}
+        """By process, which event it worked on last, as far as it says."""
         self._read_s = 0.0
         self._gauge = Gauge()
 
@@ -61,11 +63,13 @@ class ProcessReports:
         states
             By name, of those who are not the event builder.
         """
-        states = {"builder": State.PROCESSING if "builder" in self._running() else State.STOPPED, **states}
         for member in members:
+            if member.progress is not None and (event := member.progress.last_event) is not None:
+                self._events[member.name] = event
             if (known := self._known.get(member.name)) is not None:
                 self._known[member.name] = msgspec.structs.replace(known, deaths=member.deaths, last_death=member.death)
+        states = {"builder": State.PROCESSING if "builder" in self._running() else State.STOPPED, **states}
         return [
-            msgspec.structs.replace(each, state=str(states.get(name, State.STOPPED)))
+            msgspec.structs.replace(each, state=str(states.get(name, State.STOPPED)), event=self._events.get(name))
             for name, each in self._known.items()
         ]

@@ -15,7 +15,7 @@ from itertools import repeat
 
 __all__ = ["BESIDES", "MOST_NOTED_BYTES", "Progress"]
 
-_EVENT, _LEASE, _BEAT, _URGED, _SIZE = 0, 1, 2, 3, 8
+_EVENT, _LEASE, _BEAT, _URGED, _LAST, _SIZE = 0, 1, 2, 3, 4, 8
 NOTHING = -1
 BESIDES = -1
 """In a lease's place: user code that belongs to no lease, such as a hook."""
@@ -50,7 +50,7 @@ class Progress:
         os.ftruncate(fd, BYTES)
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         page = cls(fd)
-        page._words[_EVENT] = NOTHING
+        page._words[_EVENT] = page._words[_LAST] = NOTHING
         return page
 
     @property
@@ -62,6 +62,12 @@ class Progress:
     def event(self) -> int | None:
         """Number of the event that is worked on, where it is told; ``None`` for none."""
         found = self._words[_EVENT]
+        return None if found == NOTHING else found
+
+    @property
+    def last_event(self) -> int | None:
+        """Number of the event that is, or was, worked on last; ``None`` for none yet."""
+        found = self._words[_LAST] if self._words[_EVENT] == NOTHING else self._words[_EVENT]
         return None if found == NOTHING else found
 
     @property
@@ -101,8 +107,14 @@ class Progress:
         """Tell the number of what is worked on."""
         self._words[_EVENT] = number
 
+    def did(self, number: int) -> None:
+        """Tell the number of what was worked on, be it told at each or not."""
+        if number != NOTHING:
+            self._words[_LAST] = number
+
     def end(self) -> None:
         """Say that there is nothing being worked on."""
+        self.did(self._words[_EVENT])
         self._words[_EVENT] = NOTHING
         self._words[_LEASE] = 0
 

@@ -77,6 +77,7 @@ class Watching:
     ) -> None:
         self._plan = plan
         self._run = run
+        self._tags = {name: stage.tags for name, stage in plan.stages.items()}
         self._utc, self._monotonic = utc, monotonic
         self.journal = Journal(utc=utc)
         self.outlet = Outlet(utc=utc)
@@ -89,9 +90,9 @@ class Watching:
         self._counts: Counter[str] = Counter()
         self._states: dict[tuple[str, str], str] = {}
         self._deaths: dict[str, int] = {}
-        self._taken_ns: int | None = None
         self._missing: set[tuple[str, str]] = set()
         """Streams and joins of which it was said that events went on without them."""
+        self._taken_ns: int | None = None
         self._gauge = Gauge()
         self._shares = _Shares()
         self._machinery: list[ProcessReport] = []
@@ -151,8 +152,8 @@ class Watching:
 
     def fill(self, report: RunReport) -> RunReport:
         """Look at a report, and return it with notices and what the processes use now."""
-        has_ended = report.outcome != "running"
         self._note_missing(report)
+        has_ended = report.outcome != "running"
         if has_ended:
             self.outlet.flush(all_of_it=True)
         self.look()
@@ -171,7 +172,7 @@ class Watching:
             processes=[self._shares.fill(each, now) for each in report.processes],
             machinery=[] if has_ended else [self._shares.fill(each, now) for each in self._machinery],
         )
-        filled = msgspec.structs.replace(filled, progress=progress_of(filled), load=load_of(filled))
+        filled = msgspec.structs.replace(filled, progress=progress_of(filled), load=load_of(filled, self._tags))
         if is_due:
             self._taken_ns = now
             self.history.add(self._utc() / NS_PER_S, dict(_numbers(filled)))
@@ -295,7 +296,6 @@ class Watching:
                     how=each.last_death,
                 )  # fmt: skip
 
-    def _around(self, report: RunReport) -> Iterator[ProcessReport]:
     def _note_missing(self, report: RunReport) -> None:
         """Raise a notice, once for each, when events of a join go on without a stream that others waited for."""
         for edge in report.edges:
@@ -305,6 +305,7 @@ class Watching:
                 self._missing.add(key)
                 self.note(said[0].removeprefix(f"{WENT_ON}: "), edge.consumer)
 
+    def _around(self, report: RunReport) -> Iterator[ProcessReport]:
         """Yield this process, and all that descend from it and are not in the report themselves."""
         own = os.getpid()
         known = {each.pid: each.name for each in report.processes if each.pid}

@@ -133,6 +133,7 @@ class WorkerProcess(RoomProcess):
                     lane=lease.lane,
                 )
                 if n:
+                    self.progress.did(int(results.numbers[-1]))
                     self._give(lease, calls, results)
                 start += n if self._is_overtaken else len(piece)
                 if self._is_overtaken:

@@ -56,10 +56,9 @@ def load_of(ensemble: Ensemble, intervals: list[int], *, with_scan: bool) -> dic
         lately = {"total": 1.0, "active": round(min(1.0, process.cpu_share), 4), "load": process.cpu_share}
         spans: dict[str, Any] = {str(k): {**lately, "events": k} for k in intervals}
         if with_scan:
-            events = _formed(report)
-            whole = {"total": report.duration_s, "active": process.cpu_s, "events": events}
+            whole = {"total": report.duration_s, "active": process.cpu_s, "events": _formed(report)}
             spans["scan"] = {**whole, "load": process.cpu_s / report.duration_s if report.duration_s else 0.0}
-        found[process.name] = {"last_event": _formed(report), "intervals": spans}
+        found[process.name] = {"last_event": process.event or 0, "intervals": spans}
     return found
 
 

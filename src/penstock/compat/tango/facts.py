@@ -53,9 +53,11 @@ def _forms() -> tuple[Form, ...]:
         ("stage_state", Kind.TEXT, 1, "", "of each stage"),
         ("stage_workers", Kind.INT, 1, "", "how many workers each has; 0 of one without"),
         ("stage_load", Kind.FLOAT, 1, "", "the mean of its workers' loads; NaN where none is known"),
-        ("workers", Kind.TEXT, 1, "", "their names; the two below are in this order"),
+        ("workers", Kind.TEXT, 1, "", "their names; the four below are in this order"),
         ("worker_state", Kind.TEXT, 1, "", "of each worker"),
         ("worker_load", Kind.FLOAT, 1, "", "of one processor, over about the last second; NaN if not known"),
+        ("worker_tags", Kind.TEXT, 1, "", "of each worker, with commas"),
+        ("worker_last_event", Kind.INT, 1, "", "the event each works on or worked on last; -1 before the first"),
         ("notices", Kind.TEXT, 1, "", "the last ones, the newest last"),
         ("alarms", Kind.TEXT, 1, "", "those that are raised"),
         ("feedback_number", Kind.INT, 0, "", "of what user code said last to the scan; invalid if nothing"),
@@ -106,6 +108,7 @@ def facts_of(report: RunReport, states: Mapping[str, Any]) -> dict[str, Any]:
         "edge_lost": [edge.loss for edge in report.edges],
         "edge_rate": [edge.recent_per_s for edge in report.edges],
         **_of_stages(report.states, report.processes),
+        **_of_workers(report),
         "notices": [f"{each.level} {each.time} {each.source}: {each.text}" for each in report.notices[-MOST_NOTICES:]],
         "alarms": [f"{each.level} {each.name}: {each.text} ({each.state})" for each in raised],
     }
@@ -164,6 +167,15 @@ def _of_stages(states: Iterable[StateReport], processes: Iterable[ProcessReport]
         "workers": [each.name for each in workers],
         "worker_state": [each.state for each in workers],
         "worker_load": [loads.get(each.name, np.nan) for each in workers],
+    }
+
+
+def _of_workers(report: RunReport) -> dict[str, Any]:
+    found = {each.worker: each for each in report.load}
+    workers = [found.get(each.name) for each in report.states if each.kind == "worker"]
+    return {
+        "worker_tags": ["" if each is None else ", ".join(each.tags) for each in workers],
+        "worker_last_event": [-1 if each is None or each.event is None else each.event for each in workers],
     }
 
 

@@ -13,6 +13,7 @@ from penstock.monitor.report import (
     AlarmReport,
     EdgeReport,
     JoinReport,
+    LoadReport,
     ProcessReport,
     RunReport,
     StateReport,
@@ -50,6 +51,12 @@ REPORT = replace(
         ProcessReport(name="fit-1", role="worker", pid=2, cpu_share=0.7),
         ProcessReport(name="image", role="reducer", pid=0, cpu_share=0.7),
     ],
+    load=[
+        LoadReport(
+            worker="fit-0", stage="fit", state="processing", share=0.5, cpu_s=1.0, deaths=0, tags=["debug", "gpu"],
+            event=88,
+        )
+    ],
 )  # fmt: skip
 
 
@@ -71,6 +78,7 @@ def test_books_and_loads() -> None:
     assert facts["stage_load"][0] == pytest.approx(0.6)
     assert np.isnan(facts["stage_load"][1])
     assert (facts["workers"], facts["worker_load"]) == (["fit-0", "fit-1"], [0.5, 0.7])
+    assert (facts["worker_tags"], facts["worker_last_event"]) == (["debug, gpu", ""], [88, -1])
 
 
 def test_progress_is_a_part_of_what_is_planned() -> None:
