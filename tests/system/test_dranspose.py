@@ -3,6 +3,7 @@
 import json
 import pickle
 import signal
+import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -87,16 +88,21 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         port = sockets[name].bind_to_random_port("tcp://127.0.0.1")
         streams += ["--stream", f"{name}=stins,tcp://127.0.0.1:{port}"]
     streams += ["--stream", "macro=sardana,0"]
+    box = socket.create_server(("127.0.0.1", 0))
+    streams += ["--stream", f"pcap=soft:TemperedPcapIngester,tcp://127.0.0.1:{box.getsockname()[1]}"]
+    streams += ["--stream", "temperature=software,pcap"]
     words = [*CODE, *streams, "--debugworkers", "1", "--port", "0", "--reducer-port", "0", "--debug-port", "0"]
     dumps = tmp_path_factory.mktemp("dumps")
     with started("dranspose", "run", *words, "--dump-folder", str(dumps), folder=FILES) as process:
         found = Door(process, sockets)
         found.dumps = dumps  # type: ignore[attr-defined]
+        found.box = box  # type: ignore[attr-defined]
         yield found
         found.client.close()
         process.process.send_signal(signal.SIGINT)
         assert process.end().code == 130
     context.destroy(linger=0)
+    box.close()
 
 
 def each(n: int) -> list[Any]:
@@ -217,10 +223,33 @@ def test_parameters_change_meanwhile_and_whoever_dies_or_raises_ends_no_scan(doo
     books = {(edge["from"], edge["to"]): edge["accounts"] for edge in status["books"]}
     assert books["scan", "work"]["dead-lettered"] == 1
     assert books["scan", "work"]["failed"] >= 1  # and copies of the start, of workers that died
-    causes = [(failure["event"], "bad frame" in failure["cause"]) for failure in status["failures"]]
+    # In any order: that of event 3 is known when the third worker has died of it.
+    causes = sorted((failure["event"], "bad frame" in failure["cause"]) for failure in status["failures"])
     assert causes == [(3, False), (6, True)]
-    assert [line["message"][:7] for line in door.get("logs?level=ERROR")] == ["event 3", "event 6"]
+    assert sorted(line["message"][:7] for line in door.get("logs?level=ERROR")) == ["event 3", "event 6"]
     assert door.client.get(f"{door.controller}/api/v1/logs?level=LOUD").status_code == 400
+
+
+def test_a_users_ingester_gives_a_stream_and_what_it_reads_with_each_of_its_frames(door: Door) -> None:
+    cells = [[{"constraint": k}, {"tags": ["debug"]}] for k in range(4)]
+    door.begin({"pcap": cells, "temperature": cells})
+    box: socket.socket = door.box  # type: ignore[attr-defined]
+    box.settimeout(LONGEST_S)
+    connection, _ = box.accept()
+    with connection:
+        assert connection.recv(1) == b"\n"
+        rows = b"".join(b" %d\n" % k for k in range(4))
+        header = b"arm_time: 2026-11-27T00:00:00Z\nmissed: 0\nprocess: Scaled\nformat: ASCII\nfields:\n"
+        connection.sendall(b"OK\n" + header + b" COUNTER.OUT uint32 Value\n\n" + rows + b"END 4 Disarmed\n")
+        progress = door.finished()
+    assert progress == {**progress, "outcome": "finished", "completed_events": 6}
+    last = httpx.get(f"{door.debug}/api/v1/last_events", params={"number": 6})
+    serve_dranspose()
+    events = pickle.loads(last.content)
+    assert [event.streams["pcap"].frames[0] for event in events[1:5]] == [b" 0\n", b" 1\n", b" 2\n", b" 3\n"]
+    temperatures = [event.streams["temperature"] for event in events]
+    assert [json.loads(each.frames[0])["reading"] for each in temperatures] == list(range(6))
+    assert {each.typ for each in temperatures} == {"JSON"}
 
 
 @pytest.mark.parametrize(
@@ -232,6 +261,7 @@ def test_parameters_change_meanwhile_and_whoever_dies_or_raises_ends_no_scan(doo
         ({"xrd": [[{"constraint": 0, "tags": ["gold"]}]]}, "no worker has"),
         ({"xrd": [[{"constraint": k} for k in range(3)]]}, "3 different workers"),
         ({"xrd": [5]}, ""),
+        ({"pcap": each(2), "temperature": [None, each(1)[0]]}, "read by software with each frame of pcap"),
     ],
 )
 def test_a_wrong_map_is_refused(door: Door, cells: dict[str, Any], text: str) -> None:

@@ -190,6 +190,10 @@ class TriggerMap:
         within = int(np.searchsorted(places, row[0], "right"))
         return int(at.first_message[stream][instance[0]]) + int(repeat[0]) * int(places.size) + within
 
+    def is_alike(self, stream: str, other: str) -> bool:
+        """Tell whether two streams have a message for the same events, to be kept or discarded."""
+        return all(np.array_equal(part.places(stream), part.places(other)) for part in dict.fromkeys(self._sequence))
+
     def expected(self, stream: str, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(n,), for each event number whether the stream has a message for it, to be kept or discarded."""
         return self._gather(numbers, lambda part: part.present(stream))

@@ -112,24 +112,28 @@ def run(
         Path | None,
         typer.Option("--dump-folder", help="Below here the parameter dump_prefix may dump.", metavar="FOLDER"),
     ] = None,
+    wait_s: Annotated[
+        float, typer.Option("--wait-s", min=0.1, help="How long others wait for a stream that is silent, in s.")
+    ] = 60.0,
     tokenless: Tokenless = False,
 ) -> None:
     """Be controller, ingesters, workers and reducer until Ctrl-C; each trigger map that is posted is a scan.
 
-    Kinds of streams: stins, eiger-legacy, contrast, xspress3, pcap-zmq, pcap-tcp, albaem, lecroy, or MODULE:CLASS;
-    sardana, whose address is the port that its recorder posts to.
+    Kinds of streams: stins, eiger-legacy, contrast, xspress3, pcap-zmq, pcap-tcp, albaem, lecroy, or MODULE:CLASS, an
+    ingester of yours; software, whose address is the stream of such an ingester with which it is read; sardana, whose
+    address is the port that its recorder posts to.
     """
     from penstock.compat.dranspose.debug_worker import debug_pool
     from penstock.compat.dranspose.door import controller_app, debug_app
     from penstock.compat.dranspose.ensemble import Ensemble
-    from penstock.compat.dranspose.ingesters import source_of
+    from penstock.compat.dranspose.ingesters import sources_of
     from penstock.compat.dranspose.pipelines import Pool
     from penstock.compat.dranspose.serving import Port
     from penstock.errors import CheckError, Problem
     from penstock.services.interrupt import Interrupt
 
     found = _installation(values)
-    sources = {**found.entries, **dict(source_of(text) for text in streams or [])}
+    sources = sources_of(streams or [], found.entries)
     served = {name: taken for name, entry in sources.items() if (taken := _own_port(entry)) is not None}
     own = [Pool(use=worker, workers=nworkers, tags=tuple(tags.split(",")))] if worker else found.pools[:1]
     all_pools = [*own, *found.pools[1:], *(_pool(text) for text in pools or [])]
@@ -143,7 +147,9 @@ def run(
         for name, own_port in served.items():
             sources[name] = _taking_records(stack, name, host, own_port, tokenless=tokenless)
         web = stack.enter_context(_web())
-        options: dict[str, Any] = {"parameters": _given(parameters), "dump_folder": dump_folder}
+        options: dict[str, Any] = {
+            "parameters": _given(parameters), "dump_folder": dump_folder, "wait_s": wait_s,
+        }  # fmt: skip
         ensemble = Ensemble(sources, all_pools, reducer, folder=Path.cwd(), web=web, **options)
         stack.callback(ensemble.close)
         controller = stack.enter_context(Port(controller_app(ensemble), host, port, tokenless=tokenless))

@@ -14,9 +14,10 @@ from uuid import uuid4
 
 from penstock.compat.dranspose.arguments import UNDESCRIBED, described_by, digest, to_name, work_parameters
 from penstock.compat.dranspose.debug_worker import DEBUG, events_data
+from penstock.compat.dranspose.ingesters import named_sources, software_problems
 from penstock.compat.dranspose.lookup import find_user_class
 from penstock.compat.dranspose.parameter_file import written_parameters
-from penstock.compat.dranspose.pipelines import REDUCE, SCAN, Pool, contexts_of, pipeline_of
+from penstock.compat.dranspose.pipelines import REDUCE, SCAN, WAIT_S, Pool, contexts_of, pipeline_of
 from penstock.compat.dranspose.served.event import EventData
 from penstock.compat.dranspose.served.parameters import ParameterBase, StrParameter
 from penstock.compat.dranspose.served.protocol import WorkParameter
@@ -24,7 +25,7 @@ from penstock.compat.dranspose.start_memory import StartMemory
 from penstock.compat.dranspose.trigger_maps import scan_map, wrapped
 from penstock.core.trigger_map import TriggerMap
 from penstock.engines.handle import Run
-from penstock.errors import ParameterError, PenstockError, StateError
+from penstock.errors import MapError, ParameterError, PenstockError, StateError
 from penstock.monitor.report import NoticeReport, RunReport
 from penstock.pipeline.entries import Sink, Source
 from penstock.services.web_service import WebService
@@ -55,6 +56,8 @@ class Ensemble:
         Values to begin with, as bytes by name.
     dump_folder
         Below which dumps may be written; ``None``: nowhere.
+    wait_s
+        How long a stream may be silent while others wait for it, in s.
     """
 
     def __init__(
@@ -68,10 +71,11 @@ class Ensemble:
         parameters: Mapping[str, bytes] | None = None,
         dump_folder: Path | None = None,
         worker_name: str = "",
+        wait_s: float = WAIT_S,
     ) -> None:
         self.sources, self.pools, self.reducer = dict(sources), tuple(pools), reducer
         self._folder, self._web, self._worker_name = folder, web, worker_name
-        self._dump_folder = dump_folder
+        self._dump_folder, self._wait_s = dump_folder, wait_s
         users = {pool.name: find_user_class(pool.use, folder) for pool in pools if pool.arguments is None}
         users |= {REDUCE: find_user_class(reducer, folder)} if reducer else {}
         self._by_stage = {stage: described_by(user) for stage, user in users.items()}
@@ -107,6 +111,8 @@ class Ensemble:
         """
         document = wrapped(parts, sequence, all_wrap=all_wrap)
         trigger_map = scan_map(document, [frozenset(pool.tags) for pool in self.pools for _ in range(pool.workers)])
+        if problems := software_problems(self.sources, trigger_map):
+            raise MapError(problems)
         if lacking := [stream for stream in trigger_map.streams if stream not in self.sources]:
             there_are = ", ".join(self.sources) or "none"
             raise StateError(f"streams {', '.join(lacking)} are not available; there are {there_are}")
@@ -125,10 +131,11 @@ class Ensemble:
             self._settle()
             self.scan, self._map, self._document = str(uuid4()), trigger_map, dict(document)
             # What a map does not name is never connected to.
-            sources = {stream: self.sources[stream] for stream in self.sources if stream in trigger_map.streams}
+            sources = named_sources(self.sources, trigger_map.streams)
             pipeline = pipeline_of(
                 sources, self.pools, self.reducer, folder=self._folder, sinks=self._dumps(),
-                worker_name=self._worker_name, start_files=self._starts_of(self.pools) if has_start else None,
+                worker_name=self._worker_name, wait_s=self._wait_s,
+                start_files=self._starts_of(self.pools) if has_start else None,
             )  # fmt: skip
             # As told again to each run, because what is left of contexts has no word of which worker it is of.
             for stage, contexts in contexts_of(self.pools).items():

@@ -1,7 +1,8 @@
 """Sources that keep what instruments send as user code of dranspose reads it, and the names they have there."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+from uuid import uuid4
 
 from penstock.compat.dranspose.raw_decoders import (
     AlbaemRaw,
@@ -14,13 +15,18 @@ from penstock.compat.dranspose.raw_decoders import (
     StinsRaw,
     XspressRaw,
 )
+from penstock.compat.dranspose.user_ingester import SoftwareFrames, UserIngester, is_ingester
 from penstock.core.suggest import did_you_mean
+from penstock.core.trigger_map import TriggerMap
 from penstock.elements.tcp_source import TcpSource
 from penstock.elements.zmq_source import ZmqSource
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.entries import Source
 
-__all__ = ["INGESTERS", "kind_of", "source_of"]
+__all__ = ["INGESTERS", "kind_of", "named_sources", "software_problems", "source_by", "source_of", "sources_of"]
+
+SOFTWARE: Final = "software"
+"""The kind of a stream that a user's ingester reads whenever another one has a frame."""
 
 
 class StinsFrames(ZmqSource):
@@ -110,12 +116,103 @@ def source_of(text: str) -> tuple[str, Source]:
     CheckError
         If it is not so written, or there is no such kind.
     """
+    name, kind, address = _words_of(text)
+    return name, source_by(kind, address, name)
+
+
+def source_by(kind: str, address: str, name: str) -> Source:
+    """Return the source of a stream.
+
+    Raises
+    ------
+    CheckError
+        As of `kind_of`; or if there is no such class.
+    """
+    if ":" in kind and kind.rpartition(":")[2] not in _THEIRS and is_ingester(kind):
+        return Source(f"{UserIngester.__module__}:{UserIngester.__name__}", ingester=kind, connect=address, name=name)
+    return Source(kind_of(kind), connect=address)
+
+
+def sources_of(texts: Iterable[str], others: Mapping[str, Source] | None = None) -> dict[str, Source]:
+    """Return the sources by stream, of those that are written and of others that there are.
+
+    Parameters
+    ----------
+    texts
+        As of `source_of`, and ``NAME=software,STREAM``: read by the user's ingester of that stream, with each frame.
+
+    Raises
+    ------
+    CheckError
+        As `source_of`; or if a stream is read by software with one that no user's ingester reads.
+    """
+    found = dict(others or {})
+    software: dict[str, dict[str, str]] = {}
+    for text in texts:
+        name, kind, address = _words_of(text)
+        if kind == SOFTWARE:
+            # Of the abstract space of names, so that nothing is left behind.
+            software.setdefault(address, {})[name] = f"ipc://@penstock-{uuid4().hex}"
+        else:
+            found[name] = source_by(kind, address, name)
+    for stream, addresses in software.items():
+        given = _arguments(found.get(stream))
+        if "ingester" not in given:
+            names = ", ".join(addresses)
+            remedy = f"name it with an ingester of yours before: --stream {stream}=MODULE:CLASS,ADDRESS"
+            raise CheckError(
+                [Problem(where="--stream", text=f"{names} is read with {stream}, which no class of yours reads",
+                         remedy=remedy)]
+            )  # fmt: skip
+        found[stream] = _with_software(given, addresses)
+        kind = f"{SoftwareFrames.__module__}:{SoftwareFrames.__name__}"
+        found |= {name: Source(kind, connect=address, connect_s=0) for name, address in addresses.items()}
+    return found
+
+
+def named_sources(sources: Mapping[str, Source], names: Collection[str]) -> dict[str, Source]:
+    """Return the sources that a map names; what it does not name is neither connected to nor read by software."""
+    found = {}
+    for stream, source in sources.items():
+        if stream in names:
+            given = _arguments(source)
+            software = {name: address for name, address in _software(source).items() if name in names}
+            found[stream] = _with_software(given, software) if "ingester" in given else source
+    return found
+
+
+def software_problems(sources: Mapping[str, Source], trigger_map: TriggerMap) -> list[Problem]:
+    """Return what is wrong with a map that names what is read by software in other events than what it is read with."""
+    found = []
+    for stream, source in sources.items():
+        for name in _software(source):
+            if name in trigger_map.streams and not trigger_map.is_alike(name, stream):
+                text = f"{name} is read by software with each frame of {stream}, and the map names it in other events"
+                remedy = f"name both in the same events, {name} with [] where it is not wanted"
+                found.append(Problem(where=name, text=text, remedy=remedy))
+    return found
+
+
+def _words_of(text: str) -> tuple[str, str, str]:
     name, equals, rest = text.partition("=")
     kind, comma, address = rest.partition(",")
     if not (name and equals and comma and address):
         remedy = "write NAME=KIND,ADDRESS, such as eiger=stins,tcp://detector:9999"
         raise CheckError([Problem(where="--stream", text=f"{text!r} is not of that form", remedy=remedy)])
-    return name, Source(kind_of(kind), connect=address)
+    return name, kind, address
+
+
+def _arguments(source: Source | None) -> dict[str, Any]:
+    return {} if source is None else dict(source.tree["use"].arguments)
+
+
+def _software(source: Source) -> dict[str, str]:
+    return dict(_arguments(source).get("software") or {})
+
+
+def _with_software(given: Mapping[str, Any], software: Mapping[str, str]) -> Source:
+    use = f"{UserIngester.__module__}:{UserIngester.__name__}"
+    return Source(use, **{**given, "software": dict(software)})
 
 
 def kind_of(name: str) -> str:
@@ -124,7 +221,7 @@ def kind_of(name: str) -> str:
     Parameters
     ----------
     name
-        One of `INGESTERS`, or the name of dranspose's class, or ``module:Class``, a source of the user's.
+        One of `INGESTERS`, or the name of dranspose's class, or ``module:Class``, a source of ours that users wrote.
 
     Raises
     ------

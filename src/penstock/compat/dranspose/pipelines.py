@@ -12,12 +12,15 @@ from penstock.core.trigger_map import TriggerMap
 from penstock.pipeline.entries import Join, Map, Reduce, Sink, Source, Use
 from penstock.pipeline.pipeline import Pipeline
 
-__all__ = ["DUMP", "REDUCE", "SCAN", "WORK", "Pool", "contexts_of", "pipeline_of", "replay_map"]
+__all__ = ["DUMP", "REDUCE", "SCAN", "WAIT_S", "WORK", "Pool", "contexts_of", "pipeline_of", "replay_map"]
 
 HERE: Final = "penstock.compat.dranspose"
 DUMP: Final = "dump"
 """The stream that a replay has."""
 SCAN: Final = "scan"
+WAIT_S: Final = 60.0
+"""How long a stream may be silent while others wait for it: dranspose waits for ever, and a line may be told at its
+end."""
 WORK: Final = "work"
 REDUCE: Final = "reduce"
 
@@ -46,7 +49,7 @@ def pipeline_of(
     sinks: Mapping[str, Sink] | None = None,
     worker_name: str = "",
     start_files: Mapping[str, str] | None = None,
-    wait_s: float = 2.0,
+    wait_s: float = WAIT_S,
 ) -> Pipeline:
     """Return the pipeline.
 
@@ -60,6 +63,8 @@ def pipeline_of(
         Start values of parameters, by stage.
     start_files
         By pool, where the start of the scan, event 0, is kept for workers that come later; by default nowhere.
+    wait_s
+        How long a stream may be silent while others wait for it, in s.
     worker_name
         How names of the first pool's workers begin; by default with ``Worker`` and the host, as dranspose names them.
         Those of further pools are called as the pool is, with a number if there are several.

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.compat.dranspose.ingesters import kind_of
+from penstock.compat.dranspose.ingesters import source_by
 from penstock.compat.dranspose.lookup import written
-from penstock.compat.dranspose.pipelines import REDUCE, SCAN, WORK, Pool
+from penstock.compat.dranspose.pipelines import REDUCE, SCAN, WAIT_S, WORK, Pool
 from penstock.errors import CheckError, Problem
 from penstock.pipeline.document import Document, Place, Trail
 from penstock.pipeline.entries import Source
@@ -47,8 +47,8 @@ def is_values(text: str) -> bool:
 class Installation:
     """What values say."""
 
-    sources: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By stream: what a pipeline uses, and its address."""
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By stream: what a pipeline uses, and its arguments."""
     pools: list[Pool] = field(default_factory=list)
     reducer: str = ""
     problems: list[Problem] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Installation:
     @property
     def entries(self) -> dict[str, Source]:
         """The sources as entries of a pipeline."""
-        return {stream: Source(use, connect=address) for stream, (use, address) in self.sources.items()}
+        return {stream: Source(**found) for stream, found in self.sources.items()}
 
     def tree(self) -> dict[str, Any]:
         """Return the pipeline that they stand for."""
@@ -79,8 +79,8 @@ class Installation:
             thing = {written("reducer", self.reducer): arguments(self.reducer)}
             stages[REDUCE] = {"from": self.pools[0].name, "reduce": thing, "on_error": "skip"}
         return {
-            "sources": {stream: {"use": use, "connect": at} for stream, (use, at) in self.sources.items()},
-            "events": {SCAN: {"join": list(self.sources), "by": {"trigger-map": {"wrap": False}}}},
+            "sources": {stream: dict(found) for stream, found in self.sources.items()},
+            "events": {SCAN: {"join": list(self.sources), "by": {"trigger-map": {"wrap": False}}, "wait_s": WAIT_S}},
             "stages": stages,
         }
 
@@ -127,19 +127,26 @@ class _Reader:
     def _ingester(self, name: str, ingester: Mapping[str, Any]) -> None:
         trail, stream = ("ingesters", name), str(ingester.get("stream", name))
         if "ingester_app" in ingester:
-            self._wrong((*trail, "ingester_app"), "streams over HTTP are not built yet", "leave it out", "warning")
+            text, remedy = "a stream over HTTP has no address here", f"write --stream {stream}=sardana,PORT beside this"
+            self._wrong((*trail, "ingester_app"), text, remedy, "warning")
             return
         address = ingester.get("upstream_url")
         if not isinstance(address, str):
             self._wrong((*trail, "upstream_url"), "it is missing", "write tcp://HOST:PORT")
             return
+        kind = str(ingester.get("ingester_class", "stins"))
         try:
-            use = kind_of(str(ingester.get("ingester_class", "stins")))
+            found = source_by(kind, address, stream)
         except CheckError as error:
+            is_theirs = ":" in kind  # perhaps on another machine only
             for problem in error.problems:
-                self._wrong((*trail, "ingester_class"), problem.text, problem.remedy)
-            return
-        self.found.sources[stream] = use, address
+                text = f"{problem.text}; it is taken for a source of ours" if is_theirs else problem.text
+                self._wrong((*trail, "ingester_class"), text, problem.remedy, "warning" if is_theirs else "error")
+            if not is_theirs:
+                return
+            found = Source(kind, connect=address)
+        thing = found.tree["use"]
+        self.found.sources[stream] = {"use": thing.name, **thing.arguments}
 
     def _extra(self, name: str, extra: Mapping[str, Any]) -> None:
         trail = ("extra_workers", name)

@@ -1,21 +1,22 @@
 """Names of things, and what a Worker or Reducer is told of itself."""
 
 from datetime import datetime
-from typing import Any, Final, NewType
+from typing import Annotated, Any, Final, NewType
 from uuid import UUID, uuid4
 
 from penstock.extra import extra
 
 with extra("run"):
-    from pydantic import BaseModel, Field
+    from pydantic import AnyUrl, BaseModel, Field, UrlConstraints
 
 
 __all__ = [
     "GENERIC_WORKER", "BuildGitMeta", "DistributedState", "EventNumber", "HashDigest", "IngesterName", "IngesterState",
     "MappingName", "ParameterName", "ReducerState", "StreamName", "VirtualConstraint", "VirtualWorker", "WorkParameter",
-    "WorkerName", "WorkerState", "WorkerTag",
+    "WorkerName", "WorkerState", "WorkerTag", "ZmqUrl",
 ]  # fmt: skip
 
+ZmqUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["tcp"])]
 StreamName = NewType("StreamName", str)
 WorkerName = NewType("WorkerName", str)
 WorkerTag = NewType("WorkerTag", str)
