@@ -255,7 +255,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     """In all."""
     deaths: int
     tags: list[str] = []
-    """Of its stage: it gets the cells of a trigger map whose tags it all has."""
+    """Of a map stage: it gets the cells of a trigger map whose tags it all has."""
     event: int | None = None
     """Number of the event, or id of the message, that it works on or worked on last; ``None`` if none yet."""
 

@@ -77,7 +77,7 @@ class Watching:
     ) -> None:
         self._plan = plan
         self._run = run
-        self._tags = {name: stage.tags for name, stage in plan.stages.items()}
+        self._tags = {name: stage.tags for name, stage in plan.stages.items() if stage.kind == "map"}
         self._utc, self._monotonic = utc, monotonic
         self.journal = Journal(utc=utc)
         self.outlet = Outlet(utc=utc)

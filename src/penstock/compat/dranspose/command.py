@@ -108,6 +108,10 @@ def run(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the controller.")] = CONTROLLER,
     reducer_port: Annotated[int, typer.Option("--reducer-port", min=0, max=65535, help="Of the reducer.")] = REDUCER,
     debug_port: Annotated[int, typer.Option("--debug-port", min=0, max=65535, help="Of the debug workers.")] = 5002,
+    views_port: Annotated[
+        int,
+        typer.Option("--views-port", min=0, max=65535, help="Of the page and penstock's clients; this machine's."),
+    ] = 0,
     dump_folder: Annotated[
         Path | None,
         typer.Option("--dump-folder", help="Below here the parameter dump_prefix may dump.", metavar="FOLDER"),
@@ -146,7 +150,7 @@ def run(
             all_pools.append(debug_pool(debug))
         for name, own_port in served.items():
             sources[name] = _taking_records(stack, name, host, own_port, tokenless=tokenless)
-        web = stack.enter_context(_web())
+        web = stack.enter_context(_web(views_port))
         options: dict[str, Any] = {
             "parameters": _given(parameters), "dump_folder": dump_folder, "wait_s": wait_s,
         }  # fmt: skip
@@ -224,10 +228,10 @@ def _pool(text: str) -> Any:
     return Pool(name=name, use=words[0], tags=tuple(words[1].split("+")), workers=int(words[2]))
 
 
-def _web() -> Any:  # a WebService
+def _web(port: int = 0) -> Any:  # a WebService
     from penstock.services.web_service import WebService
 
-    return WebService("127.0.0.1", 0)
+    return WebService("127.0.0.1", port)
 
 
 def _serve(stack: ExitStack, ensemble: Any, web: Any, host: str, port: int, *, tokenless: bool) -> None:

@@ -76,6 +76,9 @@ class Watch:
         except (PenstockError, msgspec.ValidationError) as error:
             self.close()
             return Seen(why=str(error))
+        except (TypeError, ValueError, KeyError):
+            self.close()
+            return Seen(why=f"whoever answers at {self.address} is no pipeline; is this the address it printed?")
 
     def refresh(self) -> None:
         """Ask for the parameters again at the next look."""

@@ -120,3 +120,10 @@ def test_before_the_first_run_there_is_a_report_of_nothing(pipeline: Pipeline) -
     assert seen.report is not None
     assert (seen.report.pipeline, seen.report.outcome, seen.parameters) == ("analysis", "", [])
     assert seen.states["allowed"] == ["arm"]
+
+
+def test_whoever_answers_otherwise_is_no_pipeline(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer: Any = True  # as the port of dranspose's reducer says
+    monkeypatch.setattr(Pipeline, "status", property(lambda _: dict(answer)))
+    assert "whoever answers at http://analysis:5001 is no pipeline" in Watch("http://analysis:5001").look().why
+    assert pipeline.closed == 1
