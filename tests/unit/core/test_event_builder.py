@@ -1,5 +1,6 @@
 """The event builder by key: any interleaving gives the same events, and every message ends in one account."""
 
+from itertools import accumulate
 from typing import Any
 
 from hypothesis import given
@@ -135,6 +136,24 @@ def test_a_stream_that_lags_and_comes_is_waited_for_however_far_it_is_behind() -
     assert case.tick(12 * NS_PER_S).events[10:] == [("DATA", 10, (11, None)), ("DATA", 11, (12, None))]
     remark = case.entry("slow").remarks[0]
     assert "nothing of slow came for 2 s while fast waited" in remark.detail
+
+
+@given(st.lists(st.lists(st.integers(0, 1999), min_size=1, max_size=9), min_size=2, max_size=3))
+def test_nothing_is_given_up_of_streams_that_are_never_silent_for_wait_s(pauses_ms: list[list[int]]) -> None:
+    n = min(map(len, pauses_ms))
+    names = [f"s{k}" for k in range(len(pauses_ms))]
+    sent = [
+        (at_ms, name, number)
+        for name, pauses in zip(names, pauses_ms, strict=True)
+        for number, at_ms in enumerate(accumulate(pauses[:n]))
+    ]
+    case, now_ms = Case(names, JoinRule(by="order", wait_s=2)), 0
+    for at_ms, name, number in sorted(sent):
+        for between_ms in range(now_ms, at_ms, 500):
+            case.tick(between_ms * NS_PER_S // 1000)
+        now_ms = at_ms
+        case.tick(now_ms * NS_PER_S // 1000).feed([block(name, [number], number + 1)], now=now_ms * NS_PER_S // 1000)
+    assert case.events == [("DATA", k, (k + 1,) * len(names)) for k in range(n)]
 
 
 def test_others_wait_again_for_a_stream_that_was_given_up_and_comes_late() -> None:
