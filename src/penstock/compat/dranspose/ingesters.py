@@ -212,7 +212,9 @@ def _software(source: Source) -> dict[str, str]:
 
 def _with_software(given: Mapping[str, Any], software: Mapping[str, str]) -> Source:
     use = f"{UserIngester.__module__}:{UserIngester.__name__}"
-    return Source(use, **{**given, "software": dict(software)})
+    # No successor can know how many frames, of those whose values were handed over, got lost with the process.
+    restarts = {"most": 0} if software else None
+    return Source(use, restarts=restarts, **{**given, "software": dict(software)})
 
 
 def kind_of(name: str) -> str:

@@ -106,7 +106,9 @@ def test_streams_by_software_are_sources_of_their_own_and_stand_in_the_events_of
     assert list(sources) == ["n", "xrd", "soft"]
     address = sources["soft"].tree["use"].arguments["connect"]
     assert sources["n"].tree["use"].arguments["software"] == {"soft": address}
-    assert named_sources(sources, ["n", "xrd"])["n"].tree["use"].arguments["software"] == {}
+    alone = named_sources(sources, ["n", "xrd"])["n"].tree
+    assert alone["use"].arguments["software"] == {}
+    assert (sources["n"].tree["restarts"], alone.get("restarts")) == ({"most": 0}, None)
 
     def problems(cells: dict[str, object]) -> list[str]:
         document = wrapped({"main": cells}, ["main"])
