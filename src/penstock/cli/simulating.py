@@ -107,7 +107,8 @@ class _Telling:
         if report.packets:
             print(
                 f"{report.instrument}: {report.triggered:,} of {report.points:,} points, {report.frames:,} frames in "
-                f"{report.packets:,} packets, {report.bytes / 1e6:.3f} MB in {report.seconds:.2f} s"
+                f"{report.packets:,} packets, {report.bytes / 1e6:.3f} MB in {report.seconds:.2f} s",
+                flush=True,  # before what may be said of it at the other way out
             )
         injected = ", ".join(f"{name} {count:,}" for name, count in report.injected.items() if count)
         if injected:
