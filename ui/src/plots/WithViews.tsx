@@ -27,7 +27,7 @@ export function WithViews({ hasPast = false, children }: Props) {
   );
   if (scene === null) return <p className="waits">{problem || "asking for the views"}</p>;
   return (
-    <SceneContext.Provider value={scene}>
+    <SceneContext.Provider key={scene.pipeline} value={scene} /* another pipeline at this address has another board */>
       {children(scene.views, hasPast && scene.views.length > 0 ? <Moments moment={moment} onMoment={setMoment} /> : null)}
     </SceneContext.Provider>
   );
