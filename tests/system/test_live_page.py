@@ -168,17 +168,20 @@ def test_a_killed_worker_is_shown_by_the_next_question(looks: Served, tab: Shown
 
 def test_what_is_old_is_said_and_the_page_goes_on_when_the_pipeline_does(browser: Browser, tmp_path: Path) -> None:
     port = free_port()
-    with browser.tab() as tab:
+    with browser.tab() as tab, browser.tab() as other:
         with served(LOOKS, tmp_path / "one", port=port, waits_for="look/level") as looks:
             tab.open(f"{looks.address}/#/view/look/level")
+            other.open(f"{looks.address}/#/view/look/says")
             looks.set(level=3)
             tab.wait("the value", lambda: of(tab, "beam") == "3 mA")
+            other.wait("the text", lambda: of(other, "look/says") == "level 3")
             status = tab.page.locator("header [role='status']")
             assert status.inner_text() == "live"
             looks.process.process.kill()
             tab.wait("it is said that this is old", lambda: tab.page.locator(".stale[role='alert']").count() == 1)
             assert status.inner_text() == "not connected"
-            assert of(tab, "beam") == "3 mA", "what was there stays"
+            other.wait("it is said there, too", lambda: other.page.locator(".stale[role='alert']").count() == 1)
+            assert (of(tab, "beam"), of(other, "look/says")) == ("3 mA", "level 3"), "what was there stays"
         tab.wait("its port is free", lambda: is_free(port))
         with served(LOOKS.replace("page_code:Looks", "{page_code:Looks: {level: 7}}"), tmp_path / "two", port=port):
             tab.wait("it is live again", lambda: status.inner_text() == "live")

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "react";
 
-import { get } from "../api/http";
+import { get, type AskError } from "../api/http";
 import type { View } from "../api/types";
 import { useChange } from "../live/context";
 import { useScene } from "./scene";
@@ -17,7 +17,8 @@ export function Text({ view }: { view: View }) {
     get<{ data: unknown }>(`${moment === null ? `data/${view.name}?` : `past/${view.name}?time=${moment}&`}format=json`, control.signal).then(
       ({ data }) => setSaid(typeof data === "string" ? data : JSON.stringify(data)),
       (error: unknown) => {
-        if (!control.signal.aborted) setSaid((error as Error).message);
+        // What was there stays while nobody answers; the page says that it is old.
+        if (!control.signal.aborted && (error as AskError).status !== 0) setSaid((error as Error).message);
       },
     );
     return () => control.abort();
