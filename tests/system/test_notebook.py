@@ -184,7 +184,7 @@ def test_a_figure_ends_with_its_cell_and_outlives_its_pipeline(
     notebook.runs(cell)
     assert notebook.says("print(first.is_live, shown.is_live)").strip() == "False True"
     # As the page does when no output shows it any more, and when one does again.
-    resting = "shown._view_count = 1; shown._view_count = 0; until(lambda: not run._feed.is_running)"
+    resting = "shown._view_count = 1; shown._view_count = 0; until(lambda: not run._shelf._feed.is_running)"
     assert notebook.says(f"{resting}\nprint(shown.is_live)").strip() == "True"
     notebook.runs("v = shown.part.version; shown._view_count = 1; until(lambda: shown.part.version > v)")
     pipeline[0].close()

@@ -258,6 +258,8 @@ class WebService:
         """Recorded runs that are run again beside this one."""
         self._accept: Callable[[StartWish], None] | None = None
         self._wish: StartWish | None = None
+        self._owed = 0
+        """The question that this wish came with, until the web process has brought its answer; 0 for none."""
         self.desk = ControlDesk()
         """To whom commands go."""
         self.trouble = ""
@@ -317,6 +319,7 @@ class WebService:
         ProcessError
             If no process can be made.
         """
+        self._let_be_told()
         self._forget_memory()
         self._served, self._last = served, None
         self._noticed, self._store = served, store
@@ -442,8 +445,6 @@ class WebService:
         if running is not None and self._processes is not None:
             self._epoll.unregister(running.link.fileno())
             running.link.close()
-            if self._wish is not None:  # whoever wanted the next run is still to hear that it begins
-                self._await_last_words(running)
             self._processes.kill(running.child)
 
     def _bury(self, death: Death) -> None:
@@ -462,6 +463,16 @@ class WebService:
             self._start()
         except PenstockError as error:
             self.trouble = f"the views are served no more: {error}"
+
+    def _let_be_told(self) -> None:
+        """Wait until whoever wanted this run has heard that it begins: the web process is going to be replaced."""
+        until_s, running = time.monotonic() + LAST_WORDS_S, self._running
+        poller = select.poll()
+        poller.register(self._epoll.fileno(), select.POLLIN)
+        while self._owed and self._running is running and (left_s := until_s - time.monotonic()) > 0:
+            poller.poll(1000 * left_s)
+            self.poll()
+        self._owed = 0
 
     def _await_last_words(self, running: _Running) -> None:
         """Let the web process end by itself, so that whoever has ended the run is told so."""
@@ -501,10 +512,13 @@ class WebService:
             else:
                 self._say(Answer(number, "", msgspec.Raw(msgspec.json.encode(body))))
 
+        before = self._wish
         try:
             self._obey(question, answer)
         except (PenstockError, msgspec.MsgspecError) as error:
             answer(error)
+        if self._wish is not before:
+            self._owed = number
 
     def _obey(self, question: Question, answer: Callable[[Any], None]) -> None:
         match question.what:
@@ -514,6 +528,8 @@ class WebService:
                 answer(self._runs.report(msgspec.json.decode(question.body, type=_OfRun).run))
             case "replays" | "replay" | "end-replay":
                 answer(self._of_replays(question))
+            case "told":
+                self._owed = self._owed if question.number != self._owed else 0
             case "start":
                 wish = msgspec.json.decode(question.body, type=StartWish)
                 self._start_run(wish)

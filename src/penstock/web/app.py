@@ -55,6 +55,7 @@ with extra("run"):
     from fastapi import Body, FastAPI, Header, Query, Request, Response, WebSocket, WebSocketDisconnect
     from fastapi.responses import JSONResponse
     from pydantic import BaseModel, ConfigDict, Field
+    from starlette.background import BackgroundTask
 
 __all__ = ["make_app"]
 
@@ -407,7 +408,8 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
     @app.post("/api/v1/runs", tags=["run"], responses=_errors(401, 403, 409, 413, 422, 504))
     async def start_run(wish: Annotated[RunWish, Body()]) -> Any:  # what JSON can hold
         """Start another run, when one has ended; only where the program stays: ``penstock run --stay``."""
-        return JSONResponse(await line.ask("start", wish.model_dump()))
+        number, found = await line.ask_numbered("start", wish.model_dump())
+        return JSONResponse(found, background=BackgroundTask(line.told, number))
 
     @app.get("/api/v1/states", tags=["commands"], responses=_errors(401, 403, 409, 504))
     async def states() -> Any:  # what JSON can hold
@@ -422,9 +424,10 @@ def _serve_control(app: FastAPI, line: SupervisorLine) -> None:
     @app.post("/api/v1/commands", tags=["commands"], responses=_errors(401, 403, 404, 409, 413, 422, 503, 504))
     async def command(wish: Annotated[CommandWish, Body()]) -> Any:  # a reply
         """Command the pipeline, and return the reply."""
-        reply = await line.ask("command", wish.model_dump())
+        number, reply = await line.ask_numbered("command", wish.model_dump())
         code = REPLY_CODES[reply["problem"]]
-        return JSONResponse(reply if code == 200 else {"detail": reply["text"], **reply}, code)
+        found = reply if code == 200 else {"detail": reply["text"], **reply}
+        return JSONResponse(found, code, background=BackgroundTask(line.told, number))
 
     @app.post("/api/v1/run/stop", tags=["run"], responses=_errors(401, 403, 409, 413, 422, 504))
     async def stop(wish: Annotated[StopWish, Body()]) -> Any:  # what JSON can hold

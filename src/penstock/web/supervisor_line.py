@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Container
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -95,6 +96,10 @@ class SupervisorLine:
         LateAnswerError
             If no answer came in time.
         """
+        return (await self.ask_numbered(what, body))[1]
+
+    async def ask_numbered(self, what: str, body: Any = None) -> tuple[int, Any]:  # what JSON can hold
+        """Do the same, and return the number of the question, too, for ``told``."""
         if self.last is not None and what not in ALWAYS:
             raise StateError("the run has ended")
         number = next(self._numbers)
@@ -113,13 +118,18 @@ class SupervisorLine:
         found = msgspec.json.decode(answer.body)
         match answer.problem:
             case "":
-                return found
+                return number, found
             case "ended":
                 raise StateError(str(found))
             case "unknown":
                 raise UnknownError(str(found))
             case _:
                 raise ServiceError(str(found))
+
+    async def told(self, number: int) -> None:
+        """Say that whoever asked has the answer: a supervisor that will replace this process waits for it."""
+        with suppress(BrokenPipeError):
+            await self._send(Question(number, "told", msgspec.Raw(b"null")))
 
     async def _send(self, question: Question) -> None:
         async with self._sending:  # pieces of different questions must not mix

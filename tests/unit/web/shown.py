@@ -46,6 +46,12 @@ class FakeLine:
     async def report(self) -> Any:
         return self.last if self.last is not None else await self.ask("status")
 
+    async def ask_numbered(self, what: str, body: Any = None) -> tuple[int, Any]:
+        return 7, await self.ask(what, body)
+
+    async def told(self, number: int) -> None:
+        self.asked.append(("told", number))
+
     async def ask(self, what: str, body: Any = None) -> Any:
         self.asked.append((what, body))
         if what in ("notices", "history", "feedback"):

@@ -138,3 +138,18 @@ def test_whoever_waits_for_a_supervisor_that_goes_is_told_so_at_once() -> None:
         assert line.gone.is_set()
 
     tried(test)
+
+
+def test_the_supervisor_hears_that_an_answer_was_brought() -> None:
+    async def test(line: SupervisorLine, supervisor: Supervisor) -> None:
+        asking = asyncio.create_task(line.ask_numbered("start", {}))
+        question = await supervisor.question()
+        supervisor.answer(question.number, {"starting": True})
+        assert await asking == (question.number, {"starting": True})
+        await line.told(question.number)
+        said = await supervisor.question()
+        assert (said.number, said.what) == (question.number, "told")
+        supervisor.link.close()
+        await line.told(question.number)  # nobody hears it
+
+    tried(test)
