@@ -444,8 +444,8 @@ class WebService:
         running, self._running = self._running, None
         if running is not None and self._processes is not None:
             self._epoll.unregister(running.link.fileno())
+            self._processes.kill(running.child)  # before it hears that the run is gone, and says so
             running.link.close()
-            self._processes.kill(running.child)
 
     def _bury(self, death: Death) -> None:
         running = self._running
