@@ -17,7 +17,7 @@ from penstock.monitor.report import RunReport
 from penstock.pipeline import Join, Map, Pipeline, Reduce, Sink, Source
 from penstock.views import ArrayView
 from tests.system import deadly_code as code
-from tests.system.watching import PATIENCE_S, held
+from tests.system.watching import PATIENCE_S, held, left_open
 
 __all__ = ["Ended", "Hits", "assert_same", "books", "deaths", "run", "scan"]
 
@@ -138,7 +138,7 @@ def run(
         pids = [process.pid for process in report.processes]
         local.forget_views()
     gc.collect()
-    assert held() == before, "descriptors are left"
+    assert not left_open(before), "descriptors are left"
     assert threading.active_count() == threads, "threads are left"
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()], "processes are left"
     return Ended(report, views)

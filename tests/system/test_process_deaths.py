@@ -12,7 +12,7 @@ import pytest
 
 from penstock.errors import ProcessError
 from penstock.services.processes import Child, Processes
-from tests.system.watching import PATIENCE_S, Pipe, Supervisor, held, read, read_all, rounds, told
+from tests.system.watching import PATIENCE_S, Pipe, Supervisor, held, left_open, read, read_all, rounds, told
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
@@ -40,7 +40,7 @@ def test_a_killed_child_is_told_of_and_the_others_live(
         assert (death.child, death.code, death.signal, death.text) == (child, None, signal.SIGKILL, "")
         assert str(death) == f"worker (process {child.pid}) was killed by SIGKILL"
         assert not Path(f"/proc/{child.pid}").exists()
-        assert held() == before
+        assert not left_open(before)
     assert processes.children == [bystander]
     there.close()
 

@@ -6,7 +6,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -78,6 +78,20 @@ def held() -> dict[str, str]:
         with suppress(FileNotFoundError):  # the one that the list is read with
             found[path.name] = str(path.readlink())
     return found
+
+
+def left_open(before: Mapping[str, str], within_s: float = 5.0) -> dict[str, str]:
+    """Return what this process has open and had not before, and still has a while later.
+
+    Threads of libraries, such as that of Channel Access, which looks for a server that an earlier test has killed, open
+    sockets and close them again at any time.
+    """
+    end = time.monotonic() + within_s
+    left = held().items() - before.items()
+    while left and time.monotonic() < end:
+        time.sleep(0.02)
+        left &= held().items()
+    return dict(left)
 
 
 def rounds(request: pytest.FixtureRequest, few: int, many: int = 500) -> Iterator[random.Random]:

@@ -17,7 +17,7 @@ from penstock.pipeline.control_address import control_problem
 from penstock.services.control_call import call
 from penstock.services.control_door import ControlDoor, control_door
 from penstock.wire.control import close_command, open_word
-from tests.system.watching import PATIENCE_S, held
+from tests.system.watching import PATIENCE_S, held, left_open
 from tests.unit.services.commanded_cases import Operator
 from tests.unit.wire.test_control import HOSTILE
 
@@ -26,7 +26,7 @@ from tests.unit.wire.test_control import HOSTILE
 def nothing_left() -> Iterator[None]:
     before, threads = held(), threading.active_count()
     yield
-    assert held() == before
+    assert not left_open(before)
     assert threading.active_count() == threads
 
 
