@@ -529,7 +529,8 @@ class WebService:
             case "replays" | "replay" | "end-replay":
                 answer(self._of_replays(question))
             case "told":
-                self._owed = self._owed if question.number != self._owed else 0
+                if question.number == self._owed:
+                    self._owed = 0
             case "start":
                 wish = msgspec.json.decode(question.body, type=StartWish)
                 self._start_run(wish)

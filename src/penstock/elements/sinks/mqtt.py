@@ -161,9 +161,8 @@ class MqttSink(Sink):
                 if not self._qos:  # and the library has kept nothing of it
                     time.sleep(_AGAIN_S)
                     continue
-                sent.rc = (
-                    0  # it is kept, and sent when the broker is back; else the library would call it failed for ever
-                )
+                # Else it is kept, and sent when the broker is back; but the library would call it failed for ever.
+                sent.rc = 0
             self._waiting.append(sent)
             return
         self.losses.add("the broker did not take it before the end")
